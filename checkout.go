@@ -1,0 +1,250 @@
+package checkout
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Checkouts creates checkout sessions, finds them and moves them through their life. It holds every rule; a [Store]
+// only keeps. It is safe for concurrent use, starts no goroutine and needs no closing.
+type Checkouts struct {
+	store Store
+	settings
+}
+
+// New makes a Checkouts over a store. The error joins a [*ConfigError] for each fault of cfg, or of a nil store.
+func New(store Store, cfg Config) (*Checkouts, error) {
+	s, err := cfg.settings()
+	if store == nil {
+		err = errors.Join(&ConfigError{Field: "Store", Reason: "must not be nil"}, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Checkouts{store: store, settings: s}, nil
+}
+
+// WithStore returns a Checkouts with the same configuration over another store: one that writes within the host's own
+// transaction, so that the session commits or rolls back with the host's rows.
+//
+//	session, _, err := checkouts.WithStore(store.WithTx(tx)).Create(ctx, params)
+//
+// What is returned before the transaction commits is no more certain than the transaction.
+func (c *Checkouts) WithStore(store Store) *Checkouts {
+	return &Checkouts{store: store, settings: c.settings}
+}
+
+// Create makes a session, or finds the one that the same request made under the same idempotency key: replayed is then
+// true, nothing is written, and the session is as it is now.
+//
+// The error is a [*ValidationError] that lists every fault, a [*KeyReusedError] where the key names another request,
+// the context's own error where nothing was written, or wraps [ErrUnavailable] (nothing was written) or
+// [ErrOutcomeUnknown]. After any error the same call may be made again: with an idempotency key it makes one session
+// at most.
+func (c *Checkouts) Create(ctx context.Context, p CreateParams) (session Session, replayed bool, err error) {
+	var f faults
+	r := p.normalize(&f)
+	if err := f.err(); err != nil {
+		return Session{}, false, err
+	}
+	return c.create(ctx, r)
+}
+
+func (c *Checkouts) create(ctx context.Context, r request) (Session, bool, error) {
+	if refused := c.accepts(r); refused != nil {
+		return c.replayOr(ctx, r, refused)
+	}
+	s, err := c.newSession(r)
+	if err != nil {
+		return Session{}, false, fmt.Errorf("checkout: create session: %w", err)
+	}
+	held, created, err := c.store.Create(ctx, s)
+	if err != nil {
+		return Session{}, false, fmt.Errorf("checkout: create session: %w", err)
+	}
+	if !created {
+		return c.replay(r, held)
+	}
+	if c.log.Enabled(ctx, slog.LevelInfo) {
+		c.log.LogAttrs(ctx, slog.LevelInfo, "checkout session created", slog.Any("session", held))
+	}
+	return held, false, nil
+}
+
+// accepts reports what the host's settings refuse, all of it. They are asked after the look-up of the key, so that a
+// host that tightens them breaks no retry.
+func (c *Checkouts) accepts(r request) error {
+	var f faults
+	if r.Amount > c.maxAmount {
+		f.add("amount", CodeOutOfRange, fmt.Sprintf("must be at most %d", c.maxAmount))
+	}
+	if r.PaymentMethod == Card && !slices.Contains(c.cardCurrencies, r.Currency) {
+		f.add("currency", CodeUnsupported, "is not accepted here for cards")
+	}
+	if r.UserPhone != "" && !slices.Contains(c.phoneRegions, r.phone.Region) {
+		f.add("user_phone", CodeUnsupported, "is a number of a country that is not accepted here")
+	}
+	return f.err()
+}
+
+// replayOr finds the session of a request that would be refused today, or refuses it.
+func (c *Checkouts) replayOr(ctx context.Context, r request, refused error) (Session, bool, error) {
+	if r.IdempotencyKey == "" {
+		return Session{}, false, refused
+	}
+	held, err := c.store.GetByKey(ctx, r.Account, r.IdempotencyKey)
+	if errors.Is(err, ErrNotFound) {
+		return Session{}, false, refused
+	}
+	if err != nil {
+		return Session{}, false, fmt.Errorf("checkout: look up idempotency key: %w", err)
+	}
+	return c.replay(r, held)
+}
+
+func (c *Checkouts) replay(r request, held Session) (Session, bool, error) {
+	if same, differ := r.sameAs(held); !same {
+		return Session{}, false, &KeyReusedError{SessionID: held.ID, Fields: differ}
+	}
+	return held.at(c.now()), true, nil
+}
+
+func (c *Checkouts) newSession(r request) (Session, error) {
+	id, err := newID()
+	if err != nil {
+		return Session{}, err
+	}
+	now := c.now()
+	s := Session{
+		ID:             idPrefix(r) + id,
+		Account:        r.Account,
+		Status:         StatusCreated,
+		Amount:         r.Amount,
+		Currency:       r.Currency,
+		PaymentMethod:  r.PaymentMethod,
+		UserPhone:      r.UserPhone,
+		PaymentID:      r.PaymentID,
+		CustomerID:     r.CustomerID,
+		Description:    r.Description,
+		SuccessURL:     r.SuccessURL,
+		CancelURL:      r.CancelURL,
+		CreatedAt:      now,
+		ExpiresAt:      now.Add(r.ExpiresIn),
+		TransactionFee: c.fees[r.Currency].Fee(r.Amount),
+		IdempotencyKey: r.IdempotencyKey,
+		Fingerprint:    r.fingerprint(),
+		Version:        1,
+	}
+	if r.PaymentMethod == Card {
+		s.Status = StatusPending
+		if s.CustomerID == "" {
+			customer, err := newID()
+			if err != nil {
+				return Session{}, err
+			}
+			s.CustomerID = "cus_" + customer
+		}
+	}
+	return s, nil
+}
+
+func idPrefix(r request) string {
+	switch {
+	case r.Account.Test:
+		return "cs_test_"
+	case r.phone.Region != "":
+		return "cs_" + strings.ToLower(r.phone.Region) + "_"
+	}
+	return "cs_live_"
+}
+
+// newID is a UUIDv7 (RFC 9562) without hyphens: 74 bits that nobody can guess, after a time that keeps the pages of a
+// database's index together.
+func newID() (string, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(id[:]), nil
+}
+
+// Get returns the account's session as it is now. The error is or wraps [ErrNotFound], also for a session of another
+// account or mode, or is a [*ValidationError] for an account without an ID.
+func (c *Checkouts) Get(ctx context.Context, account Account, id string) (Session, error) {
+	s, err := c.get(ctx, account, id)
+	if err != nil {
+		return Session{}, err
+	}
+	return s.at(c.now()), nil
+}
+
+// get returns the session as it is kept.
+func (c *Checkouts) get(ctx context.Context, account Account, id string) (Session, error) {
+	var f faults
+	f.account(account)
+	if err := f.err(); err != nil {
+		return Session{}, err
+	}
+	var unusable faults
+	if unusable.text("id", id, MaxIDLength); id == "" || unusable != nil {
+		return Session{}, ErrNotFound
+	}
+	s, err := c.store.Get(ctx, account, id)
+	if err != nil {
+		return Session{}, fmt.Errorf("checkout: get session: %w", err)
+	}
+	return s, nil
+}
+
+// List returns a page of the account's sessions as they are now, newest first. The error is a [*ValidationError] where q
+// is out of range.
+func (c *Checkouts) List(ctx context.Context, account Account, q Query) (Page, error) {
+	var f faults
+	f.account(account)
+	if q.Status != "" && !q.Status.known() {
+		f.add("status", CodeUnsupported, "must be one of the seven statuses")
+	}
+	if q.Limit < 0 || q.Limit > MaxListLimit {
+		f.add("limit", CodeOutOfRange, fmt.Sprintf("must be 1 to %d", MaxListLimit))
+	}
+	if q.Offset < 0 {
+		f.add("offset", CodeOutOfRange, "must be 0 or more")
+	}
+	f.text("payment_id", q.PaymentID, MaxIDLength)
+	if err := f.err(); err != nil {
+		return Page{}, err
+	}
+	if q.Limit == 0 {
+		q.Limit = DefaultListLimit
+	}
+	q.At = c.now()
+	sessions, total, err := c.store.List(ctx, account, q)
+	if err != nil {
+		return Page{}, fmt.Errorf("checkout: list sessions: %w", err)
+	}
+	page := Page{Sessions: make([]Session, len(sessions)), Total: total}
+	for i, s := range sessions {
+		page.Sessions[i] = s.at(q.At)
+	}
+	if n := len(sessions); n > 0 && n < total-q.Offset {
+		page.HasMore, page.NextOffset = true, q.Offset+n
+	}
+	return page, nil
+}
+
+// now is the instant of a decision, in the precision that every store keeps.
+func (c *Checkouts) now() time.Time { return c.clock.Now().UTC().Truncate(time.Microsecond) }
+
+// at is the session as it is answered at an instant.
+func (s Session) at(now time.Time) Session {
+	s.Status = s.StatusAt(now)
+	return s
+}

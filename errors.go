@@ -1,0 +1,114 @@
+package checkout
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+var (
+	// ErrUnauthenticated is what an [Authenticator] returns, or wraps, when a request carries no credentials or
+	// bad ones.
+	ErrUnauthenticated = errors.New("checkout: unauthenticated")
+	// ErrNotFound says that the account has no such session in this mode. A session of another account is not
+	// found, rather than forbidden.
+	ErrNotFound = errors.New("checkout: session not found")
+	// ErrConflict says that a session changed since it was read. [Checkouts] reads again and retries, so a host
+	// sees it only from a [Store], or when a session is changed without end.
+	ErrConflict = errors.New("checkout: session changed meanwhile")
+	// ErrUnavailable says that the store could not do what it was asked and surely wrote nothing: it is down,
+	// full or overloaded. Trying again later is safe.
+	ErrUnavailable = errors.New("checkout: store unavailable")
+	// ErrOutcomeUnknown says that the store cannot tell whether it wrote: a connection was cut during commit.
+	// Trying again with the same idempotency key is safe and finds out.
+	ErrOutcomeUnknown = errors.New("checkout: outcome unknown")
+)
+
+// The codes of a [FieldError]. They are part of the wire contract and do not change.
+const (
+	CodeMissing      = "missing"       // required, and absent, null or empty
+	CodeWrongType    = "wrong_type"    // another JSON type, or a number with a fraction
+	CodeOutOfRange   = "out_of_range"  // below or above the range
+	CodeTooLong      = "too_long"      // more characters than allowed
+	CodeMalformed    = "malformed"     // not what it should be: no URL, no phone number
+	CodeUnsupported  = "unsupported"   // well-formed, but not accepted here
+	CodeUnknownField = "unknown_field" // a member that the contract does not know
+	CodeDiffers      = "differs"       // not as in the first request under this idempotency key
+)
+
+// FieldError is one fault of a request.
+type FieldError struct {
+	// Field is the member's name on the wire, such as "user_phone"; in-process calls may also find "account",
+	// "idempotency_key", "payment_id", "customer_id", "failure_reason", "status", "limit" and "offset".
+	Field string
+	// Code is one of the Code constants.
+	Code string
+	// Detail is a sentence's end for a developer, such as "must be at least 100". It never holds what was sent.
+	Detail string
+}
+
+func (e FieldError) String() string { return e.Field + " " + e.Detail }
+
+// ValidationError lists all that is wrong with a request, in the order of the contract's table. It never holds what
+// was sent, so it may be logged.
+type ValidationError struct{ Fields []FieldError }
+
+func (e *ValidationError) Error() string {
+	var b strings.Builder
+	b.WriteString("checkout: invalid request: ")
+	for i, f := range e.Fields {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(f.String())
+	}
+	return b.String()
+}
+
+// KeyReusedError says that an idempotency key already names another request. Nothing was written, and the first
+// request can still be replayed.
+type KeyReusedError struct {
+	// SessionID is the session that the key names.
+	SessionID string
+	// Fields names the members that differ, never their values.
+	Fields []string
+}
+
+func (e *KeyReusedError) Error() string {
+	return "checkout: idempotency key reused for another request: " + strings.Join(e.Fields, ", ") + " differ from those of session " + e.SessionID
+}
+
+// TransitionError says that the table of transitions has no edge between two statuses.
+type TransitionError struct{ From, To Status }
+
+func (e *TransitionError) Error() string {
+	return "checkout: a session that is " + string(e.From) + " cannot become " + string(e.To)
+}
+
+// PaymentConflictError says that a completed session was completed once more by another payment. Two payments may
+// have been taken for one session: a person, or a refund, should look at it. Nothing was changed.
+type PaymentConflictError struct {
+	SessionID string
+	Have, Got string // the payment that completed the session, and the one that now claims to
+}
+
+func (e *PaymentConflictError) Error() string {
+	return fmt.Sprintf("checkout: session %s was completed by payment %q, now %q claims it too", e.SessionID, e.Have, e.Got)
+}
+
+// ConfigError is one fault of a configuration. [New] and [NewHandler] join all that they find.
+type ConfigError struct {
+	// Field is the path of the field, such as "Config.MaxAmount" or `Config.Fees["XOF"].Rate`.
+	Field  string
+	Reason string
+}
+
+func (e *ConfigError) Error() string { return "checkout: " + e.Field + " " + e.Reason }
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}

@@ -1,0 +1,170 @@
+package checkout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// maxRetries bounds how often a transition reads again after it lost a race. Every loss is another caller's success,
+// and the table has no cycle, so only payments that begin without end can get there.
+const maxRetries = 100
+
+// Begin tells that a payment was asked of the payer: the session becomes pending and gets the payment's identifier. On
+// a pending session another paymentID is a new attempt and replaces it; a card session, which starts pending, gets its
+// payment this way. "" keeps what is there.
+//
+// Like every transition it is safe to repeat: what the session already is changes nothing and is no error. The error
+// is a [*TransitionError] where the table of transitions forbids it, wraps [ErrNotFound], or is of the store.
+func (c *Checkouts) Begin(ctx context.Context, account Account, id, paymentID string) (Session, error) {
+	return c.transition(ctx, account, id, StatusPending, change{
+		check: func(f *faults) { f.text("payment_id", paymentID, MaxIDLength) },
+		apply: func(s *Session, _ time.Time) { s.pay(paymentID) },
+		again: func(s *Session) (bool, error) { return s.pay(paymentID), nil },
+	})
+}
+
+// Process tells that the payer agreed and the operator holds the money. From then on the session never expires by the
+// clock. Errors are those of [Checkouts.Begin].
+func (c *Checkouts) Process(ctx context.Context, account Account, id string) (Session, error) {
+	return c.transition(ctx, account, id, StatusProcessing, change{})
+}
+
+// Complete tells that the payment went through, and records the payment that paid; "" keeps what is there. A session
+// that had expired or been cancelled becomes completed too, marked Late: the money has moved. Completing once more by
+// another payment is a [*PaymentConflictError]; other errors are those of [Checkouts.Begin].
+func (c *Checkouts) Complete(ctx context.Context, account Account, id, paymentID string) (Session, error) {
+	return c.transition(ctx, account, id, StatusCompleted, change{
+		check: func(f *faults) { f.text("payment_id", paymentID, MaxIDLength) },
+		apply: func(s *Session, now time.Time) {
+			s.pay(paymentID)
+			s.CompletedAt = now
+		},
+		again: func(s *Session) (bool, error) {
+			if paymentID != "" && paymentID != s.PaymentID {
+				return false, &PaymentConflictError{SessionID: s.ID, Have: s.PaymentID, Got: paymentID}
+			}
+			return false, nil
+		},
+	})
+}
+
+// Fail tells that the payment was refused, and why: at most 1000 code points, "" where nobody said. Errors are those
+// of [Checkouts.Begin].
+func (c *Checkouts) Fail(ctx context.Context, account Account, id, reason string) (Session, error) {
+	return c.transition(ctx, account, id, StatusFailed, change{
+		check: func(f *faults) { f.text("failure_reason", reason, MaxReasonLength) },
+		apply: func(s *Session, _ time.Time) { s.FailureReason = reason },
+	})
+}
+
+// Cancel calls the session off. Errors are those of [Checkouts.Begin].
+func (c *Checkouts) Cancel(ctx context.Context, account Account, id string) (Session, error) {
+	return c.transition(ctx, account, id, StatusCancelled, change{})
+}
+
+// pay records a payment and reports whether that changed anything.
+func (s *Session) pay(paymentID string) bool {
+	if paymentID == "" || paymentID == s.PaymentID {
+		return false
+	}
+	s.PaymentID = paymentID
+	return true
+}
+
+// change is what a transition does beside moving the status. Each part may be nil.
+type change struct {
+	check func(*faults)                   // refuses what was given
+	apply func(s *Session, now time.Time) // on the way to the new status
+	again func(*Session) (bool, error)    // on a session that has the status already; reports whether it changed
+}
+
+// transition moves a session along one edge of the table by compare-and-swap on its version.
+func (c *Checkouts) transition(ctx context.Context, account Account, id string, to Status, ch change) (Session, error) {
+	if ch.check != nil {
+		var f faults
+		ch.check(&f)
+		if err := f.err(); err != nil {
+			return Session{}, err
+		}
+	}
+	for range maxRetries {
+		s, err := c.get(ctx, account, id)
+		if err != nil {
+			return Session{}, err
+		}
+		now := c.now()
+		from := s.StatusAt(now)
+		changed, err := s.move(from, to, now, ch)
+		if err != nil {
+			c.logConflict(ctx, s, err)
+			return Session{}, err
+		}
+		if !changed {
+			return s.at(now), nil
+		}
+		s.Version++
+		err = c.store.Update(ctx, s)
+		if errors.Is(err, ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return Session{}, fmt.Errorf("checkout: move session to %s: %w", to, err)
+		}
+		c.logMove(ctx, from, s)
+		return s, nil
+	}
+	return Session{}, fmt.Errorf("checkout: move session to %s: %d attempts: %w", to, maxRetries, ErrConflict)
+}
+
+func (s *Session) move(from, to Status, now time.Time, ch change) (changed bool, err error) {
+	if from == to {
+		if ch.again == nil {
+			return false, nil
+		}
+		return ch.again(s)
+	}
+	if !from.CanBecome(to) {
+		return false, &TransitionError{From: from, To: to}
+	}
+	s.Status = to
+	s.Late = from == StatusExpired || from == StatusCancelled
+	if ch.apply != nil {
+		ch.apply(s, now)
+	}
+	return true, nil
+}
+
+func (c *Checkouts) logMove(ctx context.Context, from Status, s Session) {
+	level, message := slog.LevelInfo, "checkout session moved"
+	if s.Late {
+		level, message = slog.LevelWarn, "payment came late"
+	}
+	if c.log.Enabled(ctx, level) {
+		c.log.LogAttrs(ctx, level, message, slog.String("from", string(from)), slog.Any("session", s))
+	}
+}
+
+func (c *Checkouts) logConflict(ctx context.Context, s Session, err error) {
+	if conflict, ok := errors.AsType[*PaymentConflictError](err); ok {
+		c.log.LogAttrs(ctx, slog.LevelError, "two payments claim one checkout session",
+			slog.String("have", conflict.Have), slog.String("got", conflict.Got), slog.Any("session", s))
+	}
+}
+
+// ExpireDue makes permanent what the clock has decided: it moves up to limit sessions of any account that are due to
+// expired and returns them, the longest due first, so that the host can tell whoever waits. Nothing depends on it being
+// called: a session answers expired from its instant on. Any number of instances may sweep at once; each session is
+// returned to one of them. limit is 1 or more.
+func (c *Checkouts) ExpireDue(ctx context.Context, limit int) ([]Session, error) {
+	if limit < 1 {
+		return nil, &ValidationError{Fields: []FieldError{{Field: "limit", Code: CodeOutOfRange, Detail: "must be 1 or more"}}}
+	}
+	sessions, err := c.store.Expire(ctx, c.now(), limit)
+	if err != nil {
+		return nil, fmt.Errorf("checkout: expire sessions: %w", err)
+	}
+	return sessions, nil
+}

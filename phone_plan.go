@@ -1,0 +1,239 @@
+package checkout
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/nyaruka/phonenumbers"
+)
+
+// xofRegion is the country of the eight that use XOF whose calling code the number begins with, or "".
+func xofRegion(number string) string {
+	if len(number) < len("+225") {
+		return ""
+	}
+	switch number[1:4] {
+	case "221":
+		return "SN"
+	case "223":
+		return "ML"
+	case "225":
+		return "CI"
+	case "226":
+		return "BF"
+	case "227":
+		return "NE"
+	case "228":
+		return "TG"
+	case "229":
+		return "BJ"
+	case "245":
+		return "GW"
+	}
+	return ""
+}
+
+// readXOF reads a number of one of the eight. Their plans have no national prefix and one country to a calling code,
+// so that all that phonenumbers.Parse does is to split the digits after the third; that is done here in a fraction of
+// the time. What is valid, the library decides.
+func readXOF(number, region string) (Phone, *phonenumbers.PhoneNumber, *FieldError) {
+	n := libraryNumber(number)
+	switch kind := phonenumbers.GetNumberType(n); kind {
+	case phonenumbers.MOBILE, phonenumbers.FIXED_LINE_OR_MOBILE:
+		return Phone{Number: number, Dialable: number, Region: region}, n, nil
+	case phonenumbers.UNKNOWN:
+		return readOldPlan(number, region)
+	default:
+		return Phone{}, nil, unsupportedPhone(kindOf(kind))
+	}
+}
+
+// readOldPlan reads what is no number of today's plan.
+//
+// Côte d'Ivoire went from 8 digits to 10 on 31 January 2021 (ARTCI): 07, 05 and 01 went before the mobile numbers of
+// Orange, MTN and Moov, which the second digit told apart, and 27, 25 and 21 before their fixed lines, which began with
+// 2 and 3. Benin went from 8 to 10 on 30 November 2024 (ARCEP): 01 went before every number, and those that began with
+// 2 were fixed lines. Guinea-Bissau went from 7 to 9 on 1 November 2015 (ARN): 95, 96 and 97 went before 5, 6 and 7;
+// that is too long ago to be accepted, but the refusal can tell the new form. What the others left before that can no
+// longer be told from its first digits.
+func readOldPlan(number, region string) (Phone, *phonenumbers.PhoneNumber, *FieldError) {
+	code, national := number[:4], number[4:]
+	switch {
+	case region == "CI" && len(national) == 8 && (national[0] == '2' || national[0] == '3'):
+		// The library knows the area codes that only Orange has; 21 and 25 it cannot tell apart.
+		if n := libraryNumber(code + "27" + national); phonenumbers.GetNumberType(n) == phonenumbers.FIXED_LINE {
+			return Phone{}, nil, unsupportedPhone("is an old-plan fixed line; today it is dialled +225 27 …")
+		}
+		return Phone{}, nil, unsupportedPhone("is an old-plan fixed line; today it is dialled with 21, 25 or 27 after +225")
+	case region == "BJ" && len(national) == 8 && national[0] == '2':
+		return Phone{}, nil, unsupportedPhone("is an old-plan fixed line; today it is dialled +229 01 …")
+	}
+
+	prefix, accepted := "", true
+	switch {
+	case region == "CI" && len(national) == 8 && national[0] != '1':
+		switch national[1] {
+		case '7', '8', '9':
+			prefix = "07"
+		case '4', '5', '6':
+			prefix = "05"
+		default:
+			prefix = "01"
+		}
+	case region == "BJ" && len(national) == 8:
+		prefix = "01"
+	case region == "GW" && len(national) == 7 && '5' <= national[0] && national[0] <= '7':
+		prefix, accepted = "9"+national[:1], false
+	default:
+		return Phone{}, nil, malformedPhone(unknownXOF(code, national, region))
+	}
+
+	dialable := code + prefix + national
+	n := libraryNumber(dialable)
+	switch kind := phonenumbers.GetNumberType(n); {
+	case kind != phonenumbers.MOBILE && kind != phonenumbers.FIXED_LINE_OR_MOBILE:
+		return Phone{}, nil, malformedPhone(unknownXOF(code, national, region))
+	case !accepted:
+		return Phone{}, nil, malformedPhone("is an old-plan number; today it is dialled " + code + " " + prefix + " …")
+	}
+	return Phone{Number: number, Dialable: dialable, Region: region, Legacy: true}, n, nil
+}
+
+// unknownXOF says why no plan of the country knows the number. Each of the eight has mobile numbers of one length only.
+func unknownXOF(code, national, region string) string {
+	example := phonenumbers.GetExampleNumberForType(region, phonenumbers.MOBILE)
+	if want := len(phonenumbers.GetNationalSignificantNumber(example)); len(national) != want {
+		return "has " + plural(len(national), "digit", "digits") + " after " + code + "; mobile numbers there have " + strconv.Itoa(want)
+	}
+	return unknownRange(code)
+}
+
+func unknownRange(code string) string { return "is in no range of the numbering plan of " + code }
+
+// libraryNumber is number, a calling code of three digits and more after it, as phonenumbers.Parse would give it.
+// Leading zeros of the national number, which the integer loses, are counted as the library counts them: of a number
+// that is all zeros the last is not a leading one.
+func libraryNumber(number string) *phonenumbers.PhoneNumber {
+	code, _ := strconv.Atoi(number[1:4])
+	national := number[4:]
+	value, _ := strconv.ParseUint(national, 10, 64) // at most 12 digits; 0 where there are none
+	n := &phonenumbers.PhoneNumber{CountryCode: new(int32(code)), NationalNumber: new(value)}
+	zeros := int32(0)
+	for int(zeros) < len(national)-1 && national[zeros] == '0' {
+		zeros++
+	}
+	if zeros > 0 {
+		n.ItalianLeadingZero = new(true)
+	}
+	if zeros > 1 {
+		n.NumberOfLeadingZeros = new(zeros)
+	}
+	return n
+}
+
+// readAny reads a number of any other country, which may need its national prefix taken off, as in "+44 (0)7400 …".
+func readAny(number string) (Phone, *phonenumbers.PhoneNumber, *FieldError) {
+	n, err := phonenumbers.Parse(number, "")
+	if err != nil {
+		return Phone{}, nil, malformedPhone(unparsable(err))
+	}
+	switch kind := phonenumbers.GetNumberType(n); kind {
+	case phonenumbers.MOBILE, phonenumbers.FIXED_LINE_OR_MOBILE:
+	case phonenumbers.UNKNOWN:
+		return Phone{}, nil, malformedPhone(unknownAny(n))
+	default:
+		return Phone{}, nil, unsupportedPhone(kindOf(kind))
+	}
+	region := phonenumbers.GetRegionCodeForNumber(n)
+	if region == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY { // satellites and the like
+		return Phone{}, nil, unsupportedPhone("is of an international network, not of a country")
+	}
+	e164 := phonenumbers.Format(n, phonenumbers.E164)
+	return Phone{Number: e164, Dialable: e164, Region: region}, n, nil
+}
+
+// unparsable tells one of the two things that can be wrong with + and up to 15 digits.
+func unparsable(err error) string {
+	if errors.Is(err, phonenumbers.ErrInvalidCountryCode) {
+		return "must have the calling code of a country after the +"
+	}
+	return "has too few digits for a phone number"
+}
+
+func unknownAny(n *phonenumbers.PhoneNumber) string {
+	code := "+" + strconv.Itoa(int(n.GetCountryCode()))
+	switch phonenumbers.IsPossibleNumberWithReason(n) {
+	case phonenumbers.TOO_SHORT, phonenumbers.IS_POSSIBLE_LOCAL_ONLY:
+		return "has too few digits for a number of " + code
+	case phonenumbers.TOO_LONG:
+		return "has too many digits for a number of " + code
+	case phonenumbers.INVALID_LENGTH:
+		return "has not as many digits as a number of " + code
+	}
+	return unknownRange(code)
+}
+
+func kindOf(kind phonenumbers.PhoneNumberType) string {
+	switch kind {
+	case phonenumbers.FIXED_LINE:
+		return "is a fixed line"
+	case phonenumbers.TOLL_FREE:
+		return "is a toll-free number"
+	case phonenumbers.PREMIUM_RATE:
+		return "is a premium-rate number"
+	case phonenumbers.SHARED_COST:
+		return "is a shared-cost number"
+	case phonenumbers.VOIP:
+		return "is an internet telephony number"
+	case phonenumbers.PAGER:
+		return "is a pager"
+	case phonenumbers.UAN:
+		return "is a company's universal access number"
+	case phonenumbers.VOICEMAIL:
+		return "is a voicemail number"
+	}
+	return "is not a mobile number"
+}
+
+// splitCallingCode takes the calling code off. No code begins another, so the first that is known is the one.
+func splitCallingCode(number string) (code, national string) {
+	digits := number[1:]
+	if digits[0] == '0' {
+		return "", digits
+	}
+	for i := 1; i <= 3 && i <= len(digits); i++ {
+		value, _ := strconv.Atoi(digits[:i])
+		if len(phonenumbers.GetRegionCodesForCountryCode(value)) > 0 {
+			return digits[:i], digits[i:]
+		}
+	}
+	return "", digits
+}
+
+// operatorOf is the brand whose range n was allotted from, or "".
+func operatorOf(region string, n *phonenumbers.PhoneNumber) string {
+	name, err := phonenumbers.GetCarrierForNumber(n, "en")
+	if err != nil {
+		return "" // the library could not read the tables it embeds
+	}
+	return brandOf(region, name)
+}
+
+// brandOf is the name that payers know, where the library still has the company's or a former one: a host that chose
+// the wallet by it would ask Orange Money in Niger, which has been gone for years. A name that the library corrects in a
+// later version passes as it is.
+func brandOf(region, name string) string {
+	switch region + " " + name {
+	case "BF Onatel", "ML Sotelma": // Maroc Telecom's, all Moov Africa since 1 January 2021
+		return "Moov"
+	case "ML Atel": // Alpha Télécommunication, Telecel from its first day, 28 December 2017
+		return "Telecel"
+	case "GW Spacetel": // MTN until its sale to Telecel on 7 August 2024
+		return "Telecel"
+	case "NE Orange": // sold to Zamani Com in November 2019, Zamani Telecom since December 2020
+		return "Zamani"
+	case "SN Free", "TG Togo Telecom": // Axian's, both Yas since November 2024
+		return "Yas"
+	}
+	return name
+}

@@ -1,0 +1,149 @@
+package checkout
+
+import (
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/caisse/checkout/idempotency"
+)
+
+// Status is where a session stands. Its values are the words of the wire.
+type Status string
+
+// The seven statuses of the page.
+const (
+	StatusCreated    Status = "created"    // a mobile-money session waits for its payment to begin
+	StatusPending    Status = "pending"    // the payer was asked; a card session starts here
+	StatusProcessing Status = "processing" // the operator holds the payer's money
+	StatusCompleted  Status = "completed"  // paid, for good
+	StatusFailed     Status = "failed"     // refused, for good
+	StatusExpired    Status = "expired"    // not paid in time
+	StatusCancelled  Status = "cancelled"  // called off by merchant or payer
+)
+
+// transitions is the table; nothing writes to it. A payment that comes after expiry or cancellation has moved money, so
+// the session must say completed; it is then marked late.
+var transitions = map[Status][]Status{
+	StatusCreated:    {StatusPending, StatusProcessing, StatusCompleted, StatusFailed, StatusCancelled, StatusExpired},
+	StatusPending:    {StatusProcessing, StatusCompleted, StatusFailed, StatusCancelled, StatusExpired},
+	StatusProcessing: {StatusCompleted, StatusFailed},
+	StatusCompleted:  {},
+	StatusFailed:     {},
+	StatusExpired:    {StatusCompleted},
+	StatusCancelled:  {StatusCompleted},
+}
+
+// Statuses lists the seven statuses in the order of a session's life.
+func Statuses() []Status {
+	return []Status{StatusCreated, StatusPending, StatusProcessing, StatusCompleted, StatusFailed, StatusExpired, StatusCancelled}
+}
+
+// Transitions is the table of what each status can become, as a copy:
+//
+//	created     pending, processing, completed, failed, cancelled, expired
+//	pending     processing, completed, failed, cancelled, expired
+//	processing  completed, failed
+//	expired     completed (late)
+//	cancelled   completed (late)
+//	completed   nothing
+//	failed      nothing
+func Transitions() map[Status][]Status {
+	table := make(map[Status][]Status, len(transitions))
+	for from, to := range transitions {
+		table[from] = slices.Clone(to)
+	}
+	return table
+}
+
+// CanBecome reports whether the table has an edge from s to next. A status cannot become itself.
+func (s Status) CanBecome(next Status) bool { return slices.Contains(transitions[s], next) }
+
+// known reports whether s is one of the seven statuses.
+func (s Status) known() bool { _, ok := transitions[s]; return ok }
+
+// expires reports whether the clock alone moves a session of this status to expired.
+func (s Status) expires() bool { return s == StatusCreated || s == StatusPending }
+
+// PaymentMethod chooses the dialect of the page.
+type PaymentMethod string
+
+// The two dialects of the page.
+const (
+	MobileMoney PaymentMethod = "mobile_money"
+	Card        PaymentMethod = "card"
+)
+
+// Account is who a call is made for. A session belongs to one account in one mode: the test and the live sessions of
+// one account are strangers to each other.
+type Account struct {
+	ID   string
+	Test bool
+}
+
+// Session is one attempt to take one payment.
+//
+// Its JSON is the shape of the wire, without account, idempotency key and fingerprint; a [Store] must keep its fields
+// in another form. Through log/slog it shows what an operator needs, with the phone number masked.
+type Session struct {
+	// ID is "cs_", then "test", the payer's country or "live", "_", and a UUIDv7 (RFC 9562) without hyphens.
+	ID      string
+	Account Account
+	Status  Status
+	// Amount is in the smallest unit of Currency. Amount = net + TransactionFee.
+	Amount        int64
+	Currency      string // ISO 4217, upper case
+	PaymentMethod PaymentMethod
+	UserPhone     string // E.164, as it was sent; "" where there is none
+	PaymentID     string // the payment's own identifier; "" until the host tells it
+	CustomerID    string // "" where there is none; never for a card session
+	Description   string
+	SuccessURL    string
+	CancelURL     string
+
+	// Times are in UTC and whole microseconds.
+	CreatedAt   time.Time
+	ExpiresAt   time.Time
+	CompletedAt time.Time // zero until completed
+
+	FailureReason  string // set by Fail
+	TransactionFee int64  // in the smallest unit of Currency, fixed at creation
+	Late           bool   // completed after it had expired or been cancelled
+
+	IdempotencyKey idempotency.Key         // "" where the session was created without one
+	Fingerprint    idempotency.Fingerprint // of the request that created it
+	Version        int64                   // 1 when created, one more with every change
+}
+
+// StatusAt is the status at an instant: expired from ExpiresAt on if the session was created or pending, else Status.
+// A processing session never expires by the clock: the operator holds the payer's money.
+func (s Session) StatusAt(now time.Time) Status {
+	if s.Status.expires() && !now.Before(s.ExpiresAt) {
+		return StatusExpired
+	}
+	return s.Status
+}
+
+// Phone is what the numbering plans tell of UserPhone, the zero Phone where there is none.
+func (s Session) Phone() Phone {
+	p, err := ParsePhone(s.UserPhone)
+	if err != nil {
+		return Phone{}
+	}
+	return p
+}
+
+// LogValue implements [slog.LogValuer]: no key, no fingerprint, no free text, and the phone number masked.
+func (s Session) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("id", s.ID),
+		slog.String("account", s.Account.ID),
+		slog.Bool("test", s.Account.Test),
+		slog.String("status", string(s.Status)),
+		slog.Int64("amount", s.Amount),
+		slog.String("currency", s.Currency),
+		slog.String("user_phone", MaskPhone(s.UserPhone)),
+		slog.String("payment_id", s.PaymentID),
+		slog.Int64("version", s.Version),
+	)
+}
