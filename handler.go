@@ -1,0 +1,268 @@
+package checkout
+
+import (
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/caisse/checkout/idempotency"
+	"github.com/google/uuid"
+)
+
+//go:embed openapi.yaml
+var openAPI []byte
+
+// DefaultMaxBodyBytes is the largest body that is read, unless the host sets another.
+const DefaultMaxBodyBytes = 64 << 10
+
+// HandlerConfig is what a host may settle about HTTP. The zero HandlerConfig works.
+type HandlerConfig struct {
+	_ struct{} // keyed literals only
+
+	// AnyIdempotencyKey accepts any key of 1 to 1000 visible ASCII characters without comma; false accepts UUIDs only.
+	AnyIdempotencyKey bool
+	// BasePath is a prefix that the host strips before the handler, such as "/pay" under http.StripPrefix; Location
+	// carries it. "" says that the handler sees the client's path.
+	BasePath string
+	// MaxBodyBytes is the largest body that is read; 0 is 64 KiB.
+	MaxBodyBytes int64
+	// Logger hears of every answer of 500 and 503 with its cause (Error). Keys, tokens and phone numbers never appear.
+	// nil is silent.
+	Logger *slog.Logger
+}
+
+// Handler serves the endpoint of the page, and what belongs to it, as an [http.Handler]:
+//
+//	POST /v1/checkouts
+//	GET  /v1/checkouts
+//	GET  /v1/checkouts/{id}
+//	POST /v1/checkouts/{id}/cancel
+//	GET  /v1/openapi.yaml
+//
+// Every other path is answered 404, so mount it where these paths reach it unchanged, or strip a prefix and tell it by
+// HandlerConfig.BasePath. It needs no router and no middleware: it authenticates, bounds the body and recovers from a
+// panic of a store. Time-outs are the server's (ReadHeaderTimeout, ReadTimeout) and CORS is the host's.
+type Handler struct {
+	checkouts *Checkouts
+	auth      Authenticator
+	policy    idempotency.Policy
+	basePath  string
+	maxBody   int64
+	log       *slog.Logger
+}
+
+// NewHandler makes a Handler. The error joins a [*ConfigError] for each fault of cfg, or of what is nil.
+func NewHandler(c *Checkouts, auth Authenticator, cfg HandlerConfig) (*Handler, error) {
+	var errs []error
+	fault := func(field, reason string) {
+		errs = append(errs, &ConfigError{Field: field, Reason: reason})
+	}
+	if c == nil {
+		fault("Checkouts", "must not be nil")
+	}
+	if auth == nil {
+		fault("Authenticator", "must not be nil")
+	}
+	if p := cfg.BasePath; p != "" {
+		if u, err := url.Parse(p); err != nil || p[0] != '/' || strings.HasPrefix(p, "//") || strings.HasSuffix(p, "/") || u.EscapedPath() != p {
+			fault("HandlerConfig.BasePath", `must be "", or an escaped path that begins with / and does not end with it`)
+		}
+	}
+	if cfg.MaxBodyBytes < 0 {
+		fault("HandlerConfig.MaxBodyBytes", "must be 0 or more")
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	h := &Handler{checkouts: c, auth: auth, basePath: cfg.BasePath, maxBody: cfg.MaxBodyBytes, log: cfg.Logger}
+	if cfg.AnyIdempotencyKey {
+		h.policy = idempotency.Any
+	}
+	if h.maxBody == 0 {
+		h.maxBody = DefaultMaxBodyBytes
+	}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	return h, nil
+}
+
+// ServeHTTP implements [http.Handler].
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := requestID(r)
+	header := w.Header()
+	header.Set("Cache-Control", "no-store")
+	header.Set("Request-Id", id)
+	header.Set("X-Content-Type-Options", "nosniff")
+
+	a, err := h.answer(w, r)
+	if err != nil {
+		p := problemOf(err)
+		if p.Status >= http.StatusInternalServerError {
+			h.log.LogAttrs(r.Context(), slog.LevelError, "checkout request failed",
+				slog.String("request_id", id), slog.Int("status", p.Status), slog.String("code", p.Code), slog.Any("error", err))
+		}
+		p.RequestID = id
+		a = answer{status: p.Status, contentType: "application/problem+json", header: p.header, body: encode(p)}
+	}
+	for _, field := range a.header {
+		header.Set(field[0], field[1])
+	}
+	header.Set("Content-Type", a.contentType)
+	header.Set("Content-Length", strconv.Itoa(len(a.body)))
+	w.WriteHeader(a.status)
+	if r.Method != http.MethodHead {
+		w.Write(a.body) // a client that is gone needs no answer
+	}
+}
+
+// answer is a response that is whole before its first byte is written.
+type answer struct {
+	status      int
+	contentType string
+	header      [][2]string
+	body        []byte
+}
+
+func jsonAnswer(status int, body any, header ...[2]string) answer {
+	return answer{status: status, contentType: "application/json", header: header, body: encode(body)}
+}
+
+// answer does what the request asks. A panic becomes an error: the store may be anybody's.
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (a answer, err error) {
+	defer func() {
+		if v := recover(); v == http.ErrAbortHandler {
+			panic(v)
+		} else if v != nil {
+			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+		}
+	}()
+	route := routeOf(r.URL)
+	if route.kind == routeNone {
+		return answer{}, errNoRoute
+	}
+	if allowed := route.methods(); !slices.Contains(allowed, r.Method) {
+		return answer{}, methodNotAllowed(allowed)
+	}
+	if route.kind == routeOpenAPI {
+		return answer{status: http.StatusOK, contentType: "application/yaml", body: openAPI}, nil
+	}
+	account, err := h.authenticate(r)
+	if err != nil {
+		return answer{}, err
+	}
+	switch {
+	case route.kind == routeCancel:
+		return h.cancel(r, account, route.id)
+	case route.kind == routeSession:
+		return h.get(r, account, route.id)
+	case r.Method == http.MethodPost:
+		return h.create(w, r, account)
+	}
+	return h.list(r, account)
+}
+
+func (h *Handler) authenticate(r *http.Request) (Account, error) {
+	account, err := h.auth.Authenticate(r)
+	if errors.Is(err, ErrUnauthenticated) {
+		return Account{}, ErrUnauthenticated
+	}
+	if err != nil {
+		// Whatever the cause looks like, it is the credentials that could not be looked up.
+		return Account{}, fmt.Errorf("authenticate: %w: %v", ErrUnavailable, err)
+	}
+	var f faults
+	if f.account(account); f != nil {
+		return Account{}, fmt.Errorf("the authenticator returned an account whose ID %s", f[0].Detail)
+	}
+	return account, nil
+}
+
+func (h *Handler) create(w http.ResponseWriter, r *http.Request, account Account) (answer, error) {
+	if err := checkMediaType(r.Header); err != nil {
+		return answer{}, err
+	}
+	body, err := h.readBody(w, r)
+	if err != nil {
+		return answer{}, err
+	}
+	key, err := h.idempotencyKey(r)
+	if err != nil {
+		return answer{}, err
+	}
+	params, f, err := decodeCreate(body)
+	if err != nil {
+		return answer{}, err
+	}
+	params.Account, params.IdempotencyKey = account, key
+	normal := params.normalize(&f)
+	if err := f.err(); err != nil {
+		return answer{}, err
+	}
+	session, replayed, err := h.checkouts.create(r.Context(), normal)
+	if err != nil {
+		return answer{}, err
+	}
+	location := [2]string{"Location", h.basePath + "/v1/checkouts/" + session.ID}
+	if replayed {
+		return jsonAnswer(http.StatusOK, wireOf(session), location, [2]string{"Idempotent-Replayed", "true"}), nil
+	}
+	return jsonAnswer(http.StatusCreated, wireOf(session), location), nil
+}
+
+func (h *Handler) get(r *http.Request, account Account, id string) (answer, error) {
+	session, err := h.checkouts.Get(r.Context(), account, id)
+	if err != nil {
+		return answer{}, err
+	}
+	return jsonAnswer(http.StatusOK, wireOf(session)), nil
+}
+
+func (h *Handler) cancel(r *http.Request, account Account, id string) (answer, error) {
+	session, err := h.checkouts.Cancel(r.Context(), account, id)
+	if err != nil {
+		return answer{}, err
+	}
+	return jsonAnswer(http.StatusOK, wireOf(session)), nil
+}
+
+func (h *Handler) list(r *http.Request, account Account) (answer, error) {
+	q, err := decodeQuery(r.URL.RawQuery)
+	if err != nil {
+		return answer{}, err
+	}
+	page, err := h.checkouts.List(r.Context(), account, q)
+	if err != nil {
+		return answer{}, err
+	}
+	return jsonAnswer(http.StatusOK, wirePageOf(page)), nil
+}
+
+// requestID is the request's own where it is usable, else a new one.
+func requestID(r *http.Request) string {
+	if ids := r.Header.Values("Request-Id"); len(ids) == 1 && 1 <= len(ids[0]) && len(ids[0]) <= 128 && isVisibleASCII(ids[0]) {
+		return ids[0]
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return uuid.NewString()
+	}
+	return id.String()
+}
+
+func encode(v any) []byte {
+	body, err := json.Marshal(v)
+	if err != nil {
+		// The shapes are ours and hold no value that JSON lacks; a time beyond year 9999 is a fault of the clock.
+		panic(err)
+	}
+	return body
+}

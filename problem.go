@@ -1,0 +1,129 @@
+package checkout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/caisse/checkout/idempotency"
+	"github.com/caisse/checkout/internal/strictjson"
+)
+
+// maxProblemErrors bounds how many faults one answer lists.
+const maxProblemErrors = 32
+
+// problem is an answer of RFC 9457. Nothing in it comes from the request or from a driver.
+type problem struct {
+	Type      string         `json:"type"`
+	Title     string         `json:"title"`
+	Status    int            `json:"status"`
+	Detail    string         `json:"detail"`
+	Code      string         `json:"code"`
+	RequestID string         `json:"request_id"`
+	Errors    []problemError `json:"errors,omitempty"`
+
+	header [][2]string
+}
+
+type problemError struct {
+	Pointer string `json:"pointer"` // RFC 6901 section 6
+	Code    string `json:"code"`
+	Detail  string `json:"detail"`
+}
+
+func newProblem(status int, code, detail string, header ...[2]string) problem {
+	return problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Code: code, header: header}
+}
+
+// requestError is a fault that only HTTP has.
+type requestError struct{ problem }
+
+func (e *requestError) Error() string { return e.Detail }
+
+func badRequest(code, detail string) error {
+	return &requestError{newProblem(http.StatusBadRequest, code, detail)}
+}
+
+// errNoRoute is answered as a session that is not found, so that a path tells nothing.
+var errNoRoute = &requestError{newProblem(http.StatusNotFound, "not_found", "there is nothing at this path")}
+
+func methodNotAllowed(allowed []string) error {
+	allow := strings.Join(allowed, ", ")
+	return &requestError{newProblem(http.StatusMethodNotAllowed, "method_not_allowed",
+		"this path answers "+allow, [2]string{"Allow", allow})}
+}
+
+func unsupportedMediaType(detail string) error {
+	return &requestError{newProblem(http.StatusUnsupportedMediaType, "unsupported_media_type", detail)}
+}
+
+// problemOf is the one place where an error becomes a status.
+func problemOf(err error) problem {
+	if e, ok := errors.AsType[*requestError](err); ok {
+		return e.problem
+	}
+	if e, ok := errors.AsType[*strictjson.SyntaxError](err); ok {
+		return newProblem(http.StatusBadRequest, "invalid_json", fmt.Sprintf("the body is not one JSON object: %s at byte %d", e.Reason, e.Offset))
+	}
+	if e, ok := errors.AsType[*ValidationError](err); ok {
+		p := newProblem(http.StatusBadRequest, "validation_failed", "")
+		p.Detail = plural(len(e.Fields), "member of the request is", "members of the request are") + " not valid"
+		if more := len(e.Fields) - maxProblemErrors; more > 0 {
+			p.Detail += "; " + plural(more, "more is", "more are") + " not listed"
+		}
+		for _, f := range e.Fields[:min(len(e.Fields), maxProblemErrors)] {
+			p.Errors = append(p.Errors, problemError{pointer(f.Field), f.Code, f.Detail})
+		}
+		return p
+	}
+	if e, ok := errors.AsType[*KeyReusedError](err); ok {
+		p := newProblem(http.StatusUnprocessableEntity, "idempotency_key_reused", "this idempotency key was used for another request")
+		for _, field := range e.Fields {
+			p.Errors = append(p.Errors, problemError{pointer(field), CodeDiffers, "is not as in the first request under this key"})
+		}
+		return p
+	}
+	if e, ok := errors.AsType[*TransitionError](err); ok {
+		return newProblem(http.StatusConflict, "invalid_transition", "a session that is "+string(e.From)+" cannot become "+string(e.To))
+	}
+	switch {
+	case errors.Is(err, ErrUnauthenticated):
+		return newProblem(http.StatusUnauthorized, "unauthorized", "valid credentials are required: Authorization: Bearer <token>",
+			[2]string{"WWW-Authenticate", "Bearer"})
+	case errors.Is(err, ErrNotFound):
+		return newProblem(http.StatusNotFound, "not_found", "there is no such checkout session")
+	case errors.Is(err, idempotency.ErrMissing):
+		return newProblem(http.StatusBadRequest, "idempotency_key_missing", "the header Idempotency-Key is required")
+	case errors.Is(err, idempotency.ErrInvalid):
+		return newProblem(http.StatusBadRequest, "idempotency_key_invalid", err.Error())
+	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrOutcomeUnknown), errors.Is(err, ErrConflict),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return newProblem(http.StatusServiceUnavailable, "unavailable",
+			"the service cannot answer now; trying again with the same idempotency key is safe", [2]string{"Retry-After", "1"})
+	}
+	return newProblem(http.StatusInternalServerError, "internal", "an internal error occurred")
+}
+
+// pointer is a member's name as a JSON Pointer in the form of a URI fragment: RFC 6901 escapes, then percent-encoding of
+// what a fragment may not hold (RFC 3986 section 3.5).
+func pointer(name string) string {
+	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/?"
+	var b strings.Builder
+	b.WriteString("#/")
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c == '~':
+			b.WriteString("~0")
+		case c == '/':
+			b.WriteString("~1")
+		case strings.IndexByte(plain, c) >= 0:
+			b.WriteByte(c)
+		default:
+			const hex = "0123456789ABCDEF"
+			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,262 @@
+package checkout
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caisse/checkout/idempotency"
+	"github.com/caisse/checkout/internal/strictjson"
+)
+
+// maxJSONDepth is how deep a body may nest; the object itself is the first level.
+const maxJSONDepth = 32
+
+// wireSession is a session as a client sees it.
+type wireSession struct {
+	ID             string        `json:"id"`
+	Status         Status        `json:"status"`
+	Amount         int64         `json:"amount"`
+	Currency       string        `json:"currency"`
+	PaymentMethod  PaymentMethod `json:"payment_method,omitempty"`
+	UserPhone      string        `json:"user_phone,omitempty"`
+	PaymentID      string        `json:"payment_id,omitempty"`
+	CustomerID     string        `json:"customer_id,omitempty"`
+	Description    string        `json:"description,omitempty"`
+	SuccessURL     string        `json:"success_url,omitempty"`
+	CancelURL      string        `json:"cancel_url,omitempty"`
+	CreatedAt      time.Time     `json:"created_at"`
+	ExpiresAt      time.Time     `json:"expires_at"`
+	CompletedAt    *time.Time    `json:"completed_at"`
+	FailureReason  *string       `json:"failure_reason"`
+	TransactionFee int64         `json:"transaction_fee"`
+}
+
+func wireOf(s Session) wireSession {
+	w := wireSession{
+		ID:             s.ID,
+		Status:         s.Status,
+		Amount:         s.Amount,
+		Currency:       s.Currency,
+		UserPhone:      s.UserPhone,
+		PaymentID:      s.PaymentID,
+		CustomerID:     s.CustomerID,
+		Description:    s.Description,
+		SuccessURL:     s.SuccessURL,
+		CancelURL:      s.CancelURL,
+		CreatedAt:      s.CreatedAt.UTC(),
+		ExpiresAt:      s.ExpiresAt.UTC(),
+		TransactionFee: s.TransactionFee,
+	}
+	if s.PaymentMethod == Card {
+		w.PaymentMethod = Card
+		w.Currency = strings.ToLower(s.Currency)
+	}
+	if !s.CompletedAt.IsZero() {
+		completedAt := s.CompletedAt.UTC()
+		w.CompletedAt = &completedAt
+	}
+	if s.FailureReason != "" {
+		w.FailureReason = &s.FailureReason
+	}
+	return w
+}
+
+// MarshalJSON is the session as the handler answers it. Account, idempotency key, fingerprint, lateness and version stay
+// out.
+func (s Session) MarshalJSON() ([]byte, error) { return json.Marshal(wireOf(s)) }
+
+type wirePage struct {
+	Sessions   []wireSession `json:"sessions"`
+	TotalCount int           `json:"total_count"`
+	HasMore    bool          `json:"has_more"`
+	NextOffset *int          `json:"next_offset"`
+}
+
+func wirePageOf(p Page) wirePage {
+	w := wirePage{Sessions: make([]wireSession, len(p.Sessions)), TotalCount: p.Total, HasMore: p.HasMore}
+	for i, s := range p.Sessions {
+		w.Sessions[i] = wireOf(s)
+	}
+	if p.HasMore {
+		w.NextOffset = &p.NextOffset
+	}
+	return w
+}
+
+// checkMediaType refuses a body that is not plain JSON by its own account.
+func checkMediaType(header http.Header) error {
+	types := header.Values("Content-Type")
+	if len(types) != 1 {
+		return unsupportedMediaType("the body must be sent with one Content-Type: application/json")
+	}
+	if mediaType, _, err := mime.ParseMediaType(types[0]); err != nil || mediaType != "application/json" {
+		return unsupportedMediaType("the body must be sent with Content-Type: application/json")
+	}
+	for _, encoding := range header.Values("Content-Encoding") {
+		if !strings.EqualFold(strings.Trim(encoding, " \t"), "identity") {
+			return unsupportedMediaType("the body must be sent without Content-Encoding")
+		}
+	}
+	return nil
+}
+
+// readBody reads the body whole, up to the limit. What declares more is refused before it is read.
+func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	tooLarge := func() error {
+		return &requestError{newProblem(http.StatusRequestEntityTooLarge, "payload_too_large",
+			fmt.Sprintf("the body must have at most %d bytes", h.maxBody))}
+	}
+	if r.ContentLength > h.maxBody {
+		w.Header().Set("Connection", "close") // rather than read what nobody wants
+		return nil, tooLarge()
+	}
+	if r.Body == nil {
+		return nil, nil
+	}
+	body := bytes.NewBuffer(make([]byte, 0, max(r.ContentLength, 0)+bytes.MinRead))
+	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, h.maxBody))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, tooLarge()
+	}
+	if err != nil {
+		return nil, badRequest("invalid_json", "the body could not be read to its end")
+	}
+	return body.Bytes(), nil
+}
+
+// idempotencyKey reads the one line of the header.
+func (h *Handler) idempotencyKey(r *http.Request) (idempotency.Key, error) {
+	lines := r.Header.Values("Idempotency-Key")
+	switch len(lines) {
+	case 0:
+		return "", idempotency.ErrMissing
+	case 1:
+		return idempotency.Parse(lines[0], h.policy)
+	}
+	return "", fmt.Errorf("%w: sent %d times", idempotency.ErrInvalid, len(lines))
+}
+
+// decodeCreate reads the body of a create. The error is a body that is no JSON object; f holds what is wrong with its
+// members as JSON.
+func decodeCreate(body []byte) (p CreateParams, f faults, err error) {
+	members, err := strictjson.ParseObject(body, maxJSONDepth)
+	if err != nil {
+		return CreateParams{}, nil, err
+	}
+	text := func(m strictjson.Member) string {
+		if m.Value.Kind() != strictjson.String {
+			f.add(m.Name, CodeWrongType, "must be a string")
+		}
+		return m.Value.Text()
+	}
+	amount := false
+	for _, m := range members {
+		null := m.Value.Kind() == strictjson.Null
+		switch m.Name {
+		case "amount", "currency", "user_phone", "payment_method", "success_url", "cancel_url", "description", "expires_in":
+			if null {
+				continue
+			}
+		}
+		switch m.Name {
+		case "amount":
+			amount = true
+			p.Amount = f.integer(m, "must be 100 to 9007199254740991")
+		case "currency":
+			p.Currency = text(m)
+		case "user_phone":
+			p.UserPhone = text(m)
+		case "payment_method":
+			if p.PaymentMethod = PaymentMethod(text(m)); p.PaymentMethod == "" {
+				f.add(m.Name, CodeUnsupported, "must be mobile_money or card")
+			}
+		case "success_url":
+			p.SuccessURL = text(m)
+		case "cancel_url":
+			p.CancelURL = text(m)
+		case "description":
+			p.Description = text(m)
+		case "expires_in":
+			// Checked here as well, since 0 means the default in Go, and a duration holds fewer seconds than an int64.
+			seconds := f.integer(m, expiresInRange)
+			if seconds < int64(MinExpiresIn/time.Second) || seconds > int64(MaxExpiresIn/time.Second) {
+				f.add(m.Name, CodeOutOfRange, expiresInRange)
+				continue
+			}
+			p.ExpiresIn = time.Duration(seconds) * time.Second
+		default:
+			f = append(f, FieldError{Field: m.Name, Code: CodeUnknownField, Detail: "is not a member of this request"})
+		}
+	}
+	if !amount {
+		f.add("amount", CodeMissing, "is required")
+	}
+	return p, f, nil
+}
+
+func (f *faults) integer(m strictjson.Member, rangeDetail string) int64 {
+	n, err := m.Value.Int64()
+	switch {
+	case errors.Is(err, strictjson.ErrRange):
+		f.add(m.Name, CodeOutOfRange, rangeDetail)
+	case err != nil:
+		f.add(m.Name, CodeWrongType, "must be a whole number")
+	}
+	return n
+}
+
+// decodeQuery reads the parameters of a list.
+func decodeQuery(raw string) (Query, error) {
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return Query{}, badRequest("invalid_query", "the query is not well-formed")
+	}
+	var q Query
+	var wrong []string
+	for _, name := range []string{"status", "limit", "offset"} {
+		given, ok := values[name]
+		delete(values, name)
+		if !ok {
+			continue
+		}
+		if len(given) > 1 {
+			wrong = append(wrong, name+" must be given once")
+			continue
+		}
+		switch value := given[0]; name {
+		case "status":
+			if q.Status = Status(value); !q.Status.known() {
+				wrong = append(wrong, "status must be one of the seven statuses")
+			}
+		case "limit":
+			if q.Limit, ok = wholeNumber(value); !ok || q.Limit < 1 || q.Limit > MaxListLimit {
+				wrong = append(wrong, fmt.Sprintf("limit must be 1 to %d", MaxListLimit))
+			}
+		case "offset":
+			if q.Offset, ok = wholeNumber(value); !ok {
+				wrong = append(wrong, "offset must be 0 or more")
+			}
+		}
+	}
+	if len(values) > 0 {
+		wrong = append(wrong, "only status, limit and offset are known")
+	}
+	if wrong != nil {
+		return Query{}, badRequest("invalid_query", strings.Join(wrong, "; "))
+	}
+	return q, nil
+}
+
+// wholeNumber reads decimal digits and nothing else.
+func wholeNumber(s string) (int, bool) {
+	n, err := strconv.Atoi(s)
+	return n, err == nil && s[0] != '+' && s[0] != '-'
+}
