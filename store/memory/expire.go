@@ -1,0 +1,85 @@
+package memory
+
+import (
+	"cmp"
+	"container/heap"
+	"context"
+	"strings"
+	"time"
+
+	"github.com/caisse/checkout"
+)
+
+// Expire implements [checkout.Store]. Equal instants are taken by ID. It costs what it moves, however much the store
+// holds.
+func (m *Store) Expire(ctx context.Context, now time.Time, limit int) ([]checkout.Session, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var expired []checkout.Session
+	for len(expired) < limit && len(m.due) > 0 {
+		r := m.due[0]
+		if r.session.ExpiresAt.After(now) {
+			break
+		}
+		r.session.Status = checkout.StatusExpired
+		r.session.Version++
+		m.due.track(r)
+		expired = append(expired, r.session)
+	}
+	return expired, nil
+}
+
+// dueHeap holds the records that the clock can still move to expired, and no other: the next one due is on top. Each
+// record knows its place, so that an update moves or removes its one entry and none goes stale.
+type dueHeap []*record
+
+// unplaced is the place of a record that is not in the heap.
+const unplaced = -1
+
+// track puts r where its status and its expiry belong, in the heap or out of it.
+func (h *dueHeap) track(r *record) {
+	waits := r.session.Status == checkout.StatusCreated || r.session.Status == checkout.StatusPending
+	switch placed := r.place != unplaced; {
+	case waits && placed:
+		heap.Fix(h, r.place)
+	case waits:
+		heap.Push(h, r)
+	case placed:
+		heap.Remove(h, r.place)
+	}
+}
+
+// Len implements [heap.Interface].
+func (h dueHeap) Len() int { return len(h) }
+
+// Less implements [heap.Interface].
+func (h dueHeap) Less(i, j int) bool {
+	a, b := &h[i].session, &h[j].session
+	return cmp.Or(a.ExpiresAt.Compare(b.ExpiresAt), strings.Compare(a.ID, b.ID)) < 0
+}
+
+// Swap implements [heap.Interface].
+func (h dueHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].place, h[j].place = i, j
+}
+
+// Push implements [heap.Interface].
+func (h *dueHeap) Push(x any) {
+	r := x.(*record)
+	r.place = len(*h)
+	*h = append(*h, r)
+}
+
+// Pop implements [heap.Interface].
+func (h *dueHeap) Pop() any {
+	last := len(*h) - 1
+	r := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	r.place = unplaced
+	return r
+}

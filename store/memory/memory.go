@@ -1,0 +1,161 @@
+// Package memory keeps checkout sessions in memory: for tests, for first steps, and for hosts that can afford to lose
+// them all when the process ends.
+//
+// A [Store] is bounded. When it is full it refuses new sessions with [checkout.ErrUnavailable] and forgets none: a
+// store that evicted a session would free its idempotency key, and the client's next retry would be a second payment.
+//
+// A session takes about 640 bytes, so that a full store of [New] takes about 640 MB. Nothing is ever removed.
+package memory
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/idempotency"
+)
+
+// DefaultLimit is how many sessions a store of [New] holds.
+const DefaultLimit = 1_000_000
+
+// Store is a [checkout.Store] in memory. It is safe for concurrent use. Make one with [New] or [NewLimit].
+//
+// One lock guards it all. Calls that write, and reads of one session, hold it for about a microsecond; List says what
+// it costs.
+type Store struct {
+	limit int
+
+	mu       sync.RWMutex
+	byID     map[string]*record
+	byKey    map[ownedKey]*record
+	accounts map[checkout.Account]*account
+	due      dueHeap
+}
+
+// account is what one account has in one mode.
+type account struct {
+	checkout.Account
+	records []*record // oldest first, see older
+}
+
+// ownedKey is an idempotency key within its account and mode.
+type ownedKey struct {
+	owner *account
+	key   idempotency.Key
+}
+
+var _ checkout.Store = (*Store)(nil)
+
+// New makes an empty store that holds up to [DefaultLimit] sessions.
+func New() *Store { return NewLimit(DefaultLimit) }
+
+// NewLimit makes an empty store that holds up to n sessions of all accounts together; with an n of 0 or less, none.
+func NewLimit(n int) *Store {
+	return &Store{
+		limit:    n,
+		byID:     make(map[string]*record),
+		byKey:    make(map[ownedKey]*record),
+		accounts: make(map[checkout.Account]*account),
+	}
+}
+
+// Close does nothing. It is there so that one store swaps with another.
+func (*Store) Close() error { return nil }
+
+// Create implements [checkout.Store]. A full store answers keys that it knows, and refuses all else with
+// [checkout.ErrUnavailable].
+func (m *Store) Create(ctx context.Context, s checkout.Session) (held checkout.Session, created bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return checkout.Session{}, false, err
+	}
+	r := newRecord(s)
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	owner := m.accounts[s.Account]
+	if owner != nil && s.IdempotencyKey != "" {
+		if first := m.byKey[ownedKey{owner, s.IdempotencyKey}]; first != nil {
+			return first.session, false, nil
+		}
+	}
+	if m.byID[s.ID] != nil {
+		return checkout.Session{}, false, fmt.Errorf("memory: the session id %s is taken", s.ID)
+	}
+	if len(m.byID) >= m.limit {
+		return checkout.Session{}, false, fmt.Errorf("memory: full with %d sessions: %w", len(m.byID), checkout.ErrUnavailable)
+	}
+	m.insert(owner, r)
+	return r.session, true, nil
+}
+
+// insert adds r to every index. The owner is nil where this is its first session.
+func (m *Store) insert(owner *account, r *record) {
+	if owner == nil {
+		owner = newAccount(r.session.Account)
+		m.accounts[owner.Account] = owner
+	}
+	r.session.Account = owner.Account
+	owner.insert(r)
+	m.byID[r.session.ID] = r
+	if key := r.session.IdempotencyKey; key != "" {
+		m.byKey[ownedKey{owner, key}] = r
+	}
+	m.due.track(r)
+}
+
+// Get implements [checkout.Store].
+func (m *Store) Get(ctx context.Context, account checkout.Account, id string) (checkout.Session, error) {
+	if err := ctx.Err(); err != nil {
+		return checkout.Session{}, err
+	}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	r := m.find(account, id)
+	if r == nil {
+		return checkout.Session{}, checkout.ErrNotFound
+	}
+	return r.session, nil
+}
+
+// GetByKey implements [checkout.Store].
+func (m *Store) GetByKey(ctx context.Context, account checkout.Account, key idempotency.Key) (checkout.Session, error) {
+	if err := ctx.Err(); err != nil {
+		return checkout.Session{}, err
+	}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if owner := m.accounts[account]; owner != nil {
+		if r := m.byKey[ownedKey{owner, key}]; r != nil {
+			return r.session, nil
+		}
+	}
+	return checkout.Session{}, checkout.ErrNotFound
+}
+
+// Update implements [checkout.Store].
+func (m *Store) Update(ctx context.Context, s checkout.Session) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.find(s.Account, s.ID)
+	switch {
+	case r == nil:
+		return checkout.ErrNotFound
+	case r.session.Version != s.Version-1:
+		return checkout.ErrConflict
+	}
+	r.replace(s)
+	m.due.track(r)
+	return nil
+}
+
+// find returns the account's record with this id, or nil.
+func (m *Store) find(account checkout.Account, id string) *record {
+	if r := m.byID[id]; r != nil && r.session.Account == account {
+		return r
+	}
+	return nil
+}

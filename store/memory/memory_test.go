@@ -1,0 +1,172 @@
+package memory_test
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/matryer/is"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/idempotency"
+	"github.com/caisse/checkout/store/memory"
+	"github.com/caisse/checkout/store/storetest"
+)
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, func(*testing.T) checkout.Store { return memory.New() })
+}
+
+func TestLimit(t *testing.T) {
+	full := func(t *testing.T) *memory.Store {
+		t.Helper()
+		m := memory.NewLimit(2)
+		create(t, m, session(1))
+		create(t, m, session(2))
+		return m
+	}
+
+	t.Run("refuses a session beyond it, and writes nothing", func(t *testing.T) {
+		is := is.New(t)
+		m := full(t)
+		_, created, err := m.Create(t.Context(), session(3))
+		is.True(errors.Is(err, checkout.ErrUnavailable)) // full
+		is.True(!created)
+		_, err = m.Get(t.Context(), session(3).Account, session(3).ID)
+		is.True(errors.Is(err, checkout.ErrNotFound)) // the session that was refused
+		_, err = m.GetByKey(t.Context(), session(3).Account, session(3).IdempotencyKey)
+		is.True(errors.Is(err, checkout.ErrNotFound)) // its key
+	})
+	t.Run("refuses a session of another account, or without a key", func(t *testing.T) {
+		is := is.New(t)
+		m := full(t)
+		other := session(3)
+		other.Account.ID = "acct_2"
+		_, _, err := m.Create(t.Context(), other)
+		is.True(errors.Is(err, checkout.ErrUnavailable))
+		unkeyed := session(3)
+		unkeyed.IdempotencyKey = ""
+		_, _, err = m.Create(t.Context(), unkeyed)
+		is.True(errors.Is(err, checkout.ErrUnavailable))
+	})
+	t.Run("answers a used key when full", func(t *testing.T) {
+		is := is.New(t)
+		m := full(t)
+		again := session(3)
+		again.IdempotencyKey = session(1).IdempotencyKey
+		held, created, err := m.Create(t.Context(), again)
+		is.NoErr(err)
+		is.True(!created)
+		is.Equal(held, session(1))
+	})
+	t.Run("evicts nothing, neither what is refused nor what is over", func(t *testing.T) {
+		is := is.New(t)
+		m := full(t)
+		moved, err := m.Expire(t.Context(), session(2).ExpiresAt, 10)
+		is.NoErr(err)
+		is.Equal(len(moved), 2)
+		for n := 3; n < 10; n++ {
+			_, _, err := m.Create(t.Context(), session(n))
+			is.True(errors.Is(err, checkout.ErrUnavailable)) // full, whatever became of what it holds
+		}
+		_, total, err := m.List(t.Context(), session(1).Account, checkout.Query{})
+		is.NoErr(err)
+		is.Equal(total, 2)
+	})
+	t.Run("updates when full", func(t *testing.T) {
+		is := is.New(t)
+		m := full(t)
+		next := session(1)
+		next.Status, next.Version = checkout.StatusPending, 2
+		is.NoErr(m.Update(t.Context(), next))
+	})
+	t.Run("holds nothing with a limit of 0 or less", func(t *testing.T) {
+		is := is.New(t)
+		for _, n := range []int{0, -1} {
+			_, _, err := memory.NewLimit(n).Create(t.Context(), session(1))
+			is.True(errors.Is(err, checkout.ErrUnavailable))
+		}
+	})
+}
+
+func TestCreateCopiesEveryText(t *testing.T) {
+	is := is.New(t)
+	m := memory.New()
+	given := session(1)
+	given.PaymentID, given.CustomerID, given.FailureReason = "ORDER_123", "cus_1", "none"
+	given.SuccessURL, given.CancelURL = "https://shop.example/thanks", "https://shop.example/cart"
+	create(t, m, given)
+	kept, err := m.Get(t.Context(), given.Account, given.ID)
+	is.NoErr(err)
+	is.Equal(kept, given)
+	noTextShared(t, reflect.ValueOf(given), reflect.ValueOf(kept), "Session")
+
+	next := given
+	next.Status, next.Version = checkout.StatusPending, 2
+	is.NoErr(m.Update(t.Context(), next))
+	kept, err = m.Get(t.Context(), given.Account, given.ID)
+	is.NoErr(err)
+	is.Equal(kept, next)
+	noTextShared(t, reflect.ValueOf(next), reflect.ValueOf(kept), "Session")
+}
+
+// noTextShared looks at where each string lies: one that was cut out of a request would keep the request in memory.
+func noTextShared(t *testing.T, given, kept reflect.Value, name string) {
+	t.Helper()
+	switch given.Kind() {
+	case reflect.String:
+		if given.Len() == 0 {
+			t.Errorf("%s is empty, so that this shows nothing", name)
+		} else if unsafe.StringData(given.String()) == unsafe.StringData(kept.String()) {
+			t.Errorf("%s is kept where the caller had it", name)
+		}
+	case reflect.Struct:
+		for i := range given.NumField() {
+			if field := given.Type().Field(i); field.IsExported() {
+				noTextShared(t, given.Field(i), kept.Field(i), name+"."+field.Name)
+			}
+		}
+	}
+}
+
+func TestClose(t *testing.T) {
+	is := is.New(t)
+	m := memory.New()
+	create(t, m, session(1))
+	is.NoErr(m.Close())
+	is.NoErr(m.Close())
+	_, err := m.Get(t.Context(), session(1).Account, session(1).ID)
+	is.NoErr(err)
+}
+
+// session is the nth session of an account, in the size of a real one: an id of 39 bytes, a key of 36, a phone, a
+// description of 30.
+func session(n int) checkout.Session {
+	created := time.Date(2026, time.November, 22, 7, 31, 56, 123456000, time.UTC).Add(time.Duration(n) * time.Millisecond)
+	return checkout.Session{
+		ID:             fmt.Sprintf("cs_ci_0193f0c2a7b47c5e9d3a%012x", n),
+		Account:        checkout.Account{ID: "acct_1"},
+		Status:         checkout.StatusCreated,
+		Amount:         5000,
+		Currency:       "XOF",
+		PaymentMethod:  checkout.MobileMoney,
+		UserPhone:      "+22507987654",
+		Description:    "Three baskets of fresh attieke",
+		CreatedAt:      created,
+		ExpiresAt:      created.Add(30 * time.Minute),
+		TransactionFee: 25,
+		IdempotencyKey: idempotency.Key(fmt.Sprintf("0193f0c2-a7b4-4c5e-9d3a-%012x", n)),
+		Fingerprint:    idempotency.Sum(1, fmt.Sprint(n)),
+		Version:        1,
+	}
+}
+
+func create(t testing.TB, m *memory.Store, s checkout.Session) {
+	t.Helper()
+	if _, created, err := m.Create(t.Context(), s); err != nil || !created {
+		t.Fatalf("Create: created %t, %v", created, err)
+	}
+}

@@ -1,0 +1,139 @@
+package memory_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/matryer/is"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/store/memory"
+)
+
+func TestASessionTakesLessThanAKilobyte(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		account func(n int) string
+		updates int
+	}{
+		{"in one account", func(int) string { return "acct_1" }, 0},
+		{"in accounts of a hundred sessions", func(n int) string { return fmt.Sprintf("acct_%d", n/100) }, 0},
+		{"in an account of its own", func(n int) string { return fmt.Sprintf("acct_%d", n) }, 0},
+		{"after three updates", func(n int) string { return fmt.Sprintf("acct_%d", n/100) }, 3},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			const most = 60_000
+			before := heap()
+			m := memory.New()
+			for n := range most {
+				s := session(n)
+				s.Account.ID = test.account(n)
+				create(t, m, s)
+				for range test.updates {
+					s.Version++
+					s.Status, s.PaymentID = checkout.StatusPending, "ORDER_123"
+					if err := m.Update(t.Context(), s); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if (n+1)%15_000 == 0 { // maps double, so that the cost of one session goes up and down
+					size := (heap() - before) / int64(n+1)
+					t.Logf("%d bytes per session of %d", size, n+1)
+					if size >= 1024 {
+						t.Errorf("%d bytes per session of %d, want less than 1024", size, n+1)
+					}
+				}
+			}
+			runtime.KeepAlive(m)
+		})
+	}
+}
+
+func TestASessionKeepsNoRequestInMemory(t *testing.T) {
+	const sessions, request = 200, 64 << 10
+	before := heap()
+	m := memory.New()
+	for n := range sessions {
+		s := session(n)
+		body := strings.Repeat("x", request) + s.Description
+		s.Description = body[request:]
+		create(t, m, s)
+	}
+	if size := (heap() - before) / sessions; size > request/8 {
+		t.Errorf("%d bytes per session whose description was cut out of a request of %d", size, request)
+	}
+	runtime.KeepAlive(m)
+}
+
+func TestCreateAllocatesLittle(t *testing.T) {
+	is := is.New(t)
+	const runs = 2000
+	sessions := make([]checkout.Session, runs+1) // AllocsPerRun warms up once
+	for n := range sessions {
+		sessions[n] = session(n)
+	}
+	m, ctx, next := memory.New(), context.Background(), 0
+	allocations := testing.AllocsPerRun(runs, func() {
+		create(t, m, sessions[next])
+		next++
+	})
+	t.Logf("%v allocations", allocations)
+	is.True(allocations <= 6)
+
+	allocations = testing.AllocsPerRun(runs, func() {
+		if _, err := m.Get(ctx, sessions[0].Account, sessions[0].ID); err != nil {
+			t.Fatal(err)
+		}
+	})
+	is.Equal(allocations, 0.0)
+}
+
+func BenchmarkCreate(b *testing.B) {
+	sessions := make([]checkout.Session, b.N)
+	for n := range sessions {
+		sessions[n] = session(n)
+	}
+	before := heap()
+	m := memory.NewLimit(b.N)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for n := range sessions {
+		create(b, m, sessions[n])
+	}
+	b.StopTimer()
+	b.ReportMetric(float64(heap()-before)/float64(b.N), "B/session")
+	runtime.KeepAlive(m)
+	runtime.KeepAlive(sessions)
+}
+
+func BenchmarkList(b *testing.B) {
+	const sessions = 100_000
+	m := memory.New()
+	for n := range sessions {
+		create(b, m, session(n))
+	}
+	for name, q := range map[string]checkout.Query{
+		"all":     {},
+		"status":  {Status: checkout.StatusExpired, At: session(sessions / 2).ExpiresAt},
+		"payment": {PaymentID: "ORDER_123"},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, _, err := m.List(b.Context(), session(0).Account, q); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// heap is what is in use once all that is not was collected.
+func heap() int64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
+}

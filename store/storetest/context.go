@@ -1,0 +1,114 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/caisse/checkout"
+)
+
+var contextChecks = []check{
+	{"refuses a context that is over, and writes nothing", func(t *trial) {
+		cancelled, cancel := context.WithCancel(t.Context())
+		cancel()
+		late, cancel := context.WithDeadline(t.Context(), morning.AddDate(-10, 0, 0))
+		defer cancel()
+		s := t.create(sample(1))
+		for _, over := range []struct {
+			ctx context.Context
+			err error
+		}{{cancelled, context.Canceled}, {late, context.DeadlineExceeded}} {
+			t.refusesAll(over.ctx, over.err, s)
+		}
+		t.kept(s)
+		t.lists(merchant, checkout.Query{}, s)
+		t.kept(t.create(sample(2))) // its key is still free
+		t.expires(s.ExpiresAt, 10, s)
+	}},
+	{"creates in spite of an error only where the outcome is unknown", func(t *trial) {
+		for n := range 16 {
+			_, created, err := t.store.Create(cancelledAt(t, n), sample(n))
+			if err == nil && !created {
+				t.Errorf("Create replayed a session under a fresh key")
+			}
+			_, again, retryErr := t.store.Create(t.Context(), sample(n))
+			if retryErr != nil {
+				t.Fatalf("Create after %v: %v", err, retryErr)
+			}
+			t.agrees("Create", err, !again)
+			t.kept(sample(n))
+		}
+	}},
+	{"updates in spite of an error only where the outcome is unknown", func(t *trial) {
+		for n := range 12 {
+			s := t.create(sample(n))
+			err := t.store.Update(cancelledAt(t, n), completed(s))
+			t.agrees("Update", err, t.get(merchant, s.ID).Version == 2)
+		}
+	}},
+	{"expires in spite of an error only where the outcome is unknown", func(t *trial) {
+		for n := range 12 {
+			s := t.create(sample(n))
+			_, err := t.store.Expire(cancelledAt(t, n), s.ExpiresAt, 100) // beside s, what an unknown outcome left over
+			t.agrees("Expire", err, t.get(merchant, s.ID).Version == 2)
+			t.expire(s.ExpiresAt, 100)
+		}
+	}},
+}
+
+// refusesAll wants every method to answer with the error of a context that is over.
+func (t *trial) refusesAll(ctx context.Context, want error, s checkout.Session) {
+	t.Helper()
+	_, _, err := t.store.Create(ctx, sample(2))
+	t.failed("Create", err, want)
+	_, err = t.store.Get(ctx, merchant, s.ID)
+	t.failed("Get", err, want)
+	_, err = t.store.GetByKey(ctx, merchant, s.IdempotencyKey)
+	t.failed("GetByKey", err, want)
+	t.failed("Update", t.store.Update(ctx, completed(s)), want)
+	_, _, err = t.store.List(ctx, merchant, checkout.Query{})
+	t.failed("List", err, want)
+	_, err = t.store.Expire(ctx, s.ExpiresAt, 10)
+	t.failed("Expire", err, want)
+}
+
+// agrees wants a write to be there if, and only if, it was not refused. Where the outcome is unknown either will do.
+func (t *trial) agrees(what string, err error, written bool) {
+	t.Helper()
+	switch {
+	case errors.Is(err, checkout.ErrOutcomeUnknown):
+	case err != nil && written:
+		t.Errorf("%s wrote, and answered with a definite error: %v", what, err)
+	case err == nil && !written:
+		t.Errorf("%s answered without an error, and did not write", what)
+	}
+}
+
+// fading is a context that is cancelled when it was asked a number of times: each number interrupts a call at
+// another point, the same in every run.
+type fading struct {
+	context.Context
+	cancel context.CancelFunc
+	left   atomic.Int64
+}
+
+func cancelledAt(t *trial, asked int) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	f := &fading{Context: ctx, cancel: cancel}
+	f.left.Store(int64(asked))
+	return f
+}
+
+func (f *fading) ask() {
+	if f.left.Add(-1) < 0 {
+		f.cancel()
+	}
+}
+
+func (f *fading) Done() <-chan struct{} { f.ask(); return f.Context.Done() }
+
+func (f *fading) Err() error { f.ask(); return f.Context.Err() }
+
+func (f *fading) Deadline() (time.Time, bool) { f.ask(); return f.Context.Deadline() }

@@ -1,0 +1,134 @@
+package storetest
+
+import (
+	"slices"
+	"time"
+
+	"github.com/caisse/checkout"
+)
+
+var expireChecks = []check{
+	{"expires what waits for the payer, and nothing else", func(t *trial) {
+		held := t.createEach()
+		t.expires(held[0].ExpiresAt, 100, expired(held[0]), expired(held[1]))
+		t.kept(expired(held[0]))
+		t.kept(expired(held[1]))
+		for _, s := range held[2:] {
+			t.kept(s)
+		}
+	}},
+	{"expires at the very instant", func(t *trial) {
+		for n, instant := range instants {
+			s := t.create(sample(n))
+			now := s.ExpiresAt.Add(instant.after).In(time.FixedZone("west", -8*3600))
+			if instant.due {
+				t.expires(now, 1, s)
+			} else {
+				t.expires(now, 1)
+				t.kept(s)
+				t.expires(s.ExpiresAt, 1, s)
+			}
+		}
+	}},
+	{"returns sessions as they are after expiry", func(t *trial) {
+		for _, s := range samples() {
+			t.create(s)
+		}
+		moved := t.expire(morning.Add(time.Hour), 100)
+		want := []checkout.Session{expired(samples()[0]), expired(samples()[1]), expired(samples()[4])}
+		t.sameIDs("Expire", moved, want)
+		for i := range min(len(moved), len(want)) {
+			t.same("what Expire returned", moved[i], want[i])
+			t.kept(want[i])
+		}
+	}},
+	{"makes a new version of what it expires", func(t *trial) {
+		s := t.create(sample(1))
+		t.expire(s.ExpiresAt, 1)
+		stale := completed(s)
+		t.failed("Update of what expired meanwhile", t.store.Update(t.Context(), stale), checkout.ErrConflict)
+		t.kept(expired(s))
+		late := completed(expired(s))
+		late.Late = true
+		t.kept(t.update(late))
+	}},
+	{"expires the longest due first, up to the limit", func(t *trial) {
+		due := make([]checkout.Session, 6)
+		for n, rank := range []int{4, 0, 5, 2, 1, 3} {
+			s := sample(n)
+			s.ExpiresAt = morning.Add(time.Duration(rank) * time.Microsecond)
+			due[rank] = t.create(s)
+		}
+		now := morning.Add(time.Hour)
+		t.expires(now, 0)
+		t.expires(now, 1, due[0])
+		t.expires(now, 3, due[1], due[2], due[3])
+		t.expires(now, 3, due[4], due[5])
+		t.expires(now, 3)
+	}},
+	{"expires equal instants by id", func(t *trial) {
+		due := make([]checkout.Session, 6)
+		for _, n := range []int{4, 0, 5, 2, 1, 3} {
+			s := sample(n)
+			s.ExpiresAt = morning.Add(time.Hour)
+			due[n] = t.create(s)
+		}
+		t.expires(morning.Add(time.Hour), 4, due[:4]...)
+		t.expires(morning.Add(time.Hour), 4, due[4:]...)
+	}},
+	{"expires a session once", func(t *trial) {
+		s := t.create(sample(1))
+		t.expires(s.ExpiresAt, 10, s)
+		t.expires(s.ExpiresAt.Add(time.Hour), 10)
+		t.kept(expired(s))
+	}},
+	{"expires every account's sessions, test and live", func(t *trial) {
+		var due []checkout.Session
+		for n, account := range []checkout.Account{merchant, sandbox, stranger} {
+			s := sample(n)
+			s.Account = account
+			due = append(due, t.create(s))
+		}
+		t.expires(morning.Add(time.Hour), 10, due...)
+		for _, s := range due {
+			t.kept(expired(s))
+		}
+	}},
+	{"expires by what an update made of a session", func(t *trial) {
+		longer, shorter, paid, asked := t.create(sample(1)), t.create(sample(2)), t.create(sample(3)), t.create(sample(4))
+		longer.ExpiresAt, longer.Version = morning.Add(3*time.Hour), 2
+		shorter.ExpiresAt, shorter.Version = morning.Add(time.Minute), 2
+		asked.Status, asked.Version = checkout.StatusPending, 2
+		for _, s := range []checkout.Session{longer, shorter, completed(paid), asked} {
+			t.update(s)
+		}
+		t.expires(morning.Add(time.Minute), 10, shorter)
+		t.expires(morning.Add(2*time.Hour), 10, asked)
+		t.expires(morning.Add(3*time.Hour), 10, longer)
+		t.kept(completed(paid))
+	}},
+	{"expires what an update made wait again", func(t *trial) {
+		s := t.create(sample(1))
+		t.expires(s.ExpiresAt, 10, s)
+		again := sample(1)
+		again.Version, again.ExpiresAt = 3, morning.Add(2*time.Hour)
+		t.update(again)
+		t.expires(morning.Add(time.Hour), 10)
+		t.expires(morning.Add(2*time.Hour), 10, again)
+	}},
+	{"expires into memory that is the caller's own", func(t *trial) {
+		first, second := t.create(sample(1)), t.create(sample(2))
+		moved := slices.Clip(t.expire(morning.Add(time.Hour), 10))
+		t.sameIDs("Expire", moved, []checkout.Session{first, second})
+		scribble(moved)
+		t.kept(expired(first))
+		t.kept(expired(second))
+	}},
+}
+
+// expired is s as a sweep leaves it.
+func expired(s checkout.Session) checkout.Session {
+	s.Status = checkout.StatusExpired
+	s.Version++
+	return s
+}

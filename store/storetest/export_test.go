@@ -1,0 +1,56 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/caisse/checkout"
+)
+
+// Samples are the sessions that the suite sends to see every field kept.
+func Samples() []checkout.Session { return samples() }
+
+// Checks names all checks.
+func Checks() []string {
+	var names []string
+	for _, c := range checks() {
+		names = append(names, c.name)
+	}
+	return names
+}
+
+// Complaints runs one check on a store and returns what it found wrong. It panics where there is no such check.
+func Complaints(ctx context.Context, name string, store checkout.Store) []string {
+	all := checks()
+	i := slices.IndexFunc(all, func(c check) bool { return c.name == name })
+	r := &recorder{ctx: ctx}
+	var done sync.WaitGroup
+	done.Go(func() { all[i].run(&trial{tb: r, store: store}) })
+	done.Wait()
+	return r.complaints
+}
+
+// recorder is a tb that keeps what a check reports.
+type recorder struct {
+	ctx        context.Context
+	mu         sync.Mutex
+	complaints []string
+}
+
+func (*recorder) Helper() {}
+
+func (r *recorder) Context() context.Context { return r.ctx }
+
+func (r *recorder) Errorf(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.complaints = append(r.complaints, fmt.Sprintf(format, args...))
+}
+
+func (r *recorder) Fatalf(format string, args ...any) {
+	r.Errorf(format, args...)
+	runtime.Goexit()
+}

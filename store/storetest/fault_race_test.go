@@ -1,0 +1,163 @@
+package storetest_test
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/idempotency"
+)
+
+var raceFaults = []fault{
+	{"checks, then inserts", "creates one session of many with one key at once", func(n *naive) checkout.Store {
+		return checkThenInsert{n}
+	}},
+	{"tells every caller that it created", "creates one session of many with one key at once", func(n *naive) checkout.Store {
+		return allCreated{n}
+	}},
+	{"loses sessions that are created at once", "creates every session of many with many keys at once", func(n *naive) checkout.Store {
+		return copyOnWrite{n}
+	}},
+	{"compares, then swaps", "lets one of many updates of a version win", func(n *naive) checkout.Store {
+		return compareThenSwap{n}
+	}},
+	{"expires what was updated meanwhile", "lets either an update or an expiry win", func(n *naive) checkout.Store {
+		return selectThenExpire{n}
+	}},
+	{"hands a session to two sweeps", "shares a sweep, and hands no session out twice", func(n *naive) checkout.Store {
+		return selectThenExpire{n}
+	}},
+	{"counts in a second query", "lists rows and total of one moment", func(n *naive) checkout.Store {
+		return countsLater{n}
+	}},
+	{"shows a key before its session", "shows a session whole or not at all", func(n *naive) checkout.Store {
+		return &keyFirst{naive: n, keys: make(map[idempotency.Key]string)}
+	}},
+	{"writes a session field by field", "shows a session whole or not at all", func(n *naive) checkout.Store {
+		return fieldByField{n}
+	}},
+}
+
+// checkThenInsert looks whether the key is free, and inserts when others may have done so too.
+type checkThenInsert struct{ *naive }
+
+func (c checkThenInsert) Create(ctx context.Context, s checkout.Session) (checkout.Session, bool, error) {
+	if held, err := c.GetByKey(ctx, s.Account, s.IdempotencyKey); err == nil {
+		return held, false, nil
+	}
+	c.others(2)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sessions = append(c.sessions, inUTC(s))
+	return inUTC(s), true, nil
+}
+
+// allCreated dedupes, and does not tell.
+type allCreated struct{ *naive }
+
+func (a allCreated) Create(ctx context.Context, s checkout.Session) (checkout.Session, bool, error) {
+	held, _, err := a.naive.Create(ctx, s)
+	return held, true, err
+}
+
+// copyOnWrite writes all back that it read, and one more.
+type copyOnWrite struct{ *naive }
+
+func (c copyOnWrite) Create(_ context.Context, s checkout.Session) (checkout.Session, bool, error) {
+	c.mu.Lock()
+	all := slices.Clone(c.sessions)
+	c.mu.Unlock()
+	c.others(2)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sessions = append(all, inUTC(s))
+	return inUTC(s), true, nil
+}
+
+// compareThenSwap compares the version, and swaps when others may have done so too.
+type compareThenSwap struct{ *naive }
+
+func (c compareThenSwap) Update(ctx context.Context, s checkout.Session) error {
+	was, err := c.Get(ctx, s.Account, s.ID)
+	if err != nil {
+		return err
+	}
+	if !c.follows(was, s) {
+		return c.conflict
+	}
+	c.others(2)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.put(c.replaced(was, s))
+	return nil
+}
+
+// selectThenExpire selects what is due, and expires it when others may have moved it.
+type selectThenExpire struct{ *naive }
+
+func (e selectThenExpire) Expire(_ context.Context, now time.Time, limit int) ([]checkout.Session, error) {
+	e.mu.Lock()
+	due := e.dueAt(now)
+	e.mu.Unlock()
+	e.others(1)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	moved := due[:min(len(due), limit)]
+	for i := range moved {
+		moved[i] = e.expired(moved[i])
+		e.put(moved[i])
+	}
+	return moved, nil
+}
+
+// countsLater lists from one snapshot and counts in another.
+type countsLater struct{ *naive }
+
+func (c countsLater) List(ctx context.Context, account checkout.Account, q checkout.Query) ([]checkout.Session, int, error) {
+	sessions, _, err := c.naive.List(ctx, account, q)
+	c.others(1)
+	_, total, _ := c.naive.List(ctx, account, q)
+	return sessions, total, err
+}
+
+// keyFirst writes a key, and the session that it names some time after.
+type keyFirst struct {
+	*naive
+	keys map[idempotency.Key]string
+}
+
+func (k *keyFirst) Create(ctx context.Context, s checkout.Session) (checkout.Session, bool, error) {
+	k.mu.Lock()
+	k.keys[s.IdempotencyKey] = s.ID
+	k.mu.Unlock()
+	k.others(2)
+	return k.naive.Create(ctx, s)
+}
+
+func (k *keyFirst) GetByKey(ctx context.Context, account checkout.Account, key idempotency.Key) (checkout.Session, error) {
+	k.mu.Lock()
+	id, ok := k.keys[key]
+	k.mu.Unlock()
+	if !ok {
+		return checkout.Session{}, checkout.ErrNotFound
+	}
+	if s, err := k.Get(ctx, account, id); err == nil {
+		return s, nil
+	}
+	return checkout.Session{ID: id, Account: account, IdempotencyKey: key}, nil
+}
+
+// fieldByField inserts what it must and fills in the rest.
+type fieldByField struct{ *naive }
+
+func (f fieldByField) Create(ctx context.Context, s checkout.Session) (checkout.Session, bool, error) {
+	half := s
+	half.UserPhone, half.Fingerprint = "", idempotency.Fingerprint{}
+	_, created, err := f.naive.Create(ctx, half)
+	f.others(2)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.put(inUTC(s))
+	return inUTC(s), created, err
+}

@@ -1,0 +1,127 @@
+package storetest
+
+import (
+	"slices"
+	"time"
+
+	"github.com/caisse/checkout"
+)
+
+var listChecks = []check{
+	{"lists the newest first", func(t *trial) {
+		// One microsecond apart, and neither inserted nor named in that order.
+		var want []checkout.Session
+		for age, n := range []int{3, 1, 4, 0, 2} {
+			s := sample(n)
+			s.CreatedAt = morning.Add(-time.Duration(age) * time.Microsecond)
+			want = append(want, s)
+		}
+		t.createAll(want[2], want[0], want[4], want[1], want[3])
+		t.lists(merchant, checkout.Query{}, want...)
+	}},
+	{"lists equal instants by id, descending", func(t *trial) {
+		var want []checkout.Session
+		for _, scope := range []string{"test", "sn", "live", "ci"} {
+			for _, n := range []int{0xf, 0xa, 9, 1} {
+				s := sample(n)
+				s.ID, s.CreatedAt, s.IdempotencyKey = sampleID(scope, n), morning, ""
+				want = append(want, s)
+			}
+		}
+		for _, i := range []int{5, 0, 11, 3, 14, 8, 1, 15, 6, 2, 13, 9, 4, 12, 7, 10} {
+			t.create(want[i])
+		}
+		t.lists(merchant, checkout.Query{}, want...)
+		t.walks(3, want)
+	}},
+	{"pages without a gap or a double", func(t *trial) {
+		var want []checkout.Session
+		for n := range 10 {
+			s := sample(n)
+			s.CreatedAt = morning.Add(time.Duration(n/4) * time.Second) // three of four are followed by an equal
+			s.PaymentID = "ORDER_123"
+			want = append(want, t.create(s))
+		}
+		slices.Reverse(want)
+		for size := 1; size <= 4; size++ {
+			t.walks(size, want)
+		}
+	}},
+	{"keeps the limit, which is 50 where there is none", func(t *trial) {
+		const all = 53
+		var want []checkout.Session
+		for n := range all {
+			want = append(want, t.create(sample(n)))
+		}
+		slices.Reverse(want)
+		for _, page := range []struct{ limit, offset, from, to int }{
+			{0, 0, 0, 50},
+			{1, 0, 0, 1},
+			{50, 0, 0, 50},
+			{51, 0, 0, 51},
+			{100, 0, 0, all},
+			{0, 2, 2, 52},
+			{0, 51, 51, all},
+			{2, all - 1, all - 1, all},
+			{2, all, all, all},
+			{100, all + 1000, all, all},
+		} {
+			q := checkout.Query{Limit: page.limit, Offset: page.offset}
+			sessions, total := t.list(merchant, q)
+			t.sameIDs("List", sessions, want[page.from:page.to])
+			if total != all {
+				t.Errorf("List(%+v) counted %d sessions, want %d", q, total, all)
+			}
+		}
+	}},
+	{"lists sessions as they are kept", func(t *trial) {
+		for _, s := range samples() {
+			t.create(s)
+		}
+		later := morning.Add(24 * time.Hour) // what is due answers expired, and is kept as created
+		for _, s := range samples() {
+			sessions, _ := t.list(s.Account, checkout.Query{At: later})
+			i := slices.IndexFunc(sessions, func(listed checkout.Session) bool { return listed.ID == s.ID })
+			if i < 0 {
+				t.Fatalf("List returned %v, want %s among them", ids(sessions), s.ID)
+			}
+			t.same("what List returned", sessions[i], s)
+		}
+	}},
+	{"lists into memory that is the caller's own", func(t *trial) {
+		second, first := t.create(sample(1)), t.create(sample(2))
+		for _, q := range []checkout.Query{{}, {Limit: 1}, {Status: checkout.StatusCreated, At: morning}} {
+			page, _ := t.list(merchant, q)
+			scribble(page)
+			t.lists(merchant, checkout.Query{}, first, second)
+			t.kept(first)
+			t.kept(second)
+		}
+	}},
+}
+
+// walks wants pages of a size to be those of the whole list, with its total on each.
+func (t *trial) walks(size int, want []checkout.Session) {
+	t.Helper()
+	var got []checkout.Session
+	for offset := 0; offset < len(want)+size; offset += size {
+		q := checkout.Query{Limit: size, Offset: offset}
+		page, total := t.list(merchant, q)
+		if len(page) > size {
+			t.Errorf("List(%+v) returned %d sessions", q, len(page))
+		}
+		if total != len(want) {
+			t.Errorf("List(%+v) counted %d sessions, want %d", q, total, len(want))
+		}
+		got = append(got, page...)
+	}
+	t.sameIDs("List, page by page,", got, want)
+}
+
+// scribble overwrites all that a caller could reach through what it was given.
+func scribble(sessions []checkout.Session) {
+	sessions = sessions[:cap(sessions)]
+	for i := range sessions {
+		sessions[i] = checkout.Session{ID: "scribble"}
+	}
+}

@@ -1,0 +1,205 @@
+package storetest
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/caisse/checkout"
+)
+
+var raceChecks = []check{
+	{"creates one session of many with one key at once", func(t *trial) {
+		const rounds, callers = 4, 16
+		for round := range rounds {
+			held := make([]checkout.Session, callers)
+			created := make([]bool, callers)
+			atOnce(callers, func(i int) {
+				s := sample(100*round + i)
+				s.IdempotencyKey = sampleKey(round)
+				var err error
+				if held[i], created[i], err = t.store.Create(t.Context(), s); err != nil {
+					t.Errorf("Create: %v", err)
+				}
+			})
+			winners := 0
+			for i := range callers {
+				if created[i] {
+					winners++
+				}
+				t.same("what a caller was given", held[i], held[0])
+			}
+			if winners != 1 {
+				t.Errorf("%d of %d callers were told that they created the session, want 1", winners, callers)
+			}
+			t.kept(held[0])
+			if _, total := t.list(merchant, checkout.Query{}); total != round+1 {
+				t.Fatalf("List counted %d sessions after %d keys", total, round+1)
+			}
+		}
+	}},
+	{"creates every session of many with many keys at once", func(t *trial) {
+		const callers = 16
+		atOnce(callers, func(i int) {
+			for n := i; n < 4*callers; n += callers {
+				held, created, err := t.store.Create(t.Context(), sample(n))
+				if err != nil || !created {
+					t.Errorf("Create: created %t, %v", created, err)
+				}
+				t.same("what a caller was given", held, sample(n))
+			}
+		})
+		for n := range 4 * callers {
+			t.same("what Get returned", t.get(merchant, sample(n).ID), sample(n))
+		}
+	}},
+	{"lets one of many updates of a version win", func(t *trial) {
+		const rounds, callers = 4, 8
+		for round := range rounds {
+			s := t.create(sample(round))
+			won := make([]bool, callers)
+			atOnce(callers, func(i int) {
+				next := s
+				next.Status, next.Version = checkout.StatusPending, 2
+				next.PaymentID = sampleID("payment", i)
+				err := t.store.Update(t.Context(), next)
+				if won[i] = err == nil; err != nil {
+					t.failed("Update that lost", err, checkout.ErrConflict)
+				}
+			})
+			winners := 0
+			for i := range callers {
+				if won[i] {
+					winners++
+					s.PaymentID = sampleID("payment", i)
+				}
+			}
+			if winners != 1 {
+				t.Fatalf("%d of %d updates of one version won, want 1", winners, callers)
+			}
+			s.Status, s.Version = checkout.StatusPending, 2
+			t.kept(s)
+		}
+	}},
+	{"lets either an update or an expiry win", func(t *trial) {
+		for n := range 12 {
+			s := t.create(sample(n))
+			var updateErr, expireErr error
+			var moved []checkout.Session
+			atOnce(2, func(i int) {
+				if i == 0 {
+					updateErr = t.store.Update(t.Context(), completed(s))
+				} else {
+					moved, expireErr = t.store.Expire(t.Context(), s.ExpiresAt, 1)
+				}
+			})
+			if expireErr != nil {
+				t.Fatalf("Expire beside an Update: %v", expireErr)
+			}
+			if updateErr == nil {
+				t.sameIDs("Expire that lost", moved, nil)
+				t.kept(completed(s))
+			} else {
+				t.failed("Update that lost", updateErr, checkout.ErrConflict)
+				t.sameIDs("Expire that won", moved, []checkout.Session{s})
+				t.kept(expired(s))
+			}
+		}
+	}},
+	{"shares a sweep, and hands no session out twice", func(t *trial) {
+		const due, sweepers = 40, 8
+		for n := range due {
+			t.create(sample(n))
+		}
+		now := morning.Add(time.Hour)
+		handed := make(map[string]int)
+		var mu sync.Mutex
+		hand := func(sessions []checkout.Session) {
+			mu.Lock()
+			defer mu.Unlock()
+			for _, s := range sessions {
+				handed[s.ID]++
+			}
+		}
+		atOnce(sweepers, func(int) {
+			for range due / sweepers {
+				moved, err := t.store.Expire(t.Context(), now, 2)
+				if err != nil {
+					t.Errorf("Expire: %v", err)
+				}
+				hand(moved)
+			}
+		})
+		for range due { // what the sweepers stepped over for one another
+			moved := t.expire(now, due)
+			if len(moved) == 0 {
+				break
+			}
+			hand(moved)
+		}
+		for n := range due {
+			s := expired(sample(n))
+			if handed[s.ID] != 1 {
+				t.Errorf("Expire handed out %s %d times, want once", s.ID, handed[s.ID])
+			}
+			t.same("what Get returned", t.get(merchant, s.ID), s)
+		}
+	}},
+	{"lists rows and total of one moment", func(t *trial) {
+		t.whileCreating(24, func(checkout.Session, bool) {
+			sessions, total, err := t.store.List(t.Context(), merchant, checkout.Query{Limit: 100})
+			if err != nil {
+				t.Errorf("List: %v", err)
+			}
+			if len(sessions) != total {
+				t.Errorf("List returned %d sessions and counted %d", len(sessions), total)
+			}
+		})
+	}},
+	{"shows a session whole or not at all", func(t *trial) {
+		t.whileCreating(24, func(s checkout.Session, created bool) {
+			held, err := t.store.GetByKey(t.Context(), s.Account, s.IdempotencyKey)
+			if errors.Is(err, checkout.ErrNotFound) && !created {
+				return
+			}
+			if err != nil {
+				t.Errorf("GetByKey: %v", err)
+				return
+			}
+			t.same("what GetByKey returned", held, s)
+			if held, err = t.store.Get(t.Context(), s.Account, s.ID); err != nil {
+				t.Errorf("Get of a session that its key names: %v", err)
+				return
+			}
+			t.same("what Get returned", held, s)
+		})
+	}},
+}
+
+// whileCreating creates the first n samples, one after the other, and calls look with each of them from before it is
+// created until after it was.
+func (t *trial) whileCreating(n int, look func(s checkout.Session, created bool)) {
+	t.Helper()
+	for n := range n {
+		s := sample(n)
+		var created atomic.Bool
+		watched := make(chan struct{})
+		atOnce(2, func(i int) {
+			if i == 0 {
+				<-watched
+				defer created.Store(true)
+				if _, _, err := t.store.Create(t.Context(), s); err != nil {
+					t.Errorf("Create: %v", err)
+				}
+				return
+			}
+			look(s, false)
+			close(watched)
+			for !created.Load() {
+				look(s, false)
+			}
+			look(s, true)
+		})
+	}
+}

@@ -1,0 +1,130 @@
+package storetest
+
+import (
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/idempotency"
+)
+
+var (
+	merchant = checkout.Account{ID: "acct_1"}
+	sandbox  = checkout.Account{ID: "acct_1", Test: true}
+	stranger = checkout.Account{ID: "acct_2"}
+)
+
+// morning is when the first sample is created. Every digit of its fraction tells.
+var morning = time.Date(2026, time.November, 22, 7, 31, 56, 123456000, time.UTC)
+
+// sample is the nth session of the merchant, created n seconds after the first and due half an hour later. It has what
+// the smallest request gives and no more.
+func sample(n int) checkout.Session {
+	created := morning.Add(time.Duration(n) * time.Second)
+	return checkout.Session{
+		ID:             sampleID("ci", n),
+		Account:        merchant,
+		Status:         checkout.StatusCreated,
+		Amount:         5000 + int64(n),
+		Currency:       "XOF",
+		PaymentMethod:  checkout.MobileMoney,
+		UserPhone:      "+22507987654",
+		CreatedAt:      created,
+		ExpiresAt:      created.Add(30 * time.Minute),
+		IdempotencyKey: sampleKey(n),
+		Fingerprint:    idempotency.Sum(1, fmt.Sprint(n)),
+		Version:        1,
+	}
+}
+
+// sampleID is an id of the documented form: UUIDv7 without hyphens. IDs of one scope sort by n.
+func sampleID(scope string, n int) string {
+	return fmt.Sprintf("cs_%s_0193f0c2a7b47c5e9d3a%012x", scope, n)
+}
+
+func sampleKey(n int) idempotency.Key {
+	return idempotency.Key(fmt.Sprintf("0193f0c2-a7b4-4c5e-9d3a-%012x", n))
+}
+
+// samples are sessions that between them give every field a value, each as [checkout.Checkouts] may write it.
+func samples() []checkout.Session {
+	bare := sample(1)
+
+	card := sample(2)
+	card.ID = sampleID("live", 2)
+	card.Status = checkout.StatusPending
+	card.Currency = "USD"
+	card.PaymentMethod = checkout.Card
+	card.UserPhone = ""
+	card.CustomerID = "cus_0193f0c2a7b47c5e"
+	card.Description = "Two baskets of attieke"
+	card.SuccessURL = "https://shop.example/thanks?order=123"
+	card.CancelURL = "https://shop.example/cart"
+	card.TransactionFee = 25
+
+	late := sample(3)
+	late.Account = sandbox
+	late.ID = sampleID("test", 3)
+	late.Status = checkout.StatusCompleted
+	late.PaymentID = "ORDER_123"
+	late.CompletedAt = late.ExpiresAt.Add(90 * time.Second)
+	late.Late = true
+
+	failed := sample(4)
+	failed.Status = checkout.StatusFailed
+	failed.FailureReason = "insufficient funds"
+
+	unkeyed := sample(5)
+	unkeyed.IdempotencyKey = ""
+	unkeyed.Fingerprint = idempotency.Fingerprint{}
+
+	return []checkout.Session{bare, card, late, failed, unkeyed}
+}
+
+// normal is a session as every store answers it: times in UTC, cut to whole microseconds.
+func normal(s checkout.Session) checkout.Session {
+	v := reflect.ValueOf(&s).Elem()
+	for _, f := range fields {
+		if at, ok := v.FieldByIndex(f.Index).Addr().Interface().(*time.Time); ok {
+			*at = at.UTC().Truncate(time.Microsecond)
+		}
+	}
+	return s
+}
+
+// fields are those of a session, whatever it comes to have.
+var fields = reflect.VisibleFields(reflect.TypeFor[checkout.Session]())
+
+// differences tells each field of got that is not as in want.
+func differences(got, want checkout.Session) []string {
+	g, w := reflect.ValueOf(got), reflect.ValueOf(want)
+	var all []string
+	for _, f := range fields {
+		have, should := g.FieldByIndex(f.Index).Interface(), w.FieldByIndex(f.Index).Interface()
+		if !reflect.DeepEqual(have, should) {
+			all = append(all, fmt.Sprintf("%s is %s, want %s", f.Name, show(have), show(should)))
+		}
+	}
+	return all
+}
+
+// show tells times apart that are the same instant in another zone, or with a monotonic reading.
+func show(v any) string {
+	at, ok := v.(time.Time)
+	switch {
+	case !ok:
+		return fmt.Sprintf("%#v", v)
+	case at.Location() != time.UTC:
+		return at.String() + ", not in time.UTC"
+	}
+	return at.String()
+}
+
+func ids(sessions []checkout.Session) []string {
+	all := make([]string, len(sessions))
+	for i, s := range sessions {
+		all[i] = s.ID
+	}
+	return all
+}

@@ -1,0 +1,54 @@
+package storetest
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/caisse/checkout"
+)
+
+// Run runs every check as a subtest, each on a store of its own that newStore makes. See the package documentation.
+func Run(t *testing.T, newStore func(t *testing.T) checkout.Store) {
+	t.Helper()
+	for _, c := range checks() {
+		t.Run(c.name, func(t *testing.T) {
+			c.run(&trial{tb: t, store: newStore(t)})
+		})
+	}
+}
+
+// check is one thing that a store must do.
+type check struct {
+	name string // a sentence whose subject is the store
+	run  func(t *trial)
+}
+
+func checks() []check {
+	return slices.Concat(createChecks, fieldChecks, keyChecks, scopeChecks, updateChecks, listChecks, filterChecks,
+		expireChecks, contextChecks, raceChecks)
+}
+
+// tb is what a check needs of a *testing.T. With another tb the suite is itself tested: a check that cannot fail
+// proves nothing.
+type tb interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+	Context() context.Context
+}
+
+// atOnce calls f with 0 to n-1, each in a goroutine, and lets all of them start together.
+func atOnce(n int, f func(i int)) {
+	var done sync.WaitGroup
+	start := make(chan struct{})
+	for i := range n {
+		done.Go(func() {
+			<-start
+			f(i)
+		})
+	}
+	close(start)
+	done.Wait()
+}
