@@ -1,0 +1,219 @@
+// Package groupcommit lets concurrent calls share one commit. A durable write costs a disk flush, and a flush carries
+// many items as easily as one.
+//
+// The first caller in leads: it takes all that wait, commits them on its own goroutine, and hands leadership to a caller
+// that came meanwhile. The slower a commit is, the larger the batches grow. There is no goroutine to start or to stop,
+// and no timer: a lone caller commits at once.
+package groupcommit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync"
+)
+
+// Result is what a commit says of one item.
+type Result[R any] struct {
+	Value R
+	Err   error
+}
+
+// Limits bound a [Group]. The zero value of each field, or less, means 1 in-flight and 512 per batch.
+type Limits struct {
+	Batch    int // items of one batch, at most
+	InFlight int // batches that are being committed at once, at most
+}
+
+// PanicError is what every member of a batch gets whose commit panicked, called [runtime.Goexit] or returned another
+// number of results than there were items. Whether anything was written is not known, so it does not unwrap to Value:
+// an error in there may say that nothing was.
+type PanicError struct {
+	Value any    // what the commit panicked with; an error that says so where it did not panic
+	Stack []byte // of the goroutine that ran the commit, as [debug.Stack] formats it
+}
+
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("groupcommit: commit gave no outcome: %v", e.Value)
+}
+
+// Group gathers the items of concurrent calls into batches. It is made by [New].
+type Group[T, R any] struct {
+	commit   func(batch []T) []Result[R]
+	batch    int // Limits.Batch
+	inFlight int // Limits.InFlight
+
+	mu      sync.Mutex
+	waiting queue[T, R] // empty while leaders < inFlight
+	leaders int
+	crowded bool // the last batch had more than one member
+}
+
+// call is one Do under way.
+type call[T, R any] struct {
+	ctx    context.Context
+	item   T
+	result Result[R]
+	leads  bool          // commits a batch, instead of waiting for the outcome
+	yields bool          // lets others come first, if it leads
+	wake   chan struct{} // gets one value, when the outcome is there or the call is to lead
+
+	prev, next *call[T, R] // of the queue; a call that left it belongs to the leader that took it
+}
+
+// New returns a Group that writes by commit, which gets one batch, writes it in one transaction, and returns one
+// [Result] per item in the batch's order. Up to [Limits.InFlight] commits run at once, each on the goroutine of one of
+// the callers whose items it writes.
+//
+// The batch is commit's own, to reorder or to keep. Nothing interrupts a commit: it bounds its own time. It should not
+// give an item a context's error, which the caller would take for that of its own context, and must not call [Group.Do]
+// of its own Group, which would wait for itself.
+func New[T, R any](limits Limits, commit func(batch []T) []Result[R]) *Group[T, R] {
+	g := &Group[T, R]{commit: commit, batch: limits.Batch, inFlight: limits.InFlight}
+	if g.batch < 1 {
+		g.batch = 512
+	}
+	if g.inFlight < 1 {
+		g.inFlight = 1
+	}
+	g.waiting.init()
+	return g
+}
+
+// Do hands item to a batch and returns what the commit said of it. Who comes first is taken first.
+//
+// A caller whose ctx ends before its item is taken gets ctx.Err(), and the item is surely not written. Once it is taken,
+// Do waits for the outcome whatever becomes of ctx. So an error is ctx's (not written), the commit's own, or a
+// [*PanicError] (not known). A commit's panic goes no further than that.
+func (g *Group[T, R]) Do(ctx context.Context, item T) (R, error) {
+	c := &call[T, R]{ctx: ctx, item: item}
+	if err := ctx.Err(); err != nil {
+		return c.result.Value, err
+	}
+	if !g.enter(c) {
+		select {
+		case <-c.wake:
+		case <-ctx.Done():
+			if g.leave(c) {
+				return c.result.Value, ctx.Err()
+			}
+			<-c.wake // taken, or chosen to lead, at the same instant
+		}
+	}
+	if c.leads {
+		g.lead(c)
+	}
+	return c.result.Value, c.result.Err
+}
+
+// enter makes c a leader, or queues it where enough lead already and reports false.
+func (g *Group[T, R]) enter(c *call[T, R]) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.leaders < g.inFlight {
+		g.leaders++
+		c.leads, c.yields = true, g.crowded
+		return true
+	}
+	c.wake = make(chan struct{}, 1)
+	g.waiting.push(c)
+	return false
+}
+
+// leave takes c from the queue and reports whether it still was there.
+func (g *Group[T, R]) leave(c *call[T, R]) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.waiting.remove(c)
+}
+
+// lead commits one batch, which c is the first of, and hands leadership on however that ends.
+func (g *Group[T, R]) lead(c *call[T, R]) {
+	calls := []*call[T, R]{c}
+	defer func() { g.handOver(calls) }()
+	if c.yields {
+		// The members of the batch before have just been woken and are about to come back. Without this they find a
+		// small batch gone, and small and large ones take turns from then on: on 2 cores, with 16 callers and a flush
+		// of 200 µs, 8.5 calls per commit and 30,000 calls/s; with it 14.5 and 50,000. Yielding again gains nothing
+		// more as soon as callers have work of their own.
+		runtime.Gosched()
+	}
+	if err := c.ctx.Err(); err != nil {
+		c.result.Err = err
+		return
+	}
+	calls = g.take(calls)
+	g.run(calls)
+}
+
+// take appends to calls who waits, as long as the batch has room.
+func (g *Group[T, R]) take(calls []*call[T, R]) []*call[T, R] {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for len(calls) < g.batch {
+		c := g.waiting.pop()
+		if c == nil {
+			break
+		}
+		calls = append(calls, c)
+	}
+	return calls
+}
+
+// run commits the items of calls and gives each call its result.
+func (g *Group[T, R]) run(calls []*call[T, R]) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		value := recover()
+		if value == nil {
+			value = errors.New("runtime.Goexit was called")
+		}
+		err := &PanicError{Value: value, Stack: debug.Stack()}
+		for _, c := range calls {
+			if c.result.Err == nil {
+				c.result.Err = err
+			}
+		}
+	}()
+	items := make([]T, 1, len(calls))
+	items[0] = calls[0].item
+	for _, c := range calls[1:] {
+		// Its goroutine may not have run since its ctx ended.
+		if c.result.Err = c.ctx.Err(); c.result.Err == nil {
+			items = append(items, c.item)
+		}
+	}
+	results := g.commit(items)
+	if len(results) != len(items) {
+		panic(fmt.Errorf("%d results for %d items", len(results), len(items)))
+	}
+	for _, c := range calls {
+		if c.result.Err == nil {
+			c.result, results = results[0], results[1:]
+		}
+	}
+	returned = true
+}
+
+// handOver makes a leader of who waits longest, and wakes all of calls but the first, who led.
+func (g *Group[T, R]) handOver(calls []*call[T, R]) {
+	g.mu.Lock()
+	next := g.waiting.pop()
+	if next == nil {
+		g.leaders--
+	}
+	g.crowded = len(calls) > 1
+	g.mu.Unlock()
+	if next != nil {
+		next.leads, next.yields = true, true
+		next.wake <- struct{}{}
+	}
+	for _, c := range calls[1:] {
+		c.wake <- struct{}{}
+	}
+}

@@ -1,0 +1,30 @@
+package groupcommit
+
+// queue keeps calls in the order of their coming. Any of them leaves at the same small cost: after an outage thousands
+// give up at once. The zero queue is not ready; see init.
+type queue[T, R any] struct{ ring call[T, R] } // ring stands before the first and after the last
+
+func (q *queue[T, R]) init() { q.ring.prev, q.ring.next = &q.ring, &q.ring }
+
+func (q *queue[T, R]) push(c *call[T, R]) {
+	c.prev, c.next = q.ring.prev, &q.ring
+	c.prev.next, c.next.prev = c, c
+}
+
+// pop returns nil if the queue is empty.
+func (q *queue[T, R]) pop() *call[T, R] {
+	if c := q.ring.next; q.remove(c) {
+		return c
+	}
+	return nil
+}
+
+// remove reports false if c is not in the queue.
+func (q *queue[T, R]) remove(c *call[T, R]) bool {
+	if c == &q.ring || c.next == nil {
+		return false
+	}
+	c.prev.next, c.next.prev = c.next, c.prev
+	c.prev, c.next = nil, nil
+	return true
+}
