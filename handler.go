@@ -48,7 +48,8 @@ type HandlerConfig struct {
 //	GET  /v1/openapi.yaml
 //
 // Every other path is answered 404, so mount it where these paths reach it unchanged, or strip a prefix and tell it by
-// HandlerConfig.BasePath. It needs no router and no middleware: it authenticates, bounds the body and recovers from a
+// HandlerConfig.BasePath. Under an [http.ServeMux], mux.Handle("/v1/", handler) does, beside "GET /{$}" rather than "GET /",
+// which the mux finds ambiguous. It needs no router and no middleware: it authenticates, bounds the body and recovers from a
 // panic of a store. Time-outs are the server's (ReadHeaderTimeout, ReadTimeout) and CORS is the host's.
 type Handler struct {
 	checkouts *Checkouts

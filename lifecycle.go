@@ -34,7 +34,8 @@ func (c *Checkouts) Process(ctx context.Context, account Account, id string) (Se
 
 // Complete tells that the payment went through, and records the payment that paid; "" keeps what is there. A session
 // that had expired or been cancelled becomes completed too, marked Late: the money has moved. Completing once more by
-// another payment is a [*PaymentConflictError]; other errors are those of [Checkouts.Begin].
+// another payment is a [*PaymentConflictError]; other errors are those of [Checkouts.Begin]. A repeated call answers as
+// the first did, so what the host does once for a payment, such as to deliver, it must itself do once per session.
 func (c *Checkouts) Complete(ctx context.Context, account Account, id, paymentID string) (Session, error) {
 	return c.transition(ctx, account, id, StatusCompleted, change{
 		check: func(f *faults) { f.text("payment_id", paymentID, MaxIDLength) },

@@ -1,10 +1,6 @@
 package checkout
 
-import (
-	"strings"
-
-	"github.com/nyaruka/phonenumbers"
-)
+import "strings"
 
 // Phone is a mobile number and what its numbering plan tells of it. Nothing here is looked up over a network: whether
 // the number is in use, and which operator serves it after porting, only an operator knows.
@@ -32,11 +28,11 @@ type Phone struct {
 // The error is a [*ValidationError] with one field, "user_phone": [CodeMissing] for "", [CodeMalformed] for what is no
 // number, [CodeUnsupported] for a number that is not mobile. It never holds what was sent.
 func ParsePhone(s string) (Phone, error) {
-	p, n, fault := readPhone(s)
+	p, fault := parsePhone(s)
 	if fault != nil {
 		return Phone{}, &ValidationError{Fields: []FieldError{*fault}}
 	}
-	p.Operator = operatorOf(p.Region, n)
+	p.Operator = operatorOf(p)
 	return p, nil
 }
 
@@ -64,15 +60,9 @@ func MaskPhone(s string) string {
 
 // parsePhone is [ParsePhone] without the operator, which creating a session has no use for.
 func parsePhone(s string) (Phone, *FieldError) {
-	p, _, fault := readPhone(s)
-	return p, fault
-}
-
-// readPhone also gives the dialable number in the library's form.
-func readPhone(s string) (Phone, *phonenumbers.PhoneNumber, *FieldError) {
 	number, fault := readDigits(s)
 	if fault != nil {
-		return Phone{}, nil, fault
+		return Phone{}, fault
 	}
 	if region := xofRegion(number); region != "" {
 		return readXOF(number, region)

@@ -36,15 +36,14 @@ func xofRegion(number string) string {
 // readXOF reads a number of one of the eight. Their plans have no national prefix and one country to a calling code,
 // so that all that phonenumbers.Parse does is to split the digits after the third; that is done here in a fraction of
 // the time. What is valid, the library decides.
-func readXOF(number, region string) (Phone, *phonenumbers.PhoneNumber, *FieldError) {
-	n := libraryNumber(number)
-	switch kind := phonenumbers.GetNumberType(n); kind {
+func readXOF(number, region string) (Phone, *FieldError) {
+	switch kind := xofKind(number, region); kind {
 	case phonenumbers.MOBILE, phonenumbers.FIXED_LINE_OR_MOBILE:
-		return Phone{Number: number, Dialable: number, Region: region}, n, nil
+		return Phone{Number: number, Dialable: number, Region: region}, nil
 	case phonenumbers.UNKNOWN:
 		return readOldPlan(number, region)
 	default:
-		return Phone{}, nil, unsupportedPhone(kindOf(kind))
+		return Phone{}, unsupportedPhone(kindOf(kind))
 	}
 }
 
@@ -56,17 +55,17 @@ func readXOF(number, region string) (Phone, *phonenumbers.PhoneNumber, *FieldErr
 // 2 were fixed lines. Guinea-Bissau went from 7 to 9 on 1 November 2015 (ARN): 95, 96 and 97 went before 5, 6 and 7;
 // that is too long ago to be accepted, but the refusal can tell the new form. What the others left before that can no
 // longer be told from its first digits.
-func readOldPlan(number, region string) (Phone, *phonenumbers.PhoneNumber, *FieldError) {
+func readOldPlan(number, region string) (Phone, *FieldError) {
 	code, national := number[:4], number[4:]
 	switch {
 	case region == "CI" && len(national) == 8 && (national[0] == '2' || national[0] == '3'):
 		// The library knows the area codes that only Orange has; 21 and 25 it cannot tell apart.
-		if n := libraryNumber(code + "27" + national); phonenumbers.GetNumberType(n) == phonenumbers.FIXED_LINE {
-			return Phone{}, nil, unsupportedPhone("is an old-plan fixed line; today it is dialled +225 27 …")
+		if xofKind(code+"27"+national, region) == phonenumbers.FIXED_LINE {
+			return Phone{}, unsupportedPhone("is an old-plan fixed line; today it is dialled +225 27 …")
 		}
-		return Phone{}, nil, unsupportedPhone("is an old-plan fixed line; today it is dialled with 21, 25 or 27 after +225")
+		return Phone{}, unsupportedPhone("is an old-plan fixed line; today it is dialled with 21, 25 or 27 after +225")
 	case region == "BJ" && len(national) == 8 && national[0] == '2':
-		return Phone{}, nil, unsupportedPhone("is an old-plan fixed line; today it is dialled +229 01 …")
+		return Phone{}, unsupportedPhone("is an old-plan fixed line; today it is dialled +229 01 …")
 	}
 
 	prefix, accepted := "", true
@@ -85,18 +84,17 @@ func readOldPlan(number, region string) (Phone, *phonenumbers.PhoneNumber, *Fiel
 	case region == "GW" && len(national) == 7 && '5' <= national[0] && national[0] <= '7':
 		prefix, accepted = "9"+national[:1], false
 	default:
-		return Phone{}, nil, malformedPhone(unknownXOF(code, national, region))
+		return Phone{}, malformedPhone(unknownXOF(code, national, region))
 	}
 
 	dialable := code + prefix + national
-	n := libraryNumber(dialable)
-	switch kind := phonenumbers.GetNumberType(n); {
+	switch kind := xofKind(dialable, region); {
 	case kind != phonenumbers.MOBILE && kind != phonenumbers.FIXED_LINE_OR_MOBILE:
-		return Phone{}, nil, malformedPhone(unknownXOF(code, national, region))
+		return Phone{}, malformedPhone(unknownXOF(code, national, region))
 	case !accepted:
-		return Phone{}, nil, malformedPhone("is an old-plan number; today it is dialled " + code + " " + prefix + " …")
+		return Phone{}, malformedPhone("is an old-plan number; today it is dialled " + code + " " + prefix + " …")
 	}
-	return Phone{Number: number, Dialable: dialable, Region: region, Legacy: true}, n, nil
+	return Phone{Number: number, Dialable: dialable, Region: region, Legacy: true}, nil
 }
 
 // unknownXOF says why no plan of the country knows the number. Each of the eight has mobile numbers of one length only.
@@ -132,24 +130,24 @@ func libraryNumber(number string) *phonenumbers.PhoneNumber {
 }
 
 // readAny reads a number of any other country, which may need its national prefix taken off, as in "+44 (0)7400 …".
-func readAny(number string) (Phone, *phonenumbers.PhoneNumber, *FieldError) {
+func readAny(number string) (Phone, *FieldError) {
 	n, err := phonenumbers.Parse(number, "")
 	if err != nil {
-		return Phone{}, nil, malformedPhone(unparsable(err))
+		return Phone{}, malformedPhone(unparsable(err))
 	}
 	switch kind := phonenumbers.GetNumberType(n); kind {
 	case phonenumbers.MOBILE, phonenumbers.FIXED_LINE_OR_MOBILE:
 	case phonenumbers.UNKNOWN:
-		return Phone{}, nil, malformedPhone(unknownAny(n))
+		return Phone{}, malformedPhone(unknownAny(n))
 	default:
-		return Phone{}, nil, unsupportedPhone(kindOf(kind))
+		return Phone{}, unsupportedPhone(kindOf(kind))
 	}
 	region := phonenumbers.GetRegionCodeForNumber(n)
 	if region == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY { // satellites and the like
-		return Phone{}, nil, unsupportedPhone("is of an international network, not of a country")
+		return Phone{}, unsupportedPhone("is of an international network, not of a country")
 	}
 	e164 := phonenumbers.Format(n, phonenumbers.E164)
-	return Phone{Number: e164, Dialable: e164, Region: region}, n, nil
+	return Phone{Number: e164, Dialable: e164, Region: region}, nil
 }
 
 // unparsable tells one of the two things that can be wrong with + and up to 15 digits.
@@ -210,13 +208,21 @@ func splitCallingCode(number string) (code, national string) {
 	return "", digits
 }
 
-// operatorOf is the brand whose range n was allotted from, or "".
-func operatorOf(region string, n *phonenumbers.PhoneNumber) string {
+// operatorOf is the brand whose range the number was allotted from, or "".
+func operatorOf(p Phone) string {
+	var n *phonenumbers.PhoneNumber
+	if xofRegion(p.Dialable) != "" {
+		n = libraryNumber(p.Dialable)
+	} else if parsed, err := phonenumbers.Parse(p.Dialable, ""); err == nil {
+		n = parsed
+	} else {
+		return ""
+	}
 	name, err := phonenumbers.GetCarrierForNumber(n, "en")
 	if err != nil {
 		return "" // the library could not read the tables it embeds
 	}
-	return brandOf(region, name)
+	return brandOf(p.Region, name)
 }
 
 // brandOf is the name that payers know, where the library still has the company's or a former one: a host that chose

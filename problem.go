@@ -46,7 +46,6 @@ func badRequest(code, detail string) error {
 	return &requestError{newProblem(http.StatusBadRequest, code, detail)}
 }
 
-// errNoRoute is answered as a session that is not found, so that a path tells nothing.
 var errNoRoute = &requestError{newProblem(http.StatusNotFound, "not_found", "there is nothing at this path")}
 
 func methodNotAllowed(allowed []string) error {

@@ -110,26 +110,29 @@ func checkMediaType(header http.Header) error {
 
 // readBody reads the body whole, up to the limit. What declares more is refused before it is read.
 func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	tooLarge := func() error {
-		return &requestError{newProblem(http.StatusRequestEntityTooLarge, "payload_too_large",
-			fmt.Sprintf("the body must have at most %d bytes", h.maxBody))}
-	}
 	if r.ContentLength > h.maxBody {
-		w.Header().Set("Connection", "close") // rather than read what nobody wants
-		return nil, tooLarge()
+		if r.ProtoMajor == 1 {
+			w.Header().Set("Connection", "close") // rather than read what nobody wants
+		}
+		return nil, tooLarge(h.maxBody)
 	}
 	if r.Body == nil {
 		return nil, nil
 	}
 	body := bytes.NewBuffer(make([]byte, 0, max(r.ContentLength, 0)+bytes.MinRead))
 	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, h.maxBody))
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, tooLarge()
+	if limit, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, tooLarge(limit.Limit) // ours, or a smaller one of the host
 	}
 	if err != nil {
 		return nil, badRequest("invalid_json", "the body could not be read to its end")
 	}
 	return body.Bytes(), nil
+}
+
+func tooLarge(limit int64) error {
+	return &requestError{newProblem(http.StatusRequestEntityTooLarge, "payload_too_large",
+		fmt.Sprintf("the body must have at most %d bytes", limit))}
 }
 
 // idempotencyKey reads the one line of the header.

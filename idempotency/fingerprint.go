@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"hash"
-	"io"
 	"log/slog"
 )
 
@@ -21,21 +19,20 @@ type Fingerprint [FingerprintSize]byte
 // Sum makes the fingerprint of a request's fields under a version of the rules, 1 to 255. Each field is prefixed by
 // its length, so that no two lists of fields run together into the same bytes.
 func Sum(version byte, fields ...string) Fingerprint {
-	h := sha256.New()
+	size := 0
 	for _, field := range fields {
-		writeField(h, field)
+		size += 8 + len(field)
 	}
+	text := make([]byte, 0, size)
+	for _, field := range fields {
+		text = binary.BigEndian.AppendUint64(text, uint64(len(field)))
+		text = append(text, field...)
+	}
+	digest := sha256.Sum256(text)
 	var f Fingerprint
 	f[0] = version
-	h.Sum(f[1:1])
+	copy(f[1:], digest[:])
 	return f
-}
-
-func writeField(h hash.Hash, field string) {
-	var length [8]byte
-	binary.BigEndian.PutUint64(length[:], uint64(len(field)))
-	h.Write(length[:])
-	io.WriteString(h, field)
 }
 
 // FingerprintFromBytes reads back what f[:] wrote.

@@ -62,7 +62,7 @@ var raceChecks = []check{
 			atOnce(callers, func(i int) {
 				next := s
 				next.Status, next.Version = checkout.StatusPending, 2
-				next.PaymentID = sampleID("payment", i)
+				next.PaymentID = string(sampleKey(i))
 				err := t.store.Update(t.Context(), next)
 				if won[i] = err == nil; err != nil {
 					t.failed("Update that lost", err, checkout.ErrConflict)
@@ -72,7 +72,7 @@ var raceChecks = []check{
 			for i := range callers {
 				if won[i] {
 					winners++
-					s.PaymentID = sampleID("payment", i)
+					s.PaymentID = string(sampleKey(i))
 				}
 			}
 			if winners != 1 {

@@ -1,0 +1,254 @@
+package checkout_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caisse/checkout"
+	"github.com/matryer/is"
+)
+
+func memberNames(m map[string]any) string {
+	return strings.Join(slices.Sorted(maps.Keys(m)), " ")
+}
+
+func asError[E error](err error, target *E) bool { return errors.As(err, target) }
+
+func TestGetAnswersTheSession(t *testing.T) {
+	eachStore(t, func(t *testing.T, store checkout.Store) {
+		is := is.New(t)
+		a := newAPI(t, store)
+		created := a.post(mobileMoney)
+		got := a.get(created.header.Get("Location"))
+		is.Equal(got.status, 200)
+		is.Equal(got.raw, created.raw)
+		is.Equal(got.header.Get("Content-Type"), "application/json")
+	})
+}
+
+func TestAnIDThatIsNotYoursIsNotFound(t *testing.T) {
+	eachStore(t, func(t *testing.T, store checkout.Store) {
+		a := newAPI(t, store)
+		id := a.post(mobileMoney).id()
+		unknown := a.get("/v1/checkouts/cs_ci_0193f0c2a7b47c5e9d3a1b2c3d4e5f60")
+		for name, token := range map[string]string{"another account": otherToken, "another mode": testToken} {
+			t.Run("to "+name, func(t *testing.T) {
+				is := is.New(t)
+				as := "Authorization: Bearer " + token
+				for _, got := range []response{a.get("/v1/checkouts/"+id, as), a.do("POST", "/v1/checkouts/"+id+"/cancel", "", as)} {
+					is.Equal(got.status, 404)
+					is.Equal(got.code(), "not_found")
+					is.Equal(got.body["detail"], unknown.body["detail"]) // nothing tells it from one that never was
+				}
+				is.Equal(a.get("/v1/checkouts", as).body["total_count"], 0.0)
+			})
+		}
+		is.New(t).Equal(a.get("/v1/checkouts/" + id).body["status"], "created")
+		for _, strange := range []string{id + "%2Fcancel", "x", "%00", "%ff", "..", "a%2Fb", strings.Repeat("x", 4000), "%F0%9F%98%80", id + "%20", strings.ToUpper(id)} {
+			is.New(t).Equal(a.get("/v1/checkouts/"+strange).status, 404)
+		}
+	})
+}
+
+func TestUnknownPathsAre404BeforeCredentials(t *testing.T) {
+	a := newAPI(t, openSQLite(t))
+	id := a.post(mobileMoney).id()
+	for _, path := range []string{"/", "/v1", "/v1/", "/v2/checkouts", "/v1/checkouts/", "/v1//checkouts", "/V1/checkouts", "/v1/Checkouts",
+		"/v1/checkouts/" + id + "/", "/v1/checkouts/" + id + "/cancel/", "/v1/checkouts/" + id + "/refund",
+		"/v1/openapi.yaml/", "/v1/openapi.json", "/v1/checkouts/../checkouts"} {
+		t.Run(path, func(t *testing.T) {
+			is := is.New(t)
+			for _, method := range []string{"GET", "POST", "PUT", "OPTIONS"} {
+				got := a.do(method, path, "", "Authorization:")
+				is.Equal(got.status, 404)
+				is.Equal(got.code(), "not_found")
+				is.Equal(got.header.Get("Content-Type"), "application/problem+json")
+			}
+		})
+	}
+}
+
+func TestOtherMethodsAre405WithAllow(t *testing.T) {
+	a := newAPI(t, openSQLite(t))
+	id := a.post(mobileMoney).id()
+	for path, allow := range map[string]string{
+		"/v1/checkouts":                   "GET, HEAD, POST",
+		"/v1/checkouts/" + id:             "GET, HEAD",
+		"/v1/checkouts/" + id + "/cancel": "POST",
+		"/v1/openapi.yaml":                "GET, HEAD",
+	} {
+		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "get", "BREW"} {
+			if slices.Contains(strings.Split(allow, ", "), method) {
+				continue
+			}
+			t.Run(method+" "+path, func(t *testing.T) {
+				is := is.New(t)
+				got := a.do(method, path, "", "Authorization:") // 405 comes before 401
+				is.Equal(got.status, 405)
+				is.Equal(got.header.Get("Allow"), allow)
+				if method != "HEAD" {
+					is.Equal(got.code(), "method_not_allowed")
+				}
+			})
+		}
+	}
+}
+
+func TestHeadAnswersLikeGetWithoutABody(t *testing.T) {
+	a := newAPI(t, openSQLite(t))
+	id := a.post(mobileMoney).id()
+	for _, path := range []string{"/v1/checkouts", "/v1/checkouts?limit=0", "/v1/checkouts/" + id, "/v1/checkouts/x", "/v1/openapi.yaml"} {
+		t.Run(path, func(t *testing.T) {
+			is := is.New(t)
+			const own = "Request-Id: r"
+			get, head := a.get(path, own), a.do("HEAD", path, "", own)
+			is.Equal(head.status, get.status)
+			is.Equal(head.header, get.header)
+			is.Equal(head.raw, "")
+			is.True(get.raw != "")
+		})
+	}
+}
+
+func TestOpenAPIDocumentNeedsNoCredentials(t *testing.T) {
+	is := is.New(t)
+	got := newAPI(t, openSQLite(t)).get("/v1/openapi.yaml", "Authorization:")
+	is.Equal(got.status, 200)
+	is.Equal(got.header.Get("Content-Type"), "application/yaml")
+	is.True(strings.HasPrefix(got.raw, "openapi: 3.1"))
+}
+
+func TestList(t *testing.T) {
+	eachStore(t, func(t *testing.T, store checkout.Store) {
+		is := is.New(t)
+		a := newAPI(t, store)
+		empty := a.get("/v1/checkouts")
+		is.Equal(empty.status, 200)
+		is.Equal(strings.TrimSpace(empty.raw), `{"sessions":[],"total_count":0,"has_more":false,"next_offset":null}`)
+
+		var ids []string // newest first
+		for i := range 55 {
+			if i%3 == 0 { // some at one instant
+				a.clock.Advance(time.Microsecond)
+			}
+			ids = slices.Insert(ids, 0, a.post(mobileMoney).id())
+		}
+		a.post(mobileMoney, "Authorization: Bearer "+testToken)
+		a.post(mobileMoney, "Authorization: Bearer "+otherToken)
+		idsOf := func(r response) (got []string) {
+			for _, s := range r.body["sessions"].([]any) {
+				got = append(got, s.(map[string]any)["id"].(string))
+			}
+			return got
+		}
+		page := a.get("/v1/checkouts")
+		is.Equal(idsOf(page), ids[:50]) // 50 where nobody says
+		is.Equal(page.body["total_count"], 55.0)
+		is.Equal(page.body["has_more"], true)
+		is.Equal(page.body["next_offset"], 50.0)
+
+		var walked []string
+		for path := "/v1/checkouts?limit=20"; ; {
+			page := a.get(path)
+			walked = append(walked, idsOf(page)...)
+			if page.body["next_offset"] == nil {
+				is.Equal(page.body["has_more"], false)
+				break
+			}
+			path = fmt.Sprintf("/v1/checkouts?limit=20&offset=%v", page.body["next_offset"])
+		}
+		is.Equal(walked, ids) // complete, without duplicates, in order
+
+		is.Equal(len(idsOf(a.get("/v1/checkouts?limit=100"))), 55)
+		is.Equal(idsOf(a.get("/v1/checkouts?limit=1&offset=54")), ids[54:])
+		beyond := a.get("/v1/checkouts?offset=55")
+		is.Equal(len(idsOf(beyond)), 0)
+		is.Equal(beyond.body["total_count"], 55.0)
+		is.Equal(beyond.body["has_more"], false)
+		is.Equal(a.get("/v1/checkouts?offset=9223372036854775807").body["next_offset"], nil)
+
+		_, err := a.Fail(t.Context(), live, ids[7], "no funds")
+		is.NoErr(err)
+		failed := a.get("/v1/checkouts?status=failed")
+		is.Equal(idsOf(failed), ids[7:8])
+		is.Equal(failed.body["total_count"], 1.0)
+		is.Equal(a.get("/v1/checkouts?status=created&limit=1").body["total_count"], 54.0)
+	})
+}
+
+func TestListQueryIsStrict(t *testing.T) {
+	a := newAPI(t, openSQLite(t))
+	for _, query := range []string{
+		"status=", "status=paid", "status=Created", "status=created&status=failed",
+		"limit=", "limit=0", "limit=101", "limit=-1", "limit=+5", "limit=5.0", "limit=ten", "limit=1&limit=1", "limit=99999999999999999999",
+		"offset=", "offset=-1", "offset=x", "offset=0&offset=0", "offset=9223372036854775808",
+		"page=2", "Limit=5", "limit=5&cursor=x", "=", "a;b", "limit=%zz",
+	} {
+		t.Run(query, func(t *testing.T) {
+			is := is.New(t)
+			got := a.get("/v1/checkouts?" + query)
+			is.Equal(got.status, 400)
+			is.Equal(got.code(), "invalid_query")
+		})
+	}
+}
+
+func TestCancelOnTheWire(t *testing.T) {
+	eachStore(t, func(t *testing.T, store checkout.Store) {
+		a := newAPI(t, store)
+		cancel := func(id string) response { return a.do(http.MethodPost, "/v1/checkouts/"+id+"/cancel", "") }
+		for name, body := range map[string]string{"created": mobileMoney, "pending": card} {
+			t.Run("answers 200 to one that is "+name+", and again", func(t *testing.T) {
+				is := is.New(t)
+				id := a.post(body).id()
+				first := cancel(id)
+				is.Equal(first.status, 200)
+				is.Equal(first.body["status"], "cancelled")
+				is.Equal(first.body["completed_at"], nil)
+				again := cancel(id)
+				is.Equal(again.status, 200)
+				is.Equal(again.raw, first.raw)
+			})
+		}
+		for status, move := range map[checkout.Status]func(id string) (checkout.Session, error){
+			checkout.StatusProcessing: func(id string) (checkout.Session, error) { return a.Process(t.Context(), live, id) },
+			checkout.StatusCompleted:  func(id string) (checkout.Session, error) { return a.Complete(t.Context(), live, id, "") },
+			checkout.StatusFailed:     func(id string) (checkout.Session, error) { return a.Fail(t.Context(), live, id, "") },
+			checkout.StatusExpired: func(id string) (checkout.Session, error) {
+				a.clock.Advance(30 * time.Minute)
+				return a.Get(t.Context(), live, id)
+			},
+		} {
+			t.Run("answers 409 to one that is "+string(status), func(t *testing.T) {
+				is := is.New(t)
+				id := a.post(mobileMoney).id()
+				s, err := move(id)
+				is.NoErr(err)
+				is.Equal(s.Status, status)
+				got := cancel(id)
+				is.Equal(got.status, 409)
+				is.Equal(got.code(), "invalid_transition")
+				is.Equal(a.get("/v1/checkouts/" + id).body["status"], string(status))
+			})
+		}
+		t.Run("answers 404 to one that is not there", func(t *testing.T) {
+			is.New(t).Equal(cancel("cs_ci_0193f0c2a7b47c5e9d3a1b2c3d4e5f60").status, 404)
+		})
+	})
+}
+
+func TestBasePathIsPartOfLocation(t *testing.T) {
+	is := is.New(t)
+	a := newAPIWith(t, openSQLite(t), checkout.Config{}, checkout.HandlerConfig{BasePath: "/pay"})
+	a.handler = http.StripPrefix("/pay", a.handler)
+	got := a.do("POST", "/pay/v1/checkouts", mobileMoney, "Content-Type: application/json", keyHeader())
+	is.Equal(got.status, 201)
+	is.Equal(got.header.Get("Location"), "/pay/v1/checkouts/"+got.id())
+	is.Equal(a.get(got.header.Get("Location")).raw, got.raw)
+}

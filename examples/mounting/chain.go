@@ -1,0 +1,80 @@
+package mounting
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+)
+
+// Timeout is how long [Chain] lets the handler work.
+const Timeout = 10 * time.Second
+
+// Chain puts h behind what hosts usually have in front of their handlers. None of it is needed for h's sake: h bounds
+// the body, recovers from a panic of its store and puts a Request-Id on every answer.
+//
+// Time is bounded twice. The deadline in the context comes first: the stores obey it and h answers 503 in the words of
+// the contract, with Retry-After, Request-Id and a problem body. [http.TimeoutHandler] is for code that does not look
+// at its context: it answers in h's place, 503 as well, but HTML and with none of those headers. A client may retry
+// after either, since the same idempotency key finds what was written meanwhile.
+func Chain(h http.Handler, log *slog.Logger) http.Handler {
+	h = http.MaxBytesHandler(h, 1<<20) // for the host's other routes; h's own limit is lower
+	h = deadline(Timeout, h)
+	h = http.TimeoutHandler(h, Timeout+5*time.Second, "")
+	h = recoverPanics(log, h)
+	return logRequests(log, h)
+}
+
+func deadline(d time.Duration, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), d)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// recoverPanics answers 500 for a handler that panicked. http.ErrAbortHandler is no fault: it is how a handler cuts
+// the connection, and the server's to handle.
+func recoverPanics(log *slog.Logger, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			v := recover()
+			if v == nil {
+				return
+			}
+			if v == http.ErrAbortHandler {
+				panic(v)
+			}
+			log.Error("handler panicked", "panic", v, "stack", string(debug.Stack()))
+			http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// logRequests tells of each request what an operator needs and nothing secret: no header but the answer's Request-Id, no
+// query, no body.
+func logRequests(log *slog.Logger, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
+		defer func() {
+			log.Info("request", "method", r.Method, "path", r.URL.Path, "status", recorder.status,
+				"request_id", w.Header().Get("Request-Id"))
+		}()
+		next.ServeHTTP(recorder, r)
+	})
+}
+
+type statusRecorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusRecorder) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *statusRecorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }

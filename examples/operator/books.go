@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/caisse/checkout"
+)
+
+// Books is where the host keeps what a session does not say. Each call is made at least once for the same thing, and
+// must do it once: in a database a unique key sees to that. It returns nil only when the thing is kept.
+type Books interface {
+	// Deliver hands the goods of a session over, once for each session.
+	Deliver(ctx context.Context, s checkout.Session) error
+	// GiveUp tells whoever waits that a session expired, once for each session.
+	GiveUp(ctx context.Context, s checkout.Session) error
+	// Note leaves work for a person, once for each note.
+	Note(ctx context.Context, n Note) error
+}
+
+// Note is work for a person: money that is where it should not be.
+type Note struct {
+	SessionID string
+	PaymentID string
+	Text      string
+}
+
+// MemoryBooks is [Books] for the story. Its zero value is empty and ready.
+type MemoryBooks struct {
+	mu        sync.Mutex
+	delivered []string // session IDs
+	givenUp   []string
+	notes     []Note
+}
+
+// Deliver implements [Books].
+func (b *MemoryBooks) Deliver(_ context.Context, s checkout.Session) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.delivered = addOnce(b.delivered, s.ID)
+	return nil
+}
+
+// GiveUp implements [Books].
+func (b *MemoryBooks) GiveUp(_ context.Context, s checkout.Session) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.givenUp = addOnce(b.givenUp, s.ID)
+	return nil
+}
+
+// Note implements [Books].
+func (b *MemoryBooks) Note(_ context.Context, n Note) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.notes = addOnce(b.notes, n)
+	return nil
+}
+
+// Delivered lists the IDs of the sessions whose goods were handed over.
+func (b *MemoryBooks) Delivered() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.delivered)
+}
+
+// GivenUp lists the IDs of the sessions whose payer was told that they expired.
+func (b *MemoryBooks) GivenUp() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.givenUp)
+}
+
+// Notes lists what is left to do for a person.
+func (b *MemoryBooks) Notes() []Note {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.notes)
+}
+
+func addOnce[T comparable](list []T, v T) []T {
+	if slices.Contains(list, v) {
+		return list
+	}
+	return append(list, v)
+}

@@ -1,0 +1,83 @@
+package main_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/caisse/checkout"
+	operator "github.com/caisse/checkout/examples/operator"
+	"github.com/matryer/is"
+)
+
+func TestHost(t *testing.T) {
+	t.Run("has the payment in the session before the operator hears of it", func(t *testing.T) {
+		is := is.New(t)
+		f := newFixture(t)
+		f.gateway.onAsk = func(p operator.Payment) {
+			s := f.session(t)
+			is.Equal(s.Status, checkout.StatusPending)
+			is.Equal(s.PaymentID, p.ID)
+		}
+		is.NoErr(f.host.Pay(t.Context(), f.id, "P-1"))
+		is.Equal(f.gateway.asked, []operator.Payment{
+			{ID: "P-1", Reference: f.id, Phone: "+2250707987654", Amount: 5000, Currency: "XOF"},
+		})
+	})
+
+	t.Run("asks again after the operator could not be reached", func(t *testing.T) {
+		is := is.New(t)
+		f := newFixture(t)
+		f.gateway.err = errors.New("no route to the operator")
+		is.True(f.host.Pay(t.Context(), f.id, "P-1") != nil)
+		is.NoErr(f.host.Pay(t.Context(), f.id, "P-1"))
+		is.Equal(len(f.gateway.asked), 1)
+	})
+
+	t.Run("asks for no payment of a session that is over", func(t *testing.T) {
+		is := is.New(t)
+		f := newFixture(t)
+		expired(t, f)
+		is.True(f.host.Pay(t.Context(), f.id, "P-1") != nil)
+		is.Equal(len(f.gateway.asked), 0)
+	})
+
+	t.Run("sweeps what is due, and each session once", func(t *testing.T) {
+		is := is.New(t)
+		f := newFixture(t)
+		second := f.create(t)
+		f.now = f.now.Add(time.Hour)
+		n, err := f.host.Sweep(t.Context(), 1)
+		is.NoErr(err)
+		is.Equal(n, 1)
+		n, err = f.host.Sweep(t.Context(), 10)
+		is.NoErr(err)
+		is.Equal(n, 1)
+		is.Equal(len(f.books.GivenUp()), 2)
+		is.True(second != f.id)
+	})
+
+	t.Run("reconciles every session that is processing, past one that fails", func(t *testing.T) {
+		is := is.New(t)
+		f := newFixture(t)
+		f.gateway.known = map[string]operator.Event{}
+		f.gateway.down = map[string]error{}
+		const n = checkout.MaxListLimit + 20 // more than a page
+		for i := range n {
+			f.id = f.create(t)
+			paymentID := fmt.Sprintf("P-%d", i)
+			is.NoErr(f.host.Pay(t.Context(), f.id, paymentID))
+			is.Equal(f.send(f.event(paymentID, operator.Held)), 200)
+			f.gateway.known[paymentID] = f.event(paymentID, operator.Paid)
+		}
+		down := errors.New("the operator is down")
+		f.gateway.down["P-60"] = down
+
+		is.True(errors.Is(f.host.Reconcile(t.Context()), down))
+		is.Equal(len(f.books.Delivered()), n-1)
+		delete(f.gateway.down, "P-60")
+		is.NoErr(f.host.Reconcile(t.Context()))
+		is.Equal(len(f.books.Delivered()), n)
+	})
+}

@@ -1,0 +1,155 @@
+// Command server serves the checkout endpoint over a store of choice. Without flags it keeps sessions durably in
+// checkouts.db and prints a curl to try.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/caisse/checkout"
+	"github.com/shopspring/decimal"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	switch err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, errUsage):
+		os.Exit(2)
+	default:
+		fmt.Fprintln(os.Stderr, "server:", err)
+		os.Exit(1)
+	}
+}
+
+// How long requests in flight may take to finish once the server was told to stop.
+const shutdownTimeout = 20 * time.Second
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	opts, err := parseFlags(args, stderr)
+	if err != nil {
+		return err
+	}
+	logger := slog.New(slog.NewTextHandler(stderr, nil))
+
+	store, err := openStore(ctx, opts.store)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	checkouts, err := checkout.New(store, checkout.Config{
+		// Half a percent: the page's example charges 25 on 5000.
+		Fees:   map[string]checkout.FeeSchedule{"XOF": {Rate: decimal.RequireFromString("0.005")}},
+		Logger: logger,
+	})
+	if err != nil {
+		return err
+	}
+	auth, err := checkout.BearerTokens(opts.accounts)
+	if err != nil {
+		return err
+	}
+	handler, err := checkout.NewHandler(checkouts, auth, checkout.HandlerConfig{Logger: logger})
+	if err != nil {
+		return err
+	}
+
+	listener, err := net.Listen("tcp", opts.addr)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler: logRequests(logger, handler),
+		// Without these a client that sends a byte a minute holds a connection for ever.
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+	sweepCtx, stopSweep := context.WithCancel(ctx)
+	swept := make(chan struct{})
+	go func() {
+		defer close(swept)
+		sweep(sweepCtx, checkouts, logger)
+	}()
+	defer func() {
+		stopSweep()
+		<-swept
+	}()
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	fmt.Fprint(stdout, opts.greeting(listener.Addr()))
+
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	logger.Info("stopping: requests in flight finish first")
+	shutdownCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	return server.Shutdown(shutdownCtx)
+}
+
+// sweep makes expiry permanent. Sessions answer expired without it; a real host would also tell whoever waits.
+func sweep(ctx context.Context, checkouts *checkout.Checkouts, logger *slog.Logger) {
+	const batch = 500
+	ticker := time.NewTicker(10 * time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		for {
+			expired, err := checkouts.ExpireDue(ctx, batch)
+			if err != nil && ctx.Err() == nil {
+				logger.Error("sweep failed", "error", err)
+			}
+			if len(expired) > 0 {
+				logger.Info("sessions expired", "count", len(expired))
+			}
+			if err != nil || len(expired) < batch {
+				break
+			}
+		}
+	}
+}
+
+// logRequests tells of each request what an operator needs and nothing secret: no header but Request-Id, no query, no body.
+func logRequests(logger *slog.Logger, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(recorder, r)
+		logger.Info("request", "method", r.Method, "path", r.URL.Path, "status", recorder.status,
+			"request_id", w.Header().Get("Request-Id"), "duration", time.Since(start))
+	})
+}
+
+type statusRecorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusRecorder) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *statusRecorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }

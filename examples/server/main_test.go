@@ -1,0 +1,212 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/matryer/is"
+)
+
+// program is the server under test, as its terminal sees it.
+type program struct {
+	url    string
+	stdout *buffer
+	stderr *buffer
+	stop   context.CancelFunc // what a signal does
+	done   chan error
+}
+
+// buffer is an output that a test can wait on.
+type buffer struct {
+	mu      sync.Mutex
+	grown   sync.Cond
+	content bytes.Buffer
+}
+
+func newBuffer() *buffer {
+	b := &buffer{}
+	b.grown.L = &b.mu
+	return b
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.grown.Broadcast()
+	return b.content.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.content.String()
+}
+
+// has is closed once text was written.
+func (b *buffer) has(text string) <-chan struct{} {
+	found := make(chan struct{})
+	go func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for !strings.Contains(b.content.String(), text) {
+			b.grown.Wait()
+		}
+		close(found)
+	}()
+	return found
+}
+
+func start(t *testing.T, args ...string) *program {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &program{stdout: newBuffer(), stderr: newBuffer(), stop: cancel, done: make(chan error, 1)}
+	go func() { p.done <- run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), p.stdout, p.stderr) }()
+	t.Cleanup(cancel)
+	select {
+	case <-p.stdout.has("http://"):
+	case err := <-p.done:
+		t.Fatal(err, p.stderr)
+	}
+	p.url = regexp.MustCompile(`http://[\d.]+:\d+`).FindString(p.stdout.String())
+	return p
+}
+
+// post sends the curl that the server printed.
+func (p *program) post(t *testing.T) *http.Response {
+	t.Helper()
+	printed := p.stdout.String()
+	request, err := http.NewRequest("POST", p.url+"/v1/checkouts",
+		strings.NewReader(regexp.MustCompile(`-d '(.*)'`).FindStringSubmatch(printed)[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, header := range regexp.MustCompile(`-H '([^:]+): ([^']*)'`).FindAllStringSubmatch(printed, -1) {
+		request.Header.Set(header[1], header[2])
+	}
+	return do(t, request)
+}
+
+func do(t *testing.T, request *http.Request) *http.Response {
+	t.Helper()
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	response.Body = io.NopCloser(bytes.NewReader(body))
+	return response
+}
+
+func (p *program) get(t *testing.T, path, token string) int {
+	t.Helper()
+	request, err := http.NewRequest("GET", p.url+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	return do(t, request).StatusCode
+}
+
+func TestThePrintedCurlMakesASessionThatOutlivesTheServer(t *testing.T) {
+	is := is.New(t)
+	store := "sqlite:" + filepath.Join(t.TempDir(), "checkouts.db")
+	p := start(t, "-store", store)
+	first := p.post(t)
+	is.Equal(first.StatusCode, 201)
+	body, _ := io.ReadAll(first.Body)
+	is.True(strings.Contains(string(body), `"transaction_fee":25`))
+	again := p.post(t)
+	is.Equal(again.StatusCode, 200)
+	is.Equal(again.Header.Get("Idempotent-Replayed"), "true")
+	p.stop()
+	is.NoErr(<-p.done)
+
+	p = start(t, "-store", store)
+	is.Equal(p.get(t, first.Header.Get("Location"), defaultToken), 200)
+}
+
+func TestKeysOfTheFlags(t *testing.T) {
+	is := is.New(t)
+	p := start(t, "-store", "memory", "-key", "sk_a=acct_a", "-test-key", "sk_t=acct_a", "-key", "sk_b=acct_b")
+	is.True(strings.Contains(p.stdout.String(), "Bearer sk_a'"))
+	location := p.post(t).Header.Get("Location")
+	is.True(strings.HasPrefix(location, "/v1/checkouts/cs_ci_"))
+	is.Equal(p.get(t, location, "sk_a"), 200)
+	is.Equal(p.get(t, location, "sk_t"), 404)
+	is.Equal(p.get(t, location, "sk_b"), 404)
+	is.Equal(p.get(t, location, defaultToken), 401) // gone once there are others
+}
+
+func TestStoppingFinishesWhatIsInFlight(t *testing.T) {
+	is := is.New(t)
+	p := start(t, "-store", "memory")
+	conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
+	is.NoErr(err)
+	defer conn.Close()
+	const body = `{"amount": 5000, "currency": "XOF", "user_phone": "+22507987654"}`
+	// Expect makes the server say when it has begun to read the body, so that the request is surely in flight.
+	_, err = io.WriteString(conn, "POST /v1/checkouts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+defaultToken+
+		"\r\nContent-Type: application/json\r\nIdempotency-Key: 0193f0c2-a7b4-4c5e-9d3a-1b2c3d4e5f60\r\nExpect: 100-continue\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\nConnection: close\r\n\r\n")
+	is.NoErr(err)
+	interim := make([]byte, len("HTTP/1.1 100 Continue\r\n\r\n"))
+	_, err = io.ReadFull(conn, interim)
+	is.NoErr(err)
+	p.stop()
+	<-p.stderr.has("stopping")
+	_, err = io.WriteString(conn, body)
+	is.NoErr(err)
+	answer, err := io.ReadAll(conn)
+	is.NoErr(err)
+	is.True(strings.HasPrefix(string(answer), "HTTP/1.1 201"))
+	is.NoErr(<-p.done)
+}
+
+func TestTheLogTellsRequestsAndNoSecrets(t *testing.T) {
+	is := is.New(t)
+	p := start(t, "-store", "memory", "-key", "sk_CANARY=acct_a")
+	p.post(t)
+	p.get(t, "/v1/checkouts?status=CANARY", "sk_CANARY")
+	p.stop()
+	is.NoErr(<-p.done)
+	log := p.stderr.String()
+	is.True(strings.Contains(log, "method=POST path=/v1/checkouts status=201 request_id="))
+	is.True(strings.Contains(log, "status=400"))
+	for _, secret := range []string{"CANARY", "22507987654"} {
+		is.True(!strings.Contains(log, secret))
+	}
+}
+
+func TestBadFlagsAreToldAndNoToken(t *testing.T) {
+	for _, args := range [][]string{
+		{"-store", "mysql://x"}, {"-store", "sqlite:"}, {"-key", "sk_CANARY"}, {"-key", "=acct"}, {"-key", "sk_CANARY="},
+		{"-key", "sk_CANARY=a", "-test-key", "sk_CANARY=a"}, {"-nope"}, {"argument"}, {"-addr", "nowhere:x"},
+		{"-store", "sqlite:" + filepath.Join("no", "such", "folder", "x.db")},
+	} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			is := is.New(t)
+			var stdout, stderr bytes.Buffer
+			err := run(t.Context(), args, &stdout, &stderr)
+			is.True(err != nil)
+			is.Equal(stdout.String(), "")
+			is.True(!strings.Contains(err.Error()+stderr.String(), "CANARY"))
+		})
+	}
+	t.Run("-h is no error of the user", func(t *testing.T) {
+		is.New(t).True(errors.Is(run(t.Context(), []string{"-h"}, io.Discard, io.Discard), flag.ErrHelp))
+	})
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/store/memory"
+	"github.com/caisse/checkout/store/postgres"
+	"github.com/caisse/checkout/store/sqlite"
+	"github.com/google/uuid"
+)
+
+// The key of a first try. A server that is reachable from elsewhere wants its own.
+const (
+	defaultToken   = "sk_live_demo"
+	defaultAccount = "acct_demo"
+)
+
+type options struct {
+	addr     string
+	store    string
+	accounts map[string]checkout.Account
+	token    string // the first that was given, for the curl
+}
+
+func parseFlags(args []string, output io.Writer) (options, error) {
+	opts := options{accounts: map[string]checkout.Account{}}
+	flags := flag.NewFlagSet("server", flag.ContinueOnError)
+	flags.SetOutput(output)
+	flags.StringVar(&opts.addr, "addr", "127.0.0.1:8080", "listen on `HOST:PORT`; port 0 takes a free one")
+	flags.StringVar(&opts.store, "store", "sqlite:checkouts.db", "keep sessions in memory, sqlite:PATH, or a postgres:// URL")
+	var badKey error // kept back, since package flag prints the value that it refuses, and this one holds a token
+	key := func(test bool) func(string) error {
+		return func(value string) error {
+			token, account, ok := strings.Cut(value, "=")
+			_, taken := opts.accounts[token]
+			switch {
+			case !ok || token == "" || account == "":
+				badKey = errors.New("-key and -test-key take TOKEN=ACCOUNT")
+			case taken:
+				badKey = errors.New("-key and -test-key take each token once")
+			}
+			opts.accounts[token] = checkout.Account{ID: account, Test: test}
+			if opts.token == "" {
+				opts.token = token
+			}
+			return nil
+		}
+	}
+	flags.Func("key", "accept a bearer token for an account, as `TOKEN=ACCOUNT`; repeatable", key(false))
+	flags.Func("test-key", "the same in test mode, as `TOKEN=ACCOUNT`; repeatable", key(true))
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return options{}, err
+	} else if err != nil {
+		return options{}, errUsage // package flag has told
+	}
+	if badKey != nil {
+		return options{}, badKey
+	}
+	if flags.NArg() > 0 {
+		return options{}, fmt.Errorf("unexpected argument %q; -h lists the flags", flags.Arg(0))
+	}
+	if len(opts.accounts) == 0 {
+		opts.accounts[defaultToken] = checkout.Account{ID: defaultAccount}
+		opts.token = defaultToken
+	}
+	return opts, nil
+}
+
+var errUsage = errors.New("usage")
+
+// closableStore is what every store of the module is.
+type closableStore interface {
+	checkout.Store
+	Close() error
+}
+
+func openStore(ctx context.Context, name string) (closableStore, error) {
+	kind, path, _ := strings.Cut(name, ":")
+	switch {
+	case name == "memory":
+		return memory.New(), nil
+	case kind == "sqlite" && path != "":
+		return sqlite.Open(ctx, path)
+	case kind == "postgres" || kind == "postgresql":
+		return postgres.Open(ctx, name)
+	}
+	return nil, errors.New("-store must be memory, sqlite:PATH, or a postgres:// URL")
+}
+
+// greeting says where the server is and how to try it. The key of the curl is new at every start, and the same for as
+// often as the curl is pasted: that is what makes it safe to paste twice.
+func (o options) greeting(addr net.Addr) string {
+	url := "http://" + addr.String()
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		url = "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
+	}
+	return fmt.Sprintf(`listening on %[1]s
+
+curl -i %[1]s/v1/checkouts \
+  -H 'Authorization: Bearer %[2]s' \
+  -H 'Content-Type: application/json' \
+  -H 'Idempotency-Key: %[3]s' \
+  -d '{"amount": 5000, "currency": "XOF", "user_phone": "+22507987654"}'
+
+Paste it twice: 201 makes the session, 200 finds it again.
+`, url, strings.ReplaceAll(o.token, "'", `'\''`), uuid.New())
+}

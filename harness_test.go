@@ -1,0 +1,253 @@
+package checkout_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/idempotency"
+	"github.com/caisse/checkout/internal/pgtest"
+	"github.com/caisse/checkout/store/memory"
+	"github.com/caisse/checkout/store/postgres"
+	"github.com/caisse/checkout/store/sqlite"
+	"github.com/google/uuid"
+	"github.com/shopspring/decimal"
+)
+
+// eachStore runs a test of the contract on every store that is there.
+func eachStore(t *testing.T, test func(t *testing.T, store checkout.Store)) {
+	t.Helper()
+	t.Run("memory", func(t *testing.T) { test(t, memory.New()) })
+	t.Run("sqlite", func(t *testing.T) { test(t, openSQLite(t)) })
+	t.Run("postgres", func(t *testing.T) { test(t, openPostgres(t)) })
+}
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+
+func openPostgres(t *testing.T) *postgres.Store {
+	t.Helper()
+	store, err := postgres.Open(t.Context(), pgtest.URL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	return store
+}
+
+func openSQLite(t *testing.T) *sqlite.Store {
+	t.Helper()
+	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "checkouts.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	return store
+}
+
+// clock is set by hand.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newClock() *clock { return &clock{now: time.Date(2026, 11, 22, 7, 31, 56, 0, time.UTC)} }
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) Set(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = now
+}
+
+func (c *clock) Advance(d time.Duration) { c.Set(c.Now().Add(d)) }
+
+// The credentials of every test.
+const (
+	liveToken  = "sk_live_1"
+	testToken  = "sk_test_1"
+	otherToken = "sk_live_2"
+)
+
+var (
+	live  = checkout.Account{ID: "acct_1"}
+	test  = checkout.Account{ID: "acct_1", Test: true}
+	other = checkout.Account{ID: "acct_2"}
+)
+
+// api is a mounted handler and the in-process face of the same sessions.
+type api struct {
+	*checkout.Checkouts
+	handler http.Handler
+	clock   *clock
+	t       *testing.T
+}
+
+func newAPI(t *testing.T, store checkout.Store) *api {
+	t.Helper()
+	return newAPIWith(t, store, checkout.Config{}, checkout.HandlerConfig{})
+}
+
+// newAPIWith fills in a clock, the page's fee and the tests' credentials where cfg leaves them open.
+func newAPIWith(t *testing.T, store checkout.Store, cfg checkout.Config, handlerCfg checkout.HandlerConfig) *api {
+	t.Helper()
+	c := newClock()
+	if cfg.Clock == nil {
+		cfg.Clock = c
+	}
+	if cfg.Fees == nil {
+		cfg.Fees = map[string]checkout.FeeSchedule{"XOF": {Rate: decimal.RequireFromString("0.005")}}
+	}
+	checkouts, err := checkout.New(store, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	auth, err := checkout.BearerTokens(map[string]checkout.Account{liveToken: live, testToken: test, otherToken: other})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler, err := checkout.NewHandler(checkouts, auth, handlerCfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &api{Checkouts: checkouts, handler: handler, clock: c, t: t}
+}
+
+// response is what a client got.
+type response struct {
+	status int
+	header http.Header
+	raw    string
+	body   map[string]any
+}
+
+func (r response) code() string { s, _ := r.body["code"].(string); return s }
+func (r response) id() string   { s, _ := r.body["id"].(string); return s }
+
+// faults are the entries of errors as "pointer code".
+func (r response) faults() []string {
+	var list []string
+	entries, _ := r.body["errors"].([]any)
+	for _, e := range entries {
+		entry := e.(map[string]any)
+		list = append(list, entry["pointer"].(string)+" "+entry["code"].(string))
+	}
+	return list
+}
+
+// do sends a request as the live account does. Headers are "Name: value"; "Name:" removes one, and one that is given
+// twice is sent twice.
+func (a *api) do(method, path, body string, headers ...string) response {
+	a.t.Helper()
+	var reader io.Reader
+	if body != "" {
+		reader = strings.NewReader(body)
+	}
+	r := httptest.NewRequest(method, path, reader)
+	r.Header.Set("Authorization", "Bearer "+liveToken)
+	given := map[string]bool{}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ":")
+		if !given[name] {
+			r.Header.Del(name)
+		}
+		given[name] = true
+		if value != "" {
+			r.Header.Add(name, strings.TrimPrefix(value, " "))
+		}
+	}
+	return a.send(r)
+}
+
+func (a *api) send(r *http.Request) response {
+	a.t.Helper()
+	w := httptest.NewRecorder()
+	a.handler.ServeHTTP(w, r)
+	got := response{status: w.Code, header: w.Header(), raw: w.Body.String()}
+	if strings.Contains(w.Header().Get("Content-Type"), "json") && r.Method != http.MethodHead {
+		if err := json.Unmarshal(w.Body.Bytes(), &got.body); err != nil {
+			a.t.Fatalf("%s %s: %v in %q", r.Method, r.URL, err, got.raw)
+		}
+	}
+	return got
+}
+
+// post creates a session with a fresh key, unless the headers give one.
+func (a *api) post(body string, headers ...string) response {
+	a.t.Helper()
+	defaults := []string{"Content-Type: application/json", "Idempotency-Key: " + uuid.NewString()}
+	var all []string
+	for _, d := range defaults {
+		name, _, _ := strings.Cut(d, ":")
+		overridden := false
+		for _, h := range headers {
+			overridden = overridden || strings.HasPrefix(h, name+":")
+		}
+		if !overridden {
+			all = append(all, d)
+		}
+	}
+	return a.do(http.MethodPost, "/v1/checkouts", body, append(all, headers...)...)
+}
+
+func (a *api) get(path string, headers ...string) response {
+	a.t.Helper()
+	return a.do(http.MethodGet, path, "", headers...)
+}
+
+// The shortest request of each dialect.
+const (
+	mobileMoney = `{"amount": 5000, "currency": "XOF", "user_phone": "+22507987654"}`
+	card        = `{"amount": 1000, "currency": "usd", "payment_method": "card", "success_url": "https://example.com/success", "cancel_url": "https://example.com/cancel"}`
+)
+
+// with sets members of a JSON object by their JSON text; "" removes one.
+func with(t *testing.T, object string, members ...string) string {
+	t.Helper()
+	var m map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(object), &m); err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(members); i += 2 {
+		if members[i+1] == "" {
+			delete(m, members[i])
+		} else {
+			m[members[i]] = json.RawMessage(members[i+1])
+		}
+	}
+	body, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+// mustCreate creates a session in process.
+func (a *api) mustCreate(account checkout.Account, key string) checkout.Session {
+	a.t.Helper()
+	s, _, err := a.Create(a.t.Context(), params(account, key))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return s
+}
+
+func params(account checkout.Account, key string) checkout.CreateParams {
+	p := checkout.CreateParams{Account: account, Amount: 5000, Currency: "XOF", UserPhone: "+22507987654"}
+	if key != "" {
+		p.IdempotencyKey = idempotency.Key(key)
+	}
+	return p
+}

@@ -1,0 +1,306 @@
+package pgtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Cluster is a PostgreSQL server of one test, which may do with it what it likes. It listens on a port of the loopback
+// interface that it keeps across restarts, trusts everyone, and flushes to disk as a real one does.
+type Cluster struct {
+	bin, dir string
+	port     int
+	settings []string
+
+	server   *exec.Cmd // nil while it is down
+	watchdog *exec.Cmd
+	alive    io.Closer // the watchdog acts when this ends
+}
+
+// Start starts a new server, which ends with the test. Settings such as "max_connections=20" are those of
+// postgresql.conf. When the test fails, the end of the server's log is in its output.
+func Start(t testing.TB, settings ...string) *Cluster {
+	t.Helper()
+	return start(t, settings, (*Cluster).initialize)
+}
+
+// Standby starts a hot standby that streams from c, and returns once it does. What c commits then waits for it, if c
+// was told so by [Cluster.WaitForStandby].
+func (c *Cluster) Standby(t testing.TB) *Cluster {
+	t.Helper()
+	standby := start(t, c.settings, func(s *Cluster) error {
+		return s.run("pg_basebackup", "-D", s.data(), "-d", c.URL(), "-R", "-c", "fast", "--no-sync")
+	})
+	await(t, "the standby to stream", func() bool {
+		return c.query(t, "select count(*) from pg_stat_replication where state = 'streaming'") == "1"
+	})
+	return standby
+}
+
+func start(t testing.TB, settings []string, initialize func(*Cluster) error) *Cluster {
+	t.Helper()
+	c, err := newCluster(settings...)
+	if errors.Is(err, errMissing) {
+		missing(t, err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the end of the PostgreSQL server's log:\n%s", c.logTail())
+		}
+		c.remove()
+	})
+	if err := initialize(c); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.start(); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// URL is the URL of the database postgres.
+func (c *Cluster) URL() string {
+	return fmt.Sprintf("postgres://postgres@%s/postgres?sslmode=disable", c.Address())
+}
+
+// Address is the server's host and port.
+func (c *Cluster) Address() string { return "127.0.0.1:" + strconv.Itoa(c.port) }
+
+// WaitForStandby makes every commit wait until a standby has it on disk, or ends that.
+func (c *Cluster) WaitForStandby(t testing.TB, wait bool) {
+	t.Helper()
+	names := ""
+	if wait {
+		names = "*"
+	}
+	// Setting it is a commit itself, which must not wait for a standby that is gone.
+	execute(t, c.URL()+"&synchronous_commit=local", "alter system set synchronous_standby_names = '"+names+"'")
+	execute(t, c.URL(), "select pg_reload_conf()")
+	await(t, "the setting to hold", func() bool { return c.query(t, "show synchronous_standby_names") == names })
+	if wait {
+		await(t, "the standby to count", func() bool {
+			return c.query(t, "select count(*) from pg_stat_replication where sync_state = 'sync'") == "1"
+		})
+	}
+}
+
+// Promote makes a standby the primary, and returns once it takes writes.
+func (c *Cluster) Promote(t testing.TB) {
+	t.Helper()
+	if err := c.run("pg_ctl", "promote", "-D", c.data(), "-w"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Crash ends the server at once: nothing is finished, said to clients or written. It does nothing to a server that is
+// down.
+func (c *Cluster) Crash(t testing.TB) {
+	t.Helper()
+	if err := c.stop(syscall.SIGQUIT); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Restart starts a server that is down, and returns once it answers.
+func (c *Cluster) Restart(t testing.TB) {
+	t.Helper()
+	if err := c.start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// watch waits for the end of the process that holds the other end of its input, ends the server that runs then, and
+// clears the folder away. An interrupt from the keyboard is for the tests.
+const watch = `
+trap "" INT
+read -r _
+if server=$(head -n 1 "$1/postmaster.pid") 2>/dev/null; then
+	kill -QUIT "$server"
+	while kill -0 "$server" 2>/dev/null; do sleep 1; done
+fi
+rm -rf "$2"`
+
+// newCluster makes the place for a server, and a watchdog that clears it away if this process is killed.
+func newCluster(settings ...string) (*Cluster, error) {
+	bin, err := binaries()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "pgtest")
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{bin: bin, dir: dir, settings: settings}
+	if err := c.prepare(); err != nil {
+		os.RemoveAll(dir)
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *Cluster) prepare() error {
+	if err := c.give(); err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	c.port = listener.Addr().(*net.TCPAddr).Port
+	listener.Close()
+
+	c.watchdog = exec.Command("/bin/sh", "-c", watch, "watchdog", c.data(), c.dir)
+	pipe, err := c.watchdog.StdinPipe()
+	if err != nil {
+		return err
+	}
+	c.alive = pipe
+	return c.watchdog.Start()
+}
+
+func (c *Cluster) data() string { return filepath.Join(c.dir, "data") }
+func (c *Cluster) log() string  { return filepath.Join(c.dir, "log") }
+
+func (c *Cluster) initialize() error {
+	return c.run("initdb", "-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+}
+
+// command is one of PostgreSQL's programs, run as a user that it accepts: it refuses root.
+func (c *Cluster) command(name string, args ...string) (*exec.Cmd, error) {
+	cmd := exec.Command(filepath.Join(c.bin, name), args...)
+	cmd.Dir = c.dir
+	// A PGPORT or a LANG of the caller's must not change what is tested.
+	for _, variable := range os.Environ() {
+		if !strings.HasPrefix(variable, "PG") && !strings.HasPrefix(variable, "LC_") && !strings.HasPrefix(variable, "LANG") {
+			cmd.Env = append(cmd.Env, variable)
+		}
+	}
+	return cmd, c.asOwner(cmd)
+}
+
+// run runs one of PostgreSQL's programs to its end.
+func (c *Cluster) run(name string, args ...string) error {
+	cmd, err := c.command(name, args...)
+	if err != nil {
+		return err
+	}
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", name, err, output)
+	}
+	return nil
+}
+
+func (c *Cluster) start() error {
+	log, err := os.OpenFile(c.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	args := []string{"-D", c.data(), "-p", strconv.Itoa(c.port)}
+	settings := []string{"listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200", "log_min_error_statement=panic"}
+	for _, setting := range append(settings, c.settings...) {
+		args = append(args, "-c", setting)
+	}
+	cmd, err := c.command("postgres", args...)
+	if err != nil {
+		return err
+	}
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	c.server = cmd
+	deadline := time.Now().Add(time.Minute)
+	for {
+		err := c.ping()
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the PostgreSQL server does not answer: %w\n%s", err, c.logTail())
+		}
+		time.Sleep(20 * time.Millisecond) // nothing tells when a server of any version is ready
+	}
+}
+
+func (c *Cluster) ping() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, c.URL())
+	if err != nil {
+		return err
+	}
+	return conn.Close(ctx)
+}
+
+// stop signals the server and waits for its end.
+func (c *Cluster) stop(signal os.Signal) error {
+	if c.server == nil {
+		return nil
+	}
+	if err := c.server.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	c.server.Wait() // its status tells how it was stopped
+	c.server = nil
+	return nil
+}
+
+// remove ends the server and leaves nothing behind.
+func (c *Cluster) remove() {
+	c.stop(syscall.SIGQUIT) // there is nothing to save
+	os.RemoveAll(c.dir)
+	c.alive.Close()
+	c.watchdog.Wait()
+}
+
+// query returns the one value of a query, as text.
+func (c *Cluster) query(t testing.TB, sql string) string {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), c.URL())
+	if err != nil {
+		t.Fatalf("connect to PostgreSQL: %v", err)
+	}
+	defer conn.Close(t.Context())
+	var value string
+	if err := conn.QueryRow(t.Context(), sql, pgx.QueryExecModeSimpleProtocol).Scan(&value); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return value
+}
+
+// logTail is the last 8 KiB of the server's log.
+func (c *Cluster) logTail() string {
+	log, err := os.ReadFile(c.log())
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	return string(log[max(0, len(log)-8<<10):])
+}
+
+// await waits for what a server does in its own time.
+func await(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !done(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited a minute for %s", what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}

@@ -1,0 +1,52 @@
+//go:build unix
+
+package pgtest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"strconv"
+	"syscall"
+)
+
+// owner is the user to run a server as: nobody else where this process is not root's, else the user postgres that the
+// packages of every distribution make.
+func owner() (*syscall.Credential, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	u, err := user.Lookup("postgres")
+	if err != nil {
+		return nil, fmt.Errorf("PostgreSQL does not run as root: %w", err)
+	}
+	uid, err := strconv.ParseUint(u.Uid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	gid, err := strconv.ParseUint(u.Gid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+}
+
+// give gives the cluster's folder to the user that will run it.
+func (c *Cluster) give() error {
+	credential, err := owner()
+	if err != nil || credential == nil {
+		return err
+	}
+	return os.Chown(c.dir, int(credential.Uid), int(credential.Gid))
+}
+
+func (c *Cluster) asOwner(cmd *exec.Cmd) error {
+	credential, err := owner()
+	if err != nil {
+		return err
+	}
+	// A group of its own: an interrupt from the keyboard is for the tests, which then end the server.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential, Setpgid: true}
+	return nil
+}

@@ -1,0 +1,414 @@
+package checkout_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caisse/checkout"
+	"github.com/matryer/is"
+)
+
+// The table as the design has it, written out again so that a change of the data is seen.
+var table = map[checkout.Status]string{
+	"created":    "pending processing completed failed cancelled expired",
+	"pending":    "processing completed failed cancelled expired",
+	"processing": "completed failed",
+	"expired":    "completed",
+	"cancelled":  "completed",
+	"completed":  "",
+	"failed":     "",
+}
+
+func TestTransitionsAreTheTable(t *testing.T) {
+	is := is.New(t)
+	got := checkout.Transitions()
+	is.Equal(len(got), 7)
+	is.Equal(len(checkout.Statuses()), 7)
+	for from, words := range table {
+		is.Equal(len(got[from]), len(strings.Fields(words)))
+		for _, to := range checkout.Statuses() {
+			is.Equal(from.CanBecome(to), strings.Contains(" "+words+" ", " "+string(to)+" "))
+		}
+	}
+	got["failed"] = append(got["failed"], "completed")
+	got["created"][0] = "failed"
+	is.True(!checkout.StatusFailed.CanBecome(checkout.StatusCompleted)) // a copy
+	is.True(checkout.StatusCreated.CanBecome(checkout.StatusPending))
+	is.True(!checkout.Status("paid").CanBecome(checkout.StatusFailed))
+}
+
+// reach brings a session into a status by way of the table.
+func reach(t *testing.T, a *api, status checkout.Status) checkout.Session {
+	t.Helper()
+	s := a.mustCreate(live, "")
+	var err error
+	switch status {
+	case checkout.StatusExpired:
+		a.clock.Set(s.ExpiresAt)
+		if _, err = a.ExpireDue(t.Context(), 1000); err == nil {
+			s, err = a.Get(t.Context(), live, s.ID)
+		}
+	case checkout.StatusCreated:
+	default:
+		s, err = move(t.Context(), a, s.ID, status)
+	}
+	if err != nil || s.Status != status {
+		t.Fatalf("%s: %v, %v", status, s.Status, err)
+	}
+	return s
+}
+
+func move(ctx context.Context, a *api, id string, to checkout.Status) (checkout.Session, error) {
+	switch to {
+	case checkout.StatusPending:
+		return a.Begin(ctx, live, id, "PAY_1")
+	case checkout.StatusProcessing:
+		return a.Process(ctx, live, id)
+	case checkout.StatusCompleted:
+		return a.Complete(ctx, live, id, "PAY_1")
+	case checkout.StatusFailed:
+		return a.Fail(ctx, live, id, "no funds")
+	case checkout.StatusCancelled:
+		return a.Cancel(ctx, live, id)
+	}
+	return checkout.Session{}, fmt.Errorf("no call moves a session to %s", to)
+}
+
+func TestEveryCellOfTheTable(t *testing.T) {
+	eachStore(t, func(t *testing.T, store checkout.Store) {
+		a := newAPI(t, store)
+		for _, from := range checkout.Statuses() {
+			for _, to := range checkout.Statuses() {
+				t.Run(fmt.Sprintf("%s to %s", from, to), func(t *testing.T) {
+					is := is.New(t)
+					before := reach(t, a, from)
+					if to == checkout.StatusExpired { // the clock's move: no caller makes it
+						a.clock.Set(before.ExpiresAt)
+						swept, err := a.ExpireDue(t.Context(), 1000)
+						is.NoErr(err)
+						after, err := a.Get(t.Context(), live, before.ID)
+						is.NoErr(err)
+						is.Equal(after.Status == to, from.CanBecome(to) || from == to)
+						ids := map[string]int64{}
+						for _, s := range swept {
+							ids[s.ID]++
+						}
+						is.Equal(ids[before.ID] == 1, from.CanBecome(to))
+						is.Equal(after.Version, before.Version+ids[before.ID])
+						return
+					}
+					if to == checkout.StatusCreated { // where a session begins: nothing leads back
+						is.True(!from.CanBecome(to))
+						return
+					}
+					a.clock.Advance(time.Second)
+					after, err := move(t.Context(), a, before.ID, to)
+					kept, getErr := a.Get(t.Context(), live, before.ID)
+					is.NoErr(getErr)
+					switch {
+					case from == to: // again changes nothing and is no error
+						is.NoErr(err)
+						is.Equal(after, before)
+						is.Equal(kept, before)
+					case from.CanBecome(to):
+						is.NoErr(err)
+						is.Equal(after, kept)
+						is.Equal(after.Status, to)
+						is.Equal(after.Version, before.Version+1)
+						is.Equal(after.Late, from == checkout.StatusExpired || from == checkout.StatusCancelled)
+						is.Equal(after.CompletedAt.IsZero(), to != checkout.StatusCompleted)
+						if to == checkout.StatusCompleted {
+							is.Equal(after.CompletedAt, a.clock.Now())
+						}
+						// What never changes.
+						is.Equal([]any{after.ID, after.Account, after.Amount, after.Currency, after.TransactionFee, after.CreatedAt, after.ExpiresAt, after.Fingerprint},
+							[]any{before.ID, before.Account, before.Amount, before.Currency, before.TransactionFee, before.CreatedAt, before.ExpiresAt, before.Fingerprint})
+					default:
+						var refused *checkout.TransitionError
+						is.True(asError(err, &refused))
+						is.Equal(*refused, checkout.TransitionError{From: from, To: to})
+						is.Equal(kept, before)
+					}
+				})
+			}
+		}
+	})
+}
+
+func TestRepeatedCallbacks(t *testing.T) {
+	eachStore(t, func(t *testing.T, store checkout.Store) {
+		a := newAPI(t, store)
+		ctx := t.Context()
+		t.Run("Begin with another payment is a new attempt", func(t *testing.T) {
+			is := is.New(t)
+			s := reach(t, a, checkout.StatusPending)
+			again, err := a.Begin(ctx, live, s.ID, "PAY_2")
+			is.NoErr(err)
+			is.Equal(again.PaymentID, "PAY_2")
+			is.Equal(again.Version, s.Version+1)
+			same, err := a.Begin(ctx, live, s.ID, "")
+			is.NoErr(err)
+			is.Equal(same, again) // "" keeps what is there
+		})
+		t.Run("a card session gets its payment by Begin", func(t *testing.T) {
+			is := is.New(t)
+			p := params(live, "")
+			asCard(&p)
+			s, _, err := a.Create(ctx, p)
+			is.NoErr(err)
+			is.Equal(s.Status, checkout.StatusPending)
+			s, err = a.Begin(ctx, live, s.ID, "PAY_1")
+			is.NoErr(err)
+			is.Equal(s.PaymentID, "PAY_1")
+		})
+		t.Run("Fail in other words keeps the first reason", func(t *testing.T) {
+			is := is.New(t)
+			s := reach(t, a, checkout.StatusFailed)
+			again, err := a.Fail(ctx, live, s.ID, "insufficient funds")
+			is.NoErr(err)
+			is.Equal(again, s)
+		})
+		t.Run("Complete records the payment that paid", func(t *testing.T) {
+			is := is.New(t)
+			s := reach(t, a, checkout.StatusPending)
+			s, err := a.Complete(ctx, live, s.ID, "PAY_9")
+			is.NoErr(err)
+			is.Equal(s.PaymentID, "PAY_9")
+			again, err := a.Complete(ctx, live, s.ID, "")
+			is.NoErr(err)
+			is.Equal(again, s)
+		})
+		t.Run("Complete by another payment is a conflict and changes nothing", func(t *testing.T) {
+			is := is.New(t)
+			s := reach(t, a, checkout.StatusCompleted)
+			_, err := a.Complete(ctx, live, s.ID, "PAY_2")
+			var conflict *checkout.PaymentConflictError
+			is.True(asError(err, &conflict))
+			is.Equal(*conflict, checkout.PaymentConflictError{SessionID: s.ID, Have: "PAY_1", Got: "PAY_2"})
+			kept, err := a.Get(ctx, live, s.ID)
+			is.NoErr(err)
+			is.Equal(kept, s)
+		})
+	})
+}
+
+func TestLatePaymentAfterTheClockAlone(t *testing.T) {
+	eachStore(t, func(t *testing.T, store checkout.Store) {
+		is := is.New(t)
+		a := newAPI(t, store)
+		s := a.mustCreate(live, "")
+		a.clock.Set(s.ExpiresAt) // expired, though nothing swept it
+		_, err := a.Process(t.Context(), live, s.ID)
+		var refused *checkout.TransitionError
+		is.True(asError(err, &refused))
+		is.Equal(refused.From, checkout.StatusExpired)
+		s, err = a.Complete(t.Context(), live, s.ID, "PAY_1")
+		is.NoErr(err)
+		is.True(s.Late)
+		is.Equal(s.Status, checkout.StatusCompleted)
+		swept, err := a.ExpireDue(t.Context(), 10)
+		is.NoErr(err)
+		is.Equal(len(swept), 0)
+	})
+}
+
+func TestExpiryIsAFunctionOfRowAndClock(t *testing.T) {
+	eachStore(t, func(t *testing.T, store checkout.Store) {
+		a := newAPI(t, store)
+		for _, offset := range []time.Duration{-time.Microsecond, -1, 0, 1, time.Microsecond} {
+			t.Run(fmt.Sprint(int64(offset), " ns from ExpiresAt"), func(t *testing.T) {
+				is := is.New(t)
+				want := checkout.StatusPending
+				if offset >= 0 {
+					want = checkout.StatusExpired
+				}
+				pending := reach(t, a, checkout.StatusPending)
+				processing := reach(t, a, checkout.StatusProcessing)
+				at := pending.ExpiresAt.Add(offset)
+				is.Equal(pending.StatusAt(at), want)
+				is.Equal(processing.StatusAt(at), checkout.StatusProcessing) // never by the clock
+				a.clock.Set(at)
+
+				got, err := a.Get(t.Context(), live, pending.ID)
+				is.NoErr(err)
+				is.Equal(got.Status, want)
+				for _, status := range checkout.Statuses() {
+					page, err := a.List(t.Context(), live, checkout.Query{Status: status, Limit: 100})
+					is.NoErr(err)
+					found := false
+					for _, s := range page.Sessions {
+						is.Equal(s.Status, status)
+						found = found || s.ID == pending.ID
+					}
+					is.Equal(found, status == want)
+					is.Equal(page.Total, len(page.Sessions))
+				}
+				_, err = a.Cancel(t.Context(), live, pending.ID)
+				is.Equal(err == nil, want == checkout.StatusPending)
+			})
+		}
+	})
+}
+
+func TestExpireDue(t *testing.T) {
+	eachStore(t, func(t *testing.T, store checkout.Store) {
+		is := is.New(t)
+		a := newAPI(t, store)
+		start := a.clock.Now()
+		var due []string
+		for i := range 30 {
+			a.clock.Set(start.Add(time.Duration(30-i) * time.Second)) // the last made is due first
+			account := []checkout.Account{live, test, other}[i%3]
+			due = append([]string{a.mustCreate(account, "").ID}, due...)
+		}
+		safe := reach(t, a, checkout.StatusProcessing)
+		a.clock.Set(start.Add(24 * time.Hour))
+
+		_, err := a.ExpireDue(t.Context(), 0)
+		var invalid *checkout.ValidationError
+		is.True(asError(err, &invalid))
+
+		first, err := a.ExpireDue(t.Context(), 5)
+		is.NoErr(err)
+		is.Equal(len(first), 5)
+		for i, s := range first {
+			is.Equal(s.ID, due[i]) // the longest due first
+			is.Equal(s.Status, checkout.StatusExpired)
+			is.Equal(s.Version, int64(2))
+		}
+		var mu sync.Mutex
+		moved := map[string]int{}
+		var wg sync.WaitGroup
+		for range 8 { // many instances at once
+			wg.Go(func() {
+				for {
+					sessions, err := a.ExpireDue(t.Context(), 3)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					mu.Lock()
+					for _, s := range sessions {
+						moved[s.ID]++
+					}
+					mu.Unlock()
+					if len(sessions) == 0 {
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		is.Equal(len(moved), 25)
+		for _, id := range due[5:] {
+			is.Equal(moved[id], 1)
+		}
+		kept, err := a.Get(t.Context(), live, safe.ID)
+		is.NoErr(err)
+		is.Equal(kept, safe)
+	})
+}
+
+// Invariant: transitions at once have one order, as the table allows; every caller learns the state that holds.
+func TestTransitionsAtOnce(t *testing.T) {
+	eachStore(t, func(t *testing.T, store checkout.Store) {
+		a := newAPI(t, store)
+		race := func(id string, moves ...checkout.Status) (won []checkout.Status) {
+			var mu sync.Mutex
+			var wg sync.WaitGroup
+			for _, to := range moves {
+				wg.Go(func() {
+					s, err := move(t.Context(), a, id, to)
+					var refused *checkout.TransitionError
+					mu.Lock()
+					defer mu.Unlock()
+					switch {
+					case err == nil && s.Status == to:
+						won = append(won, to)
+					case errors.As(err, &refused) && !refused.From.CanBecome(to):
+					default:
+						t.Errorf("%s: %v, %v", to, s.Status, err)
+					}
+				})
+			}
+			wg.Wait()
+			return won
+		}
+		for range 20 {
+			is := is.New(t)
+			s := a.mustCreate(live, "")
+			won := race(s.ID, checkout.StatusFailed, checkout.StatusCancelled)
+			is.Equal(len(won), 1) // fail against cancel has one winner
+			got, err := a.Get(t.Context(), live, s.ID)
+			is.NoErr(err)
+			is.Equal(got.Status, won[0])
+			is.Equal(got.Version, int64(2))
+
+			s = a.mustCreate(live, "")
+			won = race(s.ID, checkout.StatusCompleted, checkout.StatusCancelled, checkout.StatusCompleted, checkout.StatusPending)
+			got, err = a.Get(t.Context(), live, s.ID)
+			is.NoErr(err)
+			is.Equal(got.Status, checkout.StatusCompleted) // a completion is the last word
+			is.True(len(won) >= 2)
+		}
+	})
+}
+
+func TestTransitionArguments(t *testing.T) {
+	is := is.New(t)
+	a := newAPI(t, openSQLite(t))
+	s := a.mustCreate(live, "")
+	fields := func(err error) string {
+		var invalid *checkout.ValidationError
+		if !asError(err, &invalid) {
+			return fmt.Sprint(err)
+		}
+		return invalid.Fields[0].Field + " " + invalid.Fields[0].Code
+	}
+	_, err := a.Begin(t.Context(), live, s.ID, strings.Repeat("é", 256))
+	is.Equal(fields(err), "payment_id too_long")
+	_, err = a.Complete(t.Context(), live, s.ID, "a\x00")
+	is.Equal(fields(err), "payment_id malformed")
+	_, err = a.Fail(t.Context(), live, s.ID, strings.Repeat("é", 1001))
+	is.Equal(fields(err), "failure_reason too_long")
+	_, err = a.Cancel(t.Context(), checkout.Account{}, s.ID)
+	is.Equal(fields(err), "account missing")
+	_, err = a.Cancel(t.Context(), other, s.ID)
+	is.True(errors.Is(err, checkout.ErrNotFound))
+	_, err = a.Get(t.Context(), live, "")
+	is.True(errors.Is(err, checkout.ErrNotFound))
+	s, err = a.Fail(t.Context(), live, s.ID, strings.Repeat("é", 1000))
+	is.NoErr(err)
+	is.Equal(len([]rune(s.FailureReason)), 1000)
+}
+
+// lostRaces loses the compare-and-swap of the first n updates to another caller.
+type lostRaces struct {
+	checkout.Store
+	n int
+}
+
+func (s *lostRaces) Update(ctx context.Context, session checkout.Session) error {
+	if s.n--; s.n >= 0 {
+		return checkout.ErrConflict
+	}
+	return s.Store.Update(ctx, session)
+}
+
+func TestALostRaceIsReadAgainAndRetried(t *testing.T) {
+	is := is.New(t)
+	store := &lostRaces{openSQLite(t), 5}
+	a := newAPI(t, store)
+	s := a.mustCreate(live, "")
+	s, err := a.Process(t.Context(), live, s.ID)
+	is.NoErr(err)
+	is.Equal(s.Status, checkout.StatusProcessing)
+	store.n = 1 << 30
+	_, err = a.Complete(t.Context(), live, s.ID, "")
+	is.True(errors.Is(err, checkout.ErrConflict)) // and not for ever
+}
