@@ -176,6 +176,7 @@ func TestListByPayment(t *testing.T) {
 func TestCreateWithoutAKeyIsNotDeduplicated(t *testing.T) {
 	eachStore(t, func(t *testing.T, store checkout.Store) {
 		a := newAPI(t, store)
-		is.New(t).True(a.mustCreate(live, "").ID != a.mustCreate(live, "").ID)
+		first, second := a.mustCreate(live, ""), a.mustCreate(live, "")
+		is.New(t).True(first.ID != second.ID)
 	})
 }

@@ -1,0 +1,122 @@
+package contracttest_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+)
+
+const problemType = "application/problem+json"
+
+// call is a request to an operation of the document. Unless it says otherwise it is made by the live account, with all
+// that the operation requires but a body.
+type call struct {
+	operation string
+	method    string   // "": the operation's own
+	id        string   // of the session, where the path has one
+	query     string   // as it is sent
+	header    []string // "Name: value" in place of what is usual, more than once to send it more than once; "Name:" leaves it out
+	body      string
+	chunked   bool // the length of the body is not declared
+}
+
+// request builds the call anew, as its operation's own if documented, else with its own method.
+func (c call) request(t *testing.T, d *document, base string, documented bool) *http.Request {
+	t.Helper()
+	op, ok := d.operations[c.operation]
+	if !ok {
+		t.Fatalf("the document has no operation %s", c.operation)
+	}
+	method := op.method
+	if c.method != "" && !documented {
+		method = c.method
+	}
+	target := base + strings.Replace(op.path, "{id}", url.PathEscape(c.id), 1)
+	if c.query != "" {
+		target += "?" + c.query
+	}
+	var body io.Reader
+	if c.body != "" {
+		body = strings.NewReader(c.body)
+		if c.chunked {
+			body = io.MultiReader(body)
+		}
+	}
+	r, err := http.NewRequestWithContext(t.Context(), method, target, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+liveToken)
+	if c.operation == "createCheckout" {
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Idempotency-Key", uuid.NewString())
+	}
+	var own []string
+	for _, h := range c.header {
+		name, value, _ := strings.Cut(h, ":")
+		if !slices.Contains(own, name) {
+			own = append(own, name)
+			r.Header.Del(name)
+		}
+		if value != "" {
+			r.Header.Add(name, strings.TrimPrefix(value, " "))
+		}
+	}
+	return r
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// object is the body of an answer that is JSON.
+func (a answer) object(t *testing.T) map[string]any {
+	t.Helper()
+	var object map[string]any
+	if err := json.Unmarshal(a.body, &object); err != nil {
+		t.Fatalf("%v in %q", err, a.body)
+	}
+	return object
+}
+
+func (a answer) mediaType() string {
+	mediaType, _, _ := strings.Cut(a.header.Get("Content-Type"), ";")
+	return mediaType
+}
+
+// keeps tells which promises of the document an answer of an operation keeps, in the words of (document).promises.
+func (a answer) keeps(t *testing.T, operation string) []string {
+	t.Helper()
+	prefix := operation + " " + strconv.Itoa(a.status)
+	list := []string{prefix, prefix + " as " + a.mediaType()}
+	for name := range a.header {
+		list = append(list, prefix+" header "+name)
+	}
+	switch a.mediaType() {
+	case problemType:
+		problem := a.object(t)
+		list = append(list, prefix+" code "+text(problem["code"]))
+		faults, _ := problem["errors"].([]any)
+		for _, fault := range faults {
+			list = append(list, "fault "+text(fault.(map[string]any)["code"]))
+		}
+	case "application/json":
+		session := a.object(t)
+		if session["payment_method"] == nil {
+			list = append(list, "mobile money session "+text(session["status"]))
+		}
+	}
+	return list
+}
+
+func text(v any) string { s, _ := v.(string); return s }
