@@ -20,8 +20,8 @@ import (
 type Store interface {
 	// Create writes s unless its account already used its idempotency key, and returns whichever session the key
 	// now names. Atomic, and durable when it returns created. A session without a key is always written. A session
-	// that is returned with created false is as it was kept: nothing of s was written. An ID that is taken under
-	// another key is an error.
+	// that is returned with created false is as it was kept: nothing of s was written. An ID that is taken, whichever
+	// account has it, is an error unless the key names a session.
 	Create(ctx context.Context, s Session) (held Session, created bool, err error)
 	// Get returns the session as it is kept, or ErrNotFound. Account and mode must match.
 	Get(ctx context.Context, account Account, id string) (Session, error)
@@ -36,8 +36,8 @@ type Store interface {
 	// instants by ID in descending order of its bytes.
 	List(ctx context.Context, account Account, q Query) (sessions []Session, total int, err error)
 	// Expire moves up to limit sessions of any account that are created or pending and due at now to expired, the
-	// longest due first, and returns them as they then are, their Version one higher. A session is due when its
-	// ExpiresAt is now or earlier. Instances that sweep at once share the work: no session is returned twice.
+	// longest due first and equal instants by ID in ascending order, and returns them as they then are, their Version
+	// one higher. A session is due when its ExpiresAt is now or earlier. Instances that sweep at once share the work: no session is returned twice.
 	Expire(ctx context.Context, now time.Time, limit int) ([]Session, error)
 }
 

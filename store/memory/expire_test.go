@@ -18,7 +18,7 @@ func TestExpireAfterManyUpdates(t *testing.T) {
 	is := is.New(t)
 	const seed = 20261122
 	random := rand.New(rand.NewPCG(seed, 0))
-	statuses := []checkout.Status{checkout.StatusCreated, checkout.StatusPending, checkout.StatusCompleted, checkout.StatusFailed}
+	statuses := []checkout.Status{checkout.StatusCreated, checkout.StatusPending, checkout.StatusProcessing}
 	m := memory.New()
 	held := make([]checkout.Session, 200)
 	for n := range held {

@@ -132,6 +132,17 @@ func noTextShared(t *testing.T, given, kept reflect.Value, name string) {
 	}
 }
 
+func TestListTakesWhatIsOutOfRangeForNothing(t *testing.T) {
+	is := is.New(t)
+	m := memory.New()
+	create(t, m, session(1))
+	for _, q := range []checkout.Query{{Offset: -1}, {Limit: -1}, {PaymentID: "ORDER_123", Offset: -1, Limit: -1}} {
+		sessions, total, err := m.List(t.Context(), session(1).Account, q)
+		is.NoErr(err)
+		is.Equal(len(sessions), total)
+	}
+}
+
 func TestClose(t *testing.T) {
 	is := is.New(t)
 	m := memory.New()
@@ -145,7 +156,8 @@ func TestClose(t *testing.T) {
 // session is the nth session of an account, in the size of a real one: an id of 39 bytes, a key of 36, a phone, a
 // description of 30.
 func session(n int) checkout.Session {
-	created := time.Date(2026, time.November, 22, 7, 31, 56, 123456000, time.UTC).Add(time.Duration(n) * time.Millisecond)
+	first := time.Date(2026, time.November, 22, 7, 31, 56, 123456000, time.UTC)
+	created := first.Add(time.Duration(n) * time.Millisecond)
 	return checkout.Session{
 		ID:             fmt.Sprintf("cs_ci_0193f0c2a7b47c5e9d3a%012x", n),
 		Account:        checkout.Account{ID: "acct_1"},

@@ -13,7 +13,7 @@ var contextChecks = []check{
 	{"refuses a context that is over, and writes nothing", func(t *trial) {
 		cancelled, cancel := context.WithCancel(t.Context())
 		cancel()
-		late, cancel := context.WithDeadline(t.Context(), morning.AddDate(-10, 0, 0))
+		late, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
 		defer cancel()
 		s := t.create(sample(1))
 		for _, over := range []struct {
@@ -42,18 +42,17 @@ var contextChecks = []check{
 		}
 	}},
 	{"updates in spite of an error only where the outcome is unknown", func(t *trial) {
-		for n := range 12 {
+		for n := range 10 {
 			s := t.create(sample(n))
 			err := t.store.Update(cancelledAt(t, n), completed(s))
 			t.agrees("Update", err, t.get(merchant, s.ID).Version == 2)
 		}
 	}},
 	{"expires in spite of an error only where the outcome is unknown", func(t *trial) {
-		for n := range 12 {
+		for n := range 10 {
 			s := t.create(sample(n))
-			_, err := t.store.Expire(cancelledAt(t, n), s.ExpiresAt, 100) // beside s, what an unknown outcome left over
+			_, err := t.store.Expire(cancelledAt(t, n), s.ExpiresAt, 100) // s, and what was left over before it
 			t.agrees("Expire", err, t.get(merchant, s.ID).Version == 2)
-			t.expire(s.ExpiresAt, 100)
 		}
 	}},
 }

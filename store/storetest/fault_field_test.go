@@ -10,61 +10,56 @@ import (
 )
 
 var fieldFaults = []fault{
-	{"keeps a value that an update takes away", "keeps every field that it updates", part(func(n *naive) {
-		right := n.replaced
-		n.replaced = func(was, s checkout.Session) checkout.Session {
-			s = right(was, s)
-			old, now := reflect.ValueOf(was), reflect.ValueOf(&s).Elem()
-			for i := range now.NumField() {
-				if now.Field(i).IsZero() {
-					now.Field(i).Set(old.Field(i))
+	{"keeps a value that an update takes away", "keeps every field that it updates",
+		part(func(n *naive) {
+			right := n.replaced
+			n.replaced = func(was, s checkout.Session) checkout.Session {
+				s = right(was, s)
+				old, now := reflect.ValueOf(was), reflect.ValueOf(&s).Elem()
+				for i := range now.NumField() {
+					if now.Field(i).IsZero() {
+						now.Field(i).Set(old.Field(i))
+					}
 				}
+				return s
 			}
-			return s
-		}
-	})},
+		})},
 	{"trims text", "keeps text as it was sent", texts(strings.TrimSpace)},
-	{"cuts text at 200 bytes", "keeps text as it was sent", texts(func(s string) string { return s[:min(len(s), 200)] })},
-	{"composes accents", "keeps text as it was sent", texts(func(s string) string {
-		return strings.ReplaceAll(s, "e\u0301", "\u00e9")
-	})},
-	{"drops control characters", "keeps text as it was sent", texts(func(s string) string {
-		return strings.ReplaceAll(s, "\x01", "")
-	})},
-	{"drops a byte-order mark", "keeps text as it was sent", texts(func(s string) string {
-		return strings.ReplaceAll(s, "\ufeff", "")
-	})},
-	{"reads escapes", "keeps text as it was sent", texts(func(s string) string { return strings.ReplaceAll(s, `\"`, `"`) })},
-	{"cuts a payment id at 255 bytes", "keeps identifiers and addresses at their longest", changes(func(s *checkout.Session) {
-		s.PaymentID = s.PaymentID[:min(len(s.PaymentID), 255)]
-	})},
-	{"cuts an address at 255 bytes", "keeps identifiers and addresses at their longest", changes(func(s *checkout.Session) {
-		s.CancelURL = s.CancelURL[:min(len(s.CancelURL), 255)]
-	})},
-	{"keeps amounts in 32 bits", "keeps amounts beyond 32 bits", changes(func(s *checkout.Session) {
-		s.Amount = int64(int32(s.Amount))
-	})},
-	{"keeps fees in a small float", "keeps amounts beyond 32 bits", changes(func(s *checkout.Session) {
-		s.TransactionFee = int64(float32(s.TransactionFee))
-	})},
-	{"keeps milliseconds", "keeps times to the microsecond and no finer", times(func(at time.Time) time.Time {
-		return at.UTC().Truncate(time.Millisecond)
-	})},
-	{"rounds to microseconds", "keeps times to the microsecond and no finer", times(func(at time.Time) time.Time {
-		return at.UTC().Round(time.Microsecond)
-	})},
+	{"cuts text at 200 bytes", "keeps text as it was sent",
+		texts(func(s string) string { return s[:min(len(s), 200)] })},
+	{"composes accents", "keeps text as it was sent",
+		texts(func(s string) string { return strings.ReplaceAll(s, "e\u0301", "\u00e9") })},
+	{"drops control characters", "keeps text as it was sent",
+		texts(func(s string) string { return strings.ReplaceAll(s, "\x01", "") })},
+	{"drops a byte-order mark", "keeps text as it was sent",
+		texts(func(s string) string { return strings.ReplaceAll(s, "\ufeff", "") })},
+	{"reads escapes", "keeps text as it was sent",
+		texts(func(s string) string { return strings.ReplaceAll(s, `\"`, `"`) })},
+	{"cuts a payment id at 255 bytes", "keeps identifiers and addresses at their longest",
+		changes(func(s *checkout.Session) { s.PaymentID = s.PaymentID[:min(len(s.PaymentID), 255)] })},
+	{"cuts an address at 255 bytes", "keeps identifiers and addresses at their longest",
+		changes(func(s *checkout.Session) { s.CancelURL = s.CancelURL[:min(len(s.CancelURL), 255)] })},
+	{"keeps amounts in 32 bits", "keeps amounts beyond 32 bits",
+		changes(func(s *checkout.Session) { s.Amount = int64(int32(s.Amount)) })},
+	{"keeps fees in a small float", "keeps amounts beyond 32 bits",
+		changes(func(s *checkout.Session) { s.TransactionFee = int64(float32(s.TransactionFee)) })},
+	{"keeps milliseconds", "keeps times to the microsecond and no finer",
+		times(func(at time.Time) time.Time { return at.UTC().Truncate(time.Millisecond) })},
+	{"rounds to microseconds", "keeps times to the microsecond and no finer",
+		times(func(at time.Time) time.Time { return at.UTC().Round(time.Microsecond) })},
 	{"keeps nanoseconds", "keeps times to the microsecond and no finer", times(time.Time.UTC)},
-	{"keeps seconds in a float", "keeps times to the microsecond and no finer", times(func(at time.Time) time.Time {
-		second, fraction := math.Modf(float64(at.UnixNano()) / 1e9)
-		return time.Unix(int64(second), int64(fraction*1e9)).UTC().Truncate(time.Microsecond)
-	})},
-	{"answers in the zone that it was asked in", "answers times in UTC whatever zone they came in", times(func(at time.Time) time.Time {
-		return at.Truncate(time.Microsecond)
-	})},
-	{"takes every wall clock for UTC", "answers times in UTC whatever zone they came in", times(func(at time.Time) time.Time {
-		_, offset := at.Zone()
-		return at.UTC().Add(time.Duration(offset) * time.Second).Truncate(time.Microsecond)
-	})},
+	{"keeps seconds in a float", "keeps times to the microsecond and no finer",
+		times(func(at time.Time) time.Time {
+			second, fraction := math.Modf(float64(at.UnixNano()) / 1e9)
+			return time.Unix(int64(second), int64(fraction*1e9)).UTC().Truncate(time.Microsecond)
+		})},
+	{"answers in the zone that it was asked in", "answers times in UTC whatever zone they came in",
+		times(func(at time.Time) time.Time { return at.Truncate(time.Microsecond) })},
+	{"takes every wall clock for UTC", "answers times in UTC whatever zone they came in",
+		times(func(at time.Time) time.Time {
+			_, offset := at.Zone()
+			return at.UTC().Add(time.Duration(offset) * time.Second).Truncate(time.Microsecond)
+		})},
 }
 
 // changes makes a fault of what befalls every session that is written.

@@ -3,6 +3,7 @@ package storetest_test
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/caisse/checkout"
@@ -10,33 +11,28 @@ import (
 )
 
 var raceFaults = []fault{
-	{"checks, then inserts", "creates one session of many with one key at once", func(n *naive) checkout.Store {
-		return checkThenInsert{n}
-	}},
-	{"tells every caller that it created", "creates one session of many with one key at once", func(n *naive) checkout.Store {
-		return allCreated{n}
-	}},
-	{"loses sessions that are created at once", "creates every session of many with many keys at once", func(n *naive) checkout.Store {
-		return copyOnWrite{n}
-	}},
-	{"compares, then swaps", "lets one of many updates of a version win", func(n *naive) checkout.Store {
-		return compareThenSwap{n}
-	}},
-	{"expires what was updated meanwhile", "lets either an update or an expiry win", func(n *naive) checkout.Store {
-		return selectThenExpire{n}
-	}},
-	{"hands a session to two sweeps", "shares a sweep, and hands no session out twice", func(n *naive) checkout.Store {
-		return selectThenExpire{n}
-	}},
-	{"counts in a second query", "lists rows and total of one moment", func(n *naive) checkout.Store {
-		return countsLater{n}
-	}},
-	{"shows a key before its session", "shows a session whole or not at all", func(n *naive) checkout.Store {
-		return &keyFirst{naive: n, keys: make(map[idempotency.Key]string)}
-	}},
-	{"writes a session field by field", "shows a session whole or not at all", func(n *naive) checkout.Store {
-		return fieldByField{n}
-	}},
+	{"checks, then inserts", "creates one session of many with one key at once",
+		func(n *naive) checkout.Store { return checkThenInsert{n} }},
+	{"tells every caller that it created", "creates one session of many with one key at once",
+		func(n *naive) checkout.Store { return allCreated{n} }},
+	{"loses sessions that are created at once", "creates every session of many with many keys at once",
+		func(n *naive) checkout.Store { return copyOnWrite{n} }},
+	{"compares, then swaps", "lets one of many updates of a version win",
+		func(n *naive) checkout.Store { return compareThenSwap{n} }},
+	{"expires what was updated meanwhile", "lets either an update or an expiry win",
+		func(n *naive) checkout.Store { return selectThenExpire{n} }},
+	{"hands a session to two sweeps", "shares a sweep, and hands no session out twice",
+		func(n *naive) checkout.Store { return selectThenExpire{n} }},
+	{"counts in a second query", "lists rows and total of one moment",
+		func(n *naive) checkout.Store { return countsLater{n} }},
+	{"shows a key before its session", "shows a session whole or not at all",
+		func(n *naive) checkout.Store { return &keyFirst{naive: n, keys: make(map[idempotency.Key]string)} }},
+	{"writes a session field by field", "shows a session whole or not at all",
+		func(n *naive) checkout.Store { return fieldByField{n} }},
+	{"updates a session field by field", "shows an update whole or not at all",
+		func(n *naive) checkout.Store { return fieldByField{n} }},
+	{"reads what it cached", "shows an update whole or not at all",
+		func(n *naive) checkout.Store { return &staleCache{naive: n} }},
 }
 
 // checkThenInsert looks whether the key is free, and inserts when others may have done so too.
@@ -114,10 +110,10 @@ func (e selectThenExpire) Expire(_ context.Context, now time.Time, limit int) ([
 // countsLater lists from one snapshot and counts in another.
 type countsLater struct{ *naive }
 
-func (c countsLater) List(ctx context.Context, account checkout.Account, q checkout.Query) ([]checkout.Session, int, error) {
-	sessions, _, err := c.naive.List(ctx, account, q)
+func (c countsLater) List(ctx context.Context, a checkout.Account, q checkout.Query) ([]checkout.Session, int, error) {
+	sessions, _, err := c.naive.List(ctx, a, q)
 	c.others(1)
-	_, total, _ := c.naive.List(ctx, account, q)
+	_, total, _ := c.naive.List(ctx, a, q)
 	return sessions, total, err
 }
 
@@ -135,17 +131,17 @@ func (k *keyFirst) Create(ctx context.Context, s checkout.Session) (checkout.Ses
 	return k.naive.Create(ctx, s)
 }
 
-func (k *keyFirst) GetByKey(ctx context.Context, account checkout.Account, key idempotency.Key) (checkout.Session, error) {
+func (k *keyFirst) GetByKey(ctx context.Context, a checkout.Account, key idempotency.Key) (checkout.Session, error) {
 	k.mu.Lock()
 	id, ok := k.keys[key]
 	k.mu.Unlock()
 	if !ok {
 		return checkout.Session{}, checkout.ErrNotFound
 	}
-	if s, err := k.Get(ctx, account, id); err == nil {
+	if s, err := k.Get(ctx, a, id); err == nil {
 		return s, nil
 	}
-	return checkout.Session{ID: id, Account: account, IdempotencyKey: key}, nil
+	return checkout.Session{ID: id, Account: a, IdempotencyKey: key}, nil
 }
 
 // fieldByField inserts what it must and fills in the rest.
@@ -160,4 +156,39 @@ func (f fieldByField) Create(ctx context.Context, s checkout.Session) (checkout.
 	defer f.mu.Unlock()
 	f.put(inUTC(s))
 	return inUTC(s), created, err
+}
+
+func (f fieldByField) Update(ctx context.Context, s checkout.Session) error {
+	half := s
+	half.Description = ""
+	err := f.naive.Update(ctx, half)
+	f.others(2)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.put(inUTC(s))
+	return err
+}
+
+// staleCache answers Get from memory and forgets an entry some time after its session changed.
+type staleCache struct {
+	*naive
+	cached sync.Map
+}
+
+func (c *staleCache) Get(ctx context.Context, a checkout.Account, id string) (checkout.Session, error) {
+	if s, ok := c.cached.Load(id); ok {
+		return s.(checkout.Session), nil
+	}
+	s, err := c.naive.Get(ctx, a, id)
+	if err == nil {
+		c.cached.Store(id, s)
+	}
+	return s, err
+}
+
+func (c *staleCache) Update(ctx context.Context, s checkout.Session) error {
+	err := c.naive.Update(ctx, s)
+	c.others(2)
+	c.cached.Delete(s.ID)
+	return err
 }

@@ -3,7 +3,6 @@ package storetest_test
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,26 +12,28 @@ import (
 var errNoRows = errors.New("no rows in result set")
 
 var scopeFaults = []fault{
-	{"shows every account all sessions", "hides the sessions of other accounts", owns(func(asked, owner checkout.Account) bool {
-		return asked.Test == owner.Test
-	})},
-	{"shows test sessions in live mode", "hides test sessions from live mode", owns(func(asked, owner checkout.Account) bool {
-		return asked.ID == owner.ID && (!asked.Test || owner.Test)
-	})},
-	{"shows live sessions in test mode", "hides live sessions from test mode", owns(func(asked, owner checkout.Account) bool {
-		return asked.ID == owner.ID && (asked.Test || !owner.Test)
-	})},
-	{"compares accounts in any case", "tells accounts apart by every character", owns(func(asked, owner checkout.Account) bool {
-		return asked.Test == owner.Test && strings.EqualFold(asked.ID, owner.ID)
-	})},
-	{"trims accounts", "tells accounts apart by every character", owns(func(asked, owner checkout.Account) bool {
-		return asked.Test == owner.Test && strings.TrimSpace(asked.ID) == strings.TrimSpace(owner.ID)
-	})},
-	{"answers the driver's own error", "finds nothing where nothing is", part(func(n *naive) { n.notFound = errNoRows })},
-	{"answers an empty session without an error", "finds nothing where nothing is", part(func(n *naive) { n.notFound = nil })},
-	{"calls what is absent unavailable as well", "finds nothing where nothing is", part(func(n *naive) {
-		n.notFound = errors.Join(checkout.ErrNotFound, checkout.ErrUnavailable)
-	})},
+	{"shows every account all sessions", "hides the sessions of other accounts",
+		owns(func(asked, owner checkout.Account) bool { return asked.Test == owner.Test })},
+	{"shows test sessions in live mode", "hides test sessions from live mode",
+		owns(func(asked, owner checkout.Account) bool { return asked.ID == owner.ID && (!asked.Test || owner.Test) })},
+	{"shows live sessions in test mode", "hides live sessions from test mode",
+		owns(func(asked, owner checkout.Account) bool { return asked.ID == owner.ID && (asked.Test || !owner.Test) })},
+	{"compares accounts in any case", "tells accounts apart by every character",
+		owns(func(asked, owner checkout.Account) bool {
+			return asked.Test == owner.Test && strings.EqualFold(asked.ID, owner.ID)
+		})},
+	{"trims accounts", "tells accounts apart by every character",
+		owns(func(asked, owner checkout.Account) bool {
+			return asked.Test == owner.Test && strings.TrimSpace(asked.ID) == strings.TrimSpace(owner.ID)
+		})},
+	{"answers the driver's own error", "finds nothing where nothing is",
+		part(func(n *naive) { n.notFound = errNoRows })},
+	{"answers an empty session without an error", "finds nothing where nothing is",
+		part(func(n *naive) { n.notFound = nil })},
+	{"calls what is absent unavailable as well", "finds nothing where nothing is",
+		part(func(n *naive) {
+			n.notFound = errors.Join(checkout.ErrNotFound, checkout.ErrUnavailable)
+		})},
 }
 
 func owns(owns func(asked, owner checkout.Account) bool) func(*naive) checkout.Store {
@@ -40,58 +41,65 @@ func owns(owns func(asked, owner checkout.Account) bool) func(*naive) checkout.S
 }
 
 var listFaults = []fault{
-	{"lists in the order of creation", "lists the newest first", newer(func(a, b checkout.Session) int { return 0 })},
-	{"lists the oldest first", "lists the newest first", newer(func(a, b checkout.Session) int {
-		return a.CreatedAt.Compare(b.CreatedAt)
-	})},
-	{"orders by the second", "lists the newest first", newer(func(a, b checkout.Session) int {
-		return b.CreatedAt.Truncate(time.Second).Compare(a.CreatedAt.Truncate(time.Second))
-	})},
-	{"lists equal instants as they came", "lists equal instants by id, descending", newer(func(a, b checkout.Session) int {
-		return b.CreatedAt.Compare(a.CreatedAt)
-	})},
-	{"lists equal instants by id, ascending", "lists equal instants by id, descending", newer(func(a, b checkout.Session) int {
-		if c := b.CreatedAt.Compare(a.CreatedAt); c != 0 {
-			return c
-		}
-		return strings.Compare(a.ID, b.ID)
-	})},
-	{"lists equal instants in another order each time", "pages without a gap or a double", func(n *naive) checkout.Store {
-		calls := 0
-		n.newer = func(a, b checkout.Session) int {
-			if c := b.CreatedAt.Compare(a.CreatedAt); c != 0 || calls%2 == 0 {
+	{"lists in the order of creation", "lists the newest first",
+		newer(func(a, b checkout.Session) int { return 0 })},
+	{"lists the oldest first", "lists the newest first",
+		newer(func(a, b checkout.Session) int { return a.CreatedAt.Compare(b.CreatedAt) })},
+	{"orders by the second", "lists the newest first",
+		newer(func(a, b checkout.Session) int {
+			return b.CreatedAt.Truncate(time.Second).Compare(a.CreatedAt.Truncate(time.Second))
+		})},
+	{"lists equal instants as they came", "lists equal instants by id, descending",
+		newer(func(a, b checkout.Session) int { return b.CreatedAt.Compare(a.CreatedAt) })},
+	{"lists equal instants by id, ascending", "lists equal instants by id, descending",
+		newer(func(a, b checkout.Session) int {
+			if c := b.CreatedAt.Compare(a.CreatedAt); c != 0 {
 				return c
 			}
-			return strings.Compare(b.ID, a.ID)
-		}
-		n.over = func(ctx context.Context) error { calls++; return ctx.Err() }
-		return n
-	}},
-	{"takes an offset for a page's number", "pages without a gap or a double", page(func(q *checkout.Query) { q.Offset *= q.Limit })},
-	{"ignores the limit", "keeps the limit, which is 50 where there is none", page(func(q *checkout.Query) { q.Limit = 1000 })},
-	{"lists without end where there is no limit", "keeps the limit, which is 50 where there is none", page(func(q *checkout.Query) {
-		if q.Limit == 0 {
-			q.Limit = 1000
-		}
-	})},
-	{"never lists more than 50", "keeps the limit, which is 50 where there is none", page(func(q *checkout.Query) {
-		q.Limit = min(q.Limit, 50)
-	})},
-	{"answers the status of the moment for that which it keeps", "lists sessions as they are kept", part(func(n *naive) {
-		right := n.page
-		n.page = func(passed []checkout.Session, q checkout.Query) ([]checkout.Session, int) {
-			for i := range passed {
-				passed[i].Status = passed[i].StatusAt(q.At)
+			return strings.Compare(a.ID, b.ID)
+		})},
+	{"lists equal instants in another order each time", "pages without a gap or a double",
+		func(n *naive) checkout.Store {
+			calls := 0
+			n.newer = func(a, b checkout.Session) int {
+				if c := b.CreatedAt.Compare(a.CreatedAt); c != 0 || calls%2 == 0 {
+					return c
+				}
+				return strings.Compare(b.ID, a.ID)
 			}
-			return right(passed, q)
-		}
-	})},
-	{"hands out the page that it keeps", "lists into memory that is the caller's own", func(n *naive) checkout.Store {
-		return &sharedPages{naive: n, pages: make(map[checkout.Query][]checkout.Session)}
-	}},
-	{"updates the page that it handed out", "never changes the session under a caller that holds it", func(n *naive) checkout.Store {
-		return &sharedPages{naive: n, pages: make(map[checkout.Query][]checkout.Session)}
-	}},
+			n.over = func(ctx context.Context) error { calls++; return ctx.Err() }
+			return n
+		}},
+	{"takes an offset for a page's number", "pages without a gap or a double",
+		page(func(q *checkout.Query) { q.Offset *= q.Limit })},
+	{"ignores the limit", "keeps the limit, which is 50 where there is none",
+		page(func(q *checkout.Query) { q.Limit = 1000 })},
+	{"lists without end where there is no limit", "keeps the limit, which is 50 where there is none",
+		page(func(q *checkout.Query) {
+			if q.Limit == 0 {
+				q.Limit = 1000
+			}
+		})},
+	{"never lists more than 50", "keeps the limit, which is 50 where there is none",
+		page(func(q *checkout.Query) { q.Limit = min(q.Limit, 50) })},
+	{"answers the status of the moment for that which it keeps", "lists sessions as they are kept",
+		part(func(n *naive) {
+			right := n.page
+			n.page = func(passed []checkout.Session, q checkout.Query) ([]checkout.Session, int) {
+				for i := range passed {
+					passed[i].Status = passed[i].StatusAt(q.At)
+				}
+				return right(passed, q)
+			}
+		})},
+	{"hands out the page that it keeps", "lists into memory that is the caller's own",
+		func(n *naive) checkout.Store {
+			return &sharedPages{naive: n, pages: make(map[checkout.Query][]checkout.Session)}
+		}},
+	{"updates the page that it handed out", "never changes the session under a caller that holds it",
+		func(n *naive) checkout.Store {
+			return &sharedPages{naive: n, pages: make(map[checkout.Query][]checkout.Session)}
+		}},
 }
 
 func newer(order func(a, b checkout.Session) int) func(*naive) checkout.Store {
@@ -115,93 +123,102 @@ type sharedPages struct {
 	pages map[checkout.Query][]checkout.Session
 }
 
-func (p *sharedPages) List(ctx context.Context, account checkout.Account, q checkout.Query) ([]checkout.Session, int, error) {
+func (p *sharedPages) List(ctx context.Context, a checkout.Account, q checkout.Query) ([]checkout.Session, int, error) {
 	if page, ok := p.pages[q]; ok {
 		return page, len(page), nil
 	}
-	page, total, err := p.naive.List(ctx, account, q)
+	page, total, err := p.naive.List(ctx, a, q)
 	p.pages[q] = page
 	return page, total, err
 }
 
 func (p *sharedPages) Update(ctx context.Context, s checkout.Session) error {
-	err := p.naive.Update(ctx, s)
+	if err := p.naive.Update(ctx, s); err != nil {
+		return err
+	}
 	for _, page := range p.pages {
-		if i := slices.IndexFunc(page, func(listed checkout.Session) bool { return listed.ID == s.ID }); i >= 0 && err == nil {
-			page[i] = inUTC(s)
+		for i := range page {
+			if page[i].ID == s.ID {
+				page[i] = inUTC(s)
+			}
 		}
 	}
-	return err
+	return nil
 }
 
 var filterFaults = []fault{
-	{"ignores the status asked for", "filters by each status", passes(func(s checkout.Session, q checkout.Query) bool {
-		return q.PaymentID == "" || q.PaymentID == s.PaymentID
-	})},
-	{"filters by the status that it keeps", "filters by the status at the instant asked", passes(func(s checkout.Session, q checkout.Query) bool {
-		return q.Status == "" || q.Status == s.Status
-	})},
-	{"holds a processing session expired", "filters by the status at the instant asked", passes(func(s checkout.Session, q checkout.Query) bool {
-		if s.Status == checkout.StatusProcessing && !q.At.Before(s.ExpiresAt) {
-			return q.Status == checkout.StatusExpired
-		}
-		return q.Status == "" || q.Status == s.StatusAt(q.At)
-	})},
-	{"holds a session payable at the instant that it is due", "holds a session expired from the very instant", at(func(at time.Time) time.Time {
-		return at.Add(-time.Nanosecond)
-	})},
-	{"rounds the instant asked", "holds a session expired from the very instant", at(func(at time.Time) time.Time {
-		return at.Round(time.Microsecond)
-	})},
-	{"compares instants as text", "holds a session expired from the very instant", passes(func(s checkout.Session, q checkout.Query) bool {
-		if q.Status == "" {
-			return true
-		}
-		due := s.ExpiresAt.Format(time.RFC3339Nano) <= q.At.Format(time.RFC3339Nano)
-		return due == (q.Status == checkout.StatusExpired)
-	})},
-	{"filters by a part of a payment id", "filters by the whole payment id", passes(func(s checkout.Session, q checkout.Query) bool {
-		return strings.HasPrefix(s.PaymentID, q.PaymentID)
-	})},
-	{"filters payments in any case", "filters by the whole payment id", passes(func(s checkout.Session, q checkout.Query) bool {
-		return q.PaymentID == "" || strings.EqualFold(s.PaymentID, q.PaymentID)
-	})},
-	{"filters by status or payment", "filters by status and payment together", passes(func(s checkout.Session, q checkout.Query) bool {
-		return q.Status == "" && q.PaymentID == "" || q.Status == s.StatusAt(q.At) || q.PaymentID != "" && q.PaymentID == s.PaymentID
-	})},
-	{"finds a session by the payment that it had first", "filters by what an update made of a session", func(n *naive) checkout.Store {
-		first := make(map[string]string)
-		n.passes = func(s checkout.Session, q checkout.Query) bool {
-			if _, ok := first[s.ID]; !ok {
+	{"ignores the status asked for", "filters by each status",
+		passes(func(s checkout.Session, q checkout.Query) bool {
+			return q.PaymentID == "" || q.PaymentID == s.PaymentID
+		})},
+	{"filters by the status that it keeps", "filters by the status at the instant asked",
+		passes(func(s checkout.Session, q checkout.Query) bool { return q.Status == "" || q.Status == s.Status })},
+	{"holds a processing session expired", "filters by the status at the instant asked",
+		passes(func(s checkout.Session, q checkout.Query) bool {
+			if s.Status == checkout.StatusProcessing && !q.At.Before(s.ExpiresAt) {
+				return q.Status == checkout.StatusExpired
+			}
+			return q.Status == "" || q.Status == s.StatusAt(q.At)
+		})},
+	{"holds a session payable at the instant that it is due", "holds a session expired from the very instant",
+		at(func(at time.Time) time.Time { return at.Add(-time.Nanosecond) })},
+	{"rounds the instant asked", "holds a session expired from the very instant",
+		at(func(at time.Time) time.Time { return at.Round(time.Microsecond) })},
+	{"compares instants as text", "holds a session expired from the very instant",
+		passes(func(s checkout.Session, q checkout.Query) bool {
+			if q.Status == "" {
+				return true
+			}
+			due := s.ExpiresAt.Format(time.RFC3339Nano) <= q.At.Format(time.RFC3339Nano)
+			return due == (q.Status == checkout.StatusExpired)
+		})},
+	{"filters by a part of a payment id", "filters by the whole payment id",
+		passes(func(s checkout.Session, q checkout.Query) bool { return strings.HasPrefix(s.PaymentID, q.PaymentID) })},
+	{"filters payments in any case", "filters by the whole payment id",
+		passes(func(s checkout.Session, q checkout.Query) bool {
+			return q.PaymentID == "" || strings.EqualFold(s.PaymentID, q.PaymentID)
+		})},
+	{"filters by status or payment", "filters by status and payment together",
+		passes(func(s checkout.Session, q checkout.Query) bool {
+			all := q.Status == "" && q.PaymentID == ""
+			return all || q.Status == s.StatusAt(q.At) || q.PaymentID != "" && q.PaymentID == s.PaymentID
+		})},
+	{"finds a session by the payment that it had first", "filters by what an update made of a session",
+		func(n *naive) checkout.Store {
+			first := make(map[string]string)
+			right := n.passes
+			n.passes = func(s checkout.Session, q checkout.Query) bool {
+				s.PaymentID = first[s.ID]
+				return right(s, q)
+			}
+			written := n.written
+			n.written = func(s checkout.Session) checkout.Session {
 				first[s.ID] = s.PaymentID
+				return written(s)
 			}
-			return (q.Status == "" || q.Status == s.StatusAt(q.At)) && (q.PaymentID == "" || q.PaymentID == first[s.ID])
-		}
-		written := n.written
-		n.written = func(s checkout.Session) checkout.Session {
-			first[s.ID] = s.PaymentID
-			return written(s)
-		}
-		return n
-	}},
-	{"counts the page", "counts all that a filter lets through, not the page", part(func(n *naive) {
-		right := n.page
-		n.page = func(passed []checkout.Session, q checkout.Query) ([]checkout.Session, int) {
-			page, _ := right(passed, q)
-			return page, len(page)
-		}
-	})},
-	{"counts nothing beyond the end", "counts all that a filter lets through, not the page", part(func(n *naive) {
-		right := n.page
-		n.page = func(passed []checkout.Session, q checkout.Query) ([]checkout.Session, int) {
-			page, total := right(passed, q)
-			if len(page) == 0 {
-				return nil, 0 // as count(*) over () answers
+			return n
+		}},
+	{"counts the page", "counts all that a filter lets through, not the page",
+		part(func(n *naive) {
+			right := n.page
+			n.page = func(passed []checkout.Session, q checkout.Query) ([]checkout.Session, int) {
+				page, _ := right(passed, q)
+				return page, len(page)
 			}
-			return page, total
-		}
-	})},
-	{"counts all of the account", "filters by each status", func(n *naive) checkout.Store { return countsAll{n} }},
+		})},
+	{"counts nothing beyond the end", "counts all that a filter lets through, not the page",
+		part(func(n *naive) {
+			right := n.page
+			n.page = func(passed []checkout.Session, q checkout.Query) ([]checkout.Session, int) {
+				page, total := right(passed, q)
+				if len(page) == 0 {
+					return nil, 0 // as count(*) over () answers
+				}
+				return page, total
+			}
+		})},
+	{"counts all of the account", "filters by each status",
+		func(n *naive) checkout.Store { return countsAll{n} }},
 }
 
 func passes(passes func(s checkout.Session, q checkout.Query) bool) func(*naive) checkout.Store {
@@ -222,8 +239,8 @@ func at(misread func(time.Time) time.Time) func(*naive) checkout.Store {
 // countsAll forgets the filter in its second query.
 type countsAll struct{ *naive }
 
-func (c countsAll) List(ctx context.Context, account checkout.Account, q checkout.Query) ([]checkout.Session, int, error) {
-	sessions, _, err := c.naive.List(ctx, account, q)
-	_, total, _ := c.naive.List(ctx, account, checkout.Query{})
+func (c countsAll) List(ctx context.Context, a checkout.Account, q checkout.Query) ([]checkout.Session, int, error) {
+	sessions, _, err := c.naive.List(ctx, a, q)
+	_, total, _ := c.naive.List(ctx, a, checkout.Query{})
 	return sessions, total, err
 }

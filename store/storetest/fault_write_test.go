@@ -8,36 +8,38 @@ import (
 )
 
 var updateFaults = []fault{
-	{"acknowledges an update that it did not write", "replaces a session by its next version", part(func(n *naive) {
-		n.replaced = func(was, _ checkout.Session) checkout.Session { return was }
-	})},
-	{"updates every session of the account", "replaces a session by its next version", func(n *naive) checkout.Store {
-		return updatesAll{n}
-	}},
-	{"ignores the version", "refuses every version but the next", follows(func(was, s checkout.Session) bool { return true })},
-	{"takes any later version", "refuses every version but the next", follows(func(was, s checkout.Session) bool {
-		return s.Version > was.Version
-	})},
-	{"takes the same version again", "refuses every version but the next", follows(func(was, s checkout.Session) bool {
-		return s.Version == was.Version || s.Version == was.Version+1
-	})},
-	{"keeps versions in 32 bits", "refuses every version but the next", follows(func(was, s checkout.Session) bool {
-		return int32(s.Version) == int32(was.Version)+1
-	})},
-	{"calls a lost update not found", "refuses every version but the next", part(func(n *naive) { n.conflict = checkout.ErrNotFound })},
-	{"drops a lost update in silence", "refuses every version but the next", part(func(n *naive) { n.conflict = nil })},
-	{"changes all that an update brings", "never changes what a session was created with", part(func(n *naive) {
-		n.replaced = func(_, s checkout.Session) checkout.Session { return inUTC(s) }
-	})},
-	{"takes a key from an update", "leaves a key free that only an update brought", part(func(n *naive) {
-		right := n.replaced
-		n.replaced = func(was, s checkout.Session) checkout.Session {
-			key := s.IdempotencyKey
-			s = right(was, s)
-			s.IdempotencyKey = key
-			return s
-		}
-	})},
+	{"acknowledges an update that it did not write", "replaces a session by its next version",
+		part(func(n *naive) {
+			n.replaced = func(was, _ checkout.Session) checkout.Session { return was }
+		})},
+	{"updates every session of the account", "replaces a session by its next version",
+		func(n *naive) checkout.Store { return updatesAll{n} }},
+	{"ignores the version", "refuses every version but the next",
+		follows(func(was, s checkout.Session) bool { return true })},
+	{"takes any later version", "refuses every version but the next",
+		follows(func(was, s checkout.Session) bool { return s.Version > was.Version })},
+	{"takes the same version again", "refuses every version but the next",
+		follows(func(was, s checkout.Session) bool { return s.Version == was.Version || s.Version == was.Version+1 })},
+	{"keeps versions in 32 bits", "refuses every version but the next",
+		follows(func(was, s checkout.Session) bool { return int32(s.Version) == int32(was.Version)+1 })},
+	{"calls a lost update not found", "refuses every version but the next",
+		part(func(n *naive) { n.conflict = checkout.ErrNotFound })},
+	{"drops a lost update in silence", "refuses every version but the next",
+		part(func(n *naive) { n.conflict = nil })},
+	{"changes all that an update brings", "never changes what a session was created with",
+		part(func(n *naive) {
+			n.replaced = func(_, s checkout.Session) checkout.Session { return inUTC(s) }
+		})},
+	{"takes a key from an update", "leaves a key free that only an update brought",
+		part(func(n *naive) {
+			right := n.replaced
+			n.replaced = func(was, s checkout.Session) checkout.Session {
+				key := s.IdempotencyKey
+				s = right(was, s)
+				s.IdempotencyKey = key
+				return s
+			}
+		})},
 }
 
 func follows(follows func(was, s checkout.Session) bool) func(*naive) checkout.Store {
@@ -59,78 +61,78 @@ func (u updatesAll) Update(ctx context.Context, s checkout.Session) error {
 
 var expireFaults = []fault{
 	{"never expires", "expires what waits for the payer, and nothing else", waits()},
-	{"forgets that a pending session waits", "expires what waits for the payer, and nothing else", waits(checkout.StatusCreated)},
+	{"forgets that a pending session waits", "expires what waits for the payer, and nothing else",
+		waits(checkout.StatusCreated)},
 	{"expires a processing session", "expires what waits for the payer, and nothing else",
 		waits(checkout.StatusCreated, checkout.StatusPending, checkout.StatusProcessing)},
 	{"expires a cancelled session", "expires what waits for the payer, and nothing else",
 		waits(checkout.StatusCreated, checkout.StatusPending, checkout.StatusCancelled)},
-	{"expires too late", "expires at the very instant", due(func(s checkout.Session, now time.Time) bool {
-		return s.ExpiresAt.Before(now.Truncate(time.Microsecond))
-	})},
-	{"expires too early", "expires at the very instant", due(func(s checkout.Session, now time.Time) bool {
-		return !s.ExpiresAt.After(now.Add(time.Microsecond))
-	})},
-	{"rounds the instant of a sweep", "expires at the very instant", due(func(s checkout.Session, now time.Time) bool {
-		return !s.ExpiresAt.After(now.Round(time.Microsecond))
-	})},
-	{"sweeps by the second", "expires at the very instant", due(func(s checkout.Session, now time.Time) bool {
-		return s.ExpiresAt.Unix() <= now.Unix()
-	})},
-	{"returns what it expired as it was", "returns sessions as they are after expiry", func(n *naive) checkout.Store {
-		return returnsBefore{n}
-	}},
-	{"leaves the version as it expires", "makes a new version of what it expires", part(func(n *naive) {
-		n.expired = func(s checkout.Session) checkout.Session {
-			s.Status = checkout.StatusExpired
-			return s
-		}
-	})},
-	{"expires more than the limit", "expires the longest due first, up to the limit", most(func(due, _ int) int { return due })},
-	{"takes no limit for no end", "expires the longest due first, up to the limit", most(func(due, limit int) int {
-		if limit == 0 {
-			return due
-		}
-		return min(due, limit)
-	})},
-	{"expires the shortest due first", "expires the longest due first, up to the limit", sooner(func(a, b checkout.Session) int {
-		return b.ExpiresAt.Compare(a.ExpiresAt)
-	})},
-	{"expires the oldest first", "expires the longest due first, up to the limit", sooner(func(a, b checkout.Session) int {
-		return a.CreatedAt.Compare(b.CreatedAt)
-	})},
-	{"expires equal instants as they came", "expires equal instants by id", sooner(func(a, b checkout.Session) int {
-		return a.ExpiresAt.Compare(b.ExpiresAt)
-	})},
+	{"expires too late", "expires at the very instant",
+		due(func(s checkout.Session, now time.Time) bool {
+			return s.ExpiresAt.Before(now.Truncate(time.Microsecond))
+		})},
+	{"expires too early", "expires at the very instant",
+		due(func(s checkout.Session, now time.Time) bool { return !s.ExpiresAt.After(now.Add(time.Microsecond)) })},
+	{"rounds the instant of a sweep", "expires at the very instant",
+		due(func(s checkout.Session, now time.Time) bool { return !s.ExpiresAt.After(now.Round(time.Microsecond)) })},
+	{"sweeps by the second", "expires at the very instant",
+		due(func(s checkout.Session, now time.Time) bool { return s.ExpiresAt.Unix() <= now.Unix() })},
+	{"returns what it expired as it was", "returns sessions as they are after expiry",
+		func(n *naive) checkout.Store { return returnsBefore{n} }},
+	{"leaves the version as it expires", "makes a new version of what it expires",
+		part(func(n *naive) {
+			n.expired = func(s checkout.Session) checkout.Session {
+				s.Status = checkout.StatusExpired
+				return s
+			}
+		})},
+	{"expires more than the limit", "expires the longest due first, up to the limit",
+		most(func(due, _ int) int { return due })},
+	{"takes no limit for no end", "expires the longest due first, up to the limit",
+		most(func(due, limit int) int {
+			if limit == 0 {
+				return due
+			}
+			return min(due, limit)
+		})},
+	{"expires the shortest due first", "expires the longest due first, up to the limit",
+		sooner(func(a, b checkout.Session) int { return b.ExpiresAt.Compare(a.ExpiresAt) })},
+	{"expires the oldest first", "expires the longest due first, up to the limit",
+		sooner(func(a, b checkout.Session) int { return a.CreatedAt.Compare(b.CreatedAt) })},
+	{"expires equal instants as they came", "expires equal instants by id",
+		sooner(func(a, b checkout.Session) int { return a.ExpiresAt.Compare(b.ExpiresAt) })},
 	{"expires what had expired", "expires a session once",
 		waits(checkout.StatusCreated, checkout.StatusPending, checkout.StatusExpired)},
-	{"sweeps live sessions alone", "expires every account's sessions, test and live", part(func(n *naive) {
-		right := n.waits
-		n.waits = func(s checkout.Session) bool { return right(s) && !s.Account.Test }
-	})},
-	{"sweeps by the expiry that a session had first", "expires by what an update made of a session", func(n *naive) checkout.Store {
-		first := make(map[string]time.Time)
-		written := n.written
-		n.written = func(s checkout.Session) checkout.Session {
-			s = written(s)
-			first[s.ID] = s.ExpiresAt
-			return s
-		}
-		n.due = func(s checkout.Session, now time.Time) bool { return !first[s.ID].After(now) }
-		return n
-	}},
-	{"forgets what it swept once", "expires what an update made wait again", func(n *naive) checkout.Store {
-		swept := make(map[string]bool)
-		expired, waits := n.expired, n.waits
-		n.expired = func(s checkout.Session) checkout.Session {
-			swept[s.ID] = true
-			return expired(s)
-		}
-		n.waits = func(s checkout.Session) bool { return waits(s) && !swept[s.ID] }
-		return n
-	}},
-	{"hands out the sessions that it keeps", "expires into memory that is the caller's own", func(n *naive) checkout.Store {
-		return handsOutAll{n}
-	}},
+	{"sweeps live sessions alone", "expires every account's sessions, test and live",
+		part(func(n *naive) {
+			right := n.waits
+			n.waits = func(s checkout.Session) bool { return right(s) && !s.Account.Test }
+		})},
+	{"sweeps by the expiry that a session had first", "expires by what an update made of a session",
+		func(n *naive) checkout.Store {
+			first := make(map[string]time.Time)
+			written := n.written
+			n.written = func(s checkout.Session) checkout.Session {
+				s = written(s)
+				first[s.ID] = s.ExpiresAt
+				return s
+			}
+			n.due = func(s checkout.Session, now time.Time) bool { return !first[s.ID].After(now) }
+			return n
+		}},
+	{"forgets what it swept once", "expires what an update made wait again",
+		func(n *naive) checkout.Store {
+			swept := make(map[string]bool)
+			expired, waits := n.expired, n.waits
+			n.expired = func(s checkout.Session) checkout.Session {
+				swept[s.ID] = true
+				return expired(s)
+			}
+			n.waits = func(s checkout.Session) bool { return waits(s) && !swept[s.ID] }
+			return n
+		}},
+	{"hands out the sessions that it keeps", "expires into memory that is the caller's own",
+		func(n *naive) checkout.Store { return handsOutAll{n} }},
 }
 
 func waits(statuses ...checkout.Status) func(*naive) checkout.Store {
@@ -179,37 +181,38 @@ func (h handsOutAll) Expire(ctx context.Context, now time.Time, limit int) ([]ch
 }
 
 var contextFaults = []fault{
-	{"does not look at the context", "refuses a context that is over, and writes nothing", part(func(n *naive) {
-		n.over = func(context.Context) error { return nil }
-	})},
-	{"calls a context that is over unavailable", "refuses a context that is over, and writes nothing", part(func(n *naive) {
-		n.over = func(ctx context.Context) error {
-			if ctx.Err() != nil {
-				return checkout.ErrUnavailable
+	{"does not look at the context", "refuses a context that is over, and writes nothing",
+		part(func(n *naive) { n.over = func(context.Context) error { return nil } })},
+	{"calls a context that is over unavailable", "refuses a context that is over, and writes nothing",
+		part(func(n *naive) {
+			n.over = func(ctx context.Context) error {
+				if ctx.Err() != nil {
+					return checkout.ErrUnavailable
+				}
+				return nil
 			}
-			return nil
-		}
-	})},
-	{"calls every end of a context a cancellation", "refuses a context that is over, and writes nothing", part(func(n *naive) {
-		n.over = func(ctx context.Context) error {
-			if ctx.Err() != nil {
-				return context.Canceled
+		})},
+	{"calls every end of a context a cancellation", "refuses a context that is over, and writes nothing",
+		part(func(n *naive) {
+			n.over = func(ctx context.Context) error {
+				if ctx.Err() != nil {
+					return context.Canceled
+				}
+				return nil
 			}
-			return nil
-		}
-	})},
-	{"looks at the context when all is created", "creates in spite of an error only where the outcome is unknown", looksAfterwards},
-	{"looks at the context when all is updated", "updates in spite of an error only where the outcome is unknown", looksAfterwards},
-	{"looks at the context when all is expired", "expires in spite of an error only where the outcome is unknown", looksAfterwards},
-	{"stops in silence when the context is over", "creates in spite of an error only where the outcome is unknown", func(n *naive) checkout.Store {
-		return silentStop{n}
-	}},
-	{"stops a sweep in silence", "expires in spite of an error only where the outcome is unknown", func(n *naive) checkout.Store {
-		return silentStop{n}
-	}},
-	{"stops an update in silence", "updates in spite of an error only where the outcome is unknown", func(n *naive) checkout.Store {
-		return silentStop{n}
-	}},
+		})},
+	{"looks at the context when all is created", "creates in spite of an error only where the outcome is unknown",
+		looksAfterwards},
+	{"looks at the context when all is updated", "updates in spite of an error only where the outcome is unknown",
+		looksAfterwards},
+	{"looks at the context when all is expired", "expires in spite of an error only where the outcome is unknown",
+		looksAfterwards},
+	{"stops in silence when the context is over", "creates in spite of an error only where the outcome is unknown",
+		func(n *naive) checkout.Store { return silentStop{n} }},
+	{"stops a sweep in silence", "expires in spite of an error only where the outcome is unknown",
+		func(n *naive) checkout.Store { return silentStop{n} }},
+	{"stops an update in silence", "updates in spite of an error only where the outcome is unknown",
+		func(n *naive) checkout.Store { return silentStop{n} }},
 }
 
 // looksAfterwards answers a definite error for what it wrote.

@@ -58,15 +58,23 @@ func TestEveryCheckCatchesAFault(t *testing.T) {
 	}
 }
 
-func TestSamples(t *testing.T) {
+func TestSamplesGiveEveryFieldAValue(t *testing.T) {
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[checkout.Session]()) {
 		if !slices.ContainsFunc(storetest.Samples(), func(s checkout.Session) bool {
 			return !reflect.ValueOf(s).FieldByIndex(field.Index).IsZero()
 		}) {
 			t.Errorf("no sample gives Session.%s a value, so that a store could lose it", field.Name)
 		}
+	}
+}
+
+func TestASessionIsCopiedByAssignment(t *testing.T) {
+	if !reflect.TypeFor[checkout.Session]().Comparable() {
+		t.Error("a session refers to memory that a store could share, which no check looks for")
+	}
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[checkout.Session]()) {
 		switch field.Type.Kind() {
-		case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Chan, reflect.Func, reflect.Interface:
+		case reflect.Pointer, reflect.Chan, reflect.Interface:
 			t.Errorf("Session.%s refers to memory that a store could share, which no check looks for", field.Name)
 		}
 	}
@@ -77,87 +85,88 @@ func lostFields() []fault {
 	var all []fault
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[checkout.Session]()) {
 		index := field.Index
-		all = append(all, fault{"loses " + field.Name + " as it creates", "keeps every field that it creates", part(func(n *naive) {
+		lost := part(func(n *naive) {
 			n.written = func(s checkout.Session) checkout.Session {
 				s = inUTC(s)
 				reflect.ValueOf(&s).Elem().FieldByIndex(index).SetZero()
 				return s
 			}
-		})})
+		})
+		all = append(all, fault{"loses " + field.Name + " as it creates", "keeps every field that it creates", lost})
 		if slices.Contains([]string{"ID", "Account", "CreatedAt", "IdempotencyKey", "Fingerprint"}, field.Name) {
 			continue
 		}
-		all = append(all, fault{"leaves " + field.Name + " as it updates", "keeps every field that it updates", part(func(n *naive) {
+		left := part(func(n *naive) {
 			right := n.replaced
 			n.replaced = func(was, s checkout.Session) checkout.Session {
 				s = right(was, s)
 				reflect.ValueOf(&s).Elem().FieldByIndex(index).Set(reflect.ValueOf(was).FieldByIndex(index))
 				return s
 			}
-		})})
+		})
+		all = append(all, fault{"leaves " + field.Name + " as it updates", "keeps every field that it updates", left})
 	}
 	return all
 }
 
 var createFaults = []fault{
-	{"forgets what it creates", "keeps the session that it creates", func(n *naive) checkout.Store {
-		return forgetful{n}
-	}},
-	{"creates a session for every try", "replays the first session under a used key", part(func(n *naive) {
-		n.sameKey = func(held, s checkout.Session) bool { return false }
-	})},
-	{"overwrites a session that it replays", "writes nothing of a replay", func(n *naive) checkout.Store {
-		return lastWriteWins{n}
-	}},
-	{"replays its first answer for ever", "replays a session as it is now", func(n *naive) checkout.Store {
-		return &answerCache{naive: n}
-	}},
-	{"looks at the id before the key", "replays even where the id is taken too", func(n *naive) checkout.Store {
-		return idFirst{n}
-	}},
-	{"lets two sessions have one id", "refuses an id that is taken and writes nothing", part(func(n *naive) {
-		n.sameID = func(held, s checkout.Session) bool { return false }
-	})},
-	{"lets each account have an id of its own", "refuses an id that is taken and writes nothing", part(func(n *naive) {
-		n.sameID = func(held, s checkout.Session) bool { return held.ID == s.ID && held.Account == s.Account }
-	})},
-	{"calls a taken id a conflict", "refuses an id that is taken and writes nothing", part(func(n *naive) {
-		n.taken = checkout.ErrConflict
-	})},
-	{"calls a taken id an unknown outcome", "refuses an id that is taken and writes nothing", part(func(n *naive) {
-		n.taken = checkout.ErrOutcomeUnknown
-	})},
-	{"writes the key and fails at the row", "leaves a key free when its session was refused", func(n *naive) checkout.Store {
-		return &keyThenRow{naive: n}
-	}},
+	{"forgets what it creates", "keeps the session that it creates",
+		func(n *naive) checkout.Store { return forgetful{n} }},
+	{"creates a session for every try", "replays the first session under a used key",
+		part(func(n *naive) { n.sameKey = func(held, s checkout.Session) bool { return false } })},
+	{"overwrites a session that it replays", "writes nothing of a replay",
+		func(n *naive) checkout.Store { return lastWriteWins{n} }},
+	{"replays its first answer for ever", "replays a session as it is now",
+		func(n *naive) checkout.Store { return &answerCache{naive: n} }},
+	{"looks at the id before the key", "replays even where the id is taken too",
+		func(n *naive) checkout.Store { return idFirst{n} }},
+	{"lets two sessions have one id", "refuses an id that is taken and writes nothing",
+		part(func(n *naive) { n.sameID = func(held, s checkout.Session) bool { return false } })},
+	{"lets each account have an id of its own", "refuses an id that is taken and writes nothing",
+		part(func(n *naive) {
+			n.sameID = func(held, s checkout.Session) bool { return held.ID == s.ID && held.Account == s.Account }
+		})},
+	{"calls a taken id a conflict", "refuses an id that is taken and writes nothing",
+		part(func(n *naive) { n.taken = checkout.ErrConflict })},
+	{"calls a taken id an unknown outcome", "refuses an id that is taken and writes nothing",
+		part(func(n *naive) { n.taken = checkout.ErrOutcomeUnknown })},
+	{"writes the key and fails at the row", "leaves a key free when its session was refused",
+		func(n *naive) checkout.Store { return &keyThenRow{naive: n} }},
 }
 
 var keyFaults = []fault{
-	{"forgets the account of a key", "scopes keys by account", sameKey(func(held, s checkout.Session) bool {
-		return held.Account.Test == s.Account.Test && held.IdempotencyKey == s.IdempotencyKey
-	})},
-	{"forgets the mode of a key", "scopes keys by mode", sameKey(func(held, s checkout.Session) bool {
-		return held.Account.ID == s.Account.ID && held.IdempotencyKey == s.IdempotencyKey
-	})},
-	{"makes one text of account and key", "keeps accounts and keys apart that run together", sameKey(func(held, s checkout.Session) bool {
-		text := func(s checkout.Session) string { return s.Account.ID + ":" + string(s.IdempotencyKey) }
-		return held.Account.Test == s.Account.Test && text(held) == text(s)
-	})},
-	{"cuts keys at 255 characters", "tells keys apart to the last of 1000 characters", sameKey(func(held, s checkout.Session) bool {
-		a, b := held.IdempotencyKey, s.IdempotencyKey
-		return held.Account == s.Account && a[:min(len(a), 255)] == b[:min(len(b), 255)]
-	})},
-	{"compares keys in any case", "tells keys apart by case and by every visible character", sameKey(func(held, s checkout.Session) bool {
-		return held.Account == s.Account && strings.EqualFold(string(held.IdempotencyKey), string(s.IdempotencyKey))
-	})},
-	{"takes no key for a key", "takes no key for no name", part(func(n *naive) {
-		n.sameKey = func(held, s checkout.Session) bool {
-			return held.Account == s.Account && held.IdempotencyKey == s.IdempotencyKey
-		}
-	})},
-	{"frees a key when its session ends", "holds a key as long as its session, whatever became of it", sameKey(func(held, s checkout.Session) bool {
-		return held.Account == s.Account && held.IdempotencyKey == s.IdempotencyKey && held.CompletedAt.IsZero()
-	})},
+	{"forgets the account of a key", "scopes keys by account",
+		sameKey(func(held, s checkout.Session) bool {
+			return held.Account.Test == s.Account.Test && held.IdempotencyKey == s.IdempotencyKey
+		})},
+	{"forgets the mode of a key", "scopes keys by mode",
+		sameKey(func(held, s checkout.Session) bool {
+			return held.Account.ID == s.Account.ID && held.IdempotencyKey == s.IdempotencyKey
+		})},
+	{"makes one text of account and key", "keeps accounts and keys apart that run together",
+		sameKey(func(held, s checkout.Session) bool {
+			text := func(s checkout.Session) string { return s.Account.ID + ":" + string(s.IdempotencyKey) }
+			return held.Account.Test == s.Account.Test && text(held) == text(s)
+		})},
+	{"cuts keys at 255 characters", "tells keys apart to the last of 1000 characters",
+		sameKey(func(held, s checkout.Session) bool {
+			a, b := held.IdempotencyKey, s.IdempotencyKey
+			return held.Account == s.Account && a[:min(len(a), 255)] == b[:min(len(b), 255)]
+		})},
+	{"compares keys in any case", "tells keys apart by case and by every visible character",
+		sameKey(func(held, s checkout.Session) bool {
+			return held.Account == s.Account && strings.EqualFold(string(held.IdempotencyKey), string(s.IdempotencyKey))
+		})},
+	{"takes no key for a key", "takes no key for no name",
+		part(func(n *naive) {
+			n.sameKey = func(held, s checkout.Session) bool {
+				return held.Account == s.Account && held.IdempotencyKey == s.IdempotencyKey
+			}
+		})},
+	{"frees a key when its session ends", "holds a key as long as its session, whatever became of it",
+		sameKey(func(held, s checkout.Session) bool {
+			return held.Account == s.Account && held.IdempotencyKey == s.IdempotencyKey && held.CompletedAt.IsZero()
+		})},
 }
 
 // sameKey makes a fault of what a store takes for the same key, where there is one.

@@ -39,7 +39,7 @@ var filterChecks = []check{
 	}},
 	{"filters by the whole payment id", func(t *trial) {
 		var held []checkout.Session
-		for n, payment := range []string{"ORDER_123", "ORDER_1234", "ORDER_12", "order_123", "ORDERX123", "ORDER%", ""} {
+		for n, payment := range []string{"ORDER_123", "ORDER_1234", "ORDER_12", "order_123", "ORDERX123", "%", ""} {
 			s := sample(n)
 			s.PaymentID = payment
 			held = append(held, t.create(s))

@@ -3,7 +3,6 @@ package storetest
 import (
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/caisse/checkout"
@@ -147,59 +146,105 @@ var raceChecks = []check{
 		}
 	}},
 	{"lists rows and total of one moment", func(t *trial) {
-		t.whileCreating(24, func(checkout.Session, bool) {
-			sessions, total, err := t.store.List(t.Context(), merchant, checkout.Query{Limit: 100})
-			if err != nil {
-				t.Errorf("List: %v", err)
-			}
-			if len(sessions) != total {
-				t.Errorf("List returned %d sessions and counted %d", len(sessions), total)
-			}
-		})
+		for n := range 24 {
+			t.createWhile(sample(n), func(bool) {
+				sessions, total, err := t.store.List(t.Context(), merchant, checkout.Query{Limit: 100})
+				if err != nil {
+					t.Errorf("List: %v", err)
+				}
+				if len(sessions) != total {
+					t.Errorf("List returned %d sessions and counted %d", len(sessions), total)
+				}
+			})
+		}
 	}},
 	{"shows a session whole or not at all", func(t *trial) {
-		t.whileCreating(24, func(s checkout.Session, created bool) {
-			held, err := t.store.GetByKey(t.Context(), s.Account, s.IdempotencyKey)
-			if errors.Is(err, checkout.ErrNotFound) && !created {
-				return
-			}
-			if err != nil {
-				t.Errorf("GetByKey: %v", err)
-				return
-			}
-			t.same("what GetByKey returned", held, s)
-			if held, err = t.store.Get(t.Context(), s.Account, s.ID); err != nil {
-				t.Errorf("Get of a session that its key names: %v", err)
-				return
-			}
-			t.same("what Get returned", held, s)
-		})
+		for n := range 24 {
+			s := sample(n)
+			t.createWhile(s, func(created bool) {
+				for _, read := range t.reads(s) {
+					held, err := read()
+					if errors.Is(err, checkout.ErrNotFound) && !created {
+						continue
+					}
+					if err != nil {
+						t.Errorf("reading a session that is there: %v", err)
+						return
+					}
+					t.same("what was read beside a Create", held, s)
+					created = true // whoever saw it once sees it from then on
+				}
+			})
+		}
+	}},
+	{"shows an update whole or not at all", func(t *trial) {
+		for n := range 12 {
+			before := t.create(sample(n))
+			after := successor(before, samples()[1])
+			t.while(func() {
+				if err := t.store.Update(t.Context(), after); err != nil {
+					t.Errorf("Update: %v", err)
+				}
+			}, func(updated bool) {
+				for _, read := range t.reads(before) {
+					held, err := read()
+					if err != nil {
+						t.Errorf("reading a session beside an Update: %v", err)
+						return
+					}
+					updated = updated || held.Version == after.Version
+					want := before
+					if updated {
+						want = after
+					}
+					t.same("what was read beside an Update", held, want)
+				}
+			})
+		}
 	}},
 }
 
-// whileCreating creates the first n samples, one after the other, and calls look with each of them from before it is
-// created until after it was.
-func (t *trial) whileCreating(n int, look func(s checkout.Session, created bool)) {
-	t.Helper()
-	for n := range n {
-		s := sample(n)
-		var created atomic.Bool
-		watched := make(chan struct{})
-		atOnce(2, func(i int) {
-			if i == 0 {
-				<-watched
-				defer created.Store(true)
-				if _, _, err := t.store.Create(t.Context(), s); err != nil {
-					t.Errorf("Create: %v", err)
-				}
+// reads are the ways to read a session, each before and after each other.
+func (t *trial) reads(s checkout.Session) []func() (checkout.Session, error) {
+	byID := func() (checkout.Session, error) { return t.store.Get(t.Context(), s.Account, s.ID) }
+	byKey := func() (checkout.Session, error) { return t.store.GetByKey(t.Context(), s.Account, s.IdempotencyKey) }
+	return []func() (checkout.Session, error){byID, byKey, byID}
+}
+
+// createWhile creates s while look is called.
+func (t *trial) createWhile(s checkout.Session, look func(created bool)) {
+	t.while(func() {
+		if _, _, err := t.store.Create(t.Context(), s); err != nil {
+			t.Errorf("Create: %v", err)
+		}
+	}, look)
+}
+
+// while calls look before act begins, over and over beside it, and when it is done, of which it is told. After a
+// hundred times it pauses between, since a reader that never does can keep a writer out.
+func (t *trial) while(act func(), look func(done bool)) {
+	watched, done := make(chan struct{}), make(chan struct{})
+	atOnce(2, func(i int) {
+		if i == 0 {
+			defer close(done)
+			<-watched
+			act()
+			return
+		}
+		look(false)
+		close(watched)
+		for looks := 0; ; looks++ {
+			pause := time.Millisecond
+			if looks < 100 {
+				pause = 0
+			}
+			select {
+			case <-done:
+				look(true)
 				return
+			case <-time.After(pause):
+				look(false)
 			}
-			look(s, false)
-			close(watched)
-			for !created.Load() {
-				look(s, false)
-			}
-			look(s, true)
-		})
-	}
+		}
+	})
 }

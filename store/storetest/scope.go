@@ -15,7 +15,9 @@ var scopeChecks = []check{
 		t.hides(merchant, sandbox)
 	}},
 	{"tells accounts apart by every character", func(t *trial) {
-		for n, id := range []string{"acct_1", "Acct_1", "acct-1", "acct_1 ", "acct_", "acct_é", "acct_e", "acct_%", "1", "01"} {
+		for n, id := range []string{
+			"acct_1", "Acct_1", "acct-1", "acct_1 ", "acct_", "acct_é", "acct_e", "acct_%", "1", "01",
+		} {
 			s := sample(1)
 			s.ID, s.Account.ID = sampleID("ci", n), id
 			t.kept(t.create(s))

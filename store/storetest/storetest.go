@@ -9,9 +9,8 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// Run runs every check as a subtest, each on a store of its own that newStore makes. See the package documentation.
+// Run runs every check as a subtest, each on an empty store of its own that newStore makes.
 func Run(t *testing.T, newStore func(t *testing.T) checkout.Store) {
-	t.Helper()
 	for _, c := range checks() {
 		t.Run(c.name, func(t *testing.T) {
 			c.run(&trial{tb: t, store: newStore(t)})
