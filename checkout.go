@@ -14,7 +14,7 @@ import (
 )
 
 // Checkouts creates checkout sessions, finds them and moves them through their life. It holds every rule; a [Store]
-// only keeps. It is safe for concurrent use, starts no goroutine and needs no closing.
+// only keeps. Make one with [New]. It is safe for concurrent use, starts no goroutine and needs no closing.
 type Checkouts struct {
 	store Store
 	settings
@@ -37,6 +37,7 @@ func New(store Store, cfg Config) (*Checkouts, error) {
 //
 //	session, _, err := checkouts.WithStore(store.WithTx(tx)).Create(ctx, params)
 //
+// The store must not be nil.
 // What is returned before the transaction commits is no more certain than the transaction.
 func (c *Checkouts) WithStore(store Store) *Checkouts {
 	return &Checkouts{store: store, settings: c.settings}
@@ -47,8 +48,8 @@ func (c *Checkouts) WithStore(store Store) *Checkouts {
 //
 // The error is a [*ValidationError] that lists every fault, a [*KeyReusedError] where the key names another request,
 // the context's own error where nothing was written, or wraps [ErrUnavailable] (nothing was written) or
-// [ErrOutcomeUnknown]. After any error the same call may be made again: with an idempotency key it makes one session
-// at most.
+// [ErrOutcomeUnknown]. With an idempotency key the same call may be made again after any error: it makes one session at
+// most. Without one, a call that is made again after ErrOutcomeUnknown may make a second.
 func (c *Checkouts) Create(ctx context.Context, p CreateParams) (session Session, replayed bool, err error) {
 	var f faults
 	r := p.normalize(&f)
@@ -64,11 +65,11 @@ func (c *Checkouts) create(ctx context.Context, r request) (Session, bool, error
 	}
 	s, err := c.newSession(r)
 	if err != nil {
-		return Session{}, false, fmt.Errorf("checkout: create session: %w", err)
+		return Session{}, false, fmt.Errorf("create session: %w", err)
 	}
 	held, created, err := c.store.Create(ctx, s)
 	if err != nil {
-		return Session{}, false, fmt.Errorf("checkout: create session: %w", err)
+		return Session{}, false, fmt.Errorf("create session: %w", err)
 	}
 	if !created {
 		return c.replay(r, held)
@@ -105,7 +106,7 @@ func (c *Checkouts) replayOr(ctx context.Context, r request, refused error) (Ses
 		return Session{}, false, refused
 	}
 	if err != nil {
-		return Session{}, false, fmt.Errorf("checkout: look up idempotency key: %w", err)
+		return Session{}, false, fmt.Errorf("look up idempotency key: %w", err)
 	}
 	return c.replay(r, held)
 }
@@ -166,7 +167,7 @@ func idPrefix(r request) string {
 	return "cs_live_"
 }
 
-// newID is a UUIDv7 (RFC 9562) without hyphens: 74 bits that nobody can guess, after a time that keeps the pages of a
+// newID is a UUIDv7 (RFC 9562) without hyphens: 62 random bits, after a time and a counter that keep the pages of a
 // database's index together.
 func newID() (string, error) {
 	id, err := uuid.NewV7()
@@ -199,13 +200,13 @@ func (c *Checkouts) get(ctx context.Context, account Account, id string) (Sessio
 	}
 	s, err := c.store.Get(ctx, account, id)
 	if err != nil {
-		return Session{}, fmt.Errorf("checkout: get session: %w", err)
+		return Session{}, fmt.Errorf("get session: %w", err)
 	}
 	return s, nil
 }
 
-// List returns a page of the account's sessions as they are now, newest first. The error is a [*ValidationError] where q
-// is out of range.
+// List returns a page of the account's sessions as they are now, newest first. The error is a [*ValidationError] where
+// the account or q is not valid, or is the store's.
 func (c *Checkouts) List(ctx context.Context, account Account, q Query) (Page, error) {
 	var f faults
 	f.account(account)
@@ -228,7 +229,7 @@ func (c *Checkouts) List(ctx context.Context, account Account, q Query) (Page, e
 	q.At = c.now()
 	sessions, total, err := c.store.List(ctx, account, q)
 	if err != nil {
-		return Page{}, fmt.Errorf("checkout: list sessions: %w", err)
+		return Page{}, fmt.Errorf("list sessions: %w", err)
 	}
 	page := Page{Sessions: make([]Session, len(sessions)), Total: total}
 	for i, s := range sessions {

@@ -15,7 +15,7 @@ import (
 type Config struct {
 	_ struct{} // keyed literals only
 
-	// Clock tells the time; nil is the system's.
+	// Clock tells the time; nil, or a nil ClockFunc, is the system's.
 	Clock Clock
 	// Fees are charged by currency, an ISO 4217 code in upper case. A currency that is not here costs nothing.
 	Fees map[string]FeeSchedule
@@ -26,9 +26,9 @@ type Config struct {
 	// An empty list refuses every card.
 	CardCurrencies []string
 	// PhoneRegions are the countries, as ISO 3166-1 alpha-2 codes in upper case, whose numbers may pay; nil is the
-	// eight that use XOF: BJ, BF, CI, GW, ML, NE, SN and TG.
+	// eight that use XOF: BJ, BF, CI, GW, ML, NE, SN and TG. An empty list refuses every number.
 	PhoneRegions []string
-	// Logger hears of sessions created and moved (Info), of late payments (Warn) and of payments that conflict
+	// Logger hears of sessions created, moved and swept (Info), of late payments (Warn) and of payments that conflict
 	// (Error). Phone numbers are masked; keys, descriptions and URLs never appear. nil is silent.
 	Logger *slog.Logger
 }
@@ -52,7 +52,7 @@ func (cfg Config) settings() (settings, error) {
 		phoneRegions:   slices.Clone(cfg.PhoneRegions),
 		log:            cfg.Logger,
 	}
-	if s.clock == nil {
+	if f, ok := s.clock.(ClockFunc); s.clock == nil || ok && f == nil {
 		s.clock = ClockFunc(time.Now)
 	}
 	if s.maxAmount == 0 {

@@ -1,6 +1,8 @@
 package checkout_test
 
 import (
+	"math"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +33,7 @@ func joined(err error) map[string]string {
 func TestConfigReportsEveryFaultAtOnce(t *testing.T) {
 	is := is.New(t)
 	_, err := checkout.New(nil, checkout.Config{
-		MaxAmount:      99,
+		MaxAmount:      checkout.MaxAmount + 1,
 		CardCurrencies: []string{"USD", "usd", "ZZZ"},
 		PhoneRegions:   []string{"CI", "ci", "XX"},
 		Fees:           map[string]checkout.FeeSchedule{"xof": {}, "XOF": {Fixed: -1, Min: 2, Max: 1}},
@@ -42,15 +44,31 @@ func TestConfigReportsEveryFaultAtOnce(t *testing.T) {
 		is.True(got[field] != "")
 	}
 	is.Equal(len(got), 9)
+	_, err = checkout.New(memory.New(), checkout.Config{MaxAmount: 99})
+	is.Equal(len(joined(err)), 1)
+}
+
+func TestCurrenciesAreThoseOfListOne(t *testing.T) {
+	for code, listed := range map[string]bool{
+		"XOF": true, "USD": true, "SLE": true, "MRU": true, "VES": true, "XCG": true, "ZWG": true, // new ones too
+		"DEM": false, "HRK": false, "XXX": false, "XTS": false, "XAU": false, "ZZZ": false, "usd": false, "US": false, "": false, "D A": false, "AED AFN": false,
+	} {
+		_, err := checkout.New(memory.New(), checkout.Config{CardCurrencies: []string{code}})
+		if (err == nil) != listed {
+			t.Errorf("%q: %v", code, err)
+		}
+	}
 }
 
 func TestHandlerConfigReportsEveryFaultAtOnce(t *testing.T) {
 	is := is.New(t)
 	_, err := checkout.NewHandler(nil, nil, checkout.HandlerConfig{BasePath: "pay", MaxBodyBytes: -1})
 	is.Equal(len(joined(err)), 4)
+	_, err = checkout.NewHandler(&checkout.Checkouts{}, checkout.AuthenticatorFunc(nil), checkout.HandlerConfig{MaxBodyBytes: math.MaxInt64})
+	is.Equal(len(joined(err)), 3)
 	for _, path := range []string{"/", "/pay/", "pay", "//pay", "/pay?x=1", "/pay#x", "/a b", "https://example.com"} {
 		a := newAPI(t, memory.New())
-		_, err := checkout.NewHandler(a.Checkouts, checkout.AuthenticatorFunc(nil), checkout.HandlerConfig{BasePath: path})
+		_, err := checkout.NewHandler(a.Checkouts, checkout.AuthenticatorFunc(func(*http.Request) (checkout.Account, error) { return live, nil }), checkout.HandlerConfig{BasePath: path})
 		is.Equal(len(joined(err)), 1)
 	}
 }
@@ -69,10 +87,11 @@ func TestBearerTokensReportEveryFaultAndNoToken(t *testing.T) {
 func TestTheConfigurationIsTheHostsToChangeAfterwards(t *testing.T) {
 	is := is.New(t)
 	fees := map[string]checkout.FeeSchedule{"XOF": {Fixed: 10}}
-	regions := []string{"CI"}
-	a := newAPIWith(t, memory.New(), checkout.Config{Fees: fees, PhoneRegions: regions}, checkout.HandlerConfig{})
-	fees["XOF"], regions[0] = checkout.FeeSchedule{Fixed: 99}, "SN"
+	regions, currencies := []string{"CI"}, []string{"USD"}
+	a := newAPIWith(t, memory.New(), checkout.Config{Fees: fees, PhoneRegions: regions, CardCurrencies: currencies}, checkout.HandlerConfig{})
+	fees["XOF"], regions[0], currencies[0] = checkout.FeeSchedule{Fixed: 99}, "SN", "EUR"
 	is.Equal(a.post(mobileMoney).body["transaction_fee"], 10.0)
+	is.Equal(a.post(card).status, 201)
 }
 
 func TestZeroConfigWorks(t *testing.T) {
@@ -100,6 +119,10 @@ func TestHostsLimits(t *testing.T) {
 	is.Equal(a.post(mobileMoney).faults(), []string{"#/user_phone unsupported"})
 	is.Equal(a.post(card).faults(), []string{"#/currency unsupported"})
 	is.Equal(a.post(with(t, card, "currency", `"gbp"`)).status, 201)
+
+	none := newAPIWith(t, memory.New(), checkout.Config{CardCurrencies: []string{}, PhoneRegions: []string{}}, checkout.HandlerConfig{})
+	is.Equal(none.post(card).faults(), []string{"#/currency unsupported"})
+	is.Equal(none.post(mobileMoney).faults(), []string{"#/user_phone unsupported"})
 }
 
 func TestGoRefusesWhatTheWireRefuses(t *testing.T) {
@@ -120,6 +143,9 @@ func TestGoRefusesWhatTheWireRefuses(t *testing.T) {
 		"a payment id too long":         {func(p *checkout.CreateParams) { p.PaymentID = strings.Repeat("é", 256) }, "payment_id too_long"},
 		"a customer id too long":        {func(p *checkout.CreateParams) { p.CustomerID = strings.Repeat("é", 256) }, "customer_id too_long"},
 		"part of a second":              {func(p *checkout.CreateParams) { p.ExpiresIn = time.Hour + 1 }, "expires_in wrong_type"},
+		"half a second below the range": {func(p *checkout.CreateParams) { p.ExpiresIn = 300*time.Second - 500*time.Millisecond }, "expires_in out_of_range"},
+		"half a second above the range": {func(p *checkout.CreateParams) { p.ExpiresIn = 86400*time.Second + 500*time.Millisecond }, "expires_in out_of_range"},
+		"whole milliseconds":            {func(p *checkout.CreateParams) { p.ExpiresIn = time.Hour + time.Millisecond }, "expires_in wrong_type"},
 		"a time to live in the past":    {func(p *checkout.CreateParams) { p.ExpiresIn = -time.Hour }, "expires_in out_of_range"},
 		"a key with a comma":            {func(p *checkout.CreateParams) { p.IdempotencyKey = "a,b" }, "idempotency_key malformed"},
 		"a key too long":                {func(p *checkout.CreateParams) { p.IdempotencyKey = idempotency.Key(strings.Repeat("a", 1001)) }, "idempotency_key malformed"},

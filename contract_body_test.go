@@ -71,6 +71,11 @@ func TestUnknownMembersAreRefused(t *testing.T) {
 	t.Run("the Kelvin sign is no k", func(t *testing.T) {
 		is.New(t).Equal(a.post(`{"\u212a": 1}`).faults()[3:], []string{"#/%E2%84%AA unknown_field"})
 	})
+	t.Run("a name beyond 256 bytes is not repeated", func(t *testing.T) {
+		is := is.New(t)
+		is.Equal(a.post(with(t, mobileMoney, strings.Repeat("a", 256), `1`)).faults(), []string{"#/" + strings.Repeat("a", 256) + " unknown_field"})
+		is.Equal(a.post(with(t, mobileMoney, strings.Repeat("a", 257), `1`)).faults(), []string{"# unknown_field"})
+	})
 	t.Run("the pointer is escaped after RFC 6901 section 6", func(t *testing.T) {
 		is.New(t).Equal(a.post(with(t, mobileMoney, `a/b~c d"é`, `1`)).faults(), []string{"#/a~1b~0c%20d%22%C3%A9 unknown_field"})
 	})
@@ -87,6 +92,11 @@ func TestNullIsAbsentAndEmptyIsMissing(t *testing.T) {
 		for _, value := range []string{`null`, `""`, ``} {
 			is.New(t).Equal(a.post(with(t, card, name, value)).faults(), []string{"#/" + name + " missing"})
 		}
+	}
+	// Where it is optional, "" is no phone and no URL. Only an empty description is the same as none.
+	is.New(t).Equal(a.post(with(t, card, "user_phone", `""`)).faults(), []string{"#/user_phone malformed"})
+	for _, name := range []string{"success_url", "cancel_url"} {
+		is.New(t).Equal(a.post(with(t, mobileMoney, name, `""`)).faults(), []string{"#/" + name + " malformed"})
 	}
 	is := is.New(t)
 	is.Equal(a.post(with(t, mobileMoney, "amount", "null")).faults(), []string{"#/amount missing"})
@@ -255,6 +265,10 @@ func TestRedirectURLs(t *testing.T) {
 		`"https://user@example.com"`: "malformed", `"https://user:pw@example.com"`: "malformed", `"https://@example.com"`: "malformed",
 		`"https://example.com\\@evil.com"`: "malformed", `"https://example.com/a b"`: "malformed", `" https://example.com"`: "malformed",
 		`"https://example.com/\r\nSet-Cookie: x"`: "malformed", `"https://example.com/\u0000"`: "malformed", `"https://example.com/%zz"`: "malformed",
+		`"https://exa<script>mple.com/"`: "malformed", `"https://\"onload=x\"/"`: "malformed", `"https://a,b/"`: "malformed", `"https://./"`: "malformed",
+		`"https://example.com/\u202etxt.exe"`: "malformed", `"https://exam\u200bple.com/"`: "malformed", `"https://example.com/\ufeff"`: "malformed",
+		`"https://example.com/\u00a0"`: "malformed", `"https://example.com/\u2003"`: "malformed", `"https://example.com/\u0085"`: "malformed",
+		`"https://example.com:0/"`: "malformed", `"https://127.0.0.1:8443/s"`: "", `"https://caissé.example/s"`: "", `"http://a_b.example/s?q=%20'()"`: "",
 		`"https://example.com:99999/"`: "malformed", `"https://example.com:x/"`: "malformed",
 		`5`: "wrong_type", `[]`: "wrong_type",
 	}

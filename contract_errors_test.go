@@ -125,6 +125,74 @@ func TestStoreFailures(t *testing.T) {
 	}
 }
 
+func TestAClientThatHasGoneWakesNobody(t *testing.T) {
+	is := is.New(t)
+	var log bytes.Buffer
+	a := newAPIWith(t, memory.New(), checkout.Config{}, checkout.HandlerConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	is.Equal(a.send(createRequest(strings.NewReader(mobileMoney)).WithContext(ctx)).status, 503)
+	is.True(strings.Contains(log.String(), "level=INFO"))
+	is.True(!strings.Contains(log.String(), "level=ERROR"))
+	is.True(strings.Contains(log.String(), "method=POST route=/v1/checkouts "))
+}
+
+func TestOneMethodOfTheStoreFails(t *testing.T) {
+	failure := fmt.Errorf("%w: %s", checkout.ErrOutcomeUnknown, driverText)
+	failing := ""
+	store := failingStore{memory.New(), func(method string) error {
+		if method == failing {
+			return failure
+		}
+		return nil
+	}}
+	a := newAPI(t, store)
+	ctx := t.Context()
+	s := a.mustCreate(live, "")
+	for _, failure = range []error{fmt.Errorf("%w: %s", checkout.ErrOutcomeUnknown, driverText), checkout.ErrUnavailable, errors.New(driverText), context.Canceled} {
+		is := is.New(t)
+		failing = "Update"
+		for _, move := range []func() (checkout.Session, error){
+			func() (checkout.Session, error) { return a.Begin(ctx, live, s.ID, "P") },
+			func() (checkout.Session, error) { return a.Process(ctx, live, s.ID) },
+			func() (checkout.Session, error) { return a.Complete(ctx, live, s.ID, "") },
+			func() (checkout.Session, error) { return a.Fail(ctx, live, s.ID, "") },
+			func() (checkout.Session, error) { return a.Cancel(ctx, live, s.ID) },
+		} {
+			got, err := move()
+			is.True(errors.Is(err, failure))
+			is.Equal(got, checkout.Session{})
+		}
+		failing = "Expire"
+		_, err := a.ExpireDue(ctx, 1)
+		is.True(errors.Is(err, failure))
+		failing = "List"
+		_, err = a.List(ctx, live, checkout.Query{})
+		is.True(errors.Is(err, failure))
+		failing = "Get"
+		_, err = a.Get(ctx, live, s.ID)
+		is.True(errors.Is(err, failure))
+	}
+	failing = "Update"
+	is := is.New(t)
+	for want, err := range map[int]error{503: context.Canceled, 500: errors.New(driverText)} {
+		failure = err
+		is.Equal(a.do("POST", "/v1/checkouts/"+s.ID+"/cancel", "").status, want)
+	}
+	failure = checkout.ErrConflict // without end
+	got := a.do("POST", "/v1/checkouts/"+s.ID+"/cancel", "")
+	is.Equal(got.status, 503)
+	is.Equal(got.header.Get("Retry-After"), "1")
+}
+
+func TestIDsThatNoStoreCanHoldAreNotFound(t *testing.T) {
+	a := newAPI(t, failingStore{memory.New(), func(method string) error { return errors.New(method + " was called") }})
+	for _, id := range []string{"", "a\x00", "\xff", strings.Repeat("a", 256)} {
+		_, err := a.Get(t.Context(), live, id)
+		is.New(t).True(errors.Is(err, checkout.ErrNotFound))
+	}
+}
+
 func TestAbortHandlerIsTheServers(t *testing.T) {
 	is := is.New(t)
 	a := newAPI(t, failingStore{memory.New(), func(string) error { panic(http.ErrAbortHandler) }})
@@ -229,6 +297,8 @@ func TestSecretsNeverAppear(t *testing.T) {
 	for range 3 {
 		send(full, "Authorization: Bearer "+canaries["token"], keyHeader()) // until the store is full
 	}
+	canaryParams := params(live, canaries["key"])
+	canaryParams.UserPhone, canaryParams.Description, canaryParams.SuccessURL = canaries["phone"], canaries["description"], canaries["url"]
 	for _, move := range []func() (checkout.Session, error){
 		func() (checkout.Session, error) { return a.Begin(t.Context(), live, created.id(), "PAY_1") },
 		func() (checkout.Session, error) { return a.Cancel(t.Context(), live, created.id()) },
@@ -236,7 +306,7 @@ func TestSecretsNeverAppear(t *testing.T) {
 		func() (checkout.Session, error) { return a.Complete(t.Context(), live, created.id(), "PAY_2") },
 	} {
 		s, err := move()
-		logger.Info("a host logs what it got", "session", s, "error", err, "params", params(live, canaries["key"]))
+		logger.Info("a host logs what it got", "session", s, "error", err, "params", canaryParams, "all", []checkout.CreateParams{canaryParams}, "sessions", []checkout.Session{s}, "page", checkout.Page{Sessions: []checkout.Session{s}})
 	}
 
 	is := is.New(t)
@@ -256,7 +326,7 @@ func TestSecretsNeverAppear(t *testing.T) {
 		is.True(statuses[status]) // the paths were really walked
 	}
 	is.True(strings.Contains(log.String(), "checkout session created"))
-	is.True(strings.Contains(log.String(), "payment came late"))
+	is.True(strings.Contains(log.String(), `level=WARN msg="payment came late"`))
 	is.True(strings.Contains(log.String(), "two payments claim one checkout session"))
 	for name, secret := range canaries {
 		if i := strings.Index(log.String(), secret); i >= 0 {

@@ -39,6 +39,15 @@ func TestAuthorization(t *testing.T) {
 				is.Equal(got.body["detail"], a.post(mobileMoney, "Authorization:").body["detail"])
 			})
 		}
+		t.Run("answers 401 before it looks at anything else of a route", func(t *testing.T) {
+			is := is.New(t)
+			for _, got := range []response{
+				a.get("/v1/checkouts?limit=0", "Authorization:"), a.get("/v1/checkouts/x", "Authorization:"),
+				a.do("POST", "/v1/checkouts/x/cancel", "", "Authorization:"), a.do("HEAD", "/v1/checkouts", "", "Authorization:"),
+			} {
+				is.Equal(got.status, 401)
+			}
+		})
 		for _, scheme := range []string{"Bearer", "bearer", "BEARER", "Bearer "} {
 			t.Run("takes the scheme as "+scheme, func(t *testing.T) {
 				is.New(t).Equal(a.post(mobileMoney, "Authorization: "+scheme+" "+liveToken).status, 201)
@@ -65,6 +74,12 @@ func TestAuthenticatorFaults(t *testing.T) {
 		}, 503, "unavailable"},
 		{"an account without an ID is a 500", func(*http.Request) (checkout.Account, error) {
 			return checkout.Account{}, nil
+		}, 500, "internal"},
+		{"an account whose ID no store can hold is a 500", func(*http.Request) (checkout.Account, error) {
+			return checkout.Account{ID: "a\x00"}, nil
+		}, 500, "internal"},
+		{"an account whose ID is too long is a 500", func(*http.Request) (checkout.Account, error) {
+			return checkout.Account{ID: strings.Repeat("a", 256)}, nil
 		}, 500, "internal"},
 		{"a panic is a 500", func(*http.Request) (checkout.Account, error) { panic("nil map") }, 500, "internal"},
 	} {
@@ -114,6 +129,9 @@ func TestContentEncoding(t *testing.T) {
 	a := newAPI(t, openSQLite(t))
 	t.Run("accepts identity", func(t *testing.T) {
 		is.New(t).Equal(a.post(mobileMoney, "Content-Encoding: Identity").status, 201)
+	})
+	t.Run("looks at every line", func(t *testing.T) {
+		is.New(t).Equal(a.post(mobileMoney, "Content-Encoding: identity", "Content-Encoding: gzip").status, 415)
 	})
 	for _, encoding := range []string{"gzip", "br", "identity, gzip", "x"} {
 		t.Run("answers 415 to "+encoding, func(t *testing.T) {
@@ -275,6 +293,29 @@ func TestBodyLimit(t *testing.T) {
 		is.Equal(a.send(r).status, 413)
 		is.True(total < 256<<10) // and does not read on for ever
 	})
+	t.Run("tells the smaller limit of a host's middleware", func(t *testing.T) {
+		is := is.New(t)
+		a := newAPI(t, openSQLite(t))
+		a.handler = http.MaxBytesHandler(a.handler, 10)
+		r := createRequest(strings.NewReader(mobileMoney))
+		r.ContentLength = -1
+		got := a.send(r)
+		is.Equal(got.status, 413)
+		is.Equal(got.body["detail"], "the body must have at most 10 bytes")
+	})
+	t.Run("a declared length over the limit ends an HTTP/1 connection, and no HTTP/2 one", func(t *testing.T) {
+		is := is.New(t)
+		r := createRequest(strings.NewReader(padded(64<<10 + 1)))
+		is.Equal(a.send(r).header.Get("Connection"), "close")
+		r.ProtoMajor = 2
+		is.Equal(a.send(r).header.Get("Connection"), "")
+	})
+	t.Run("a great limit of the host's is not a great piece of memory", func(t *testing.T) {
+		a := newAPIWith(t, openSQLite(t), checkout.Config{}, checkout.HandlerConfig{MaxBodyBytes: 16 << 20})
+		r := createRequest(strings.NewReader(mobileMoney))
+		r.ContentLength = 16 << 20 // declared, and not sent
+		is.New(t).Equal(a.send(r).status, 201)
+	})
 	t.Run("takes another limit from the host", func(t *testing.T) {
 		a := newAPIWith(t, openSQLite(t), checkout.Config{}, checkout.HandlerConfig{MaxBodyBytes: 100})
 		is := is.New(t)
@@ -283,7 +324,8 @@ func TestBodyLimit(t *testing.T) {
 	})
 	t.Run("answers 400 to a body that breaks off", func(t *testing.T) {
 		is := is.New(t)
-		r := createRequest(readerFunc(func([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }))
+		// All of a request came, and then the error: what broke off may have gone on.
+		r := createRequest(io.MultiReader(strings.NewReader(mobileMoney), readerFunc(func([]byte) (int, error) { return 0, io.ErrUnexpectedEOF })))
 		got := a.send(r)
 		is.Equal(got.status, 400)
 		is.Equal(got.code(), "invalid_json")

@@ -60,7 +60,7 @@ func TestUnknownPathsAre404BeforeCredentials(t *testing.T) {
 	a := newAPI(t, openSQLite(t))
 	id := a.post(mobileMoney).id()
 	for _, path := range []string{"/", "/v1", "/v1/", "/v2/checkouts", "/v1/checkouts/", "/v1//checkouts", "/V1/checkouts", "/v1/Checkouts",
-		"/v1/checkouts/" + id + "/", "/v1/checkouts/" + id + "/cancel/", "/v1/checkouts/" + id + "/refund",
+		"/v1/checkouts/" + id + "/", "/v1/checkouts/" + id + "/cancel/", "/v1/checkouts/" + id + "/refund", "/v1/checkouts/" + id + "/cancel/x",
 		"/v1/openapi.yaml/", "/v1/openapi.json", "/v1/checkouts/../checkouts"} {
 		t.Run(path, func(t *testing.T) {
 			is := is.New(t)
@@ -186,7 +186,7 @@ func TestListQueryIsStrict(t *testing.T) {
 	a := newAPI(t, openSQLite(t))
 	for _, query := range []string{
 		"status=", "status=paid", "status=Created", "status=created&status=failed",
-		"limit=", "limit=0", "limit=101", "limit=-1", "limit=+5", "limit=5.0", "limit=ten", "limit=1&limit=1", "limit=99999999999999999999",
+		"limit=", "limit=0", "limit=101", "limit=-1", "limit=%2B5", "offset=%2B5", "limit=5%20", "limit=5.0", "limit=ten", "limit=1&limit=1", "limit=99999999999999999999",
 		"offset=", "offset=-1", "offset=x", "offset=0&offset=0", "offset=9223372036854775808",
 		"page=2", "Limit=5", "limit=5&cursor=x", "=", "a;b", "limit=%zz",
 	} {

@@ -26,7 +26,8 @@
 // session, so there is no state in between, no lock, and nothing to clean up.
 //
 // A session that was acknowledged is there after a crash, on a store that is durable. An error that is not
-// [ErrOutcomeUnknown] says that nothing was written. After any error the same call may be made again.
+// [ErrOutcomeUnknown] says that nothing was written. Under an idempotency key the same call may be made again after any
+// error.
 //
 // Amounts are whole numbers of the currency's smallest unit and never pass through floating point. Phone numbers, keys and
 // tokens never appear in full in a log or an error of this package.

@@ -76,7 +76,7 @@ type KeyReusedError struct {
 }
 
 func (e *KeyReusedError) Error() string {
-	return "checkout: idempotency key reused for another request: " + strings.Join(e.Fields, ", ") + " differ from those of session " + e.SessionID
+	return "checkout: idempotency key reused for another request than that of session " + e.SessionID + ": other " + strings.Join(e.Fields, ", ")
 }
 
 // TransitionError says that the table of transitions has no edge between two statuses.

@@ -1,6 +1,7 @@
 package checkout
 
 import (
+	"context"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -23,6 +24,8 @@ var openAPI []byte
 // DefaultMaxBodyBytes is the largest body that is read, unless the host sets another.
 const DefaultMaxBodyBytes = 64 << 10
 
+const maxMaxBodyBytes = 16 << 20
+
 // HandlerConfig is what a host may settle about HTTP. The zero HandlerConfig works.
 type HandlerConfig struct {
 	_ struct{} // keyed literals only
@@ -32,9 +35,10 @@ type HandlerConfig struct {
 	// BasePath is a prefix that the host strips before the handler, such as "/pay" under http.StripPrefix; Location
 	// carries it. "" says that the handler sees the client's path.
 	BasePath string
-	// MaxBodyBytes is the largest body that is read; 0 is 64 KiB.
+	// MaxBodyBytes is the largest body that is read, at most 16 MiB; 0 is 64 KiB. Strict reading of a large body takes
+	// up to 35 times its size in memory for a moment.
 	MaxBodyBytes int64
-	// Logger hears of every answer of 500 and 503 with its cause (Error). Keys, tokens and phone numbers never appear.
+	// Logger hears of every answer of 500 and 503 with its cause: as an error, unless the client has gone. Keys, tokens and phone numbers never appear.
 	// nil is silent.
 	Logger *slog.Logger
 }
@@ -47,10 +51,11 @@ type HandlerConfig struct {
 //	POST /v1/checkouts/{id}/cancel
 //	GET  /v1/openapi.yaml
 //
+// HEAD is answered wherever GET is.
 // Every other path is answered 404, so mount it where these paths reach it unchanged, or strip a prefix and tell it by
 // HandlerConfig.BasePath. Under an [http.ServeMux], mux.Handle("/v1/", handler) does, beside "GET /{$}" rather than "GET /",
 // which the mux finds ambiguous. It needs no router and no middleware: it authenticates, bounds the body and recovers from a
-// panic of a store. Time-outs are the server's (ReadHeaderTimeout, ReadTimeout) and CORS is the host's.
+// panic of a store or an authenticator. Time-outs are the server's (ReadHeaderTimeout, ReadTimeout) and CORS is the host's.
 type Handler struct {
 	checkouts *Checkouts
 	auth      Authenticator
@@ -66,19 +71,19 @@ func NewHandler(c *Checkouts, auth Authenticator, cfg HandlerConfig) (*Handler, 
 	fault := func(field, reason string) {
 		errs = append(errs, &ConfigError{Field: field, Reason: reason})
 	}
-	if c == nil {
-		fault("Checkouts", "must not be nil")
+	if c == nil || c.store == nil {
+		fault("Checkouts", "must be made with New")
 	}
-	if auth == nil {
+	if f, ok := auth.(AuthenticatorFunc); auth == nil || ok && f == nil {
 		fault("Authenticator", "must not be nil")
 	}
 	if p := cfg.BasePath; p != "" {
-		if u, err := url.Parse(p); err != nil || p[0] != '/' || strings.HasPrefix(p, "//") || strings.HasSuffix(p, "/") || u.EscapedPath() != p {
+		if u, err := url.Parse(p); err != nil || p[0] != '/' || strings.HasSuffix(p, "/") || u.EscapedPath() != p {
 			fault("HandlerConfig.BasePath", `must be "", or an escaped path that begins with / and does not end with it`)
 		}
 	}
-	if cfg.MaxBodyBytes < 0 {
-		fault("HandlerConfig.MaxBodyBytes", "must be 0 or more")
+	if cfg.MaxBodyBytes < 0 || cfg.MaxBodyBytes > maxMaxBodyBytes {
+		fault("HandlerConfig.MaxBodyBytes", fmt.Sprintf("must be 0 to %d", maxMaxBodyBytes))
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
@@ -108,8 +113,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		p := problemOf(err)
 		if p.Status >= http.StatusInternalServerError {
-			h.log.LogAttrs(r.Context(), slog.LevelError, "checkout request failed",
-				slog.String("request_id", id), slog.Int("status", p.Status), slog.String("code", p.Code), slog.Any("error", err))
+			h.logFailure(r, id, p, err)
 		}
 		p.RequestID = id
 		a = answer{status: p.Status, contentType: "application/problem+json", header: p.header, body: encode(p)}
@@ -123,6 +127,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodHead {
 		w.Write(a.body) // a client that is gone needs no answer
 	}
+}
+
+// logFailure tells the operator what the client is not told. That a client has gone is nothing to wake anybody for.
+func (h *Handler) logFailure(r *http.Request, id string, p problem, err error) {
+	level := slog.LevelError
+	if errors.Is(r.Context().Err(), context.Canceled) {
+		level = slog.LevelInfo
+	}
+	h.log.LogAttrs(r.Context(), level, "checkout request failed", slog.String("request_id", id),
+		slog.String("method", r.Method), slog.String("route", routeOf(r.URL).pattern()),
+		slog.Int("status", p.Status), slog.String("code", p.Code), slog.Any("error", err))
 }
 
 // answer is a response that is whole before its first byte is written.

@@ -9,7 +9,7 @@ import (
 )
 
 // maxRetries bounds how often a transition reads again after it lost a race. Every loss is another caller's success,
-// and the table has no cycle, so only payments that begin without end can get there.
+// and the table has no cycle, so only payments that begin without end can get there, or a store that is at fault.
 const maxRetries = 100
 
 // Begin tells that a payment was asked of the payer: the session becomes pending and gets the payment's identifier. On
@@ -17,7 +17,8 @@ const maxRetries = 100
 // payment this way. "" keeps what is there.
 //
 // Like every transition it is safe to repeat: what the session already is changes nothing and is no error. The error
-// is a [*TransitionError] where the table of transitions forbids it, wraps [ErrNotFound], or is of the store.
+// is a [*ValidationError], a [*TransitionError] where the table of transitions forbids it, or wraps [ErrNotFound],
+// [ErrConflict] (changed by others without end), [ErrUnavailable], [ErrOutcomeUnknown] or the context's own error.
 func (c *Checkouts) Begin(ctx context.Context, account Account, id, paymentID string) (Session, error) {
 	return c.transition(ctx, account, id, StatusPending, change{
 		check: func(f *faults) { f.text("payment_id", paymentID, MaxIDLength) },
@@ -34,7 +35,8 @@ func (c *Checkouts) Process(ctx context.Context, account Account, id string) (Se
 
 // Complete tells that the payment went through, and records the payment that paid; "" keeps what is there. A session
 // that had expired or been cancelled becomes completed too, marked Late: the money has moved. Completing once more by
-// another payment is a [*PaymentConflictError]; other errors are those of [Checkouts.Begin]. A repeated call answers as
+// another payment is a [*PaymentConflictError], also where the first call named none, since nothing then shows that the
+// two are one; other errors are those of [Checkouts.Begin]. A repeated call answers as
 // the first did, so what the host does once for a payment, such as to deliver, it must itself do once per session.
 func (c *Checkouts) Complete(ctx context.Context, account Account, id, paymentID string) (Session, error) {
 	return c.transition(ctx, account, id, StatusCompleted, change{
@@ -84,12 +86,13 @@ type change struct {
 
 // transition moves a session along one edge of the table by compare-and-swap on its version.
 func (c *Checkouts) transition(ctx context.Context, account Account, id string, to Status, ch change) (Session, error) {
+	var f faults
+	f.account(account)
 	if ch.check != nil {
-		var f faults
 		ch.check(&f)
-		if err := f.err(); err != nil {
-			return Session{}, err
-		}
+	}
+	if err := f.err(); err != nil {
+		return Session{}, err
 	}
 	for range maxRetries {
 		s, err := c.get(ctx, account, id)
@@ -104,7 +107,7 @@ func (c *Checkouts) transition(ctx context.Context, account Account, id string, 
 			return Session{}, err
 		}
 		if !changed {
-			return s.at(now), nil
+			return s, nil // its status is the one asked for, which the clock does not change
 		}
 		s.Version++
 		err = c.store.Update(ctx, s)
@@ -112,12 +115,12 @@ func (c *Checkouts) transition(ctx context.Context, account Account, id string, 
 			continue
 		}
 		if err != nil {
-			return Session{}, fmt.Errorf("checkout: move session to %s: %w", to, err)
+			return Session{}, fmt.Errorf("move session to %s: %w", to, err)
 		}
 		c.logMove(ctx, from, s)
 		return s, nil
 	}
-	return Session{}, fmt.Errorf("checkout: move session to %s: %d attempts: %w", to, maxRetries, ErrConflict)
+	return Session{}, fmt.Errorf("move session to %s: %d attempts: %w", to, maxRetries, ErrConflict)
 }
 
 func (s *Session) move(from, to Status, now time.Time, ch change) (changed bool, err error) {
@@ -158,14 +161,20 @@ func (c *Checkouts) logConflict(ctx context.Context, s Session, err error) {
 // ExpireDue makes permanent what the clock has decided: it moves up to limit sessions of any account that are due to
 // expired and returns them, the longest due first, so that the host can tell whoever waits. Nothing depends on it being
 // called: a session answers expired from its instant on. Any number of instances may sweep at once; each session is
-// returned to one of them. limit is 1 or more.
+// returned to one of them. limit is 1 or more; once a minute with a few hundred is plenty.
+//
+// The error is a [*ValidationError] for the limit, or is the store's. After [ErrOutcomeUnknown] sessions may have been
+// moved that no sweep will return again.
 func (c *Checkouts) ExpireDue(ctx context.Context, limit int) ([]Session, error) {
 	if limit < 1 {
 		return nil, &ValidationError{Fields: []FieldError{{Field: "limit", Code: CodeOutOfRange, Detail: "must be 1 or more"}}}
 	}
 	sessions, err := c.store.Expire(ctx, c.now(), limit)
 	if err != nil {
-		return nil, fmt.Errorf("checkout: expire sessions: %w", err)
+		return nil, fmt.Errorf("expire sessions: %w", err)
+	}
+	if len(sessions) > 0 {
+		c.log.LogAttrs(ctx, slog.LevelInfo, "checkout sessions expired", slog.Int("count", len(sessions)))
 	}
 	return sessions, nil
 }

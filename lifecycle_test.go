@@ -28,7 +28,7 @@ func TestTransitionsAreTheTable(t *testing.T) {
 	is := is.New(t)
 	got := checkout.Transitions()
 	is.Equal(len(got), 7)
-	is.Equal(len(checkout.Statuses()), 7)
+	is.Equal(checkout.Statuses(), []checkout.Status{"created", "pending", "processing", "completed", "failed", "expired", "cancelled"}) // the page's order
 	for from, words := range table {
 		is.Equal(len(got[from]), len(strings.Fields(words)))
 		for _, to := range checkout.Statuses() {
@@ -154,6 +154,46 @@ func TestRepeatedCallbacks(t *testing.T) {
 			same, err := a.Begin(ctx, live, s.ID, "")
 			is.NoErr(err)
 			is.Equal(same, again) // "" keeps what is there
+		})
+		t.Run("Begin without a payment keeps the one of the request", func(t *testing.T) {
+			is := is.New(t)
+			p := params(live, "")
+			p.PaymentID = "ORDER_123"
+			s, _, err := a.Create(ctx, p)
+			is.NoErr(err)
+			s, err = a.Begin(ctx, live, s.ID, "")
+			is.NoErr(err)
+			is.Equal(s.Status, checkout.StatusPending)
+			is.Equal(s.PaymentID, "ORDER_123")
+		})
+		t.Run("Complete by a payment, after one that named none, is a conflict too", func(t *testing.T) {
+			is := is.New(t)
+			s, err := a.Complete(ctx, live, a.mustCreate(live, "").ID, "")
+			is.NoErr(err)
+			_, err = a.Complete(ctx, live, s.ID, "PAY_1")
+			var conflict *checkout.PaymentConflictError
+			is.True(asError(err, &conflict))
+			is.Equal(*conflict, checkout.PaymentConflictError{SessionID: s.ID, Have: "", Got: "PAY_1"})
+		})
+		t.Run("the reason of a failure is on the wire, and null where nobody said", func(t *testing.T) {
+			is := is.New(t)
+			s := reach(t, a, checkout.StatusFailed)
+			is.Equal(a.get("/v1/checkouts/" + s.ID).body["failure_reason"], "no funds")
+			s, err := a.Fail(ctx, live, a.mustCreate(live, "").ID, "")
+			is.NoErr(err)
+			reason, there := a.get("/v1/checkouts/" + s.ID).body["failure_reason"]
+			is.True(there && reason == nil)
+		})
+		t.Run("times are whole microseconds at once", func(t *testing.T) {
+			is := is.New(t)
+			s := a.mustCreate(live, "")
+			a.clock.Advance(1234567)
+			s, err := a.Complete(ctx, live, s.ID, "")
+			is.NoErr(err)
+			is.Equal(s.CompletedAt.Nanosecond()%1000, 0)
+			kept, err := a.Get(ctx, live, s.ID)
+			is.NoErr(err)
+			is.Equal(kept, s)
 		})
 		t.Run("a card session gets its payment by Begin", func(t *testing.T) {
 			is := is.New(t)
@@ -376,6 +416,10 @@ func TestTransitionArguments(t *testing.T) {
 	is.Equal(fields(err), "payment_id malformed")
 	_, err = a.Fail(t.Context(), live, s.ID, strings.Repeat("é", 1001))
 	is.Equal(fields(err), "failure_reason too_long")
+	_, err = a.Begin(t.Context(), checkout.Account{}, s.ID, "\x00")
+	var both *checkout.ValidationError
+	is.True(asError(err, &both))
+	is.Equal(len(both.Fields), 2) // reported together
 	_, err = a.Cancel(t.Context(), checkout.Account{}, s.ID)
 	is.Equal(fields(err), "account missing")
 	_, err = a.Cancel(t.Context(), other, s.ID)

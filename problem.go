@@ -11,8 +11,10 @@ import (
 	"github.com/caisse/checkout/internal/strictjson"
 )
 
-// maxProblemErrors bounds how many faults one answer lists.
-const maxProblemErrors = 32
+const (
+	maxProblemErrors = 32  // faults that one answer lists
+	maxPointedName   = 256 // bytes of a member's name that one answer repeats
+)
 
 // problem is an answer of RFC 9457. Nothing in it comes from the request or from a driver.
 type problem struct {
@@ -107,7 +109,12 @@ func problemOf(err error) problem {
 
 // pointer is a member's name as a JSON Pointer in the form of a URI fragment: RFC 6901 escapes, then percent-encoding of
 // what a fragment may not hold (RFC 3986 section 3.5).
+//
+// A name too long to be a slip is not repeated: the pointer is then that of the whole body.
 func pointer(name string) string {
+	if len(name) > maxPointedName {
+		return "#"
+	}
 	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/?"
 	var b strings.Builder
 	b.WriteString("#/")

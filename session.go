@@ -83,8 +83,8 @@ type Account struct {
 
 // Session is one attempt to take one payment.
 //
-// Its JSON is the shape of the wire, without account, idempotency key and fingerprint; a [Store] must keep its fields
-// in another form. Through log/slog it shows what an operator needs, with the phone number masked.
+// Its JSON is the shape of the wire, which leaves out what a [Store] must keep. Through log/slog and fmt it shows what an
+// operator needs, with the phone number masked; a slice of sessions in a JSON log shows the number, as JSON does.
 type Session struct {
 	// ID is "cs_", then "test", the payer's country or "live", "_", and a UUIDv7 (RFC 9562) without hyphens.
 	ID      string
@@ -132,6 +132,9 @@ func (s Session) Phone() Phone {
 	}
 	return p
 }
+
+// String is what LogValue shows, so that %v and %+v tell no more, also of a slice.
+func (s Session) String() string { return s.LogValue().String() }
 
 // LogValue implements [slog.LogValuer]: no key, no fingerprint, no free text, and the phone number masked.
 func (s Session) LogValue() slog.Value {

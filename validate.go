@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -33,26 +34,29 @@ const (
 // currencyXOF is the one currency of mobile money.
 const currencyXOF = "XOF"
 
-// CreateParams asks for a session. What has no comment is as the contract's table of members says.
+// CreateParams asks for a session. Text is valid UTF-8 without U+0000.
 type CreateParams struct {
 	_ struct{} // keyed literals only
 
 	Account Account
 	// IdempotencyKey makes it safe to send the request again. Choose it once for a payment, before the first try: a
-	// fresh key for every try is a fresh payment for every try. "" is not deduplicated. A UUID, or 1 to 1000
-	// visible ASCII characters without comma.
+	// fresh key for every try is a fresh payment for every try. "" is not deduplicated. A UUID other than the nil and
+	// the max UUID, or 1 to 1000 visible ASCII characters without comma.
 	IdempotencyKey idempotency.Key
 	Amount         int64         // in the smallest unit, 100 to 9007199254740991 or the host's maximum
 	Currency       string        // ISO 4217
 	PaymentMethod  PaymentMethod // "" is MobileMoney
-	UserPhone      string
+	UserPhone      string        // an international mobile number, see ParsePhone; required for mobile money
 	Description    string        // at most 200 code points, no U+0000
 	ExpiresIn      time.Duration // whole seconds, 5 minutes to 24 hours; 0 is 30 minutes
-	SuccessURL     string
-	CancelURL      string
-	PaymentID      string // the host's own, at most 255 code points; "" until it is known
-	CustomerID     string // the host's own, at most 255 code points; a card session without one gets one
+	SuccessURL     string        // absolute http or https URL of at most 2048 code points; required for card
+	CancelURL      string        // as SuccessURL
+	PaymentID      string        // the host's own, at most 255 code points; "" until it is known
+	CustomerID     string        // the host's own, at most 255 code points; a card session without one gets one
 }
+
+// String is what LogValue shows, so that %v and %+v tell no more, also of a slice.
+func (p CreateParams) String() string { return p.LogValue().String() }
 
 // LogValue implements [slog.LogValuer]: no key, no free text, and the phone number masked.
 func (p CreateParams) LogValue() slog.Value {
@@ -89,14 +93,19 @@ func (f faults) err() error {
 	if len(f) == 0 {
 		return nil
 	}
-	rank := func(e FieldError) int {
-		if i := slices.Index(fieldOrder, e.Field); i >= 0 {
-			return i
+	// Unknown members, of which there may be thousands, come last and as they were sent.
+	var known, unknown []FieldError
+	for _, e := range f {
+		if e.Code == CodeUnknownField {
+			unknown = append(unknown, e)
+		} else {
+			known = append(known, e)
 		}
-		return len(fieldOrder)
 	}
-	slices.SortStableFunc(f, func(a, b FieldError) int { return cmp.Compare(rank(a), rank(b)) })
-	return &ValidationError{Fields: f}
+	slices.SortStableFunc(known, func(a, b FieldError) int {
+		return cmp.Compare(slices.Index(fieldOrder, a.Field), slices.Index(fieldOrder, b.Field))
+	})
+	return &ValidationError{Fields: append(known, unknown...)}
 }
 
 // text adds a fault unless s is valid UTF-8 without U+0000 of at most limit code points.
@@ -127,7 +136,6 @@ func (p CreateParams) normalize(f *faults) request {
 	known := !f.has("payment_method")
 	if known && p.PaymentMethod != MobileMoney && p.PaymentMethod != Card {
 		f.add("payment_method", CodeUnsupported, "must be mobile_money or card")
-		known = false
 	}
 	mobileMoney, card := known && p.PaymentMethod == MobileMoney, known && p.PaymentMethod == Card
 
@@ -188,10 +196,13 @@ func (p CreateParams) normalize(f *faults) request {
 	return request{CreateParams: p, phone: phone}
 }
 
+var amountRange = fmt.Sprintf("must be %d to %d", MinAmount, int64(MaxAmount))
+
 var expiresInRange = fmt.Sprintf("must be %d to %d seconds", MinExpiresIn/time.Second, MaxExpiresIn/time.Second)
 
-// redirect adds a fault unless s is a URL that a browser can be sent to and that says where it leads: no user info,
-// which hides the host, no backslash or white space, which browsers repair each in their own way.
+const redirectRule = "must be an absolute http or https URL with a host and without user info"
+
+// redirect adds a fault unless s is a URL that a browser can be sent to and that says where it leads.
 func (f *faults) redirect(field, s string, required bool) {
 	if s == "" {
 		if required {
@@ -200,16 +211,36 @@ func (f *faults) redirect(field, s string, required bool) {
 		return
 	}
 	f.text(field, s, MaxURLLength)
-	const detail = "must be an absolute http or https URL with a host and without user info"
-	u, err := url.Parse(s)
-	switch {
-	case err != nil, u.Hostname() == "", u.User != nil,
-		!strings.EqualFold(u.Scheme, "http") && !strings.EqualFold(u.Scheme, "https"),
-		strings.ContainsFunc(s, func(r rune) bool { return r == '\\' || unicode.IsSpace(r) || unicode.IsControl(r) }):
-		f.add(field, CodeMalformed, detail)
-	case u.Port() != "":
-		if port, err := strconv.Atoi(u.Port()); err != nil || port < 1 || port > 65535 {
-			f.add(field, CodeMalformed, detail)
-		}
+	if !isRedirect(s) {
+		f.add(field, CodeMalformed, redirectRule)
 	}
+}
+
+func isRedirect(s string) bool {
+	if strings.ContainsFunc(s, misleads) {
+		return false
+	}
+	u, err := url.Parse(s) // which brings the scheme to lower case
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || !isHost(u.Hostname()) {
+		return false
+	}
+	port, err := strconv.Atoi(cmp.Or(u.Port(), "443"))
+	return err == nil && 1 <= port && port <= 65535
+}
+
+// misleads reports characters that browsers repair each in their own way, that end an attribute of HTML, or that do not
+// show: a URL must lead where it seems to lead.
+func misleads(r rune) bool {
+	return strings.ContainsRune("\\<>\"`", r) || unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
+}
+
+// isHost accepts names, also of other scripts, and IP addresses.
+func isHost(s string) bool {
+	if _, err := netip.ParseAddr(s); err == nil {
+		return true
+	}
+	inName := func(r rune) bool {
+		return unicode.IsLetter(r) || unicode.IsMark(r) || unicode.IsDigit(r) || r == '.' || r == '-' || r == '_'
+	}
+	return strings.ContainsFunc(s, unicode.IsLetter) && !strings.ContainsFunc(s, func(r rune) bool { return !inName(r) })
 }

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -69,9 +70,15 @@ func wireOf(s Session) wireSession {
 	return w
 }
 
-// MarshalJSON is the session as the handler answers it. Account, idempotency key, fingerprint, lateness and version stay
-// out.
+// MarshalJSON is the session as the handler answers it: without account, idempotency key, fingerprint, lateness and
+// version, and with the phone number in full.
 func (s Session) MarshalJSON() ([]byte, error) { return json.Marshal(wireOf(s)) }
+
+// UnmarshalJSON always fails. What MarshalJSON leaves out cannot be read back, so a store or a cache that kept sessions
+// as JSON would lose their keys.
+func (s *Session) UnmarshalJSON([]byte) error {
+	return errors.New("checkout: a Session cannot be read back from its JSON, which leaves out account, key and version")
+}
 
 type wirePage struct {
 	Sessions   []wireSession `json:"sessions"`
@@ -119,7 +126,8 @@ func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	if r.Body == nil {
 		return nil, nil
 	}
-	body := bytes.NewBuffer(make([]byte, 0, max(r.ContentLength, 0)+bytes.MinRead))
+	// What is declared is believed up to the usual limit only: a host may have set one that no memory holds.
+	body := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), DefaultMaxBodyBytes)+bytes.MinRead))
 	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, h.maxBody))
 	if limit, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, tooLarge(limit.Limit) // ours, or a smaller one of the host
@@ -154,33 +162,30 @@ func decodeCreate(body []byte) (p CreateParams, f faults, err error) {
 	if err != nil {
 		return CreateParams{}, nil, err
 	}
+	var empty []string // members that are "", which Go cannot tell from absent
 	text := func(m strictjson.Member) string {
 		if m.Value.Kind() != strictjson.String {
 			f.add(m.Name, CodeWrongType, "must be a string")
+		} else if m.Value.Text() == "" {
+			empty = append(empty, m.Name)
 		}
 		return m.Value.Text()
 	}
 	amount := false
 	for _, m := range members {
-		null := m.Value.Kind() == strictjson.Null
-		switch m.Name {
-		case "amount", "currency", "user_phone", "payment_method", "success_url", "cancel_url", "description", "expires_in":
-			if null {
-				continue
-			}
+		if m.Value.Kind() == strictjson.Null && slices.Contains(wireMembers, m.Name) {
+			continue
 		}
 		switch m.Name {
 		case "amount":
 			amount = true
-			p.Amount = f.integer(m, "must be 100 to 9007199254740991")
+			p.Amount = f.integer(m, amountRange)
 		case "currency":
 			p.Currency = text(m)
 		case "user_phone":
 			p.UserPhone = text(m)
 		case "payment_method":
-			if p.PaymentMethod = PaymentMethod(text(m)); p.PaymentMethod == "" {
-				f.add(m.Name, CodeUnsupported, "must be mobile_money or card")
-			}
+			p.PaymentMethod = PaymentMethod(text(m))
 		case "success_url":
 			p.SuccessURL = text(m)
 		case "cancel_url":
@@ -202,7 +207,26 @@ func decodeCreate(body []byte) (p CreateParams, f faults, err error) {
 	if !amount {
 		f.add("amount", CodeMissing, "is required")
 	}
+	f.emptyMembers(empty, p.PaymentMethod)
 	return p, f, nil
+}
+
+// wireMembers are those of the contract's table, in its order.
+var wireMembers = fieldOrder[:8]
+
+// emptyMembers refuses "" where a member is optional. Where it is required, "" is as good as absent, and normalize says
+// so; an empty description is absent in both dialects.
+func (f *faults) emptyMembers(names []string, method PaymentMethod) {
+	for _, name := range names {
+		switch {
+		case name == "payment_method":
+			f.add(name, CodeUnsupported, "must be mobile_money or card")
+		case name == "user_phone" && method == Card:
+			f.add(name, CodeMalformed, "must begin with + and the country's calling code")
+		case (name == "success_url" || name == "cancel_url") && method != Card:
+			f.add(name, CodeMalformed, redirectRule)
+		}
+	}
 }
 
 func (f *faults) integer(m strictjson.Member, rangeDetail string) int64 {

@@ -65,7 +65,7 @@ func parseFlags(args []string, output io.Writer) (options, error) {
 		return options{}, badKey
 	}
 	if flags.NArg() > 0 {
-		return options{}, fmt.Errorf("unexpected argument %q; -h lists the flags", flags.Arg(0))
+		return options{}, errors.New("there are arguments beside the flags; -h lists those") // one may be a token
 	}
 	if len(opts.accounts) == 0 {
 		opts.accounts[defaultToken] = checkout.Account{ID: defaultAccount}

@@ -18,7 +18,7 @@ import (
 )
 
 func main() {
-	path := "shop.db"
+	path := "orders.db"
 	if len(os.Args) > 1 {
 		path = os.Args[1]
 	}

@@ -1,0 +1,112 @@
+package checkout_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/idempotency"
+	"github.com/caisse/checkout/store/memory"
+	"github.com/google/uuid"
+	"github.com/matryer/is"
+)
+
+// Sessions outlive a release. If the fingerprint of a request drifted, every retry across a deployment would be refused as
+// another request, so each dialect's is pinned, with every member in a place of its own.
+func TestFingerprintsOfRequestsArePinned(t *testing.T) {
+	is := is.New(t)
+	a := newAPI(t, memory.New())
+	mobile := params(live, "")
+	mobile.Description, mobile.PaymentID, mobile.CustomerID = "Attiéké", "ORDER_123", "CUSTOMER_1"
+	s, _, err := a.Create(t.Context(), mobile)
+	is.NoErr(err)
+	is.Equal(s.Fingerprint, idempotency.Sum(1, "mobile_money", "5000", "XOF", "+22507987654", "Attiéké", "1800", "", "", "ORDER_123", "CUSTOMER_1"))
+
+	byCard := params(live, "")
+	asCard(&byCard)
+	byCard.UserPhone = ""
+	s, _, err = a.Create(t.Context(), byCard)
+	is.NoErr(err)
+	is.Equal(s.Fingerprint, idempotency.Sum(1, "card", "5000", "USD", "", "", "1800", "https://example.com/s", "https://example.com/c", "", ""))
+}
+
+// anotherRelease keeps sessions under the fingerprints of another version of the rules.
+type anotherRelease struct{ checkout.Store }
+
+func (s anotherRelease) Create(ctx context.Context, session checkout.Session) (checkout.Session, bool, error) {
+	session.Fingerprint = idempotency.Sum(9, session.ID)
+	return s.Store.Create(ctx, session)
+}
+
+func TestASessionOfAnotherReleasesRulesIsComparedByItsMembers(t *testing.T) {
+	is := is.New(t)
+	a := newAPI(t, anotherRelease{memory.New()})
+	key := keyHeader()
+	first := a.post(mobileMoney, key)
+	is.Equal(first.status, 201)
+	again := a.post(mobileMoney, key)
+	is.Equal(again.status, 200)
+	is.Equal(again.id(), first.id())
+	is.Equal(a.post(with(t, mobileMoney, "amount", "5001"), key).faults(), []string{"#/amount differs"})
+}
+
+func TestAReusedKeyHandsOutNoSession(t *testing.T) {
+	is := is.New(t)
+	a := newAPI(t, memory.New())
+	key := uuid.NewString()
+	a.mustCreate(live, key)
+	p := params(live, key)
+	p.Amount++
+	s, replayed, err := a.Create(t.Context(), p)
+	is.True(err != nil)
+	is.Equal(s, checkout.Session{})
+	is.True(!replayed)
+	is.True(strings.Contains(err.Error(), "amount"))
+}
+
+func TestACustomerOfTheHostIsKept(t *testing.T) {
+	is := is.New(t)
+	p := params(live, "")
+	asCard(&p)
+	p.CustomerID = "CUSTOMER_1"
+	s, _, err := newAPI(t, memory.New()).Create(t.Context(), p)
+	is.NoErr(err)
+	is.Equal(s.CustomerID, "CUSTOMER_1")
+}
+
+func TestWithStoreKeepsTheConfiguration(t *testing.T) {
+	is := is.New(t)
+	first, second := memory.New(), memory.New()
+	a := newAPIWith(t, first, checkout.Config{MaxAmount: 6000, CardCurrencies: []string{"GBP"}, PhoneRegions: []string{"CI"}}, checkout.HandlerConfig{})
+	moved := a.WithStore(second)
+	s, _, err := moved.Create(t.Context(), params(live, ""))
+	is.NoErr(err)
+	is.Equal(s.TransactionFee, int64(25))
+	is.Equal(s.CreatedAt, a.clock.Now())
+	_, err = a.Get(t.Context(), live, s.ID)
+	is.True(errors.Is(err, checkout.ErrNotFound)) // it is in the other store
+	for _, change := range []func(*checkout.CreateParams){
+		func(p *checkout.CreateParams) { p.Amount = 6001 },
+		func(p *checkout.CreateParams) { p.UserPhone = "+221771234567" },
+		asCard, // in USD
+	} {
+		p := params(live, "")
+		change(&p)
+		_, _, err := moved.Create(t.Context(), p)
+		var invalid *checkout.ValidationError
+		is.True(asError(err, &invalid))
+		is.True(strings.Contains(err.Error(), invalid.Fields[0].Field))
+	}
+}
+
+func TestASessionCannotBeReadBackFromItsJSON(t *testing.T) {
+	is := is.New(t)
+	s := newAPI(t, memory.New()).mustCreate(live, uuid.NewString())
+	text, err := json.Marshal(s)
+	is.NoErr(err)
+	is.True(!strings.Contains(string(text), string(s.IdempotencyKey)))
+	is.True(json.Unmarshal(text, &s) != nil) // rather than half of it
+}
