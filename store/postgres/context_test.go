@@ -1,0 +1,127 @@
+package postgres_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/internal/pgtest"
+	"github.com/caisse/checkout/store/postgres"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/matryer/is"
+)
+
+func TestCallersContext(t *testing.T) {
+	is := is.New(t)
+	url := pgtest.URL(t, "pool_max_conns=1")
+	openURL(t, url)
+	pool := connect(t, url)
+	store, err := postgres.New(pool)
+	is.NoErr(err)
+	tx, err := pool.Begin(t.Context()) // has the only connection
+	is.NoErr(err)
+	defer tx.Rollback(t.Context())
+	s := newSession()
+	for name, call := range map[string]func(context.Context) error{
+		"Get":    func(ctx context.Context) error { _, err := store.Get(ctx, s.Account, s.ID); return err },
+		"List":   func(ctx context.Context) error { _, _, err := store.List(ctx, s.Account, checkout.Query{}); return err },
+		"Expire": func(ctx context.Context) error { _, err := store.Expire(ctx, s.ExpiresAt, 1); return err },
+	} {
+		t.Run("ends "+name+", which waits for a connection", func(t *testing.T) {
+			is := is.New(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error)
+			go func() { done <- call(ctx) }()
+			cancel()
+			is.Equal(kindOf(t, <-done), context.Canceled)
+		})
+	}
+	t.Run("ends Get, which waits for an answer", func(t *testing.T) {
+		is := is.New(t)
+		url := pgtest.URL(t)
+		store, pool := openURL(t, url), connect(t, url)
+		tx, err := pool.Begin(t.Context())
+		is.NoErr(err)
+		defer tx.Rollback(t.Context())
+		_, err = tx.Exec(t.Context(), "lock table checkout_sessions")
+		is.NoErr(err)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { _, err := store.Get(ctx, s.Account, s.ID); done <- err }()
+		await(t, "Get to wait", func() bool {
+			return value[int](t, pool, "select count(*) from pg_locks where relation = 'checkout_sessions'::regclass and not granted") == 1
+		})
+		cancel()
+		is.Equal(kindOf(t, <-done), context.Canceled)
+	})
+	t.Run("does not end a Create that is on its way", func(t *testing.T) {
+		is := is.New(t)
+		url := pgtest.URL(t)
+		store, pool := openURL(t, url), connect(t, url)
+		ctx, cancel := context.WithCancel(t.Context())
+		first := newSession()
+		tx, err := pool.Begin(t.Context())
+		is.NoErr(err)
+		defer tx.Rollback(t.Context())
+		_, _, err = store.WithTx(tx).Create(t.Context(), first)
+		is.NoErr(err)
+		done := make(chan error)
+		go func() { _, _, err := store.Create(ctx, first); done <- err }()
+		await(t, "Create to wait alone", func() bool {
+			return value[int](t, pool, "select count(*) from pg_stat_activity where wait_event = 'transactionid' and query_start < clock_timestamp() - interval '150 ms'") == 1
+		})
+		cancel()
+		is.NoErr(tx.Rollback(t.Context()))
+		is.NoErr(<-done) // the answer came, and it is the truth
+		_, err = store.Get(t.Context(), first.Account, first.ID)
+		is.NoErr(err)
+	})
+	t.Run("is not what ends a batch that waits for a connection in vain", func(t *testing.T) {
+		_, _, err := store.Create(t.Context(), s)
+		is.New(t).Equal(kindOf(t, err), checkout.ErrUnavailable)
+	})
+}
+
+// panicTracer is a host's tracer that panics in the middle of a write, once it is told to.
+type panicTracer struct{ armed bool }
+
+func (p *panicTracer) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	if p.armed {
+		p.armed = false
+		panic("the host's tracer")
+	}
+	return ctx
+}
+func (*panicTracer) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
+func (*panicTracer) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData)     {}
+func (*panicTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+func (*panicTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+func TestHostsPanic(t *testing.T) {
+	is := is.New(t)
+	url := pgtest.URL(t, "pool_max_conns=1")
+	openURL(t, url)
+	config, err := pgxpool.ParseConfig(url)
+	is.NoErr(err)
+	tracer := new(panicTracer)
+	config.ConnConfig.Tracer = tracer
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	is.NoErr(err)
+	t.Cleanup(pool.Close)
+	store, err := postgres.New(pool)
+	is.NoErr(err)
+	s := newSession()
+	tracer.armed = true
+	_, _, err = store.Create(t.Context(), s)
+	is.Equal(kindOf(t, err), checkout.ErrOutcomeUnknown) // who knows how far it came
+	_, created, err := store.Create(t.Context(), s)      // and the store goes on
+	is.NoErr(err)
+	is.True(created)
+	tracer.armed = true
+	s.Version++
+	is.Equal(kindOf(t, store.Update(t.Context(), s)), checkout.ErrOutcomeUnknown)
+	is.NoErr(store.Update(t.Context(), s))
+}

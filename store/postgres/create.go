@@ -1,0 +1,171 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/idempotency"
+	"github.com/caisse/checkout/store/internal/groupcommit"
+	"github.com/jackc/pgx/v5"
+)
+
+// table is the table of sessions, on a pool or in a host's transaction.
+type table struct{ database }
+
+// creation is what became of a session that was to be created.
+type creation struct {
+	held    *checkout.Session // shared by all who hold it, and never changed
+	created bool
+}
+
+type creations = []groupcommit.Result[creation]
+
+// errAlone says of a row that its batch settled nothing about it: nothing was written, and it must go alone.
+var errAlone = errors.New("postgres: must go alone")
+
+// scopedKey is an idempotency key as the table has it.
+type scopedKey struct {
+	account checkout.Account
+	key     idempotency.Key
+}
+
+func keyOf(s *checkout.Session) scopedKey { return scopedKey{s.Account, s.IdempotencyKey} }
+
+func compareKeys(a, b scopedKey) int {
+	return cmp.Or(strings.Compare(a.account.ID, b.account.ID), strings.Compare(string(a.key), string(b.key)))
+}
+
+func (t table) createOne(ctx context.Context, s *checkout.Session) (creation, error) {
+	result := t.create(ctx, []*checkout.Session{s})[0]
+	return result.Value, result.Err
+}
+
+// create writes sessions in one transaction, and has a result for each in their order.
+func (t table) create(ctx context.Context, sessions []*checkout.Session) creations {
+	results := make(creations, len(sessions))
+	var (
+		rows      []int // of sessions, no id and no key twice
+		followers [][2]int
+		ids       = make(map[string]bool, len(sessions))
+		leaders   = make(map[scopedKey]int, len(sessions))
+	)
+	for i, s := range sessions {
+		leader, led := leaders[keyOf(s)]
+		switch {
+		case led:
+			followers = append(followers, [2]int{i, leader})
+		case ids[s.ID]:
+			results[i].Err = errAlone
+		default:
+			rows = append(rows, i)
+			ids[s.ID] = true
+			if s.IdempotencyKey != "" {
+				leaders[keyOf(s)] = i
+			}
+		}
+	}
+	// Instances that write the same keys at once wait for each other in the same order, so that none deadlock.
+	slices.SortFunc(rows, func(a, b int) int { return compareKeys(keyOf(sessions[a]), keyOf(sessions[b])) })
+	t.createRows(ctx, sessions, rows, results)
+
+	// Who came with a key of the same batch learns what it now names. While they waited, it did.
+	for _, f := range followers {
+		if leader := results[f[1]]; leader.Err == nil {
+			results[f[0]].Value.held = leader.Value.held
+		} else {
+			results[f[0]].Err = errAlone
+		}
+	}
+	return results
+}
+
+// createRows writes some of the sessions, and reads back the sessions that hold the keys of those that lost.
+func (t table) createRows(ctx context.Context, sessions []*checkout.Session, rows []int, results creations) {
+	batch := make([]*checkout.Session, len(rows))
+	for n, i := range rows {
+		batch[n] = sessions[i]
+	}
+	written, err := rowsOf(ctx, t.write, statementFor("create", insertLoneRow, insertRowset, batch), pgx.RowTo[string])
+	if err != nil {
+		for _, i := range rows {
+			results[i].Err = err
+		}
+		return
+	}
+	won := make(map[string]bool, len(written))
+	for _, id := range written {
+		won[id] = true
+	}
+	var lost []int
+	for _, i := range rows {
+		if won[sessions[i].ID] {
+			results[i].Value = creation{held: sessions[i], created: true}
+		} else {
+			lost = append(lost, i)
+		}
+	}
+	if len(lost) == 0 {
+		return
+	}
+	if err := t.readBack(ctx, sessions, lost, results); err != nil {
+		for _, i := range lost {
+			results[i] = groupcommit.Result[creation]{Err: err}
+		}
+	}
+}
+
+// byKeys reads the sessions that some keys name.
+var byKeys = `SELECT ` + selected + ` FROM unnest($1::text[], $2::boolean[], $3::text[]) AS u (account, test, idempotency_key)
+JOIN checkout_sessions AS s ON s.account = u.account AND s.test = u.test AND s.idempotency_key = u.idempotency_key`
+
+// taken names the ids that sessions of any account have.
+const taken = `SELECT s.id FROM checkout_sessions AS s WHERE s.id = ANY ($1::text[])`
+
+// readBack tells what kept sessions from being written: a session under the same key, or, which is an error, one with
+// the same id. Its statements see what was committed since the insert began.
+func (t table) readBack(ctx context.Context, sessions []*checkout.Session, lost []int, results creations) error {
+	var (
+		accounts, keys, ids []string
+		tests               []bool
+	)
+	for _, i := range lost {
+		s := sessions[i]
+		accounts, tests, keys = append(accounts, s.Account.ID), append(tests, s.Account.Test), append(keys, string(s.IdempotencyKey))
+	}
+	found, err := rowsOf(ctx, t.read, statement{"read sessions by key", byKeys, []any{accounts, tests, keys}}, scan)
+	if err != nil {
+		return err
+	}
+	held := make(map[scopedKey]*checkout.Session, len(found))
+	for i := range found {
+		held[keyOf(&found[i])] = &found[i]
+	}
+	var unheld []int
+	for _, i := range lost {
+		if s, ok := held[keyOf(sessions[i])]; ok {
+			results[i].Value.held = s
+		} else {
+			unheld, ids = append(unheld, i), append(ids, sessions[i].ID)
+		}
+	}
+	if len(unheld) == 0 {
+		return nil
+	}
+	used, err := rowsOf(ctx, t.read, statement{"look for used ids", taken, []any{ids}}, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	for _, i := range unheld {
+		if id := sessions[i].ID; slices.Contains(used, id) {
+			results[i].Err = fmt.Errorf("postgres: the session id %s is taken", id)
+		} else {
+			results[i].Err = fmt.Errorf("postgres: %w: what held the session's key was removed meanwhile", checkout.ErrUnavailable)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/caisse/checkout"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// phase is how far a call had come when it failed. It decides what a lost connection means.
+type phase int
+
+const (
+	connecting phase = iota // no connection was had
+	asking                  // a statement was sent, but no COMMIT
+	answering               // both were sent, and the answer to the statement is due
+	committing              // the statement was answered, and the answer to the COMMIT is due
+)
+
+// failure is an error of the database, with what it means to the caller of a store. The database's own error stays
+// reachable by errors.As: in a host's transaction it is the host who must act on it.
+type failure struct {
+	doing string
+	kind  error // ErrUnavailable, ErrOutcomeUnknown or the error of the caller's context; nil for a fault
+	cause error
+	again bool // nothing was written, and the same call may well succeed if it is made again at once
+}
+
+func (f *failure) Error() string {
+	if f.kind == nil {
+		return fmt.Sprintf("postgres: %s: %v", f.doing, f.cause)
+	}
+	return fmt.Sprintf("postgres: %s: %v: %v", f.doing, f.kind, f.cause)
+}
+
+func (f *failure) Unwrap() []error {
+	switch {
+	case f.kind == nil:
+		return []error{f.cause}
+	case errors.Is(f.cause, context.DeadlineExceeded), errors.Is(f.cause, context.Canceled):
+		return []error{f.kind} // the store's own deadline is not the caller's
+	}
+	return []error{f.kind, f.cause}
+}
+
+// failed says what an error of the database means: nothing else decides that. The connection is lost when it cannot be
+// used again, and ctx is the caller's.
+func failed(ctx context.Context, doing string, at phase, lost bool, err error) error {
+	f := &failure{doing: doing, cause: err}
+	var pg *pgconn.PgError
+	isPg := errors.As(err, &pg)
+	switch {
+	case isPg && !settled(pg, at), !isPg && lost && at >= answering, errors.Is(err, errWarned):
+		f.kind = checkout.ErrOutcomeUnknown
+	case at <= asking && ctx.Err() != nil:
+		f.kind = ctx.Err()
+	case isPg:
+		f.again = at != connecting && (pg.Code == "40001" || pg.Code == "40P01" || fatal(pg))
+		if fatal(pg) && at != connecting || unavailable(pg.Code) {
+			f.kind = checkout.ErrUnavailable
+		}
+	case lost || at == connecting:
+		f.kind = checkout.ErrUnavailable
+		f.again = at == asking && !pgconn.Timeout(err)
+	}
+	return f
+}
+
+// settled reports whether the server's error tells that nothing was written.
+func settled(pg *pgconn.PgError, at phase) bool {
+	if at <= asking {
+		return true
+	}
+	switch class := pg.Code[:min(2, len(pg.Code))]; {
+	case class == "08", pg.Code == "40003": // said by a pooler that lost the server, or by a server that lost another
+		return false
+	case fatal(pg):
+		// The session was ended. Answers keep their order: if that of the statement is not there, COMMIT was not begun.
+		return at == answering && strings.HasPrefix(pg.Code, "57P")
+	case at == committing:
+		return class != "58" && class != "XX" // after an I/O error or an internal one, anything may be in the log
+	}
+	return true
+}
+
+func fatal(pg *pgconn.PgError) bool {
+	severity := pg.SeverityUnlocalized
+	if severity == "" { // not every server that speaks the protocol sends it
+		severity = pg.Severity
+	}
+	return severity == "FATAL" || severity == "PANIC"
+}
+
+// unavailable reports whether a server that says so is down, full or overloaded, rather than asked something wrong.
+func unavailable(code string) bool {
+	switch code {
+	case "25006", // a standby, or a primary that was made read-only
+		"40001", "40P01", // still, after so many tries
+		"55P03", "57014", // a lock or a statement took too long
+		"57P01", "57P02", "57P03", "57P05": // shut down, crashed, starting, idle for too long
+		return true
+	}
+	return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "53") // connections and resources
+}
+
+// rowFault reports whether a statement for many rows may have failed for one of them: each must then be tried alone.
+func rowFault(err error) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || errors.Is(err, checkout.ErrOutcomeUnknown) {
+		return false
+	}
+	switch pg.Code[:min(2, len(pg.Code))] {
+	case "22", "23", "54", "P0": // data, constraints, limits, and what a host's trigger raises
+		return true
+	}
+	return pg.Code == "55P03" // a row, or a key, that another transaction holds
+}

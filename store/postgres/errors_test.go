@@ -1,0 +1,359 @@
+package postgres_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/internal/pgtest"
+	"github.com/caisse/checkout/store/postgres"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/matryer/is"
+)
+
+// kindOf is which of the errors that tell a caller what to do an error is; nil for any other.
+func kindOf(t *testing.T, err error) error {
+	t.Helper()
+	var found error
+	for _, kind := range []error{
+		checkout.ErrUnavailable, checkout.ErrOutcomeUnknown, checkout.ErrNotFound, checkout.ErrConflict,
+		context.Canceled, context.DeadlineExceeded,
+	} {
+		if errors.Is(err, kind) {
+			if found != nil {
+				t.Errorf("%v is both %v and %v", err, found, kind)
+			}
+			found = kind
+		}
+	}
+	return found
+}
+
+// What a server says within a transaction is said here by triggers: as an INSERT runs, and, deferred, as COMMIT does.
+func TestErrorsOfATransaction(t *testing.T) {
+	const terminate = "perform pg_terminate_backend(pg_backend_pid()); perform pg_sleep(10)"
+	for _, test := range []struct {
+		name, do, in string // in is the statement, COMMIT or either
+		want         error
+		code         string // that errors.As finds
+	}{
+		{"a constraint", "raise exception using errcode = '23514'", "either", nil, "23514"},
+		{"bad data", "raise exception using errcode = '22000'", "either", nil, "22000"},
+		{"a host's own exception", "raise exception 'no'", "either", nil, "P0001"},
+		{"no privilege", "raise exception using errcode = '42501'", "either", nil, "42501"},
+		{"a serialization failure that stays", "raise exception using errcode = '40001'", "either", checkout.ErrUnavailable, "40001"},
+		{"a deadlock that stays", "raise exception using errcode = '40P01'", "either", checkout.ErrUnavailable, "40P01"},
+		{"a full disk", "raise exception using errcode = '53100'", "either", checkout.ErrUnavailable, "53100"},
+		{"no memory", "raise exception using errcode = '53200'", "either", checkout.ErrUnavailable, "53200"},
+		{"a lock that others hold", "raise exception using errcode = '55P03'", "either", checkout.ErrUnavailable, "55P03"},
+		{"a statement that took too long", "raise exception using errcode = '57014'", "either", checkout.ErrUnavailable, "57014"},
+		{"a primary that became read-only", "raise exception using errcode = '25006'", "either", checkout.ErrUnavailable, "25006"},
+		{"a pooler that lost the server", "raise exception using errcode = '08P01'", "either", checkout.ErrOutcomeUnknown, "08P01"},
+		{"a server that does not know", "raise exception using errcode = '40003'", "either", checkout.ErrOutcomeUnknown, "40003"},
+		{"an internal error", "raise exception using errcode = 'XX000'", "statement", nil, "XX000"},
+		{"an internal error", "raise exception using errcode = 'XX000'", "commit", checkout.ErrOutcomeUnknown, "XX000"},
+		{"an I/O error", "raise exception using errcode = '58030'", "statement", nil, "58030"},
+		{"an I/O error", "raise exception using errcode = '58030'", "commit", checkout.ErrOutcomeUnknown, "58030"},
+		{"a session that is ended", terminate, "statement", checkout.ErrUnavailable, "57P01"},
+		{"a session that is ended", terminate, "commit", checkout.ErrOutcomeUnknown, "57P01"},
+	} {
+		for _, in := range []string{"statement", "commit"} {
+			if test.in != in && test.in != "either" {
+				continue
+			}
+			t.Run("tells "+test.name+" in "+in, func(t *testing.T) {
+				is := is.New(t)
+				url := pgtest.URL(t)
+				store, pool := openURL(t, url), connect(t, url)
+				exec(t, pool, "create function say() returns trigger language plpgsql as $$ begin "+test.do+"; return null; end $$")
+				deferred := map[string]string{"statement": "immediate", "commit": "deferred"}[in]
+				exec(t, pool, "create constraint trigger say after insert on checkout_sessions initially "+deferred+" for each row execute function say()")
+				s := newSession()
+				_, created, err := store.Create(t.Context(), s)
+				is.True(!created)
+				is.Equal(kindOf(t, err), test.want)
+				var pg *pgconn.PgError
+				is.True(errors.As(err, &pg))
+				is.Equal(pg.Code, test.code)
+
+				// None of these was written, and the store goes on.
+				_, err = store.Get(t.Context(), s.Account, s.ID)
+				is.Equal(err, checkout.ErrNotFound)
+			})
+		}
+	}
+
+	t.Run("tells a commit that came with a warning", func(t *testing.T) {
+		is := is.New(t)
+		url := pgtest.URL(t)
+		store, pool := openURL(t, url), connect(t, url)
+		exec(t, pool, "create function say() returns trigger language plpgsql as $$ begin raise warning 'careful'; return null; end $$")
+		exec(t, pool, "create constraint trigger say after insert on checkout_sessions initially deferred for each row execute function say()")
+		_, _, err := store.Create(t.Context(), newSession())
+		is.Equal(kindOf(t, err), checkout.ErrOutcomeUnknown)
+	})
+	t.Run("heeds no notice, nor a warning of the statement's", func(t *testing.T) {
+		is := is.New(t)
+		url := pgtest.URL(t)
+		store, pool := openURL(t, url), connect(t, url)
+		exec(t, pool, "create function say() returns trigger language plpgsql as $$ begin raise notice 'hm'; return null; end $$")
+		exec(t, pool, "create function warn() returns trigger language plpgsql as $$ begin raise warning 'hm'; return new; end $$")
+		exec(t, pool, "create constraint trigger say after insert on checkout_sessions initially deferred for each row execute function say()")
+		exec(t, pool, "create trigger warn before insert on checkout_sessions for each row execute function warn()")
+		_, created, err := store.Create(t.Context(), newSession())
+		is.NoErr(err)
+		is.True(created)
+	})
+	t.Run("tries again after a serialization failure or a deadlock", func(t *testing.T) {
+		for _, code := range []string{"40001", "40P01"} {
+			is := is.New(t)
+			url := pgtest.URL(t)
+			store, pool := openURL(t, url), connect(t, url)
+			exec(t, pool, "create sequence tries") // which no rollback takes back
+			exec(t, pool, "create function say() returns trigger language plpgsql as $$ begin if nextval('tries') < 4 then raise exception using errcode = '"+code+"'; end if; return new; end $$")
+			exec(t, pool, "create trigger say before insert or update on checkout_sessions for each row execute function say()")
+			s := newSession()
+			_, created, err := store.Create(t.Context(), s)
+			is.NoErr(err)
+			is.True(created)
+			is.Equal(value[int](t, pool, "select last_value from tries"), 4)
+			exec(t, pool, "alter sequence tries restart")
+			s.Version, s.Status = 2, checkout.StatusPending
+			is.NoErr(store.Update(t.Context(), s))
+			exec(t, pool, "alter sequence tries restart")
+			expired, err := store.Expire(t.Context(), s.ExpiresAt, 10)
+			is.NoErr(err)
+			is.Equal(len(expired), 1)
+		}
+	})
+	t.Run("tells a database that is read-only", func(t *testing.T) {
+		is := is.New(t)
+		url := pgtest.URL(t)
+		openURL(t, url)
+		store := openURL(t, pgtest.With(t, url, "default_transaction_read_only=on")) // with nothing to migrate
+		s := newSession()
+		_, _, err := store.Create(t.Context(), s)
+		is.Equal(kindOf(t, err), checkout.ErrUnavailable)
+		is.Equal(kindOf(t, store.Update(t.Context(), s)), checkout.ErrUnavailable)
+		_, err = store.Expire(t.Context(), s.ExpiresAt, 10)
+		is.Equal(kindOf(t, err), checkout.ErrUnavailable)
+		_, err = store.Get(t.Context(), s.Account, s.ID)
+		is.Equal(err, checkout.ErrNotFound) // reads go on
+	})
+}
+
+// refuse listens as a server that answers every connection with one error, or, without a code, with silence.
+func refuse(t *testing.T, code string) (address string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	is.New(t).NoErr(err)
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			server := pgproto3.NewBackend(conn, conn)
+			server.ReceiveStartupMessage()
+			if code != "" {
+				server.Send(&pgproto3.ErrorResponse{Severity: "FATAL", Code: code, Message: "no"})
+				server.Flush()
+			}
+			conn.Close()
+		}
+	}()
+	return listener.Addr().String()
+}
+
+func TestErrorsOfConnecting(t *testing.T) {
+	for _, test := range []struct {
+		name, address string
+		want          error
+	}{
+		{"a server that is not there", "127.0.0.1:1", checkout.ErrUnavailable},
+		{"a server that hangs up", refuse(t, ""), checkout.ErrUnavailable},
+		{"a server that starts", refuse(t, "57P03"), checkout.ErrUnavailable},
+		{"too many connections", refuse(t, "53300"), checkout.ErrUnavailable},
+		{"a wrong password", refuse(t, "28P01"), nil},
+		{"no such database", refuse(t, "3D000"), nil},
+	} {
+		t.Run("tells "+test.name, func(t *testing.T) {
+			is := is.New(t)
+			url := "postgres://checkout:hunter2@" + test.address + "/shop?sslmode=disable"
+			_, err := postgres.Open(t.Context(), url)
+			is.True(err != nil)
+			is.Equal(kindOf(t, err), test.want)
+			is.True(!strings.Contains(err.Error(), "hunter2"))
+
+			store, err := postgres.New(connect(t, url))
+			is.NoErr(err)
+			s := newSession()
+			_, _, err = store.Create(t.Context(), s)
+			is.True(err != nil)
+			is.Equal(kindOf(t, err), test.want)
+			_, err = store.Get(t.Context(), s.Account, s.ID)
+			is.True(err != nil)
+			is.Equal(kindOf(t, err), test.want)
+		})
+	}
+}
+
+// commitMessage is COMMIT as the store sends it.
+var commitMessage, _ = (&pgproto3.Query{String: "commit"}).Encode(nil)
+
+// cutter makes connections that break around a COMMIT, once it is told to.
+type cutter struct {
+	refused atomic.Bool // the connection does not take the COMMIT
+	dropped atomic.Bool // it takes it, but the server never gets it
+	after   atomic.Bool // the server commits, and its answer is lost
+}
+
+func (c *cutter) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	return &cutConn{Conn: conn, cutter: c}, err
+}
+
+type cutConn struct {
+	net.Conn
+	*cutter
+	cut     bool
+	pending []byte
+}
+
+func (c *cutConn) Write(b []byte) (int, error) {
+	if bytes.Contains(b, commitMessage) {
+		if c.refused.CompareAndSwap(true, false) {
+			c.Close()
+			return 0, io.ErrClosedPipe
+		}
+		if c.dropped.CompareAndSwap(true, false) {
+			c.Close()
+			return len(b), nil
+		}
+		c.cut = c.after.CompareAndSwap(true, false)
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *cutConn) Read(b []byte) (int, error) {
+	if !c.cut {
+		return c.Conn.Read(b)
+	}
+	for {
+		committed := bytes.Index(c.pending, []byte("C\x00\x00\x00\x0bCOMMIT\x00"))
+		if committed == 0 {
+			c.Close()
+			return 0, io.EOF
+		}
+		if committed > 0 {
+			n := copy(b, c.pending[:committed])
+			c.pending = c.pending[n:]
+			return n, nil
+		}
+		more := make([]byte, 4096)
+		n, err := c.Conn.Read(more)
+		if err != nil {
+			return 0, err
+		}
+		c.pending = append(c.pending, more[:n]...)
+	}
+}
+
+func TestLostConnections(t *testing.T) {
+	setUp := func(t *testing.T) (*postgres.Store, *cutter, *pgxpool.Pool) {
+		is := is.New(t)
+		url := pgtest.URL(t)
+		openURL(t, url)
+		cut := new(cutter)
+		pool := connectBy(t, pgtest.With(t, url, "application_name=doomed"), cut.dial)
+		store, err := postgres.New(pool)
+		is.NoErr(err)
+		return store, cut, connect(t, url)
+	}
+	for name, lose := range map[string]func(*cutter){
+		"does not know what became of a COMMIT that never arrived":      func(c *cutter) { c.dropped.Store(true) },
+		"does not know what became of a COMMIT whose answer never came": func(c *cutter) { c.after.Store(true) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			store, cut, pool := setUp(t)
+			first := newSession()
+			lose(cut)
+			committed := cut.after.Load()
+			_, created, err := store.Create(t.Context(), first)
+			is.Equal(kindOf(t, err), checkout.ErrOutcomeUnknown)
+			is.True(!created)
+			is.Equal(value[int](t, pool, "select count(*) from checkout_sessions") == 1, committed)
+
+			again := newSession()
+			again.IdempotencyKey = first.IdempotencyKey
+			held, created, err := store.Create(t.Context(), again)
+			is.NoErr(err)
+			is.Equal(created, !committed) // either way the key names one session
+			is.Equal(held.ID == first.ID, committed)
+
+			held.Version, held.Status = 2, checkout.StatusPending
+			lose(cut)
+			is.Equal(kindOf(t, store.Update(t.Context(), held)), checkout.ErrOutcomeUnknown)
+			lose(cut)
+			_, err = store.Expire(t.Context(), held.ExpiresAt, 1)
+			is.Equal(kindOf(t, err), checkout.ErrOutcomeUnknown)
+		})
+	}
+
+	t.Run("tries again when it knows that COMMIT was not sent", func(t *testing.T) {
+		is := is.New(t)
+		store, cut, _ := setUp(t)
+		s := newSession()
+		cut.refused.Store(true)
+		_, created, err := store.Create(t.Context(), s)
+		is.NoErr(err)
+		is.True(created)
+		is.True(!cut.refused.Load()) // it was refused once
+	})
+
+	t.Run("leaves a server that is the primary no more", func(t *testing.T) {
+		is := is.New(t)
+		url := pgtest.URL(t, "pool_max_conns=1")
+		openURL(t, url)
+		pool := connect(t, url)
+		store, err := postgres.New(pool)
+		is.NoErr(err)
+		exec(t, pool, "set default_transaction_read_only = on") // for as long as this connection lasts
+		_, _, err = store.Create(t.Context(), newSession())
+		is.Equal(kindOf(t, err), checkout.ErrUnavailable)
+		_, created, err := store.Create(t.Context(), newSession())
+		is.NoErr(err)
+		is.True(created)
+	})
+
+	t.Run("goes on, without an error, when its idle connections were ended", func(t *testing.T) {
+		is := is.New(t)
+		store, _, pool := setUp(t)
+		s := newSession()
+		end := func() {
+			exec(t, pool, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'doomed'")
+		}
+		_, _, err := store.Create(t.Context(), s)
+		is.NoErr(err)
+		for range 5 {
+			end()
+			_, err := store.Get(t.Context(), s.Account, s.ID)
+			is.NoErr(err)
+		}
+		for range 5 {
+			end()
+			_, _, err := store.Create(t.Context(), newSession())
+			is.NoErr(err)
+		}
+	})
+}

@@ -1,0 +1,38 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/caisse/checkout"
+)
+
+// expire passes over what another sweep holds. The common table expression is worked out once, however the update is
+// planned: a subquery in its place might be asked again for every row, and each time find others. The account is there
+// for tables that are partitioned by it.
+var expire = `WITH due AS (
+	SELECT s.id, s.account FROM checkout_sessions AS s WHERE s.due_at <= $1
+	ORDER BY s.due_at, s.id LIMIT $2 FOR UPDATE SKIP LOCKED
+) UPDATE checkout_sessions AS s SET status = 'expired', version = s.version + 1
+FROM due WHERE s.id = due.id AND s.account = due.account
+RETURNING ` + selected
+
+// Expire implements [checkout.Store]. Sweeps of any number of instances at once pass over the sessions that others have
+// in hand. One call is one transaction of at most ten seconds, so keep the limit at a few thousand.
+//
+// Where the error is [checkout.ErrOutcomeUnknown] sessions may have expired that no sweep ever returns.
+func (t table) Expire(ctx context.Context, now time.Time, limit int) ([]checkout.Session, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if limit <= 0 {
+		return nil, nil
+	}
+	expired, err := rowsOf(ctx, t.write, statement{"expire", expire, []any{now, int64(limit)}}, scan)
+	slices.SortFunc(expired, func(a, b checkout.Session) int {
+		return cmp.Or(a.ExpiresAt.Compare(b.ExpiresAt), cmp.Compare(a.ID, b.ID))
+	})
+	return expired, err
+}

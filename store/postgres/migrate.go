@@ -1,0 +1,145 @@
+package postgres
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"time"
+
+	"github.com/caisse/checkout/store/internal/migrations"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+//go:embed migrations/*.sql
+var files embed.FS
+
+// Migrations are the numbered files of the schema, 0001_sessions.sql first, for hosts with a migration system of their
+// own. Each may be applied in a transaction. A file that was released never changes. Those that add to the schema leave
+// older programs working; one that cannot ends in _breaking.sql.
+func Migrations() fs.FS {
+	sub, err := fs.Sub(files, "migrations")
+	if err != nil {
+		panic(err) // the path is constant and valid
+	}
+	return sub
+}
+
+// Migrate applies the migrations that the database lacks, each in a transaction of its own, to the first schema of the
+// search path. Which were applied is kept in the table checkout_migrations; with nothing to apply Migrate writes
+// nothing. Any number of instances may call it at once, and an instance that runs already is not disturbed.
+//
+// The error says so when the schema is of a newer release that this one cannot work with. Where the database cannot be
+// reached it is [checkout.ErrUnavailable].
+func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
+	known, err := migrations.Load(Migrations())
+	if err != nil {
+		return err
+	}
+	conn, err := (pooled{pool: pool}).acquire(ctx, "migrate")
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	// Instances that begin together may trip over each other in the catalogues, which know no ON CONFLICT. Whoever
+	// fails finds the work done when it looks again.
+	for n := 1; ; n++ {
+		err := migrate(ctx, conn.Conn(), known)
+		if err == nil {
+			return nil
+		}
+		if n == 4*attempts || !raced(err) {
+			return failed(ctx, "migrate", asking, conn.Conn().IsClosed(), err)
+		}
+		select {
+		case <-time.After(rand.N(100 * time.Millisecond)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func migrate(ctx context.Context, conn *pgx.Conn, known []migrations.Migration) error {
+	applied, err := appliedTo(ctx, conn)
+	if err != nil {
+		return err
+	}
+	for version, name := range applied {
+		if version > len(known) && migrations.Breaking(name) {
+			return fmt.Errorf("the schema has migration %d, %s: this program is too old for it", version, name)
+		}
+	}
+	for _, m := range known {
+		if _, done := applied[m.Version]; done {
+			continue
+		}
+		if err := apply(ctx, conn, m); err != nil {
+			return fmt.Errorf("migration %d, %s: %w", m.Version, m.Name, err)
+		}
+	}
+	return nil
+}
+
+// appliedTo returns the names of the migrations that a database has, by version. Where it has none yet it makes the
+// table for them.
+func appliedTo(ctx context.Context, conn *pgx.Conn) (map[int]string, error) {
+	// Asked first, since even CREATE TABLE IF NOT EXISTS takes a right that a program may lack where all is applied.
+	var there bool
+	if err := conn.QueryRow(ctx, "SELECT to_regclass('checkout_migrations') IS NOT NULL").Scan(&there); err != nil {
+		return nil, err
+	}
+	if !there {
+		_, err := conn.Exec(ctx, `CREATE TABLE checkout_migrations (
+			version    integer PRIMARY KEY,
+			name       text NOT NULL,
+			applied_at timestamptz NOT NULL DEFAULT now()
+		)`)
+		return nil, err
+	}
+	rows, err := conn.Query(ctx, "SELECT version, name FROM checkout_migrations")
+	if err != nil {
+		return nil, err
+	}
+	applied := make(map[int]string)
+	var (
+		version int
+		name    string
+	)
+	_, err = pgx.ForEachRow(rows, []any{&version, &name}, func() error {
+		applied[version] = name
+		return nil
+	})
+	return applied, err
+}
+
+// apply applies one migration, unless another instance does so first. The row that says so is the lock: who
+// comes second waits for the first to commit, and then finds nothing to do, or to fail, and then takes its place.
+func apply(ctx context.Context, conn *pgx.Conn, m migrations.Migration) error {
+	return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, "INSERT INTO checkout_migrations (version, name) VALUES ($1, $2) ON CONFLICT DO NOTHING", m.Version, m.Name)
+		if err != nil || tag.RowsAffected() == 0 {
+			return err
+		}
+		_, err = tx.Exec(ctx, m.SQL)
+		return err
+	})
+}
+
+// raced reports whether a migration failed because another instance was at the same.
+func raced(err error) bool {
+	pg := new(pgconn.PgError)
+	if !errors.As(err, &pg) {
+		return false
+	}
+	switch pg.Code {
+	case "40001", "40P01",
+		"42P07", "42710", "23505", // the table is there by now, or its type is
+		"42P01", "XX000": // not yet visible; "tuple concurrently updated"
+		return true
+	}
+	return false
+}

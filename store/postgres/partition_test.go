@@ -1,0 +1,61 @@
+package postgres_test
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/internal/pgtest"
+	"github.com/caisse/checkout/store/postgres"
+	"github.com/matryer/is"
+)
+
+// A host may partition the table by account with a migration of its own.
+func TestPartitionedTable(t *testing.T) {
+	is := is.New(t)
+	pool := connect(t, pgtest.URL(t))
+	names, err := fs.Glob(postgres.Migrations(), "*.sql")
+	is.NoErr(err)
+	for _, name := range names {
+		sql, err := fs.ReadFile(postgres.Migrations(), name)
+		is.NoErr(err)
+		exec(t, pool, strings.NewReplacer("PRIMARY KEY (id)", "PRIMARY KEY (account, id)", ") WITH (fillfactor = 80);", ") PARTITION BY HASH (account);").Replace(string(sql)))
+	}
+	for n := range 4 {
+		exec(t, pool, fmt.Sprintf("create table checkout_sessions_%d partition of checkout_sessions for values with (modulus 4, remainder %d) with (fillfactor = 80)", n, n))
+	}
+	store, err := postgres.New(pool)
+	is.NoErr(err)
+
+	// All of the contract holds but one thing: an id is only unique within its account. No two sessions have one id
+	// anyway.
+	sessions := newSessions(200)
+	for i := range sessions {
+		sessions[i].Account.ID = fmt.Sprintf("acct_%d", i%7)
+	}
+	for i, a := range createAtOnce(t.Context(), sessions, store) {
+		is.NoErr(a.err)
+		is.True(a.created)
+		is.Equal(a.held, sessions[i])
+	}
+	_, total, err := store.List(t.Context(), checkout.Account{ID: "acct_6"}, checkout.Query{})
+	is.NoErr(err)
+	is.Equal(total, 28)
+	again := newSession()
+	again.Account, again.IdempotencyKey = sessions[3].Account, sessions[3].IdempotencyKey
+	held, created, err := store.Create(t.Context(), again)
+	is.NoErr(err)
+	is.True(!created)
+	is.Equal(held, sessions[3])
+	held.Version, held.Status = 2, checkout.StatusProcessing
+	is.NoErr(store.Update(t.Context(), held))
+	is.Equal(store.Update(t.Context(), held), checkout.ErrConflict)
+	got, err := store.Get(t.Context(), held.Account, held.ID)
+	is.NoErr(err)
+	is.Equal(got, held)
+	expired, err := store.Expire(t.Context(), sessions[199].ExpiresAt, 1000)
+	is.NoErr(err)
+	is.Equal(len(expired), 199) // all but the one that is processing
+}

@@ -1,0 +1,193 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/store/internal/groupcommit"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Batches of 256 rows, up to two of creates and two of updates under way at once: measured, see the benchmarks. More
+// batches at once are smaller ones.
+var groups = groupcommit.Limits{Batch: 256, InFlight: 2}
+
+// What a store of [Open] does where the URL does not say.
+const (
+	openConns          = 16              // connections at most: four for batches, the rest for reads
+	openConnectTimeout = 3 * time.Second // for each host
+	openPingTimeout    = time.Second     // for a connection that was idle
+)
+
+// Store is a [checkout.Store] in PostgreSQL. It is safe for concurrent use, and any number of stores, in any number of
+// processes, may share one database. Make one with [Open] or [New].
+type Store struct {
+	table
+	alone   table // for rows that could not go with a batch
+	creates *groupcommit.Group[*checkout.Session, creation]
+	updates *groupcommit.Group[*checkout.Session, struct{}]
+	owned   *pgxpool.Pool // nil where the pool is the host's
+}
+
+var _ checkout.Store = (*Store)(nil)
+
+// Open connects to a database, brings its schema up to date as [Migrate] does, and returns a store that is ready. The
+// URL is one of [pgxpool.ParseConfig], such as
+//
+//	postgres://checkout@db1,db2/shop?target_session_attrs=read-write&sslmode=verify-full&pool_max_conns=16
+//
+// Where it does not say otherwise, pool_max_conns is 16, connect_timeout 3 (seconds, for each host) and
+// pool_ping_timeout 1s. Close the store to close the connections. Where the database cannot be reached the error is
+// [checkout.ErrUnavailable].
+func Open(ctx context.Context, url string) (*Store, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	// The parsed pool config does not tell its default from what was asked for.
+	if plain, err := pgx.ParseConfig(url); err == nil && plain.RuntimeParams["pool_max_conns"] == "" {
+		config.MaxConns = max(config.MaxConns, openConns)
+	}
+	// A server that vanished without a word must not keep callers waiting for all that they have.
+	config.PingTimeout = cmp.Or(config.PingTimeout, openPingTimeout)
+	config.ConnConfig.ConnectTimeout = cmp.Or(config.ConnConfig.ConnectTimeout, openConnectTimeout)
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	if err := Migrate(ctx, pool); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	s, err := New(pool)
+	if err != nil {
+		pool.Close()
+		return nil, err
+	}
+	s.owned = pool
+	return s, nil
+}
+
+// New returns a store on the host's own pool, which stays the host's to close. It touches no schema: call [Migrate]
+// before, or apply [Migrations] in some other way. The error is about a pool that is nil.
+func New(pool *pgxpool.Pool) (*Store, error) {
+	if pool == nil {
+		return nil, errors.New("postgres: the pool is nil")
+	}
+	s := &Store{
+		table: table{pooled{pool, batchLockTimeout}},
+		alone: table{pooled{pool, loneLockTimeout}},
+	}
+	s.creates = groupcommit.New(groups, s.createBatch)
+	s.updates = groupcommit.New(groups, s.updateBatch)
+	return s, nil
+}
+
+// Close closes the connections of a store of [Open], once the calls under way have ended. Further calls fail with
+// [checkout.ErrUnavailable]. It does nothing to a store of [New], and nothing the second time. The error is always nil.
+func (s *Store) Close() error {
+	if s.owned != nil {
+		s.owned.Close()
+	}
+	return nil
+}
+
+// Create implements [checkout.Store]. Calls at once share a transaction.
+func (s *Store) Create(ctx context.Context, session checkout.Session) (held checkout.Session, created bool, err error) {
+	if err := storable(&session); err != nil {
+		return checkout.Session{}, false, err
+	}
+	session = kept(session)
+	c, err := s.creates.Do(ctx, &session)
+	if errors.Is(err, errAlone) {
+		c, err = s.alone.createOne(ctx, &session)
+	}
+	if err != nil {
+		return checkout.Session{}, false, unpanicked(err)
+	}
+	return *c.held, c.created, nil
+}
+
+// Update implements [checkout.Store]. Calls at once share a transaction.
+func (s *Store) Update(ctx context.Context, session checkout.Session) error {
+	if err := storable(&session); err != nil {
+		return err
+	}
+	session = kept(session)
+	_, err := s.updates.Do(ctx, &session)
+	if errors.Is(err, errAlone) {
+		err = s.alone.updateOne(ctx, &session)
+	}
+	if err != nil {
+		return unpanicked(err)
+	}
+	return nil
+}
+
+// Batches run for several callers, so that no caller's context can end them; they have deadlines of their own. What may
+// be the fault of one row sends every row of the batch to go alone.
+
+func (s *Store) createBatch(sessions []*checkout.Session) []groupcommit.Result[creation] {
+	results := s.create(context.Background(), sessions)
+	for i := range results {
+		if err := results[i].Err; err != nil && rowFault(err) {
+			results[i].Err = errAlone
+		}
+	}
+	return results
+}
+
+func (s *Store) updateBatch(sessions []*checkout.Session) []groupcommit.Result[struct{}] {
+	results := s.update(context.Background(), sessions)
+	for i := range results {
+		if err := results[i].Err; err != nil && rowFault(err) {
+			results[i].Err = errAlone
+		}
+	}
+	return results
+}
+
+// unpanicked says of a batch that panicked what is known of its rows: nothing.
+func unpanicked(err error) error {
+	if panicked := new(groupcommit.PanicError); errors.As(err, &panicked) {
+		return fmt.Errorf("postgres: %w: %w", checkout.ErrOutcomeUnknown, err)
+	}
+	return err
+}
+
+// WithTx returns a store that works in a transaction of the host's, for as long as it lasts: what it writes commits or
+// rolls back with all else that the host does there. Use it from one goroutine at a time.
+//
+// As with every statement in a transaction of PostgreSQL's, an error other than [checkout.ErrNotFound] and
+// [checkout.ErrConflict] leaves the transaction good for nothing but a rollback. The database's own error stays
+// reachable by [errors.As] as a *pgconn.PgError: under REPEATABLE READ or SERIALIZABLE it is the host who must begin
+// again after a 40001, as after a 40P01 under any level. A key stays locked until the host commits, and whoever comes
+// with the same key waits for up to two seconds, so keep such transactions short.
+func (s *Store) WithTx(tx pgx.Tx) checkout.Store { return inTx{table{hosted{tx}}} }
+
+type inTx struct{ table }
+
+func (s inTx) Create(ctx context.Context, session checkout.Session) (held checkout.Session, created bool, err error) {
+	if err := storable(&session); err != nil {
+		return checkout.Session{}, false, err
+	}
+	session = kept(session)
+	c, err := s.createOne(ctx, &session)
+	if err != nil {
+		return checkout.Session{}, false, err
+	}
+	return *c.held, c.created, nil
+}
+
+func (s inTx) Update(ctx context.Context, session checkout.Session) error {
+	if err := storable(&session); err != nil {
+		return err
+	}
+	session = kept(session)
+	return s.updateOne(ctx, &session)
+}

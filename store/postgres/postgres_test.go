@@ -1,0 +1,192 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/internal/pgtest"
+	"github.com/caisse/checkout/store/postgres"
+	"github.com/caisse/checkout/store/storetest"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/matryer/is"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+
+// open opens a store on an empty schema, which ends with the test.
+func open(t testing.TB, settings ...string) *postgres.Store {
+	t.Helper()
+	return openURL(t, pgtest.URL(t, settings...))
+}
+
+func openURL(t testing.TB, url string) *postgres.Store {
+	t.Helper()
+	is := is.New(t)
+	store, err := postgres.Open(t.Context(), url)
+	is.NoErr(err)
+	t.Cleanup(func() { is.NoErr(store.Close()) })
+	return store
+}
+
+// connect connects a pool of the test's own.
+func connect(t testing.TB, url string) *pgxpool.Pool {
+	t.Helper()
+	return connectBy(t, url, nil)
+}
+
+// connectBy connects a pool through dial, which may be nil.
+func connectBy(t testing.TB, url string, dial pgconn.DialFunc) *pgxpool.Pool {
+	t.Helper()
+	is := is.New(t)
+	config, err := pgxpool.ParseConfig(url)
+	is.NoErr(err)
+	if dial != nil {
+		config.ConnConfig.DialFunc = dial
+	}
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	is.NoErr(err)
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+func exec(t testing.TB, pool *pgxpool.Pool, sql string) {
+	t.Helper()
+	if _, err := pool.Exec(t.Context(), sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// value is the one value of a query.
+func value[T any](t testing.TB, pool *pgxpool.Pool, sql string, args ...any) (v T) {
+	t.Helper()
+	if err := pool.QueryRow(t.Context(), sql, args...).Scan(&v); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return v
+}
+
+func TestStore(t *testing.T) {
+	for name, settings := range map[string][]string{
+		"as Open opens it":                     nil,
+		"behind a pooler, by the protocol":     {"default_query_exec_mode=exec", "statement_cache_capacity=0", "description_cache_capacity=0"},
+		"behind a pooler, by plain text":       {"default_query_exec_mode=simple_protocol"},
+		"where REPEATABLE READ is the default": {"default_transaction_isolation=repeatable read"},
+		"where SERIALIZABLE is the default":    {"default_transaction_isolation=serializable"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			url := pgtest.URL(t, settings...)
+			conforms(t, openURL(t, url), connect(t, url))
+		})
+	}
+	t.Run("on a pool of the host's", func(t *testing.T) {
+		is := is.New(t)
+		pool := connect(t, pgtest.URL(t))
+		is.NoErr(postgres.Migrate(t.Context(), pool))
+		store, err := postgres.New(pool)
+		is.NoErr(err)
+		conforms(t, store, pool)
+	})
+}
+
+// conforms runs the suite on one store, which is emptied before each check.
+func conforms(t *testing.T, store checkout.Store, pool *pgxpool.Pool) {
+	t.Helper()
+	storetest.Run(t, func(t *testing.T) checkout.Store {
+		exec(t, pool, "delete from checkout_sessions")
+		return store
+	})
+}
+
+func TestOpen(t *testing.T) {
+	t.Run("refuses a URL that is none", func(t *testing.T) {
+		_, err := postgres.Open(t.Context(), "postgres://localhost:port/")
+		is.New(t).True(err != nil)
+	})
+	t.Run("tells a server that is not there", func(t *testing.T) {
+		_, err := postgres.Open(t.Context(), "postgres://127.0.0.1:1/")
+		is.New(t).True(errors.Is(err, checkout.ErrUnavailable))
+	})
+	t.Run("ends with its context", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := postgres.Open(ctx, pgtest.URL(t))
+		is.New(t).True(errors.Is(err, context.Canceled))
+	})
+}
+
+func TestNew(t *testing.T) {
+	t.Run("refuses no pool", func(t *testing.T) {
+		_, err := postgres.New(nil)
+		is.New(t).True(err != nil)
+	})
+	t.Run("touches no schema", func(t *testing.T) {
+		is := is.New(t)
+		pool := connect(t, pgtest.URL(t))
+		store, err := postgres.New(pool)
+		is.NoErr(err)
+		_, _, err = store.Create(t.Context(), newSession())
+		is.True(err != nil) // there is no table
+		for _, kind := range []error{checkout.ErrUnavailable, checkout.ErrOutcomeUnknown} {
+			is.True(!errors.Is(err, kind)) // which no retry will bring
+		}
+		is.Equal(value[int](t, pool, "select count(*) from pg_tables where schemaname = current_schema()"), 0)
+	})
+	t.Run("works on a pool of one connection", func(t *testing.T) {
+		is := is.New(t)
+		url := pgtest.URL(t, "pool_max_conns=1")
+		openURL(t, url)
+		store, err := postgres.New(connect(t, url))
+		is.NoErr(err)
+		s := newSession()
+		for _, created := range []bool{true, false} { // the second is read back
+			_, got, err := store.Create(t.Context(), s)
+			is.NoErr(err)
+			is.Equal(got, created)
+		}
+	})
+}
+
+func TestClose(t *testing.T) {
+	t.Run("closes what Open opened, and is harmless twice", func(t *testing.T) {
+		is := is.New(t)
+		store := open(t)
+		is.NoErr(store.Close())
+		is.NoErr(store.Close())
+		_, _, err := store.Create(t.Context(), newSession())
+		is.True(errors.Is(err, checkout.ErrUnavailable))
+		_, err = store.Get(t.Context(), checkout.Account{ID: "acct_1"}, "cs_1")
+		is.True(errors.Is(err, checkout.ErrUnavailable))
+	})
+	t.Run("lets calls under way end", func(t *testing.T) {
+		is := is.New(t)
+		url := pgtest.URL(t)
+		store, pool := openURL(t, url), connect(t, url)
+		sessions := newSessions(200)
+		closed := make(chan error)
+		go func() { closed <- store.Close() }()
+		for i, a := range createAtOnce(t.Context(), sessions, store) {
+			there := value[int](t, pool, "select count(*) from checkout_sessions where id = $1", sessions[i].ID)
+			switch kindOf(t, a.err) {
+			case nil:
+				is.NoErr(a.err)
+				is.Equal(there, 1) // acknowledged
+			default:
+				is.Equal(kindOf(t, a.err), checkout.ErrUnavailable)
+				is.Equal(there, 0) // surely not written
+			}
+		}
+		is.NoErr(<-closed)
+	})
+	t.Run("leaves the host's pool open", func(t *testing.T) {
+		is := is.New(t)
+		pool := connect(t, pgtest.URL(t))
+		store, err := postgres.New(pool)
+		is.NoErr(err)
+		is.NoErr(store.Close())
+		is.NoErr(pool.Ping(t.Context()))
+	})
+}

@@ -1,0 +1,115 @@
+package postgres_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/internal/pgtest"
+	"github.com/jackc/pgx/v5"
+	"github.com/matryer/is"
+)
+
+func TestSchema(t *testing.T) {
+	t.Run("orders every text by its bytes, whatever the database's collation", func(t *testing.T) {
+		is := is.New(t)
+		url := pgtest.URL(t)
+		openURL(t, url)
+		is.Equal(value[int](t, connect(t, url), `select count(*) from information_schema.columns
+			where table_schema = current_schema() and table_name = 'checkout_sessions' and data_type = 'text'
+			and collation_name is distinct from 'C'`), 0)
+	})
+
+	t.Run("touches no index when only a status changes", func(t *testing.T) {
+		is := is.New(t)
+		url := pgtest.URL(t)
+		store, pool := openURL(t, url), connect(t, url)
+		s := newSession()
+		_, _, err := store.Create(t.Context(), s)
+		is.NoErr(err)
+		for _, step := range []struct {
+			status checkout.Status
+			hot    int // updates that touched no index
+		}{
+			{checkout.StatusPending, 1},
+			{checkout.StatusProcessing, 0}, // leaves the index of what can still expire
+			{checkout.StatusFailed, 1},
+		} {
+			s.Version++
+			s.Status = step.status
+			tx, err := pool.Begin(t.Context())
+			is.NoErr(err)
+			defer tx.Rollback(t.Context())
+			const counters = "select n_tup_hot_upd from pg_stat_xact_user_tables where relid = 'checkout_sessions'::regclass"
+			before := counted(t, tx, counters)
+			is.NoErr(store.WithTx(tx).Update(t.Context(), s))
+			is.Equal(counted(t, tx, counters)-before, step.hot)
+			is.NoErr(tx.Commit(t.Context()))
+		}
+	})
+
+	t.Run("has an index for every question", func(t *testing.T) {
+		is := is.New(t)
+		url := pgtest.URL(t)
+		store, pool := openURL(t, url), connect(t, url)
+		exec(t, pool, manySessions(20_000))
+		exec(t, pool, "analyze checkout_sessions")
+		account := checkout.Account{ID: "acct_7"}
+		at := value[string](t, pool, "select id from checkout_sessions where account = 'acct_7' limit 1")
+		s, err := store.Get(t.Context(), account, at)
+		is.NoErr(err)
+
+		for _, test := range []struct {
+			index string
+			ask   func(checkout.Store) error
+		}{
+			{"checkout_sessions_pkey", func(in checkout.Store) error { _, err := in.Get(t.Context(), account, s.ID); return err }},
+			{"checkout_sessions_key", func(in checkout.Store) error {
+				_, err := in.GetByKey(t.Context(), account, s.IdempotencyKey)
+				return err
+			}},
+			{"checkout_sessions_key", func(in checkout.Store) error { _, _, err := in.Create(t.Context(), s); return err }},
+			{"checkout_sessions_pkey", func(in checkout.Store) error { s := s; s.Version++; return in.Update(t.Context(), s) }},
+			{"checkout_sessions_list", func(in checkout.Store) error {
+				_, _, err := in.List(t.Context(), account, checkout.Query{})
+				return err
+			}},
+			{"checkout_sessions_payment", func(in checkout.Store) error {
+				_, _, err := in.List(t.Context(), account, checkout.Query{PaymentID: "pay_7"})
+				return err
+			}},
+			{"checkout_sessions_due", func(in checkout.Store) error { _, err := in.Expire(t.Context(), s.ExpiresAt, 10); return err }},
+		} {
+			tx, err := pool.BeginTx(t.Context(), pgx.TxOptions{})
+			is.NoErr(err)
+			defer tx.Rollback(t.Context())
+			indexScans := "select pg_stat_get_xact_numscans('" + test.index + "'::regclass)"
+			const tableScans = "select seq_scan from pg_stat_xact_user_tables where relid = 'checkout_sessions'::regclass"
+			indexBefore, tableBefore := counted(t, tx, indexScans), counted(t, tx, tableScans)
+			is.NoErr(test.ask(store.WithTx(tx)))
+			is.True(counted(t, tx, indexScans) > indexBefore)   // asked the index
+			is.Equal(counted(t, tx, tableScans)-tableBefore, 0) // and nothing but indexes
+			is.NoErr(tx.Rollback(t.Context()))
+		}
+	})
+}
+
+// counted is one of the counters that a connection keeps of its own work.
+func counted(t *testing.T, tx pgx.Tx, sql string) (n int) {
+	t.Helper()
+	is.New(t).NoErr(tx.QueryRow(t.Context(), sql).Scan(&n))
+	return n
+}
+
+// manySessions inserts n sessions of a hundred accounts, most of them completed and a few due.
+func manySessions(n int) string {
+	return fmt.Sprintf(`insert into checkout_sessions (
+		id, account, test, idempotency_key, fingerprint, status, amount, currency,
+		payment_method, user_phone, payment_id, customer_id, description, success_url, cancel_url,
+		created_at, expires_at, failure_reason, transaction_fee, late, version
+	) select
+		'cs_ci_' || md5(n::text), 'acct_' || n %% 100, false, md5('key' || n)::uuid::text, sha256(n::text::bytea) || '\x01', case when n %% 50 = 0 then 'created' else 'completed' end, 5000, 'XOF',
+		'mobile_money', '+2250707987654', 'pay_' || n, '', '', '', '',
+		now() - n * interval '1 second', now() + (1000 - n) * interval '1 second', '', 25, false, 1
+	from generate_series(1, %d) as n`, n)
+}

@@ -1,0 +1,245 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const (
+	connectTimeout = 5 * time.Second  // for a connection from the pool
+	answerTimeout  = 10 * time.Second // for a read, or for a write from its first byte to the answer to its COMMIT
+	attempts       = 5                // of a call that fails for others' sake
+
+	// A row that another transaction holds would hold up all that share its batch: after this long each goes alone.
+	batchLockTimeout = 100 * time.Millisecond
+	loneLockTimeout  = 2 * time.Second
+)
+
+// statement is one statement and what it is for.
+type statement struct {
+	doing, sql string
+	args       []any
+}
+
+// database is where statements run. What it returns is a [failure].
+type database interface {
+	// read runs a statement that writes nothing, and gives its rows to collect.
+	read(ctx context.Context, st statement, collect func(pgx.Rows) error) error
+	// write runs a statement as a transaction. What was collected holds only if there is no error.
+	write(ctx context.Context, st statement, collect func(pgx.Rows) error) error
+}
+
+// rowsOf runs a statement and returns its rows.
+func rowsOf[T any](ctx context.Context, run func(context.Context, statement, func(pgx.Rows) error) error, st statement, to pgx.RowToFunc[T]) ([]T, error) {
+	var all []T
+	err := run(ctx, st, func(rows pgx.Rows) (err error) {
+		all, err = pgx.CollectRows(rows, to)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// pooled runs each statement on a connection of the pool's, and again where that may help.
+type pooled struct {
+	pool        *pgxpool.Pool
+	lockTimeout time.Duration // of writes
+}
+
+func (p pooled) read(ctx context.Context, st statement, collect func(pgx.Rows) error) error {
+	return persist(ctx, st.doing, func() error {
+		conn, err := p.acquire(ctx, st.doing)
+		if err != nil {
+			return err
+		}
+		defer conn.Release()
+		bounded, cancel := context.WithTimeout(ctx, answerTimeout)
+		defer cancel()
+		rows, err := conn.Query(bounded, st.sql, st.args...)
+		if err == nil {
+			err = collect(rows)
+		}
+		if err != nil {
+			return failed(ctx, st.doing, asking, conn.Conn().IsClosed(), err)
+		}
+		return nil
+	})
+}
+
+func (p pooled) write(ctx context.Context, st statement, collect func(pgx.Rows) error) error {
+	return persist(ctx, st.doing, func() error {
+		conn, err := p.acquire(ctx, st.doing)
+		if err != nil {
+			return err
+		}
+		defer conn.Release()
+		// What is on its way can no longer be called back, only cut off, and then nobody knows what became of it.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
+		defer cancel()
+		return p.transact(ctx, conn.Conn(), st, collect)
+	})
+}
+
+// transact runs one statement as one transaction in one round trip. The isolation is the same whatever the database's
+// default: with READ COMMITTED a session that another instance has just written under the same key is passed over,
+// where REPEATABLE READ would fail.
+//
+// COMMIT follows the statement without waiting for its answer; after an error it rolls back. It is sent and
+// answered below pgx's Tx for two reasons. The warning that a wait for a standby was cancelled comes with success, and
+// on the host's own pool nothing else would show it. And when COMMIT takes too long, the connection is closed without a
+// request to cancel: that would end a wait for a standby, and make visible, to be replayed, what no standby has.
+func (p pooled) transact(ctx context.Context, conn *pgx.Conn, st statement, collect func(pgx.Rows) error) error {
+	var batch pgx.Batch
+	batch.Queue("begin isolation level read committed")
+	batch.Queue(fmt.Sprintf("set local lock_timeout = %d", p.lockTimeout.Milliseconds()))
+	batch.Queue(st.sql, st.args...)
+	answers := conn.SendBatch(ctx, &batch)
+
+	server := conn.PgConn()
+	sent := server.IsBusy() // else it failed before
+	if sent {
+		server.Frontend().SendQuery(&pgproto3.Query{String: "commit"})
+		if err := server.Frontend().Flush(); err != nil {
+			hangUp(conn)
+			if pgconn.SafeToRetry(err) { // not a byte was written, so what came before is rolled back
+				return failed(ctx, st.doing, asking, true, err)
+			}
+			return failed(ctx, st.doing, committing, true, err)
+		}
+	}
+	err := answer(answers, batch.Len(), collect)
+	if !sent {
+		return failed(ctx, st.doing, asking, conn.IsClosed(), err)
+	}
+	if conn.IsClosed() {
+		return failed(ctx, st.doing, answering, true, err)
+	}
+	unsettled := settle(ctx, conn)
+	var pg *pgconn.PgError
+	switch {
+	case errors.As(err, &pg): // COMMIT then rolled back, whatever it said
+		if pg.Code == "25006" {
+			hangUp(conn) // a primary no more: the next connection may find the one that is
+		}
+		return failed(ctx, st.doing, answering, conn.IsClosed(), err)
+	case unsettled != nil:
+		return failed(ctx, st.doing, committing, conn.IsClosed(), unsettled)
+	case err != nil: // rows that came and could not be read are committed all the same
+		return failed(ctx, st.doing, committing, true, err)
+	}
+	return nil
+}
+
+// answer reads the answers to a batch, of which the last one's rows are wanted, and returns the first error.
+func answer(answers pgx.BatchResults, n int, collect func(pgx.Rows) error) (err error) {
+	defer func() {
+		if closed := answers.Close(); err == nil {
+			err = closed
+		}
+	}()
+	for range n - 1 {
+		if _, err := answers.Exec(); err != nil {
+			return err
+		}
+	}
+	rows, err := answers.Query()
+	if err != nil {
+		return err
+	}
+	return collect(rows)
+}
+
+var (
+	errWarned     = errors.New("committed with a warning")
+	errRolledBack = errors.New("rolled back")
+)
+
+// settle reads the answer to COMMIT. Only without an error is the transaction committed, and as durable as the server
+// is told to make it.
+func settle(ctx context.Context, conn *pgx.Conn) error {
+	var err error
+	for {
+		message, lost := conn.PgConn().ReceiveMessage(ctx)
+		if lost != nil {
+			hangUp(conn)
+			return lost
+		}
+		switch message := message.(type) {
+		case *pgproto3.NoticeResponse:
+			if message.SeverityUnlocalized == "WARNING" || message.Severity == "WARNING" {
+				err = fmt.Errorf("%w: %s", errWarned, message.Message)
+			}
+		case *pgproto3.ErrorResponse:
+			err = pgconn.ErrorResponseToPgError(message)
+		case *pgproto3.CommandComplete:
+			if string(message.CommandTag) == "ROLLBACK" {
+				err = errRolledBack
+			}
+		case *pgproto3.ReadyForQuery:
+			return err
+		}
+	}
+}
+
+// hangUp closes a connection at once.
+func hangUp(conn *pgx.Conn) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	conn.Close(ctx)
+}
+
+func (p pooled) acquire(ctx context.Context, doing string) (*pgxpool.Conn, error) {
+	bounded, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	conn, err := p.pool.Acquire(bounded)
+	if err != nil {
+		return nil, failed(ctx, doing, connecting, false, err)
+	}
+	return conn, nil
+}
+
+// persist makes a call again while that may help: after a serialization failure, a deadlock, or when a connection of
+// the pool's turned out to be dead.
+func persist(ctx context.Context, doing string, call func() error) error {
+	for n := 1; ; n++ {
+		err := call()
+		var f *failure
+		if !errors.As(err, &f) || !f.again || n == attempts {
+			return err
+		}
+		select {
+		case <-time.After(rand.N(time.Millisecond << n)): // apart from whom it met
+		case <-ctx.Done():
+			return &failure{doing: doing, kind: ctx.Err(), cause: err}
+		}
+	}
+}
+
+// hosted runs statements in a host's transaction, which the host commits.
+type hosted struct{ tx pgx.Tx }
+
+func (h hosted) read(ctx context.Context, st statement, collect func(pgx.Rows) error) error {
+	rows, err := h.tx.Query(ctx, st.sql, st.args...)
+	if err == nil {
+		err = collect(rows)
+	}
+	if err != nil {
+		ended := errors.Is(err, pgx.ErrTxClosed) // then its connection is someone else's
+		return failed(ctx, st.doing, asking, !ended && h.tx.Conn().IsClosed(), err)
+	}
+	return nil
+}
+
+func (h hosted) write(ctx context.Context, st statement, collect func(pgx.Rows) error) error {
+	return h.read(ctx, st, collect)
+}

@@ -1,0 +1,232 @@
+package sqlite_test
+
+import (
+	"bufio"
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/idempotency"
+	"github.com/caisse/checkout/store/sqlite"
+)
+
+// The test binary runs itself as a child that a test can kill. What the child is to do stands in its environment.
+const (
+	childRole = "CHECKOUT_SQLITE_CHILD"
+	childPath = "CHECKOUT_SQLITE_PATH"
+	childFrom = "CHECKOUT_SQLITE_FROM"
+)
+
+func TestMain(m *testing.M) {
+	role := os.Getenv(childRole)
+	if role == "" {
+		os.Exit(m.Run())
+	}
+	var from int64
+	if _, err := fmt.Sscan(os.Getenv(childFrom), &from); err != nil {
+		panic(err)
+	}
+	if err := runChild(role, os.Getenv(childPath), from); err != nil {
+		fmt.Println("error", err)
+		os.Exit(1)
+	}
+}
+
+// roles are what a child may be told to do, beside "create" and "sweep": to die at a point of its first create, of its
+// migration or of its first sweep.
+var roles = map[string]func(f *faulty){
+	"die before the insert":           func(f *faulty) { f.begun = die },
+	"die between insert and commit":   func(f *faulty) { f.commit = func(driver.Tx) error { die(); return nil } },
+	"die after commit, before answer": func(f *faulty) { f.commit = func(tx driver.Tx) error { _ = tx.Commit(); die(); return nil } },
+	"die within a migration":          func(f *faulty) { f.query = dieAt("INSERT INTO checkout_migrations") },
+	"die before a migration's commit": func(f *faulty) { f.query = dieAt("COMMIT") },
+	"die before a sweep's commit":     func(f *faulty) { f.commit = func(driver.Tx) error { die(); return nil } },
+	"die after a sweep's commit":      func(f *faulty) { f.commit = func(tx driver.Tx) error { _ = tx.Commit(); die(); return nil } },
+}
+
+// die ends the process as kill -9 does: nothing is flushed, closed or deferred.
+func die() {
+	if p, err := os.FindProcess(os.Getpid()); err == nil {
+		_ = p.Kill()
+	}
+	select {}
+}
+
+func dieAt(statement string) func(string) {
+	return func(query string) {
+		if strings.HasPrefix(query, statement) {
+			die()
+		}
+	}
+}
+
+// runChild writes a line for each outcome that the store has acknowledged: "session" with number and id.
+func runChild(role, path string, from int64) error {
+	ctx := context.Background()
+	if hook := roles[role]; hook != nil {
+		db, faults, err := newFaultyPool(path)
+		if err != nil {
+			return err
+		}
+		migrating := strings.Contains(role, "migration")
+		if migrating {
+			hook(faults)
+		}
+		if err := sqlite.Migrate(ctx, db); err != nil {
+			return err
+		}
+		s, err := sqlite.New(db)
+		if err != nil {
+			return err
+		}
+		if !migrating {
+			hook(faults)
+		}
+		if strings.Contains(role, "sweep") {
+			return sweep(ctx, s)
+		}
+		return acknowledge(ctx, s, from)
+	}
+	s, err := sqlite.Open(ctx, path)
+	if err != nil {
+		return err
+	}
+	if role == "sweep" {
+		return errors.Join(sweep(ctx, s), s.Close())
+	}
+	const callers = 16
+	var next atomic.Int64
+	next.Store(from)
+	errs := make(chan error, callers)
+	for range callers {
+		go func() {
+			for {
+				if err := acknowledge(ctx, s, next.Add(1)-1); err != nil {
+					errs <- err
+					return
+				}
+			}
+		}()
+	}
+	return <-errs
+}
+
+// acknowledge creates the nth session.
+func acknowledge(ctx context.Context, s checkout.Store, n int64) error {
+	held, _, err := s.Create(ctx, numbered(n))
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Printf("session %d %s\n", n, held.ID) // one write: lines of several goroutines do not mix
+	return err
+}
+
+func sweep(ctx context.Context, s checkout.Store) error {
+	for {
+		expired, err := s.Expire(ctx, time.Now().Add(time.Hour), 3)
+		if err != nil || len(expired) == 0 {
+			return err
+		}
+		for _, session := range expired {
+			fmt.Println("expired", 0, session.ID)
+		}
+	}
+}
+
+// numbered is the session that is to be the nth, whoever makes it: each try has an id of its own, and all have one key.
+func numbered(n int64) checkout.Session {
+	session, err := freshSession()
+	if err != nil {
+		panic(err)
+	}
+	session.IdempotencyKey = numberedKey(n)
+	return session
+}
+
+func numberedKey(n int64) idempotency.Key {
+	return idempotency.Key(uuid.NewSHA1(uuid.NameSpaceOID, fmt.Append(nil, n)).String())
+}
+
+// child is a process that runs runChild.
+type child struct {
+	tb   testing.TB
+	cmd  *exec.Cmd
+	done chan struct{} // closed when its output has ended
+
+	mu    sync.Mutex
+	lines []string
+	heard *sync.Cond // a line came, or the end
+}
+
+func startChild(tb testing.TB, role, path string, from int64) *child {
+	tb.Helper()
+	c := &child{tb: tb, cmd: exec.Command(os.Args[0]), done: make(chan struct{})}
+	c.heard = sync.NewCond(&c.mu)
+	c.cmd.Env = append(os.Environ(), childRole+"="+role, childPath+"="+path, fmt.Sprint(childFrom, "=", from))
+	c.cmd.Stderr = os.Stderr
+	out, err := c.cmd.StdoutPipe()
+	if err == nil {
+		err = c.cmd.Start()
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { c.kill() })
+	go c.listen(out)
+	return c
+}
+
+func (c *child) listen(out io.Reader) {
+	defer close(c.done)
+	for r := bufio.NewReader(out); ; {
+		line, err := r.ReadString('\n')
+		c.mu.Lock()
+		if err == nil { // a line that was cut short is no acknowledgement
+			c.lines = append(c.lines, strings.TrimSpace(line))
+		}
+		c.heard.Broadcast()
+		c.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// await waits until the child has written n lines or has ended.
+func (c *child) await(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.lines) < n {
+		select {
+		case <-c.done:
+			return
+		default:
+			c.heard.Wait()
+		}
+	}
+}
+
+// wait waits for the child to end by itself and returns its lines.
+func (c *child) wait() []string {
+	<-c.done
+	_ = c.cmd.Wait() // killed, mostly
+	return c.lines
+}
+
+// kill kills the child and returns its lines.
+func (c *child) kill() []string {
+	_ = c.cmd.Process.Kill()
+	return c.wait()
+}

@@ -1,0 +1,135 @@
+package sqlite
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/idempotency"
+)
+
+// encodeID is how an id is kept: the documented form, cs_ci_<32 hex digits>, as the 16 bytes of its UUID and then "ci",
+// which halves it and keeps ids of one millisecond together whatever their countries are; any other id as it is.
+func encodeID(id string) any {
+	scope, digits, _ := strings.Cut(strings.TrimPrefix(id, "cs_"), "_")
+	if len(digits) != 2*uuidSize {
+		return id
+	}
+	b := make([]byte, uuidSize, uuidSize+len(scope))
+	if _, err := hex.Decode(b, []byte(digits)); err != nil {
+		return id
+	}
+	if b = append(b, scope...); idOf(b) != id { // upper case, or another prefix
+		return id
+	}
+	return b
+}
+
+// idOf is the id that b was made of. idText is the same in SQL, for the order of ids is that of their text.
+func idOf(b []byte) string {
+	return "cs_" + string(b[uuidSize:]) + "_" + hex.EncodeToString(b[:uuidSize])
+}
+
+const idText = `CASE typeof(id) WHEN 'blob' THEN 'cs_' || CAST(substr(id, 17) AS TEXT) || '_' || lower(hex(substr(id, 1, 16))) ELSE id END`
+
+const uuidSize = len(uuid.UUID{})
+
+func decodeID(kept any) (string, error) {
+	switch kept := kept.(type) {
+	case string:
+		return kept, nil
+	case []byte:
+		if len(kept) >= uuidSize {
+			return idOf(kept), nil
+		}
+	}
+	return "", fmt.Errorf("a kept id cannot be read: %T", kept)
+}
+
+// encodeKey is how an idempotency key is kept: a UUID in lower case as its 16 bytes, any other as it is, none as NULL.
+func encodeKey(key idempotency.Key) any {
+	if key == "" {
+		return nil
+	}
+	if id, err := uuid.Parse(string(key)); err == nil && id.String() == string(key) {
+		return id[:]
+	}
+	return string(key)
+}
+
+func decodeKey(kept any) (idempotency.Key, error) {
+	switch kept := kept.(type) {
+	case nil:
+		return "", nil
+	case string:
+		return idempotency.Key(kept), nil
+	case []byte:
+		if len(kept) == uuidSize {
+			return idempotency.Key(uuid.UUID(kept).String()), nil
+		}
+	}
+	return "", fmt.Errorf("a kept idempotency key cannot be read: %T", kept)
+}
+
+// statuses are kept as their place in this list. It grows at its end only.
+var statuses = [...]checkout.Status{
+	checkout.StatusCreated, checkout.StatusPending, checkout.StatusProcessing, checkout.StatusCompleted,
+	checkout.StatusFailed, checkout.StatusExpired, checkout.StatusCancelled,
+}
+
+// statusExpired is the place of expired. The two before processing are those that expire.
+const (
+	statusProcessing = 2
+	statusExpired    = 5
+)
+
+func encodeStatus(s checkout.Status) (int64, error) {
+	for code, status := range statuses {
+		if s == status {
+			return int64(code), nil
+		}
+	}
+	return 0, fmt.Errorf("%q is no status", s)
+}
+
+func decodeStatus(code int64) (checkout.Status, error) {
+	if code < 0 || code >= int64(len(statuses)) {
+		return "", fmt.Errorf("status %d is not known: a newer program wrote it", code)
+	}
+	return statuses[code], nil
+}
+
+var errTimeRange = errors.New("a time is out of range")
+
+// The instants that microseconds in 64 bits can tell.
+var (
+	firstInstant = time.UnixMicro(math.MinInt64)
+	lastInstant  = time.UnixMicro(math.MaxInt64)
+)
+
+// encodeTime cuts to whole microseconds.
+func encodeTime(t time.Time) (int64, error) {
+	if t.Before(firstInstant) || t.After(lastInstant) {
+		return 0, errTimeRange
+	}
+	return t.UnixMicro(), nil
+}
+
+// microsAt is encodeTime for a question, which any instant may be part of.
+func microsAt(t time.Time) int64 {
+	switch {
+	case t.Before(firstInstant):
+		return math.MinInt64
+	case t.After(lastInstant):
+		return math.MaxInt64
+	}
+	return t.UnixMicro()
+}
+
+func decodeTime(micros int64) time.Time { return time.UnixMicro(micros).UTC() }

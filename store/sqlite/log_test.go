@@ -1,0 +1,81 @@
+package sqlite_test
+
+import (
+	"context"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/matryer/is"
+
+	"github.com/caisse/checkout"
+)
+
+func TestLog(t *testing.T) {
+	t.Run("does not grow for ever, though readers come and go", func(t *testing.T) {
+		is := is.New(t)
+		path := newPath(t)
+		s := open(t, path)
+		ctx, stop := context.WithCancel(t.Context())
+		var readers, writers sync.WaitGroup
+		for range 3 {
+			readers.Go(func() {
+				for ctx.Err() == nil {
+					_, _, _ = s.List(ctx, merchant, checkout.Query{Limit: 5})
+				}
+			})
+		}
+		const callers, each, size = 8, 60, 400_000
+		for range callers {
+			writers.Go(func() {
+				for range each {
+					session := fresh(t)
+					session.Description = strings.Repeat("d", size)
+					create(t, s, session)
+				}
+			})
+		}
+		writers.Wait()
+		stop()
+		readers.Wait()
+		log, err := os.Stat(path + "-wal")
+		is.NoErr(err)
+		t.Logf("%d MB were written, the log has %d MB", callers*each*size>>20, log.Size()>>20)
+		is.True(log.Size() < 100<<20)
+		_, total, err := s.List(t.Context(), merchant, checkout.Query{Limit: 1})
+		is.NoErr(err)
+		is.Equal(total, callers*each)
+		is.NoErr(s.Close())
+		sound(t, path)
+	})
+	t.Run("outgrows its bound while a reader needs it, and no longer", func(t *testing.T) {
+		is := is.New(t)
+		path := newPath(t)
+		s := open(t, path)
+		write := func(megabytes int) {
+			for range megabytes {
+				session := fresh(t)
+				session.Description = strings.Repeat("d", 1<<20)
+				create(t, s, session)
+			}
+		}
+		write(1)
+		reader, err := hostPool(t, hostDSN(path)).BeginTx(t.Context(), reading)
+		is.NoErr(err)
+		var n int
+		is.NoErr(reader.QueryRow("SELECT count(*) FROM checkout_sessions").Scan(&n))
+		write(90)
+		log, err := os.Stat(path + "-wal")
+		is.NoErr(err)
+		grown := log.Size()
+		is.True(grown > 80<<20)
+		is.NoErr(reader.QueryRow("SELECT count(*) FROM checkout_sessions").Scan(&n))
+		is.Equal(n, 1) // the reader sees what it saw
+		is.NoErr(reader.Rollback())
+		write(90)
+		log, err = os.Stat(path + "-wal")
+		is.NoErr(err)
+		is.True(log.Size() < grown+60<<20) // it started over, instead of growing on
+	})
+}

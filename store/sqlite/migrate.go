@@ -1,0 +1,134 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/caisse/checkout/store/internal/migrations"
+
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+//go:embed migrations/*.sql
+var files embed.FS
+
+// Migrations is the schema as numbered SQL files, 0001_name.sql and so on at its root, for hosts that have a migration
+// system of their own. A file that was released never changes. All tables, indexes and views begin with checkout_.
+//
+// Use either these or [Migrate] on one database, never both: Migrate does not know what another system has applied.
+func Migrations() fs.FS {
+	sub, err := fs.Sub(files, "migrations")
+	if err != nil {
+		panic(err) // the name is valid
+	}
+	return sub
+}
+
+// Migrate brings the tables of this package, in the host's own database, up to date. It does so in one transaction, so it
+// is done whole or not at all, and once, whoever else tries at the same time. Where there is nothing to do it writes nothing
+// and takes no lock.
+//
+// A database that a newer program has migrated is fine, as long as the older can live with what was added; if not, the
+// error says so. Tables of a database that is not this package's to write get [checkout.ErrUnavailable].
+//
+// What was applied is kept in a table of its own, checkout_migrations. PRAGMA user_version, which others use, is the
+// host's.
+func Migrate(ctx context.Context, db *sql.DB) error {
+	known, err := migrations.Load(Migrations())
+	if err != nil {
+		return fmt.Errorf("sqlite: %w", err)
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return failed(ctx, "migrate", err)
+	}
+	defer conn.Close()
+	waiting, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	return failed(ctx, "migrate", patiently(waiting, func() error {
+		if due, err := missing(ctx, conn, known); err != nil || len(due) == 0 {
+			return err
+		}
+		return exclusively(ctx, conn, func() error { return apply(ctx, conn, known) })
+	}))
+}
+
+// apply applies what is missing, and writes down that it did.
+func apply(ctx context.Context, conn *sql.Conn, known []migrations.Migration) error {
+	if _, err := conn.ExecContext(ctx, makeVersions); err != nil {
+		return err
+	}
+	due, err := missing(ctx, conn, known) // somebody else may have been quicker
+	if err != nil {
+		return err
+	}
+	for _, m := range due {
+		if _, err := conn.ExecContext(ctx, m.SQL); err != nil {
+			return fmt.Errorf("%04d_%s: %w", m.Version, m.Name, err)
+		}
+		_, err := conn.ExecContext(ctx, `INSERT INTO checkout_migrations (version, name, applied_at) VALUES (?, ?, ?)`,
+			m.Version, m.Name, time.Now().UnixMicro())
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const makeVersions = `CREATE TABLE IF NOT EXISTS checkout_migrations (
+	version    INTEGER PRIMARY KEY,
+	name       TEXT    NOT NULL,
+	applied_at INTEGER NOT NULL -- microseconds since 1970 in UTC
+) STRICT`
+
+// missing are the migrations of known that were not applied. It refuses a newer schema that known cannot live with.
+func missing(ctx context.Context, conn *sql.Conn, known []migrations.Migration) ([]migrations.Migration, error) {
+	var tables int
+	err := conn.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'checkout_migrations'`).Scan(&tables)
+	if err != nil || tables == 0 {
+		return known, err
+	}
+	rows, err := conn.QueryContext(ctx, `SELECT version, name FROM checkout_migrations ORDER BY version`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	applied := 0
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&applied, &name); err != nil {
+			return nil, err
+		}
+		if applied > len(known) && migrations.Breaking(name) {
+			return nil, fmt.Errorf("a newer program has migrated the database with %04d_%s, which this one cannot work with: update it", applied, name)
+		}
+	}
+	return known[min(applied, len(known)):], rows.Err()
+}
+
+// exclusively runs f in a transaction that holds the database's write lock from the beginning, whatever the DSN says.
+func exclusively(ctx context.Context, conn *sql.Conn, f func() error) (err error) {
+	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	defer func() {
+		if err == nil {
+			return
+		}
+		_, undone := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+		if undone != nil && code(undone) != sqlite3.SQLITE_ERROR { // SQLITE_ERROR: the failure has rolled back already
+			err = errors.Join(err, undone, conn.Raw(func(any) error { return driver.ErrBadConn })) // not back into the pool
+		}
+	}()
+	if err := f(); err != nil {
+		return err
+	}
+	_, err = conn.ExecContext(ctx, "COMMIT")
+	return err
+}

@@ -1,0 +1,208 @@
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/matryer/is"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/store/sqlite"
+)
+
+func TestOpen(t *testing.T) {
+	t.Run("takes any path as it is", func(t *testing.T) {
+		for _, name := range []string{
+			"a b.db", "a?b=c.db", "a#b.db", "100%.db", "%20%3f.db", "a&b;c=d,e+f.db", `it's "quoted".db`, "é\u0301🛒.db", "a\nb.db", "-.db", "~.db",
+			"?_synchronous=OFF", "x.db?vfs=none", ":memory:.db", "\xff.db",
+		} {
+			is := is.New(t)
+			dir := t.TempDir()
+			s := open(t, filepath.Join(dir, name))
+			session := create(t, s, fresh(t))
+			is.NoErr(s.Close())
+			entries, err := os.ReadDir(dir)
+			is.NoErr(err)
+			is.Equal(len(entries), 1)         // no other file was made
+			is.Equal(entries[0].Name(), name) // it has the name that was given
+			kept(t, open(t, filepath.Join(dir, name)), session)
+		}
+	})
+	t.Run("takes a path within the working directory, wherever that moves", func(t *testing.T) {
+		is := is.New(t)
+		dir := t.TempDir()
+		t.Chdir(dir)
+		s := open(t, "checkouts.db")
+		session := create(t, s, fresh(t))
+		t.Chdir(t.TempDir())
+		var wg sync.WaitGroup
+		for range 32 { // more than one connection is opened
+			wg.Go(func() { kept(t, s, session) })
+		}
+		wg.Wait()
+		_, err := os.Stat(filepath.Join(dir, "checkouts.db"))
+		is.NoErr(err)
+	})
+	t.Run("makes files that only their owner can read", func(t *testing.T) {
+		if runtime.GOOS == "windows" {
+			t.Skip("Windows has no modes")
+		}
+		is := is.New(t)
+		path := newPath(t)
+		create(t, open(t, path), fresh(t))
+		for _, file := range []string{path, path + "-wal", path + "-shm"} {
+			found, err := os.Stat(file)
+			is.NoErr(err)
+			is.Equal(found.Mode().Perm(), fs.FileMode(0o600))
+		}
+	})
+	t.Run("leaves the mode of a file that is there", func(t *testing.T) {
+		if runtime.GOOS == "windows" {
+			t.Skip("Windows has no modes")
+		}
+		is := is.New(t)
+		path := newPath(t)
+		is.NoErr(os.WriteFile(path, nil, 0o640))
+		is.NoErr(os.Chmod(path, 0o640)) // whatever the umask is
+		create(t, open(t, path), fresh(t))
+		found, err := os.Stat(path)
+		is.NoErr(err)
+		is.Equal(found.Mode().Perm(), fs.FileMode(0o640))
+	})
+	t.Run("shares the file with tables of the host", func(t *testing.T) {
+		is := is.New(t)
+		path := newPath(t)
+		db := hostPool(t, hostDSN(path))
+		_, err := db.Exec("CREATE TABLE orders (id INTEGER PRIMARY KEY); PRAGMA user_version = 7; PRAGMA application_id = 11")
+		is.NoErr(err)
+		create(t, open(t, path), fresh(t))
+		var version, application int
+		is.NoErr(db.QueryRow("SELECT user_version, application_id FROM pragma_user_version, pragma_application_id").Scan(&version, &application))
+		is.Equal([]int{version, application}, []int{7, 11}) // they are the host's
+	})
+	t.Run("lets many open one new file at once", func(t *testing.T) {
+		is := is.New(t)
+		path := newPath(t)
+		const stores = 8
+		var wg sync.WaitGroup
+		errs := make([]error, stores)
+		for i := range stores {
+			wg.Go(func() {
+				var s *sqlite.Store
+				if s, errs[i] = sqlite.Open(t.Context(), path); errs[i] != nil {
+					return
+				}
+				_, _, err := s.Create(t.Context(), fresh(t))
+				errs[i] = errors.Join(err, s.Close())
+			})
+		}
+		wg.Wait()
+		is.NoErr(errors.Join(errs...))
+		_, total, err := open(t, path).List(t.Context(), merchant, checkout.Query{})
+		is.NoErr(err)
+		is.Equal(total, stores)
+	})
+
+	t.Run("refuses", func(t *testing.T) {
+		dir := t.TempDir()
+		notes := filepath.Join(dir, "notes.txt")
+		if err := os.WriteFile(notes, []byte(strings.Repeat("these are notes ", 100)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for name, test := range map[string]struct{ path, says string }{
+			"an empty path":              {"", "the path is empty"},
+			"a database in memory":       {":memory:", "store/memory"},
+			"a DSN":                      {"file:checkouts.db?mode=rwc", "not a DSN"},
+			"a folder that is not there": {filepath.Join(dir, "none", "checkouts.db"), "make it first"},
+			"a folder":                   {dir, "is a folder"},
+			"a file that is no database": {notes, "not a database"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				is := is.New(t)
+				s, err := sqlite.Open(t.Context(), test.path)
+				is.True(err != nil)
+				is.True(s == nil)
+				is.True(strings.Contains(err.Error(), test.says)) // it says what to do
+				entries, readErr := os.ReadDir(dir)
+				is.NoErr(readErr)
+				is.Equal(len(entries), 1) // nothing was made
+			})
+		}
+		is := is.New(t)
+		found, err := os.ReadFile(notes)
+		is.NoErr(err)
+		is.Equal(len(found), 1600) // what is no database is left alone
+	})
+	t.Run("says that the folder is missing to a program too", func(t *testing.T) {
+		is := is.New(t)
+		_, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "none", "checkouts.db"))
+		is.True(errors.Is(err, fs.ErrNotExist))
+	})
+	t.Run("ends with its context, and the store does not", func(t *testing.T) {
+		is := is.New(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		s, err := sqlite.Open(ctx, newPath(t))
+		is.NoErr(err)
+		t.Cleanup(func() { _ = s.Close() })
+		cancel()
+		create(t, s, fresh(t))
+		_, err = sqlite.Open(ctx, newPath(t))
+		is.True(errors.Is(err, context.Canceled))
+	})
+}
+
+func TestNew(t *testing.T) {
+	t.Run("touches no schema, and says what is missing", func(t *testing.T) {
+		is := is.New(t)
+		db := hostPool(t, hostDSN(newPath(t)))
+		_, err := sqlite.New(db)
+		is.True(err != nil)
+		is.True(strings.Contains(err.Error(), "Migrate"))
+		is.Equal(tables(t, db), []string(nil))
+	})
+	for setting, says := range map[[2]string]string{
+		{"_synchronous", "OFF"}:     "_synchronous=FULL",
+		{"_synchronous", "NORMAL"}:  "_synchronous=FULL",
+		{"_journal_mode", "OFF"}:    "_journal_mode=WAL",
+		{"_journal_mode", "MEMORY"}: "_journal_mode=WAL",
+	} {
+		t.Run("refuses a pool with "+strings.Join(setting[:], "="), func(t *testing.T) {
+			is := is.New(t)
+			db := hostPool(t, hostDSN(newPath(t), setting[:]...))
+			is.NoErr(sqlite.Migrate(t.Context(), db))
+			_, err := sqlite.New(db)
+			is.True(err != nil)
+			is.True(strings.Contains(err.Error(), says)) // it says what to do
+		})
+	}
+	t.Run("takes a pool with SQLite's own settings", func(t *testing.T) {
+		s := migrated(t, hostPool(t, "file:"+newPath(t)))
+		kept(t, s, create(t, s, fresh(t)))
+	})
+}
+
+// tables are the names of all that db's schema has.
+func tables(tb testing.TB, db *sql.DB) (names []string) {
+	tb.Helper()
+	rows, err := db.Query("SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			tb.Fatal(err)
+		}
+		names = append(names, name)
+	}
+	return names
+}

@@ -1,0 +1,183 @@
+package sqlite_test
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/matryer/is"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/store/sqlite"
+	"github.com/caisse/checkout/store/storetest"
+)
+
+func TestStore(t *testing.T) {
+	t.Run("opened", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) checkout.Store { return open(t, newPath(t)) })
+	})
+	t.Run("on a pool of the host", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) checkout.Store { return migrated(t, hostPool(t, hostDSN(newPath(t)))) })
+	})
+	t.Run("on a pool of one connection", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) checkout.Store {
+			db := hostPool(t, hostDSN(newPath(t)))
+			db.SetMaxOpenConns(1)
+			return migrated(t, db)
+		})
+	})
+	t.Run("on a pool with a rollback journal and deferred transactions", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) checkout.Store {
+			return migrated(t, hostPool(t, hostDSN(newPath(t), "_journal_mode", "DELETE", "_txlock", "deferred")))
+		})
+	})
+	t.Run("in memory", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) checkout.Store {
+			db := hostPool(t, ":memory:")
+			db.SetMaxOpenConns(1)
+			return migrated(t, db)
+		})
+	})
+	t.Run("as two stores on one file", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) checkout.Store {
+			path := newPath(t)
+			return &alternating{stores: [2]checkout.Store{open(t, path), open(t, path)}}
+		})
+	})
+	t.Run("as two stores on one pool", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) checkout.Store {
+			db := hostPool(t, hostDSN(newPath(t)))
+			return &alternating{stores: [2]checkout.Store{migrated(t, db), migrated(t, db)}}
+		})
+	})
+	t.Run("within a transaction of the host", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) checkout.Store {
+			db := hostPool(t, hostDSN(newPath(t)))
+			return &transactional{migrated(t, db), db}
+		})
+	})
+}
+
+func TestReopening(t *testing.T) {
+	is := is.New(t)
+	path := newPath(t)
+	first := open(t, path)
+	session := create(t, first, fresh(t))
+	is.NoErr(first.Close())
+	second := open(t, path)
+	kept(t, second, session)
+	again := fresh(t)
+	again.IdempotencyKey = session.IdempotencyKey
+	held, created, err := second.Create(t.Context(), again)
+	is.NoErr(err)
+	is.True(!created)       // the key outlives the process
+	is.Equal(held, session) // and names the same session
+}
+
+func TestClose(t *testing.T) {
+	t.Run("leaves one file behind", func(t *testing.T) {
+		is := is.New(t)
+		path := newPath(t)
+		s := open(t, path)
+		create(t, s, fresh(t))
+		is.NoErr(s.Close())
+		for _, more := range []string{"-wal", "-shm", "-journal"} {
+			_, err := os.Stat(path + more)
+			is.True(errors.Is(err, os.ErrNotExist)) // the log was moved into the file
+		}
+	})
+	t.Run("is harmless twice", func(t *testing.T) {
+		is := is.New(t)
+		s := open(t, newPath(t))
+		is.NoErr(s.Close())
+		is.NoErr(s.Close())
+	})
+	for name, make := range map[string]func(t *testing.T) *sqlite.Store{
+		"an opened store": func(t *testing.T) *sqlite.Store { return open(t, newPath(t)) },
+		"a host's store":  func(t *testing.T) *sqlite.Store { return migrated(t, hostPool(t, hostDSN(newPath(t)))) },
+	} {
+		t.Run("makes every call to "+name+" unavailable", func(t *testing.T) {
+			is := is.New(t)
+			s := make(t)
+			session := create(t, s, fresh(t))
+			is.NoErr(s.Close())
+			unavailable(t, s, session)
+		})
+	}
+	t.Run("leaves the host's pool open", func(t *testing.T) {
+		is := is.New(t)
+		db := hostPool(t, hostDSN(newPath(t)))
+		s := migrated(t, db)
+		session := create(t, s, fresh(t))
+		is.NoErr(s.Close())
+		again, err := sqlite.New(db)
+		is.NoErr(err)
+		kept(t, again, session)
+	})
+	t.Run("waits for the writes under way", func(t *testing.T) {
+		is := is.New(t)
+		path := newPath(t)
+		s := open(t, path)
+		const callers = 32
+		results := make(chan result, callers)
+		for range callers {
+			session := fresh(t)
+			go func() {
+				_, created, err := s.Create(t.Context(), session)
+				results <- result{session, created, err}
+			}()
+		}
+		first := <-results
+		is.NoErr(first.err)
+		is.NoErr(s.Close())
+		all := []result{first}
+		for range callers - 1 {
+			all = append(all, <-results)
+		}
+		reopened := open(t, path)
+		for _, r := range all {
+			if r.err == nil {
+				is.True(r.created)
+				kept(t, reopened, r.session)
+				continue
+			}
+			is.True(errors.Is(r.err, checkout.ErrUnavailable)) // came too late
+			absent(t, reopened, r.session)
+		}
+	})
+}
+
+type result struct {
+	session checkout.Session
+	created bool
+	err     error
+}
+
+// unavailable wants each method to say so, and nothing else.
+func unavailable(t *testing.T, s checkout.Store, session checkout.Session) {
+	t.Helper()
+	is := is.New(t)
+	is.Helper()
+	_, created, err := s.Create(t.Context(), fresh(t))
+	is.True(!created)
+	errs := []error{err}
+	_, err = s.Get(t.Context(), session.Account, session.ID)
+	errs = append(errs, err)
+	_, err = s.GetByKey(t.Context(), session.Account, session.IdempotencyKey)
+	errs = append(errs, err, s.Update(t.Context(), next(session)))
+	_, _, err = s.List(t.Context(), session.Account, checkout.Query{})
+	errs = append(errs, err)
+	_, err = s.Expire(t.Context(), session.ExpiresAt, 10)
+	for _, err := range append(errs, err) {
+		is.True(errors.Is(err, checkout.ErrUnavailable))
+		is.True(!errors.Is(err, checkout.ErrNotFound) && !errors.Is(err, checkout.ErrOutcomeUnknown))
+		is.True(strings.HasPrefix(err.Error(), "sqlite: "))
+	}
+}
+
+// next is the session's next version, pending.
+func next(session checkout.Session) checkout.Session {
+	session.Status, session.PaymentID, session.Version = checkout.StatusPending, "ORDER_123", session.Version+1
+	return session
+}

@@ -1,0 +1,187 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/idempotency"
+)
+
+// querier runs statements: a pool, a transaction, or either with its statements prepared.
+type querier interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+const (
+	insertAccount = `INSERT INTO checkout_accounts (account, test) VALUES (?, ?) ON CONFLICT DO NOTHING`
+	ownerOf       = `SELECT num FROM checkout_accounts WHERE account = ? AND test = ?`
+	selectByID    = `SELECT ` + columns + ` FROM checkout_sessions WHERE id = ? AND owner = (` + ownerOf + `)`
+	selectByKey   = `SELECT ` + columns + ` FROM checkout_sessions WHERE idempotency_key = ? AND owner = (` + ownerOf + `)`
+	sessionExists = `SELECT 1 FROM checkout_sessions WHERE id = ? AND owner = (` + ownerOf + `)`
+
+	// expireSessions returns in no order.
+	expireSessions = `UPDATE checkout_sessions SET status = 5, version = version + 1
+		WHERE num IN (SELECT num FROM checkout_sessions WHERE status < 2 AND expires_at <= ? ORDER BY expires_at, ` + idText + ` LIMIT ?)
+		RETURNING (SELECT account FROM checkout_accounts WHERE num = owner), (SELECT test FROM checkout_accounts WHERE num = owner), ` + columns
+)
+
+// errIDTaken says that another session has the id, under another key or none.
+var errIDTaken = errors.New("the session id is taken")
+
+// owners remembers the numbers of accounts within one transaction.
+type owners map[checkout.Account]int64
+
+// of returns the number of the account, which gets one if it has none. It begins with a write, so that a transaction
+// that was begun deferred takes its lock here, where SQLite still waits for it.
+func (o owners) of(ctx context.Context, q querier, account checkout.Account) (int64, error) {
+	if owner, ok := o[account]; ok {
+		return owner, nil
+	}
+	if _, err := q.ExecContext(ctx, insertAccount, account.ID, account.Test); err != nil {
+		return 0, err
+	}
+	var owner int64
+	if err := q.QueryRowContext(ctx, ownerOf, account.ID, account.Test).Scan(&owner); err != nil {
+		return 0, err
+	}
+	o[account] = owner
+	return owner, nil
+}
+
+// create is [checkout.Store]'s, within a transaction, of a row by its insertion. Where it has not created the session, r has
+// become the one that the key names.
+func create(ctx context.Context, q querier, o owners, r *row, query string, values []any) (created bool, err error) {
+	account := r.session.Account
+	owner, err := o.of(ctx, q, account)
+	if err != nil {
+		return false, err
+	}
+	values[0] = owner
+	result, err := q.ExecContext(ctx, query, values...)
+	if err != nil {
+		return false, err
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 1 {
+		return err == nil, err
+	}
+	r.session, err = getByKey(ctx, q, account, r.session.IdempotencyKey)
+	if errors.Is(err, checkout.ErrNotFound) {
+		return false, errIDTaken
+	}
+	return false, err
+}
+
+// update is [checkout.Store]'s, within a transaction.
+func update(ctx context.Context, q querier, r *row) error {
+	result, err := q.ExecContext(ctx, updateSession, r.changes()...)
+	if err != nil {
+		return err
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 1 {
+		return err
+	}
+	var found int
+	s := &r.session
+	err = q.QueryRowContext(ctx, sessionExists, encodeID(s.ID), s.Account.ID, s.Account.Test).Scan(&found)
+	if errors.Is(err, sql.ErrNoRows) {
+		return checkout.ErrNotFound
+	}
+	return cmp.Or(err, checkout.ErrConflict)
+}
+
+// expire is [checkout.Store]'s, within a transaction.
+func expire(ctx context.Context, q querier, now time.Time, limit int) ([]checkout.Session, error) {
+	var account checkout.Account
+	expired, err := scanAll(ctx, q, func(rows *sql.Rows) (checkout.Session, error) {
+		s, err := scan(rows, account, &account.ID, &account.Test)
+		s.Account = account
+		return s, err
+	}, expireSessions, microsAt(now), limit)
+	slices.SortFunc(expired, func(a, b checkout.Session) int {
+		return cmp.Or(a.ExpiresAt.Compare(b.ExpiresAt), strings.Compare(a.ID, b.ID))
+	})
+	return expired, err
+}
+
+func get(ctx context.Context, q querier, account checkout.Account, id string) (checkout.Session, error) {
+	return one(q.QueryRowContext(ctx, selectByID, encodeID(id), account.ID, account.Test), account)
+}
+
+func getByKey(ctx context.Context, q querier, account checkout.Account, key idempotency.Key) (checkout.Session, error) {
+	return one(q.QueryRowContext(ctx, selectByKey, encodeKey(key), account.ID, account.Test), account)
+}
+
+func one(found *sql.Row, account checkout.Account) (checkout.Session, error) {
+	s, err := scan(found, account)
+	if errors.Is(err, sql.ErrNoRows) {
+		return s, checkout.ErrNotFound
+	}
+	return s, err
+}
+
+// list is [checkout.Store]'s, within a transaction, which is its snapshot.
+func list(ctx context.Context, q querier, account checkout.Account, query checkout.Query) ([]checkout.Session, int, error) {
+	where, newest := "owner = ("+ownerOf+")", "created_at DESC"
+	args := []any{account.ID, account.Test}
+	if query.PaymentID != "" {
+		where += " AND payment_id = ?"
+		newest = "+created_at DESC" // + keeps SQLite from walking the whole account in this order to find the one
+		args = append(args, query.PaymentID)
+	}
+	if query.Status != "" {
+		code, err := encodeStatus(query.Status)
+		if err != nil {
+			return nil, 0, nil // no session has it
+		}
+		at := microsAt(query.At)
+		switch {
+		case code < statusProcessing:
+			where += " AND status = ? AND expires_at > ?"
+			args = append(args, code, at)
+		case code == statusExpired:
+			where += " AND (status = ? OR status < 2 AND expires_at <= ?)"
+			args = append(args, code, at)
+		default:
+			where += " AND status = ?"
+			args = append(args, code)
+		}
+	}
+	var total int
+	if err := q.QueryRowContext(ctx, "SELECT count(*) FROM checkout_sessions WHERE "+where, args...).Scan(&total); err != nil {
+		return nil, 0, err
+	}
+	if query.Limit <= 0 {
+		query.Limit = 50
+	}
+	sessions, err := scanAll(ctx, q, func(rows *sql.Rows) (checkout.Session, error) { return scan(rows, account) },
+		fmt.Sprintf("SELECT %s FROM checkout_sessions WHERE %s ORDER BY %s, %s DESC LIMIT ? OFFSET ?", columns, where, newest, idText),
+		append(args, query.Limit, max(query.Offset, 0))...)
+	return sessions, total, err
+}
+
+// scanAll reads all rows of a query.
+func scanAll(ctx context.Context, q querier, read func(*sql.Rows) (checkout.Session, error), query string, args ...any) ([]checkout.Session, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []checkout.Session
+	for rows.Next() {
+		s, err := read(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	return all, rows.Err()
+}

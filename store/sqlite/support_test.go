@@ -1,0 +1,251 @@
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"encoding/hex"
+	"errors"
+	"net/url"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/matryer/is"
+	modernc "modernc.org/sqlite"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/idempotency"
+	"github.com/caisse/checkout/store/sqlite"
+)
+
+// merchant is the account of most sessions here.
+var merchant = checkout.Account{ID: "acct_0193f0c2a7b4"}
+
+// fresh is a new session as Checkouts makes one: an id that grows with time, and a key at random.
+func fresh(tb testing.TB) checkout.Session {
+	tb.Helper()
+	session, err := freshSession()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return session
+}
+
+func freshSession() (checkout.Session, error) {
+	id, err := uuid.NewV7()
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	return checkout.Session{
+		ID:             "cs_ci_" + hex.EncodeToString(id[:]),
+		Account:        merchant,
+		Status:         checkout.StatusCreated,
+		Amount:         5000,
+		Currency:       "XOF",
+		PaymentMethod:  checkout.MobileMoney,
+		UserPhone:      "+2250707987654",
+		Description:    "Two baskets of attieke",
+		CreatedAt:      now,
+		ExpiresAt:      now.Add(30 * time.Minute),
+		TransactionFee: 25,
+		IdempotencyKey: idempotency.Key(uuid.NewString()),
+		Fingerprint:    idempotency.Sum(1, id.String()),
+		Version:        1,
+	}, err
+}
+
+// newPath is that of a database that is not there yet.
+func newPath(tb testing.TB) string {
+	tb.Helper()
+	return filepath.Join(tb.TempDir(), "checkouts.db")
+}
+
+// open opens a store that is closed when the test ends.
+func open(tb testing.TB, path string) *sqlite.Store {
+	tb.Helper()
+	s, err := sqlite.Open(tb.Context(), path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// hostDSN is the one that New recommends, with more settings where they are needed.
+func hostDSN(path string, more ...string) string {
+	settings := url.Values{
+		"_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_busy_timeout": {"5000"}, "_txlock": {"immediate"},
+	}
+	for i := 0; i < len(more); i += 2 {
+		settings.Set(more[i], more[i+1])
+	}
+	return "file:" + path + "?" + settings.Encode()
+}
+
+// hostPool is a pool such as a host has, closed when the test ends.
+func hostPool(tb testing.TB, dsn string) *sql.DB {
+	tb.Helper()
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// migrated makes the tables in db and returns a store on it.
+func migrated(tb testing.TB, db *sql.DB) *sqlite.Store {
+	tb.Helper()
+	if err := sqlite.Migrate(tb.Context(), db); err != nil {
+		tb.Fatal(err)
+	}
+	s, err := sqlite.New(db)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// create writes a session that must be new.
+func create(tb testing.TB, s checkout.Store, session checkout.Session) checkout.Session {
+	tb.Helper()
+	held, created, err := s.Create(tb.Context(), session)
+	if err != nil || !created {
+		tb.Fatalf("Create: created %t, %v", created, err)
+	}
+	return held
+}
+
+// kept wants s to hold the session as it is.
+func kept(tb testing.TB, s checkout.Store, session checkout.Session) {
+	tb.Helper()
+	is := is.New(tb)
+	is.Helper()
+	found, err := s.Get(tb.Context(), session.Account, session.ID)
+	is.NoErr(err)
+	is.Equal(found, session)
+}
+
+// absent wants s to hold neither the session nor its key.
+func absent(tb testing.TB, s checkout.Store, session checkout.Session) {
+	tb.Helper()
+	is := is.New(tb)
+	is.Helper()
+	_, err := s.Get(tb.Context(), session.Account, session.ID)
+	is.True(errors.Is(err, checkout.ErrNotFound)) // the session is not there
+	_, err = s.GetByKey(tb.Context(), session.Account, session.IdempotencyKey)
+	is.True(errors.Is(err, checkout.ErrNotFound)) // its key is free
+}
+
+// sound wants the database at path, or a copy of it as a crash left it, to pass SQLite's own check.
+func sound(tb testing.TB, path string) {
+	tb.Helper()
+	is := is.New(tb)
+	is.Helper()
+	db, err := sql.Open("sqlite", hostDSN(path))
+	is.NoErr(err)
+	defer db.Close()
+	var result string
+	is.NoErr(db.QueryRow("PRAGMA integrity_check").Scan(&result))
+	is.Equal(result, "ok")
+}
+
+// faulty stands between database/sql and the driver. Its fields may be set while nobody uses the pool.
+type faulty struct {
+	driver.Connector
+	begun  func()                   // after a transaction has begun; may be nil
+	commit func(tx driver.Tx) error // instead of tx.Commit; may be nil
+	query  func(query string)       // before each statement; may be nil
+}
+
+// faultyPool is a pool of the file at path, closed when the test ends.
+func faultyPool(tb testing.TB, path string) (*sql.DB, *faulty) {
+	tb.Helper()
+	db, f, err := newFaultyPool(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = db.Close() })
+	return db, f
+}
+
+func newFaultyPool(path string) (*sql.DB, *faulty, error) {
+	connector, err := modernc.NewConnector(hostDSN(path))
+	f := &faulty{Connector: connector}
+	return sql.OpenDB(f), f, err
+}
+
+// Connect implements [driver.Connector].
+func (f *faulty) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := f.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &faultyConn{conn.(moderncConn), f}, nil
+}
+
+// moderncConn is what database/sql looks for in the driver's connections.
+type moderncConn interface {
+	driver.Conn
+	driver.ConnBeginTx
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.QueryerContext
+	driver.SessionResetter
+	driver.Validator
+}
+
+type faultyConn struct {
+	moderncConn
+	faults *faulty
+}
+
+// BeginTx implements [driver.ConnBeginTx].
+func (c *faultyConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	tx, err := c.moderncConn.BeginTx(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	if c.faults.begun != nil {
+		c.faults.begun()
+	}
+	return &faultyTx{tx, c.faults}, nil
+}
+
+// PrepareContext implements [driver.ConnPrepareContext].
+func (c *faultyConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	if c.faults.query != nil {
+		c.faults.query(query)
+	}
+	return c.moderncConn.PrepareContext(ctx, query)
+}
+
+// QueryContext implements [driver.QueryerContext].
+func (c *faultyConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if c.faults.query != nil {
+		c.faults.query(query)
+	}
+	return c.moderncConn.QueryContext(ctx, query, args)
+}
+
+// ExecContext implements [driver.ExecerContext].
+func (c *faultyConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if c.faults.query != nil {
+		c.faults.query(query)
+	}
+	return c.moderncConn.ExecContext(ctx, query, args)
+}
+
+type faultyTx struct {
+	driver.Tx
+	faults *faulty
+}
+
+// Commit implements [driver.Tx].
+func (tx *faultyTx) Commit() error {
+	if tx.faults.commit == nil {
+		return tx.Tx.Commit()
+	}
+	return tx.faults.commit(tx.Tx)
+}

@@ -1,0 +1,116 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/idempotency"
+)
+
+// WithTx returns a store that works within the host's transaction: what it writes commits or rolls back with the
+// host's own rows, and is seen by nobody else before that. The transaction must be of a database that has this
+// package's tables; it is usually one of the pool that [New] was given. It stays the host's to end.
+//
+//	tx, err := db.BeginTx(ctx, nil)
+//	if err != nil {
+//		return err
+//	}
+//	defer tx.Rollback()
+//	session, _, err := checkouts.WithStore(store.WithTx(tx)).Create(ctx, params)
+//	if err != nil {
+//		return err
+//	}
+//	if _, err := tx.ExecContext(ctx, "UPDATE orders SET session = ? WHERE id = ?", session.ID, order); err != nil {
+//		return err
+//	}
+//	return tx.Commit()
+//
+// "Created" here means once the transaction commits, and a Commit that fails leaves neither the session nor its key
+// behind, unless it fails in a flush (SQLITE_IOERR), which leaves the outcome unknown.
+//
+// After [checkout.ErrNotFound], [checkout.ErrConflict] and an ID that is taken the transaction goes on as if the call had
+// not been made. After any other error roll it back: SQLite may have done so already. SQLite's own error is then to be had by
+// errors.As as a *sqlite.Error of modernc.org/sqlite. Code 517, SQLITE_BUSY_SNAPSHOT, tells that the transaction had read
+// before somebody else wrote, and must be tried again from its beginning; pools with _txlock=immediate never see it.
+//
+// The store is not grouped, prepares each statement anew, and is safe for use by as many goroutines as the *sql.Tx is.
+func (s *Store) WithTx(tx *sql.Tx) checkout.Store { return &transaction{store: s, tx: tx} }
+
+// transaction is the store of WithTx.
+type transaction struct {
+	store *Store
+	tx    *sql.Tx
+}
+
+// Create implements [checkout.Store].
+func (t *transaction) Create(ctx context.Context, session checkout.Session) (checkout.Session, bool, error) {
+	r, err := newRow(session)
+	if err != nil {
+		return checkout.Session{}, false, err
+	}
+	query, values := r.insertion()
+	var created bool
+	err = t.do(ctx, "create a session", func() (err error) {
+		created, err = create(ctx, t.tx, make(owners), r, query, values)
+		return err
+	})
+	if err != nil {
+		return checkout.Session{}, false, err
+	}
+	return r.session, created, nil
+}
+
+// Get implements [checkout.Store].
+func (t *transaction) Get(ctx context.Context, account checkout.Account, id string) (found checkout.Session, err error) {
+	err = t.do(ctx, "get a session", func() (err error) {
+		found, err = get(ctx, t.tx, account, id)
+		return err
+	})
+	return found, err
+}
+
+// GetByKey implements [checkout.Store].
+func (t *transaction) GetByKey(ctx context.Context, account checkout.Account, key idempotency.Key) (found checkout.Session, err error) {
+	err = t.do(ctx, "get a session by its key", func() (err error) {
+		found, err = getByKey(ctx, t.tx, account, key)
+		return err
+	})
+	return found, err
+}
+
+// Update implements [checkout.Store].
+func (t *transaction) Update(ctx context.Context, session checkout.Session) error {
+	r, err := newRow(session)
+	if err != nil {
+		return err
+	}
+	return t.do(ctx, "update a session", func() error { return update(ctx, t.tx, r) })
+}
+
+// List implements [checkout.Store].
+func (t *transaction) List(ctx context.Context, account checkout.Account, query checkout.Query) (sessions []checkout.Session, total int, err error) {
+	err = t.do(ctx, "list sessions", func() (err error) {
+		sessions, total, err = list(ctx, t.tx, account, query)
+		return err
+	})
+	return sessions, total, err
+}
+
+// Expire implements [checkout.Store].
+func (t *transaction) Expire(ctx context.Context, now time.Time, limit int) (expired []checkout.Session, err error) {
+	err = t.do(ctx, "expire sessions", func() (err error) {
+		expired, err = expire(ctx, t.tx, now, limit)
+		return err
+	})
+	return expired, err
+}
+
+func (t *transaction) do(ctx context.Context, doing string, f func() error) error {
+	if err := t.store.enter(); err != nil {
+		return err
+	}
+	defer t.store.gate.RUnlock()
+	return failed(ctx, doing, f())
+}

@@ -1,0 +1,109 @@
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	"sync/atomic"
+	"time"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/idempotency"
+	"github.com/caisse/checkout/store/sqlite"
+)
+
+// alternating spreads its calls over two stores that share their sessions.
+type alternating struct {
+	stores [2]checkout.Store
+	calls  atomic.Int64
+}
+
+func (a *alternating) next() checkout.Store { return a.stores[a.calls.Add(1)%2] }
+
+func (a *alternating) Create(ctx context.Context, s checkout.Session) (checkout.Session, bool, error) {
+	return a.next().Create(ctx, s)
+}
+
+func (a *alternating) Get(ctx context.Context, account checkout.Account, id string) (checkout.Session, error) {
+	return a.next().Get(ctx, account, id)
+}
+
+func (a *alternating) GetByKey(ctx context.Context, account checkout.Account, key idempotency.Key) (checkout.Session, error) {
+	return a.next().GetByKey(ctx, account, key)
+}
+
+func (a *alternating) Update(ctx context.Context, s checkout.Session) error {
+	return a.next().Update(ctx, s)
+}
+
+func (a *alternating) List(ctx context.Context, account checkout.Account, q checkout.Query) ([]checkout.Session, int, error) {
+	return a.next().List(ctx, account, q)
+}
+
+func (a *alternating) Expire(ctx context.Context, now time.Time, limit int) ([]checkout.Session, error) {
+	return a.next().Expire(ctx, now, limit)
+}
+
+// transactional makes each call in a transaction of the host's, which commits unless the call fails. Those that only read
+// take no lock, or they would starve the ones that write.
+type transactional struct {
+	store *sqlite.Store
+	db    *sql.DB
+}
+
+var reading = &sql.TxOptions{ReadOnly: true}
+
+func (t *transactional) within(ctx context.Context, opts *sql.TxOptions, f func(checkout.Store) error) error {
+	tx, err := t.db.BeginTx(ctx, opts)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	if err := f(t.store.WithTx(tx)); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func (t *transactional) Create(ctx context.Context, s checkout.Session) (held checkout.Session, created bool, err error) {
+	err = t.within(ctx, nil, func(store checkout.Store) (err error) {
+		held, created, err = store.Create(ctx, s)
+		return err
+	})
+	return held, created, err
+}
+
+func (t *transactional) Get(ctx context.Context, account checkout.Account, id string) (found checkout.Session, err error) {
+	err = t.within(ctx, reading, func(store checkout.Store) (err error) {
+		found, err = store.Get(ctx, account, id)
+		return err
+	})
+	return found, err
+}
+
+func (t *transactional) GetByKey(ctx context.Context, account checkout.Account, key idempotency.Key) (found checkout.Session, err error) {
+	err = t.within(ctx, reading, func(store checkout.Store) (err error) {
+		found, err = store.GetByKey(ctx, account, key)
+		return err
+	})
+	return found, err
+}
+
+func (t *transactional) Update(ctx context.Context, s checkout.Session) error {
+	return t.within(ctx, nil, func(store checkout.Store) error { return store.Update(ctx, s) })
+}
+
+func (t *transactional) List(ctx context.Context, account checkout.Account, q checkout.Query) (sessions []checkout.Session, total int, err error) {
+	err = t.within(ctx, reading, func(store checkout.Store) (err error) {
+		sessions, total, err = store.List(ctx, account, q)
+		return err
+	})
+	return sessions, total, err
+}
+
+func (t *transactional) Expire(ctx context.Context, now time.Time, limit int) (expired []checkout.Session, err error) {
+	err = t.within(ctx, nil, func(store checkout.Store) (err error) {
+		expired, err = store.Expire(ctx, now, limit)
+		return err
+	})
+	return expired, err
+}
