@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/caisse/checkout"
 	"github.com/caisse/checkout/internal/pgtest"
@@ -19,9 +20,7 @@ func TestCallersContext(t *testing.T) {
 	pool := connect(t, url)
 	store, err := postgres.New(pool)
 	is.NoErr(err)
-	tx, err := pool.Begin(t.Context()) // has the only connection
-	is.NoErr(err)
-	defer tx.Rollback(t.Context())
+	begin(t, pool) // has the only connection
 	s := newSession()
 	for name, call := range map[string]func(context.Context) error{
 		"Get":    func(ctx context.Context) error { _, err := store.Get(ctx, s.Account, s.ID); return err },
@@ -41,19 +40,22 @@ func TestCallersContext(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
-		tx, err := pool.Begin(t.Context())
-		is.NoErr(err)
-		defer tx.Rollback(t.Context())
+		tx := begin(t, pool)
 		_, err = tx.Exec(t.Context(), "lock table checkout_sessions")
 		is.NoErr(err)
 		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error)
+		done := make(chan error, 1)
 		go func() { _, err := store.Get(ctx, s.Account, s.ID); done <- err }()
 		await(t, "Get to wait", func() bool {
 			return value[int](t, pool, "select count(*) from pg_locks where relation = 'checkout_sessions'::regclass and not granted") == 1
 		})
 		cancel()
-		is.Equal(kindOf(t, <-done), context.Canceled)
+		select {
+		case err := <-done:
+			is.Equal(kindOf(t, err), context.Canceled)
+		case <-time.After(8 * time.Second): // less than the store would wait for an answer
+			t.Fatal("Get waits on")
+		}
 	})
 	t.Run("does not end a Create that is on its way", func(t *testing.T) {
 		is := is.New(t)
@@ -61,9 +63,7 @@ func TestCallersContext(t *testing.T) {
 		store, pool := openURL(t, url), connect(t, url)
 		ctx, cancel := context.WithCancel(t.Context())
 		first := newSession()
-		tx, err := pool.Begin(t.Context())
-		is.NoErr(err)
-		defer tx.Rollback(t.Context())
+		tx := begin(t, pool)
 		_, _, err = store.WithTx(tx).Create(t.Context(), first)
 		is.NoErr(err)
 		done := make(chan error)

@@ -187,8 +187,7 @@ func TestHeldByAnother(t *testing.T) {
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
 		for _, commit := range []bool{true, false} {
-			tx, err := pool.Begin(t.Context())
-			is.NoErr(err)
+			tx := begin(t, pool)
 			first := newSession()
 			_, created, err := store.WithTx(tx).Create(t.Context(), first)
 			is.NoErr(err)
@@ -223,10 +222,9 @@ func TestHeldByAnother(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
-		tx, err := pool.Begin(t.Context())
-		is.NoErr(err)
+		tx := begin(t, pool)
 		first := newSession()
-		_, _, err = store.WithTx(tx).Create(t.Context(), first)
+		_, _, err := store.WithTx(tx).Create(t.Context(), first)
 		is.NoErr(err)
 		again := newSession()
 		again.IdempotencyKey = first.IdempotencyKey
@@ -247,8 +245,7 @@ func TestHeldByAnother(t *testing.T) {
 		for _, a := range createAtOnce(t.Context(), sessions, store) {
 			is.NoErr(a.err)
 		}
-		tx, err := pool.Begin(t.Context())
-		is.NoErr(err)
+		tx := begin(t, pool)
 		sessions[0].Version, sessions[0].Status = 2, checkout.StatusPending
 		is.NoErr(store.WithTx(tx).Update(t.Context(), sessions[0]))
 		expired, err := store.Expire(t.Context(), sessions[9].ExpiresAt, 100)
@@ -267,8 +264,7 @@ func TestHeldByAnother(t *testing.T) {
 		for _, a := range createAtOnce(t.Context(), sessions, store) {
 			is.NoErr(a.err)
 		}
-		tx, err := pool.Begin(t.Context())
-		is.NoErr(err)
+		tx := begin(t, pool)
 		for i := range sessions {
 			sessions[i].Version, sessions[i].Status = 2, checkout.StatusPending
 		}

@@ -79,7 +79,8 @@ func settled(pg *pgconn.PgError, at phase) bool {
 		return false
 	case fatal(pg):
 		// The session was ended. Answers keep their order: if that of the statement is not there, COMMIT was not begun.
-		return at == answering && strings.HasPrefix(pg.Code, "57P")
+		// That is true of the server's own word. A pooler, which names no file of PostgreSQL's, may have lost answers.
+		return at == answering && strings.HasPrefix(pg.Code, "57P") && pg.File != ""
 	case at == committing:
 		return class != "58" && class != "XX" // after an I/O error or an internal one, anything may be in the log
 	}

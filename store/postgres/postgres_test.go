@@ -10,6 +10,7 @@ import (
 	"github.com/caisse/checkout/internal/pgtest"
 	"github.com/caisse/checkout/store/postgres"
 	"github.com/caisse/checkout/store/storetest"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/matryer/is"
@@ -53,6 +54,15 @@ func connectBy(t testing.TB, url string, dial pgconn.DialFunc) *pgxpool.Pool {
 	return pool
 }
 
+// begin begins a transaction of the host's, which is rolled back with the test unless it ends before.
+func begin(t testing.TB, pool *pgxpool.Pool) pgx.Tx {
+	t.Helper()
+	tx, err := pool.Begin(t.Context())
+	is.New(t).NoErr(err)
+	t.Cleanup(func() { tx.Rollback(context.WithoutCancel(t.Context())) })
+	return tx
+}
+
 func exec(t testing.TB, pool *pgxpool.Pool, sql string) {
 	t.Helper()
 	if _, err := pool.Exec(t.Context(), sql); err != nil {
@@ -78,11 +88,13 @@ func TestStore(t *testing.T) {
 		"where SERIALIZABLE is the default":    {"default_transaction_isolation=serializable"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			url := pgtest.URL(t, settings...)
 			conforms(t, openURL(t, url), connect(t, url))
 		})
 	}
 	t.Run("on a pool of the host's", func(t *testing.T) {
+		t.Parallel()
 		is := is.New(t)
 		pool := connect(t, pgtest.URL(t))
 		is.NoErr(postgres.Migrate(t.Context(), pool))

@@ -37,9 +37,7 @@ func TestSchema(t *testing.T) {
 		} {
 			s.Version++
 			s.Status = step.status
-			tx, err := pool.Begin(t.Context())
-			is.NoErr(err)
-			defer tx.Rollback(t.Context())
+			tx := begin(t, pool)
 			const counters = "select n_tup_hot_upd from pg_stat_xact_user_tables where relid = 'checkout_sessions'::regclass"
 			before := counted(t, tx, counters)
 			is.NoErr(store.WithTx(tx).Update(t.Context(), s))

@@ -26,8 +26,7 @@ func TestWithTx(t *testing.T) {
 	order := func(t *testing.T, store *postgres.Store, pool *pgxpool.Pool, s checkout.Session) pgx.Tx {
 		t.Helper()
 		is := is.New(t)
-		tx, err := pool.Begin(t.Context())
-		is.NoErr(err)
+		tx := begin(t, pool)
 		t.Cleanup(func() { tx.Rollback(context.WithoutCancel(t.Context())) })
 		held, created, err := store.WithTx(tx).Create(t.Context(), s)
 		is.NoErr(err)
@@ -96,9 +95,7 @@ func TestWithTx(t *testing.T) {
 		first := newSession()
 		_, _, err := store.Create(t.Context(), first)
 		is.NoErr(err)
-		tx, err := pool.Begin(t.Context())
-		is.NoErr(err)
-		defer tx.Rollback(t.Context())
+		tx := begin(t, pool)
 		again := newSession()
 		again.IdempotencyKey = first.IdempotencyKey
 		held, created, err := store.WithTx(tx).Create(t.Context(), again)
@@ -152,9 +149,7 @@ func TestWithTx(t *testing.T) {
 		is.True(errors.Is(err, pgx.ErrTxClosed))
 		is.Equal(kindOf(t, err), nil)
 
-		tx, err = pool.Begin(t.Context())
-		is.NoErr(err)
-		defer tx.Rollback(t.Context())
+		tx = begin(t, pool)
 		is.True(value[bool](t, pool, "select pg_terminate_backend($1)", int32(tx.Conn().PgConn().PID())))
 		_, _, err = store.WithTx(tx).Create(t.Context(), newSession())
 		is.Equal(kindOf(t, err), checkout.ErrUnavailable) // nothing commits without the host

@@ -13,8 +13,8 @@ import (
 	"github.com/caisse/checkout/store/internal/groupcommit"
 )
 
-// maxBatch bounds a transaction to some 10 ms. It is twice what 256 callers fill: beyond 512 rows a flush of 0.1 to 1 ms is
-// less than a tenth of the transaction's time, and there is nothing left to gain.
+// maxBatch bounds a transaction to some 10 ms. It is twice what 256 callers fill: beyond 512 rows a flush of 0.1 to 1 ms
+// is less than a tenth of the transaction's time, and there is nothing left to gain.
 const maxBatch = 512
 
 // lockWait is how long a write waits for other processes, or for a connection of the host's pool, before it gives up.
@@ -135,8 +135,8 @@ func (s *Store) begin() (*sql.Conn, *sql.Tx, context.CancelFunc, error) {
 }
 
 // patiently calls f again while it finds the file locked, until ctx ends. SQLite's own wait polls ever more rarely, ten
-// times a second in the end, and where two processes write all the time the one that waits so seldom finds the gap. So the
-// connections of Open wait a short while only, and begin anew.
+// times a second in the end, and where two processes write all the time the one that waits so seldom finds the gap. So
+// the connections of Open wait a short while only, and begin anew.
 func patiently(ctx context.Context, f func() error) error {
 	for {
 		err := f()

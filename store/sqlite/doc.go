@@ -12,20 +12,20 @@
 //
 // # Durability
 //
-// A write is flushed to disk before it is acknowledged (WAL mode, synchronous=FULL), so it survives a crash of the process
-// and of the machine. Writes that are under way at once share a flush.
+// A write is flushed to disk before it is acknowledged (WAL mode, synchronous=FULL), so it survives a crash of the
+// process and of the machine. Writes that are under way at once share a flush.
 //
-// Where a flush fails, whether the sessions of that commit were written is not known, and they get
+// Where a flush fails, whether the sessions of that commit were written is not known, and their callers get
 // [checkout.ErrOutcomeUnknown]. After that neither the page cache of the operating system nor a second flush can be
-// trusted, so the store answers nothing any more but [checkout.ErrUnavailable]: close it, and open it again, best in a new
-// process, once the disk is well. A full disk is no such case: those writes get ErrUnavailable, are surely not written, and go
-// through again once there is room.
+// trusted, so the store answers nothing any more but [checkout.ErrUnavailable]: close it, and open it again, best in a
+// new process, once the disk is well. A full disk is no such case: those writes get ErrUnavailable, are surely not
+// written, and go through once there is room.
 //
 // # The file
 //
-// Beside checkouts.db there are checkouts.db-wal, which grows to 64 MB under load, and checkouts.db-shm while the store is
-// open, and after a crash. They belong together: never copy, move or delete one without the others. To copy a database that
-// is in use, run VACUUM INTO through SQLite. A program that has the store open must not open the file by other means, not
-// even to read it: closing it would drop SQLite's locks (https://www.sqlite.org/howtocorrupt.html, section 2.2). A network
-// file system will not do.
+// Beside checkouts.db there are checkouts.db-wal, which grows to 64 MB under load, and checkouts.db-shm while the store
+// is open, and after a crash. They belong together: never copy, move or delete one without the others. To copy a
+// database that is in use, run VACUUM INTO through SQLite. A program that has the store open must not open the file by
+// other means, not even to read it: closing it would drop SQLite's locks
+// (https://www.sqlite.org/howtocorrupt.html, section 2.2). A network file system will not do.
 package sqlite

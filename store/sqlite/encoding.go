@@ -17,26 +17,22 @@ import (
 // encodeID is how an id is kept: the documented form, cs_ci_<32 hex digits>, as the 16 bytes of its UUID and then "ci",
 // which halves it and keeps ids of one millisecond together whatever their countries are; any other id as it is.
 func encodeID(id string) any {
-	scope, digits, _ := strings.Cut(strings.TrimPrefix(id, "cs_"), "_")
-	if len(digits) != 2*uuidSize {
+	rest, ok := strings.CutPrefix(id, "cs_")
+	scope, digits, _ := strings.Cut(rest, "_")
+	if !ok || len(digits) != 2*uuidSize || strings.ToLower(digits) != digits {
 		return id
 	}
 	b := make([]byte, uuidSize, uuidSize+len(scope))
 	if _, err := hex.Decode(b, []byte(digits)); err != nil {
 		return id
 	}
-	if b = append(b, scope...); idOf(b) != id { // upper case, or another prefix
-		return id
-	}
-	return b
+	return append(b, scope...)
 }
 
-// idOf is the id that b was made of. idText is the same in SQL, for the order of ids is that of their text.
-func idOf(b []byte) string {
-	return "cs_" + string(b[uuidSize:]) + "_" + hex.EncodeToString(b[:uuidSize])
-}
-
-const idText = `CASE typeof(id) WHEN 'blob' THEN 'cs_' || CAST(substr(id, 17) AS TEXT) || '_' || lower(hex(substr(id, 1, 16))) ELSE id END`
+// idText is decodeID in SQL, for the order of ids is that of their text.
+const idText = `CASE typeof(id)
+	WHEN 'blob' THEN 'cs_' || CAST(substr(id, 17) AS TEXT) || '_' || lower(hex(substr(id, 1, 16)))
+	ELSE id END`
 
 const uuidSize = len(uuid.UUID{})
 
@@ -46,7 +42,7 @@ func decodeID(kept any) (string, error) {
 		return kept, nil
 	case []byte:
 		if len(kept) >= uuidSize {
-			return idOf(kept), nil
+			return "cs_" + string(kept[uuidSize:]) + "_" + hex.EncodeToString(kept[:uuidSize]), nil
 		}
 	}
 	return "", fmt.Errorf("a kept id cannot be read: %T", kept)
@@ -57,8 +53,10 @@ func encodeKey(key idempotency.Key) any {
 	if key == "" {
 		return nil
 	}
-	if id, err := uuid.Parse(string(key)); err == nil && id.String() == string(key) {
-		return id[:]
+	if len(key) == 36 && strings.ToLower(string(key)) == string(key) {
+		if id, err := uuid.Parse(string(key)); err == nil { // of this length it reads the canonical form only
+			return id[:]
+		}
 	}
 	return string(key)
 }

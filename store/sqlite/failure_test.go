@@ -185,13 +185,14 @@ func TestFullDisk(t *testing.T) {
 			for range each {
 				session := fresh(t)
 				_, created, err := s.Create(t.Context(), session)
-				mu.Lock()
-				switch {
-				case err == nil && created:
-					written = append(written, session)
-				default:
-					refused = append(refused, session)
+				if !created {
 					fails(t, err, sqlite3.SQLITE_FULL, checkout.ErrUnavailable)
+				}
+				mu.Lock()
+				if created {
+					written = append(written, session)
+				} else {
+					refused = append(refused, session)
 				}
 				mu.Unlock()
 			}
@@ -305,6 +306,26 @@ func TestFaults(t *testing.T) {
 			is.True(!strings.Contains(err.Error(), string(session.IdempotencyKey)))
 			create(t, s, fresh(t)) // others are none the worse
 		}
+	})
+	t.Run("a sweep that meets such a row moves none", func(t *testing.T) {
+		is := is.New(t)
+		db := hostPool(t, hostDSN(newPath(t)))
+		s := migrated(t, db)
+		first, second := create(t, s, fresh(t)), create(t, s, fresh(t))
+		_, err := db.Exec("UPDATE checkout_sessions SET id = x'01' WHERE num = 2")
+		is.NoErr(err)
+		_, err = s.Expire(t.Context(), second.ExpiresAt, 10)
+		fails(t, err, sqlite3.SQLITE_OK, nil)
+		kept(t, s, first)
+
+		tx, err := db.Begin()
+		is.NoErr(err)
+		_, err = s.WithTx(tx).Expire(t.Context(), second.ExpiresAt, 10)
+		fails(t, err, sqlite3.SQLITE_OK, nil)
+		third := create(t, s.WithTx(tx), fresh(t))
+		is.NoErr(tx.Commit())
+		kept(t, s, first)
+		kept(t, s, third)
 	})
 	t.Run("what cannot be kept is refused", func(t *testing.T) {
 		is := is.New(t)

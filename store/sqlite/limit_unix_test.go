@@ -73,19 +73,19 @@ func TestFailedLog(t *testing.T) {
 		wg.Go(func() {
 			for refusals := 0; refusals < 3; {
 				session := fresh(t)
-				held, created, err := s.Create(context.Background(), session)
-				mu.Lock()
+				_, created, err := s.Create(context.Background(), session)
+				list := &acknowledged
 				switch {
-				case err == nil && created:
-					acknowledged = append(acknowledged, held)
 				case errors.Is(err, checkout.ErrOutcomeUnknown):
 					fails(t, err, sqlite3.SQLITE_IOERR, checkout.ErrOutcomeUnknown)
-					unknown = append(unknown, session)
-				default:
+					list = &unknown
+				case !created:
 					fails(t, err, sqlite3.SQLITE_IOERR, checkout.ErrUnavailable)
-					refused = append(refused, session)
+					list = &refused
 					refusals++
 				}
+				mu.Lock()
+				*list = append(*list, session)
 				mu.Unlock()
 			}
 		})

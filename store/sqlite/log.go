@@ -12,13 +12,14 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// A commit appends the pages that it changed to the write-ahead log. Now and then a checkpoint moves them into the database
-// file, and the log starts over. SQLite's own checkpoint runs within the commit that finds the log at 1000 pages, and keeps
-// an error of its flush to itself. Here the store sees to it, for two reasons:
+// A commit appends the pages that it changed to the write-ahead log. Now and then a checkpoint moves them into the
+// database file, and the log starts over. SQLite's own checkpoint runs within the commit that finds the log at 1000
+// pages, and keeps an error of its flush to itself. Here the store sees to it, for two reasons:
 //
-//   - With 10 million sessions every row changes a page of its own in the key index. Moving 16,000 such pages took 220 ms here,
-//     for which every caller waited. Moved 2,000 at a time on another connection, by one caller on its way out while the
-//     others write on, no transaction of 256 rows took longer than 35 ms, and as many rows were written per second.
+//   - With 10 million sessions every row changes a page of its own in the key index. To move 16,000 such pages took 220 ms
+//     in a measurement, for which every caller waited. Moved 2,000 at a time on another connection, by one caller on its
+//     way out while the others wrote on, no transaction of 256 rows took longer than 35 ms, and as many rows were
+//     written per second.
 //   - When a flush of the database file fails, SQLite tries again at the next checkpoint. The second flush succeeds, since
 //     Linux reports the error once, and the log that still had the pages is overwritten. A store that has seen the
 //     error stops.
@@ -31,7 +32,7 @@ const (
 type writeAheadLog struct {
 	writer, readers *sql.DB
 
-	pages   int // in the log, as far as this store wrote them
+	pages   int // written since the log last started over by startOver; it may have done so by itself
 	assists int // pages since the last assist
 	next    int // how many pages the log has when it is next to start over
 

@@ -30,12 +30,12 @@ func Migrations() fs.FS {
 	return sub
 }
 
-// Migrate brings the tables of this package, in the host's own database, up to date. It does so in one transaction, so it
-// is done whole or not at all, and once, whoever else tries at the same time. Where there is nothing to do it writes nothing
-// and takes no lock.
+// Migrate brings the tables of this package, in the host's own database, up to date. It does so in one transaction, so
+// it is done whole or not at all, and once, whoever else tries at the same time. Where there is nothing to do it writes
+// nothing and takes no lock. It gives up with [checkout.ErrUnavailable] where the file is locked for long.
 //
-// A database that a newer program has migrated is fine, as long as the older can live with what was added; if not, the
-// error says so. Tables of a database that is not this package's to write get [checkout.ErrUnavailable].
+// A database that a newer program has migrated is fine as long as this one can live with what was added; if not, the
+// error says so.
 //
 // What was applied is kept in a table of its own, checkout_migrations. PRAGMA user_version, which others use, is the
 // host's.
@@ -90,7 +90,8 @@ const makeVersions = `CREATE TABLE IF NOT EXISTS checkout_migrations (
 // missing are the migrations of known that were not applied. It refuses a newer schema that known cannot live with.
 func missing(ctx context.Context, conn *sql.Conn, known []migrations.Migration) ([]migrations.Migration, error) {
 	var tables int
-	err := conn.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'checkout_migrations'`).Scan(&tables)
+	const made = `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'checkout_migrations'`
+	err := conn.QueryRowContext(ctx, made).Scan(&tables)
 	if err != nil || tables == 0 {
 		return known, err
 	}
@@ -106,7 +107,7 @@ func missing(ctx context.Context, conn *sql.Conn, known []migrations.Migration) 
 			return nil, err
 		}
 		if applied > len(known) && migrations.Breaking(name) {
-			return nil, fmt.Errorf("a newer program has migrated the database with %04d_%s, which this one cannot work with: update it", applied, name)
+			return nil, fmt.Errorf("a newer program has applied %04d_%s, which this one cannot work with: update it", applied, name)
 		}
 	}
 	return known[min(applied, len(known)):], rows.Err()

@@ -31,8 +31,8 @@ const (
 // schema up to date. Several processes may open one file, at once too.
 //
 // The path is a path, of any characters, and not a DSN; "" and ":memory:" are refused. The folder must be there and
-// writable, for SQLite makes files beside the database. Open fails with [checkout.ErrUnavailable] where the file is locked
-// for more than 5 seconds, and with ctx's error where ctx ends first; after that ctx means nothing to the store.
+// writable, for SQLite makes files beside the database. Open fails with [checkout.ErrUnavailable] where the file is
+// locked for more than 5 seconds, and with ctx's error where ctx ends first; after that ctx means nothing to the store.
 func Open(ctx context.Context, path string) (*Store, error) {
 	path, err := usablePath(path)
 	if err != nil {
@@ -44,7 +44,11 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	writer, err := openPool(path, 1, url.Values{
 		"_txlock":       {"immediate"},
 		"_journal_mode": {"WAL"},
-		"_pragma":       {fmt.Sprintf("cache_size(-%d)", cacheKiB), "wal_autocheckpoint(0)", fmt.Sprintf("journal_size_limit(%d)", pagesOfLog*4096)},
+		"_pragma": {
+			fmt.Sprintf("cache_size(-%d)", cacheKiB),
+			"wal_autocheckpoint(0)", // see writeAheadLog
+			fmt.Sprintf("journal_size_limit(%d)", pagesOfLog*4096),
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -116,9 +120,9 @@ func usablePath(path string) (string, error) {
 	case path == "":
 		return "", errors.New("sqlite: the path is empty")
 	case path == ":memory:":
-		return "", errors.New("sqlite: Open keeps sessions in a file; use store/memory, or New with a pool of one connection to \":memory:\"")
+		return "", errors.New(`sqlite: Open keeps sessions in a file; use store/memory, or New with one connection to ":memory:"`)
 	case strings.HasPrefix(path, "file:"):
-		return "", errors.New("sqlite: Open takes a path, not a DSN; use New with sql.Open(\"sqlite\", dsn)")
+		return "", errors.New(`sqlite: Open takes a path, not a DSN; use New with sql.Open("sqlite", dsn)`)
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -134,8 +138,9 @@ func usablePath(path string) (string, error) {
 }
 
 // makeFile makes an empty file at path if there is none. SQLite would let everybody read it, and it holds phone numbers;
-// the files beside it get the same mode. The file is made under another name: to open and close path itself could take
-// locks from a Store of the same process that has just opened it.
+// the files beside it get the same mode. The file is made under another name, for to open and close path itself could
+// take locks from a Store of the same process that has just opened it. SQLite flushes the folder, and with it the file's
+// name, when it makes the log.
 func makeFile(path string) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil

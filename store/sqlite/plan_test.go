@@ -78,8 +78,5 @@ func explain(tb testing.TB, db *sql.DB, query string) string {
 		}
 		plan.WriteString(detail + "\n")
 	}
-	if testing.Verbose() {
-		tb.Logf("%s\n%s", query, plan.String())
-	}
 	return plan.String()
 }

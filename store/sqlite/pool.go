@@ -8,8 +8,10 @@ import (
 
 // The statements that a store prepares.
 var (
-	writes = []string{insertAccount, ownerOf, insertSession, insertPlain, selectByKey, updateSession, sessionExists, expireSessions}
-	reads  = []string{selectByID, selectByKey}
+	writes = []string{
+		insertAccount, ownerOf, insertSession, insertPlain, selectByKey, updateSession, sessionExists, expireSessions,
+	}
+	reads = []string{selectByID, selectByKey}
 )
 
 // pool is a querier of a database whose statements, those of a list apart, are prepared.

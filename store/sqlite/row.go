@@ -22,10 +22,10 @@ const (
 	insertSession = `INSERT INTO checkout_sessions (owner, ` + columns + `)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 
-	// insertPlain is insertSession for what most sessions are at first, without the columns that are NULL in them. To bind
-	// those takes 0.8 µs, of 13 for a row in all.
-	insertPlain = `INSERT INTO checkout_sessions (owner, id, idempotency_key, fingerprint, status, version, created_at, expires_at,
-		amount, transaction_fee, currency, user_phone, description, late)
+	// insertPlain is insertSession for what most sessions are at first, without the columns that are NULL in them. To
+	// bind those takes 0.8 µs, of 13 for a row in all.
+	insertPlain = `INSERT INTO checkout_sessions (owner, id, idempotency_key, fingerprint, status, version, created_at,
+		expires_at, amount, transaction_fee, currency, user_phone, description, late)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 
 	// updateSession sets what a session can change, in the order of mutable.
@@ -75,22 +75,23 @@ func (r *row) insertion() (query string, values []any) {
 	if s.Fingerprint != (idempotency.Fingerprint{}) {
 		fingerprint = s.Fingerprint[:]
 	}
+	id, key := encodeID(s.ID), encodeKey(s.IdempotencyKey)
 	if !r.completed.Valid && s.PaymentMethod == checkout.MobileMoney &&
 		s.PaymentID == "" && s.CustomerID == "" && s.SuccessURL == "" && s.CancelURL == "" && s.FailureReason == "" {
-		return insertPlain, []any{nil, encodeID(s.ID), encodeKey(s.IdempotencyKey), fingerprint, r.status, s.Version, r.created, r.expires,
-			s.Amount, s.TransactionFee, s.Currency, text(s.UserPhone), text(s.Description), s.Late}
+		return insertPlain, []any{nil, id, key, fingerprint, r.status, s.Version, r.created, r.expires, s.Amount,
+			s.TransactionFee, s.Currency, text(s.UserPhone), text(s.Description), s.Late}
 	}
-	return insertSession, []any{nil, encodeID(s.ID), encodeKey(s.IdempotencyKey), fingerprint, r.status, s.Version, r.created, r.expires,
-		r.completed, s.Amount, s.TransactionFee, s.Currency, method(s.PaymentMethod), text(s.UserPhone), text(s.PaymentID),
-		text(s.CustomerID), text(s.Description), text(s.SuccessURL), text(s.CancelURL), text(s.FailureReason), s.Late}
+	return insertSession, []any{nil, id, key, fingerprint, r.status, s.Version, r.created, r.expires, r.completed, s.Amount,
+		s.TransactionFee, s.Currency, method(s.PaymentMethod), text(s.UserPhone), text(s.PaymentID), text(s.CustomerID),
+		text(s.Description), text(s.SuccessURL), text(s.CancelURL), text(s.FailureReason), s.Late}
 }
 
 // changes are the values of updateSession.
 func (r *row) changes() []any {
 	s := &r.session
-	return []any{r.status, s.Version, r.expires, r.completed, s.Amount, s.TransactionFee, s.Currency, method(s.PaymentMethod),
-		text(s.UserPhone), text(s.PaymentID), text(s.CustomerID), text(s.Description), text(s.SuccessURL), text(s.CancelURL),
-		text(s.FailureReason), s.Late,
+	return []any{r.status, s.Version, r.expires, r.completed, s.Amount, s.TransactionFee, s.Currency,
+		method(s.PaymentMethod), text(s.UserPhone), text(s.PaymentID), text(s.CustomerID), text(s.Description),
+		text(s.SuccessURL), text(s.CancelURL), text(s.FailureReason), s.Late,
 		encodeID(s.ID), s.Account.ID, s.Account.Test, s.Version}
 }
 

@@ -55,7 +55,7 @@ func New(db *sql.DB) (*Store, error) {
 
 func newStore(write, read *pool, log *writeAheadLog) *Store {
 	s := &Store{write: write, read: read, log: log}
-	s.group = groupcommit.New(groupcommit.Limits{Batch: maxBatch}, s.commit)
+	s.group = groupcommit.New(groupcommit.Limits{Batch: maxBatch, InFlight: 1}, s.commit)
 	return s
 }
 
@@ -69,7 +69,8 @@ func checkDurable(ctx context.Context, db *sql.DB) error {
 	if file == "" {
 		return nil // in memory
 	}
-	if err := db.QueryRowContext(ctx, "SELECT synchronous, journal_mode FROM pragma_synchronous, pragma_journal_mode").Scan(&synchronous, &journal); err != nil {
+	const settings = "SELECT synchronous, journal_mode FROM pragma_synchronous, pragma_journal_mode"
+	if err := db.QueryRowContext(ctx, settings).Scan(&synchronous, &journal); err != nil {
 		return failed(ctx, "look at the pool's settings", err)
 	}
 	if synchronous < 2 {
@@ -141,8 +142,8 @@ func (s *Store) GetByKey(ctx context.Context, account checkout.Account, key idem
 	return found, failed(ctx, "get a session by its key", err)
 }
 
-// List implements [checkout.Store]. It costs what it counts, some 20 ms for 100,000 sessions, and a filter by status three
-// times that; a payment is found at once.
+// List implements [checkout.Store]. The total is counted, so a list costs what the account holds: some 5 ms for 100,000
+// sessions, and 25 ms with a filter by status. A payment is found at once.
 func (s *Store) List(ctx context.Context, account checkout.Account, query checkout.Query) ([]checkout.Session, int, error) {
 	if err := s.enter(); err != nil {
 		return nil, 0, err
@@ -192,7 +193,7 @@ func (s *Store) usable() error {
 		return fmt.Errorf("sqlite: the store is closed: %w", checkout.ErrUnavailable)
 	}
 	if cause := s.broken.Load(); cause != nil {
-		return fmt.Errorf("sqlite: a flush has failed; close the store, see to the disk and open it again: %w: %w", checkout.ErrUnavailable, *cause)
+		return fmt.Errorf("sqlite: close the store, see to the disk, and open it again: %w: %w", checkout.ErrUnavailable, *cause)
 	}
 	return nil
 }

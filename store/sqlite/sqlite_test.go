@@ -1,10 +1,12 @@
 package sqlite_test
 
 import (
+	"database/sql/driver"
 	"errors"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/matryer/is"
 
@@ -115,7 +117,37 @@ func TestClose(t *testing.T) {
 		is.NoErr(err)
 		kept(t, again, session)
 	})
-	t.Run("waits for the writes under way", func(t *testing.T) {
+	t.Run("waits for the write under way, which is acknowledged", func(t *testing.T) {
+		is := is.New(t)
+		path := newPath(t)
+		db, faults := faultyPool(t, path)
+		s := migrated(t, db)
+		committing, goOn := make(chan struct{}), make(chan struct{})
+		faults.commit = func(tx driver.Tx) error {
+			close(committing)
+			<-goOn
+			return tx.Commit()
+		}
+		session := fresh(t)
+		created := make(chan error)
+		go func() {
+			_, _, err := s.Create(t.Context(), session)
+			created <- err
+		}()
+		<-committing
+		closed := make(chan error)
+		go func() { closed <- s.Close() }()
+		select {
+		case <-closed:
+			t.Fatal("Close did not wait")
+		case <-time.After(50 * time.Millisecond): // long enough for a Close that does not
+		}
+		close(goOn)
+		is.NoErr(<-created)
+		is.NoErr(<-closed)
+		kept(t, open(t, path), session)
+	})
+	t.Run("loses nothing and acknowledges nothing that comes later", func(t *testing.T) {
 		is := is.New(t)
 		path := newPath(t)
 		s := open(t, path)
@@ -128,10 +160,8 @@ func TestClose(t *testing.T) {
 				results <- result{session, created, err}
 			}()
 		}
-		first := <-results
-		is.NoErr(first.err)
+		all := []result{<-results}
 		is.NoErr(s.Close())
-		all := []result{first}
 		for range callers - 1 {
 			all = append(all, <-results)
 		}

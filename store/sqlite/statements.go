@@ -30,8 +30,10 @@ const (
 
 	// expireSessions returns in no order.
 	expireSessions = `UPDATE checkout_sessions SET status = 5, version = version + 1
-		WHERE num IN (SELECT num FROM checkout_sessions WHERE status < 2 AND expires_at <= ? ORDER BY expires_at, ` + idText + ` LIMIT ?)
-		RETURNING (SELECT account FROM checkout_accounts WHERE num = owner), (SELECT test FROM checkout_accounts WHERE num = owner), ` + columns
+		WHERE num IN (SELECT num FROM checkout_sessions WHERE status < 2 AND expires_at <= ?
+			ORDER BY expires_at, ` + idText + ` LIMIT ?)
+		RETURNING (SELECT account FROM checkout_accounts WHERE num = owner),
+			(SELECT test FROM checkout_accounts WHERE num = owner), ` + columns
 )
 
 // errIDTaken says that another session has the id, under another key or none.
@@ -57,8 +59,8 @@ func (o owners) of(ctx context.Context, q querier, account checkout.Account) (in
 	return owner, nil
 }
 
-// create is [checkout.Store]'s, within a transaction, of a row by its insertion. Where it has not created the session, r has
-// become the one that the key names.
+// create is [checkout.Store]'s, within a transaction, of a row by its insertion. Where it has not created the session, r
+// has become the one that the key names.
 func create(ctx context.Context, q querier, o owners, r *row, query string, values []any) (created bool, err error) {
 	account := r.session.Account
 	owner, err := o.of(ctx, q, account)
@@ -98,14 +100,28 @@ func update(ctx context.Context, q querier, r *row) error {
 	return cmp.Or(err, checkout.ErrConflict)
 }
 
-// expire is [checkout.Store]'s, within a transaction.
-func expire(ctx context.Context, q querier, now time.Time, limit int) ([]checkout.Session, error) {
+// expire is [checkout.Store]'s, within a transaction. Where it fails, the transaction is as it was.
+func expire(ctx context.Context, q querier, now time.Time, limit int) (expired []checkout.Session, err error) {
+	if _, err := q.ExecContext(ctx, "SAVEPOINT checkout_expire"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		ctx := context.WithoutCancel(ctx)
+		if err != nil { // a row that cannot be read, perhaps: no other must have been moved
+			if _, undone := q.ExecContext(ctx, "ROLLBACK TO checkout_expire"); undone != nil {
+				err = errors.Join(undone, err)
+			}
+		}
+		if _, released := q.ExecContext(ctx, "RELEASE checkout_expire"); err == nil {
+			err = released
+		}
+	}()
 	var account checkout.Account
-	expired, err := scanAll(ctx, q, func(rows *sql.Rows) (checkout.Session, error) {
+	expired, err = scanAll(ctx, q, func(rows *sql.Rows) (checkout.Session, error) {
 		s, err := scan(rows, account, &account.ID, &account.Test)
 		s.Account = account
 		return s, err
-	}, expireSessions, microsAt(now), limit)
+	}, expireSessions, microsAt(now), max(limit, 0))
 	slices.SortFunc(expired, func(a, b checkout.Session) int {
 		return cmp.Or(a.ExpiresAt.Compare(b.ExpiresAt), strings.Compare(a.ID, b.ID))
 	})
@@ -156,20 +172,24 @@ func list(ctx context.Context, q querier, account checkout.Account, query checko
 		}
 	}
 	var total int
-	if err := q.QueryRowContext(ctx, "SELECT count(*) FROM checkout_sessions WHERE "+where, args...).Scan(&total); err != nil {
+	err := q.QueryRowContext(ctx, "SELECT count(*) FROM checkout_sessions WHERE "+where, args...).Scan(&total)
+	if err != nil {
 		return nil, 0, err
 	}
 	if query.Limit <= 0 {
 		query.Limit = 50
 	}
+	page := fmt.Sprintf("SELECT %s FROM checkout_sessions WHERE %s ORDER BY %s, %s DESC LIMIT ? OFFSET ?",
+		columns, where, newest, idText)
 	sessions, err := scanAll(ctx, q, func(rows *sql.Rows) (checkout.Session, error) { return scan(rows, account) },
-		fmt.Sprintf("SELECT %s FROM checkout_sessions WHERE %s ORDER BY %s, %s DESC LIMIT ? OFFSET ?", columns, where, newest, idText),
-		append(args, query.Limit, max(query.Offset, 0))...)
+		page, append(args, query.Limit, max(query.Offset, 0))...)
 	return sessions, total, err
 }
 
 // scanAll reads all rows of a query.
-func scanAll(ctx context.Context, q querier, read func(*sql.Rows) (checkout.Session, error), query string, args ...any) ([]checkout.Session, error) {
+func scanAll(
+	ctx context.Context, q querier, read func(*sql.Rows) (checkout.Session, error), query string, args ...any,
+) ([]checkout.Session, error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err

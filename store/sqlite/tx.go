@@ -30,10 +30,11 @@ import (
 // "Created" here means once the transaction commits, and a Commit that fails leaves neither the session nor its key
 // behind, unless it fails in a flush (SQLITE_IOERR), which leaves the outcome unknown.
 //
-// After [checkout.ErrNotFound], [checkout.ErrConflict] and an ID that is taken the transaction goes on as if the call had
-// not been made. After any other error roll it back: SQLite may have done so already. SQLite's own error is then to be had by
-// errors.As as a *sqlite.Error of modernc.org/sqlite. Code 517, SQLITE_BUSY_SNAPSHOT, tells that the transaction had read
-// before somebody else wrote, and must be tried again from its beginning; pools with _txlock=immediate never see it.
+// After [checkout.ErrNotFound], [checkout.ErrConflict] and an ID that is taken the transaction goes on as if the call
+// had not been made. After any other error roll it back: SQLite may have done so already. SQLite's own error is then to
+// be had by errors.As as a *sqlite.Error of modernc.org/sqlite. Code 517, SQLITE_BUSY_SNAPSHOT, tells that the
+// transaction had read before somebody else wrote, and must be tried again from its beginning; pools with
+// _txlock=immediate never see it.
 //
 // The store is not grouped, prepares each statement anew, and is safe for use by as many goroutines as the *sql.Tx is.
 func (s *Store) WithTx(tx *sql.Tx) checkout.Store { return &transaction{store: s, tx: tx} }
@@ -72,7 +73,9 @@ func (t *transaction) Get(ctx context.Context, account checkout.Account, id stri
 }
 
 // GetByKey implements [checkout.Store].
-func (t *transaction) GetByKey(ctx context.Context, account checkout.Account, key idempotency.Key) (found checkout.Session, err error) {
+func (t *transaction) GetByKey(
+	ctx context.Context, account checkout.Account, key idempotency.Key,
+) (found checkout.Session, err error) {
 	err = t.do(ctx, "get a session by its key", func() (err error) {
 		found, err = getByKey(ctx, t.tx, account, key)
 		return err
@@ -90,7 +93,9 @@ func (t *transaction) Update(ctx context.Context, session checkout.Session) erro
 }
 
 // List implements [checkout.Store].
-func (t *transaction) List(ctx context.Context, account checkout.Account, query checkout.Query) (sessions []checkout.Session, total int, err error) {
+func (t *transaction) List(
+	ctx context.Context, account checkout.Account, query checkout.Query,
+) (sessions []checkout.Session, total int, err error) {
 	err = t.do(ctx, "list sessions", func() (err error) {
 		sessions, total, err = list(ctx, t.tx, account, query)
 		return err

@@ -40,4 +40,4 @@ CREATE INDEX checkout_sessions_list ON checkout_sessions (account, test, created
 CREATE INDEX checkout_sessions_payment ON checkout_sessions (account, test, payment_id) WHERE payment_id IS NOT NULL;
 
 -- For the sweep: only what can still expire, the longest due first.
-CREATE INDEX checkout_sessions_due ON checkout_sessions (due_at, id, status) WHERE due_at IS NOT NULL;
+CREATE INDEX checkout_sessions_due ON checkout_sessions (due_at, id) WHERE due_at IS NOT NULL;

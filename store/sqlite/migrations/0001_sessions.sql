@@ -1,5 +1,5 @@
--- A durable create costs what it writes, so rows and indexes are narrow: about 250 bytes a session in all, half of them
--- in the indexes. checkout_readable, at the end, shows the same for people.
+-- A durable create costs what it writes, so rows and indexes are narrow: about 260 bytes a session in all, 100 of them in
+-- the indexes. checkout_readable, at the end, shows the same for people.
 
 -- An account in one mode, live (0) or test (1). Sessions and two of their indexes name it by num, which takes one to
 -- three bytes where the account's own name would take twenty, three times over.
@@ -45,7 +45,8 @@ CREATE UNIQUE INDEX checkout_sessions_id ON checkout_sessions (id);
 -- The whole of idempotency: one session for each account, mode and key.
 CREATE UNIQUE INDEX checkout_sessions_key ON checkout_sessions (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
 
-CREATE INDEX checkout_sessions_newest ON checkout_sessions (owner, created_at);
+-- For lists. With the status in it, for a byte or two, a filter by status looks at the rows that pass only.
+CREATE INDEX checkout_sessions_newest ON checkout_sessions (owner, created_at, status);
 
 -- Only what the clock can still expire: it holds the sessions of the last hours, however many there were.
 CREATE INDEX checkout_sessions_due ON checkout_sessions (expires_at) WHERE status < 2;
