@@ -1,0 +1,9 @@
+package main
+
+import (
+	"os"
+	"syscall"
+)
+
+// flush is what SQLite asks of the system when it commits.
+func flush(f *os.File) error { return syscall.Fdatasync(int(f.Fd())) }

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"math/rand/v2"
+	"net/url"
+	"path/filepath"
+	"time"
+
+	"github.com/caisse/checkout/store/sqlite"
+)
+
+// loop writes the rows that the SQLite store writes for the request, as fast as one goroutine can through database/sql: a
+// statement prepared once, nothing checked, no answer made. With 256 rows to a transaction that is the practical limit
+// of what a store can reach; with one row it is what a store without group commit can.
+type loop struct {
+	db     *sql.DB
+	insert *sql.Stmt
+	owner  int64
+	args   []any
+	id     []byte // 16 bytes of a UUIDv7 and the country
+	key    [16]byte
+	print  [33]byte // the fingerprint
+	phone  string
+	pay    any
+	status int
+}
+
+// insertRow is the store's statement, without its ON CONFLICT: a loop knows that its keys are new.
+const insertRow = `INSERT INTO checkout_sessions (owner, id, idempotency_key, fingerprint, status, version, created_at,
+	expires_at, completed_at, amount, transaction_fee, currency, payment_method, user_phone, payment_id, customer_id,
+	description, success_url, cancel_url, failure_reason, late)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+// openLoop opens a file that the store has made, with the store's settings of the page cache; more settings of a DSN
+// override them.
+func openLoop(ctx context.Context, dir string, settings url.Values) (*loop, error) {
+	path := filepath.Join(dir, databaseName)
+	store, err := sqlite.Open(ctx, path) // makes the schema
+	if err != nil {
+		return nil, err
+	}
+	if err := store.Close(); err != nil {
+		return nil, err
+	}
+	dsn := url.Values{
+		"_journal_mode": {"WAL"},
+		"_synchronous":  {"FULL"},
+		"_busy_timeout": {"5000"},
+		"_txlock":       {"immediate"},
+		"_pragma":       {"cache_size(-65536)"},
+	}
+	for name, values := range settings {
+		dsn[name] = values
+	}
+	db, err := sql.Open("sqlite", "file:"+filepath.ToSlash(path)+"?"+dsn.Encode())
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	l := &loop{db: db, phone: phone}
+	l.id = append(make([]byte, 16), "ci"...)
+	if err := l.prepare(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return l, nil
+}
+
+func (l *loop) prepare(ctx context.Context) (err error) {
+	if _, err := l.db.ExecContext(ctx, "INSERT INTO checkout_accounts (account, test) VALUES (?, 0) ON CONFLICT DO NOTHING", accountID); err != nil {
+		return err
+	}
+	if err := l.db.QueryRowContext(ctx, "SELECT num FROM checkout_accounts WHERE account = ? AND test = 0", accountID).Scan(&l.owner); err != nil {
+		return err
+	}
+	l.insert, err = l.db.PrepareContext(ctx, insertRow)
+	return err
+}
+
+func (l *loop) close() error { return l.db.Close() }
+
+// write writes a number of rows in one transaction.
+func (l *loop) write(ctx context.Context, rows int) error {
+	tx, err := l.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	insert := tx.StmtContext(ctx, l.insert)
+	for range rows {
+		if err := l.writeRow(ctx, insert, time.Now()); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
+
+func (l *loop) writeRow(ctx context.Context, insert *sql.Stmt, now time.Time) error {
+	micros := now.UnixMicro()
+	binary.BigEndian.PutUint64(l.id[:8], uint64(micros/1000)<<16|0x7000|uint64(micros%1000)<<2)
+	binary.BigEndian.PutUint64(l.id[8:16], rand.Uint64())
+	binary.BigEndian.PutUint64(l.key[:8], rand.Uint64())
+	binary.BigEndian.PutUint64(l.key[8:], rand.Uint64())
+	l.print[0] = 1
+	binary.BigEndian.PutUint64(l.print[1:9], rand.Uint64())
+	l.args = append(l.args[:0], l.owner, l.id, l.key[:], l.print[:], l.status, 1, micros, micros+1800e6, nil, amount, 25, currency,
+		nil, l.phone, l.pay, nil, description, nil, nil, nil, false)
+	_, err := insert.ExecContext(ctx, l.args...)
+	return err
+}
+
+// run writes transactions of some rows for d.
+func (l *loop) run(ctx context.Context, d time.Duration, rows int) (sample, error) {
+	t, err := drive(ctx, 1, d, same(func(ctx context.Context) error { return l.write(ctx, rows) }))
+	if err != nil {
+		return sample{}, err
+	}
+	s := t.sample()
+	s.Rate *= float64(rows)
+	s.Extra[extraCPU] /= float64(rows)
+	return s, nil
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/matryer/is"
+)
+
+// TestMain makes the test binary its own children, as the program does of itself.
+func TestMain(m *testing.M) {
+	if os.Getenv(childEnv) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// bench runs the program for an instant, and returns what it prints and what it measured.
+func bench(t *testing.T, args ...string) (printed string, r report) {
+	t.Helper()
+	is := is.New(t)
+	dir := t.TempDir()
+	file := filepath.Join(t.TempDir(), "report.json")
+	args = append([]string{"-seconds", "0.1", "-rounds", "1", "-dir", dir, "-json", file}, args...)
+	var stdout, stderr bytes.Buffer
+	if err := run(t.Context(), "", args, &stdout, &stderr); err != nil {
+		t.Fatalf("bench %s: %v\n%s", strings.Join(args, " "), err, stderr.String())
+	}
+	text, err := os.ReadFile(file)
+	is.NoErr(err)
+	is.NoErr(json.Unmarshal(text, &r))
+
+	left, err := os.ReadDir(dir)
+	is.NoErr(err)
+	is.Equal(len(left), 0) // it clears up
+	return stdout.String(), r
+}
+
+// wantMeasured wants one sample of each, and a row for each in the printed table.
+func wantMeasured(t *testing.T, printed string, results []result, titles ...string) {
+	t.Helper()
+	var have []string
+	for _, r := range results {
+		have = append(have, r.title())
+		if len(r.Samples) != 1 || r.rate() <= 0 {
+			t.Errorf("%s: %+v", r.title(), r.Samples)
+		}
+		if !strings.Contains(printed, r.Name) {
+			t.Errorf("the tables do not tell of %q", r.Name)
+		}
+	}
+	is.New(t).Equal(have, titles)
+}
+
+func wantTargets(t *testing.T, printed string, targets ...string) {
+	t.Helper()
+	_, printed, _ = strings.Cut(printed, "### What must be reached")
+	var have []string
+	for line := range strings.Lines(printed) {
+		if cells := strings.Split(line, " | "); len(cells) == 4 && strings.ContainsAny(cells[1], "≥≤") {
+			have = append(have, strings.TrimPrefix(cells[0], "| ")+" "+cells[1])
+			if verdict := strings.TrimRight(cells[3], " |\n"); verdict != "yes" && verdict != "missed" {
+				t.Errorf("%q", line)
+			}
+		}
+	}
+	is.New(t).Equal(have, targets)
+}
+
+func TestSQLite(t *testing.T) {
+	is := is.New(t)
+	printed, r := bench(t, "-only", "sqlite,peers")
+	if r.Skipped != nil {
+		t.Fatal(r.Skipped) // fiber's storage needs cgo, and so does the race detector
+	}
+	wantMeasured(t, printed, r.SQLite,
+		"the store, 1 callers", "the store, 16 callers", "the store, 64 callers", "the store, 256 callers",
+		"a loop, a transaction per row, 1 callers", "a loop, 256 rows per transaction, 1 callers",
+		"hand-written, 1 callers", "hand-written, 64 callers", "fiber's idempotency middleware, 64 callers")
+	wantTargets(t, printed,
+		"SQLite, 256 callers, over a transaction per row ≥ 12",
+		"SQLite, 256 callers, over 256 rows per transaction ≥ 0.85")
+	store := find(r.SQLite, storeName, 256)
+	is.True(store.extra(extraBytes) > 100 && store.extra(extraBytes) < 1000)
+	is.True(r.Flush.Median > 0 && r.FlushEnd.P99 >= r.FlushEnd.Median)
+	is.True(strings.Contains(printed, "A flush (write and fdatasync of 4 KiB) took "))
+}
+
+func TestHTTP(t *testing.T) {
+	printed, r := bench(t, "-only", "http,peers")
+	wantMeasured(t, printed, r.HTTP,
+		"bare net/http, writes nothing, 64 callers", "the memory store, 64 callers", "the SQLite store, 64 callers",
+		"hand-written, 64 callers", "fiber's idempotency middleware, 64 callers", "the same, its handler writes nothing, 64 callers")
+	targets := []string{
+		"SQLite over HTTP, over the hand-written handler ≥ 6",
+		"SQLite over HTTP, over bare net/http ≥ 0.45",
+		"memory store over HTTP, over bare net/http ≥ 0.7",
+	}
+	if peakResident() > 0 {
+		targets = append(targets, "peak memory of the server on SQLite, MB ≤ 200")
+	}
+	wantTargets(t, printed, targets...)
+}
+
+func TestMemory(t *testing.T) {
+	is := is.New(t)
+	printed, r := bench(t, "-only", "memory", "-sessions", "3200")
+	wantMeasured(t, printed, r.Memory, partCreate, partCard, partCardNoPhone, partFingerprint, partID, partStore, partParse, partHandler, partFloor)
+	wantTargets(t, printed, "allocations of a create on the memory store ≤ 40", "bytes of a session in the memory store ≤ 1024")
+	is.True(find(r.Memory, partCreate, 0).extra(extraAllocs) > 1)
+	is.True(r.MemoryBytes > 300)
+}
+
+func TestPostgres(t *testing.T) {
+	printed, r := bench(t, "-only", "postgres")
+	if r.Skipped != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(r.Skipped)
+		}
+		t.Skip(r.Skipped)
+	}
+	wantMeasured(t, printed, r.Postgres,
+		pgbenchName+", 1 callers", pgbenchName+", 16 callers", pgbenchName+", 64 callers", pgbenchName+", 128 callers",
+		"the store, 1 callers", "the store, 16 callers", "the store, 64 callers", "the store, 256 callers",
+		"two instances of the store, 16 callers", "two instances of the store, 64 callers", "two instances of the store, 256 callers",
+		rowByRow+", 1 callers", rowByRow+", 64 callers", rowByRow+", 256 callers")
+	wantTargets(t, printed,
+		"PostgreSQL, 256 callers, over pgbench at its best ≥ 3",
+		"PostgreSQL, 1 caller, over pgbench with 1 client ≥ 0.8")
+}
+
+func TestGrowth(t *testing.T) {
+	is := is.New(t)
+	printed, r := bench(t, "-only", "http", "-rows", "3000")
+	var titles []string
+	for _, of := range []string{"the store, beside %s, 1 callers", "the store, beside %s, 64 callers", "the store, beside %s, 256 callers",
+		"a loop, 256 rows per transaction, beside %s, 1 callers", "the SQLite store, beside %s, 64 callers"} {
+		titles = append(titles, fmt.Sprintf(of, "0"), fmt.Sprintf(of, "3,000"))
+	}
+	wantMeasured(t, printed, r.Growth, titles...)
+	is.True(r.RowBytes > 100 && r.RowBytes < 1000)
+	is.True(strings.Contains(printed, "| SQLite, 256 callers, beside 3,000 sessions over beside 0 | ≥ 0.5 |"))
+}
+
+func TestProfiles(t *testing.T) {
+	is := is.New(t)
+	profiles := t.TempDir()
+	bench(t, "-only", "http", "-profile", profiles)
+	files, err := filepath.Glob(filepath.Join(profiles, "*.pprof"))
+	is.NoErr(err)
+	is.Equal(len(files), 3)
+}
+
+func TestOptions(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		args []string
+		says string
+	}{
+		{"an unknown section", []string{"-only", "sqlite,mysql"}, `not "mysql"`},
+		{"an argument", []string{"sqlite"}, `"sqlite" is no flag`},
+		{"no time", []string{"-seconds", "0"}, "-seconds must be"},
+		{"no rounds", []string{"-rounds", "0"}, "-rounds at least 1"},
+		{"rows below nothing", []string{"-rows", "-1"}, "-rows must be"},
+		{"too few sessions", []string{"-sessions", "3"}, "-sessions must be"},
+		{"an unknown flag", []string{"-fast"}, "-fast"},
+	} {
+		t.Run("refuses "+test.name, func(t *testing.T) {
+			is := is.New(t)
+			var stderr bytes.Buffer
+			err := run(t.Context(), "", test.args, &bytes.Buffer{}, &stderr)
+			is.True(errors.Is(err, errUsage))
+			is.True(strings.Contains(stderr.String(), test.says))
+		})
+	}
+	t.Run("helps", func(t *testing.T) {
+		is := is.New(t)
+		var stderr bytes.Buffer
+		err := run(t.Context(), "", []string{"-h"}, &bytes.Buffer{}, &stderr)
+		is.True(errors.Is(err, flag.ErrHelp))
+		is.True(strings.Contains(stderr.String(), "-rows"))
+	})
+	t.Run("measures everything by default", func(t *testing.T) {
+		is := is.New(t)
+		opts, err := parseOptions(nil, &bytes.Buffer{})
+		is.NoErr(err)
+		is.Equal(opts.only, sections)
+	})
+	t.Run("sets peers beside what they compete with", func(t *testing.T) {
+		is := is.New(t)
+		opts, err := parseOptions([]string{"-only", "peers"}, &bytes.Buffer{})
+		is.NoErr(err)
+		is.True(opts.has("sqlite") && opts.has("http") && !opts.has("postgres"))
+	})
+}
+
+func TestAFailureIsTold(t *testing.T) {
+	is := is.New(t)
+	var stderr bytes.Buffer
+	err := run(t.Context(), "", []string{"-dir", filepath.Join(t.TempDir(), "nowhere"), "-only", "sqlite"}, &bytes.Buffer{}, &stderr)
+	is.True(errors.Is(err, os.ErrNotExist))
+	is.True(run(t.Context(), "dance", nil, &bytes.Buffer{}, &stderr) != nil) // no such child
+}

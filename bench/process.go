@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+)
+
+// childEnv is the environment variable that makes the program one of its own children: a server, or somebody who calls.
+const childEnv = "CHECKOUT_BENCH_CHILD"
+
+// A child reads its task as a line of JSON, says as a line of JSON that it is ready, and as another what came of it. What
+// follows the task on its input, a line or the end, lets it begin or makes it end; so it ends with its parent.
+
+// child is another process of this program.
+type child struct {
+	cmd    *exec.Cmd
+	stdin  io.WriteCloser
+	stdout *json.Decoder
+}
+
+// spawn starts a child and waits until it is ready.
+func spawn(ctx context.Context, kind string, task, ready any) (*child, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, program)
+	cmd.Env = append(os.Environ(), childEnv+"="+kind)
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	c := &child{cmd: cmd, stdin: stdin, stdout: json.NewDecoder(stdout)}
+	if err := json.NewEncoder(stdin).Encode(task); err != nil {
+		return nil, c.failed(kind, err)
+	}
+	if err := c.stdout.Decode(ready); err != nil {
+		return nil, c.failed(kind, err)
+	}
+	return c, nil
+}
+
+// begin lets the child do what it was made for.
+func (c *child) begin() error {
+	_, err := io.WriteString(c.stdin, "\n")
+	return err
+}
+
+// finish waits for what came of it, and for the child's end.
+func (c *child) finish(result any) error {
+	err := c.stdout.Decode(result)
+	c.stdin.Close()
+	if err != nil {
+		return c.failed("child", err)
+	}
+	return c.cmd.Wait()
+}
+
+// stop has a server end, and waits for it.
+func (c *child) stop(result any) error {
+	c.stdin.Close()
+	return c.finish(result)
+}
+
+// kill ends the child at once. It does nothing to one that has ended.
+func (c *child) kill() {
+	c.stdin.Close()
+	c.cmd.Process.Kill()
+	c.cmd.Wait()
+}
+
+// failed is why a child did not answer; it has told the rest itself.
+func (c *child) failed(kind string, err error) error {
+	c.stdin.Close()
+	if ended := c.cmd.Wait(); ended != nil {
+		err = ended
+	}
+	return fmt.Errorf("%s: %w", kind, err)
+}
+
+// parent is the other side.
+type parent struct {
+	in  *bufio.Reader
+	out *json.Encoder
+}
+
+// runChild is the program as a child.
+func runChild(ctx context.Context, kind string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p := parent{in: bufio.NewReader(os.Stdin), out: json.NewEncoder(os.Stdout)}
+	switch kind {
+	case "serve":
+		return serve(ctx, p)
+	case "load":
+		return load(ctx, p)
+	case "postgres":
+		return workPostgres(ctx, p)
+	}
+	return fmt.Errorf("%s=%q is not known", childEnv, kind)
+}
+
+func (p parent) task(task any) error {
+	line, err := p.in.ReadBytes('\n')
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(line, task)
+}
+
+// ready says so, and waits for the word. The error is io.EOF where the child is to end.
+func (p parent) ready(state any) error {
+	if err := p.out.Encode(state); err != nil {
+		return err
+	}
+	_, err := p.in.ReadByte()
+	return err
+}
+
+// untilEnd says what is ready, and waits for the end.
+func (p parent) untilEnd(state any) error {
+	if err := p.ready(state); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("waiting for the end: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+func sqliteTable(b *strings.Builder, r *report) {
+	if r.SQLite == nil {
+		return
+	}
+	head(b, "SQLite, by Go calls",
+		"writer", " callers", " sessions/s", " × a transaction per row", " × 256 rows per transaction", " half take", " 99 % take", " CPU", " bytes/session", " spread")
+	one, many := find(r.SQLite, loopOf1, 1), find(r.SQLite, loopOf256, 1)
+	for _, c := range r.SQLite {
+		row(b, c.Name, callersOf(c), rounded(c.rate()), ratio(c.over(one)), ratio(c.over(many)), latency(c, p50), latency(c, p99),
+			known(c.extra(extraCPU), " µs"), known(c.extra(extraBytes), ""), percent(c.spread()))
+	}
+	b.WriteString("\nA loop's latency is that of its transaction.\n")
+}
+
+func httpTable(b *strings.Builder, r *report) {
+	if r.HTTP == nil {
+		return
+	}
+	columns := []string{"handler", " requests/s", " × bare net/http", " half take", " 99 % take", " server CPU", " load CPU", " peak memory", " spread"}
+	peers := hasResult(r.HTTP, handwrittenName)
+	if peers {
+		columns = append(columns[:3], append([]string{" × hand-written"}, columns[3:]...)...)
+	}
+	head(b, fmt.Sprintf("HTTP on loopback, %d connections, the load from another process", connections), columns...)
+	floor := find(r.HTTP, floorName, connections)
+	for _, c := range r.HTTP {
+		cells := []string{c.Name, rounded(c.rate()), ratio(c.over(floor))}
+		if peers {
+			cells = append(cells, ratio(c.over(find(r.HTTP, handwrittenName, connections))))
+		}
+		row(b, append(cells, latency(c, p50), latency(c, p99), known(c.extra(extraCPU), " µs"), known(c.extra(extraLoadCPU), " µs"), known(c.extra(extraPeakMB), " MB"), percent(c.spread()))...)
+	}
+}
+
+func memoryTable(b *strings.Builder, r *report) {
+	if r.Memory == nil {
+		return
+	}
+	head(b, "One create on the memory store, one caller", "part", " µs", " share", " allocations", " bytes allocated")
+	of := func(name string) result { return find(r.Memory, name, 0) }
+	create := of(partCreate)
+	whole := create.extra(extraNanos)
+	rest := map[string]float64{}
+	for _, extra := range []string{extraNanos, extraAllocs, extraAllocBytes} {
+		rest[extra] = create.extra(extra)
+	}
+	write := func(name string, value func(extra string) float64) {
+		row(b, name, fmt.Sprintf("%.1f", value(extraNanos)/1000), percent(value(extraNanos)/whole),
+			strconv.FormatFloat(value(extraAllocs), 'f', 0, 64), strconv.FormatFloat(value(extraAllocBytes), 'f', 0, 64))
+	}
+	part := func(name string, value func(extra string) float64) {
+		write(name, value)
+		for extra := range rest {
+			rest[extra] -= value(extra)
+		}
+	}
+	write("**"+partCreate+"**", create.extra)
+	part("phone: a request with one against one without", func(extra string) float64 {
+		return of(partCard).extra(extra) - of(partCardNoPhone).extra(extra)
+	})
+	for _, name := range []string{partFingerprint, partID, partStore} {
+		part(name, of(name).extra)
+	}
+	write("the rest: rules, fee, clock, the request's key", func(extra string) float64 { return rest[extra] })
+	for _, name := range []string{partCard, partCardNoPhone, partParse, partHandler, partFloor} {
+		write("*beside it:* "+name, of(name).extra)
+	}
+	fmt.Fprintf(b, "\nThe memory store takes up to %.0f bytes per session.\n", r.MemoryBytes)
+}
+
+func postgresTable(b *strings.Builder, r *report) {
+	if r.Postgres == nil {
+		return
+	}
+	head(b, "PostgreSQL, by Go calls", "writer", " callers", " sessions/s", " × pgbench with 1 client", " × pgbench at its best", " half take", " 99 % take", " CPU", " spread")
+	one, best := find(r.Postgres, pgbenchName, 1), bestPgbench(r.Postgres)
+	for _, c := range r.Postgres {
+		row(b, c.Name, callersOf(c), rounded(c.rate()), ratio(c.over(one)), ratio(c.over(best)), latency(c, p50), latency(c, p99), known(c.extra(extraCPU), " µs"), percent(c.spread()))
+	}
+	fmt.Fprintf(b, "\npgbench is at its best with %d clients. Callers of two instances are counted together. CPU is that of the instances.\n", best.Callers)
+}
+
+func growthTable(b *strings.Builder, r *report) {
+	if r.Growth == nil {
+		return
+	}
+	head(b, fmt.Sprintf("SQLite beside %s sessions, %.0f bytes each", thousands(r.Rows), r.RowBytes),
+		"writer", " callers", " sessions/s", " × beside 0", " half take", " 99 % take", " CPU", " peak memory", " spread")
+	for i, c := range r.Growth {
+		row(b, c.Name, callersOf(c), rounded(c.rate()), ratio(c.over(r.Growth[i&^1])), latency(c, p50), latency(c, p99),
+			known(c.extra(extraCPU), " µs"), known(c.extra(extraPeakMB), " MB"), percent(c.spread()))
+	}
+}
+
+func hasResult(results []result, name string) bool {
+	for _, r := range results {
+		if r.Name == name {
+			return true
+		}
+	}
+	return false
+}

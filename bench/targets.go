@@ -1,0 +1,91 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+)
+
+// target is what the project has set itself to reach. Nothing fails where it is missed: the machine may be the reason.
+type target struct {
+	what    string
+	want    float64
+	reached float64
+	atMost  bool // want is a maximum; else a minimum
+}
+
+func (t target) met() bool {
+	if t.atMost {
+		return t.reached <= t.want
+	}
+	return t.reached >= t.want
+}
+
+// targets are those that what was measured can tell of.
+func (r *report) targets() []target {
+	var all []target
+	atLeast := func(what string, want, reached float64) { all = append(all, target{what, want, reached, false}) }
+	atMost := func(what string, want, reached float64) { all = append(all, target{what, want, reached, true}) }
+
+	if r.SQLite != nil {
+		store := find(r.SQLite, storeName, 256)
+		atLeast("SQLite, 256 callers, over a transaction per row", 12, store.over(find(r.SQLite, loopOf1, 1)))
+		atLeast("SQLite, 256 callers, over 256 rows per transaction", 0.85, store.over(find(r.SQLite, loopOf256, 1)))
+	}
+	if r.HTTP != nil {
+		floor, store := find(r.HTTP, floorName, connections), find(r.HTTP, sqliteName, connections)
+		if hasResult(r.HTTP, handwrittenName) {
+			atLeast("SQLite over HTTP, over the hand-written handler", 6, store.over(find(r.HTTP, handwrittenName, connections)))
+		}
+		atLeast("SQLite over HTTP, over bare net/http", 0.45, store.over(floor))
+		atLeast("memory store over HTTP, over bare net/http", 0.7, find(r.HTTP, memoryName, connections).over(floor))
+		if peak := store.extra(extraPeakMB); peak > 0 {
+			atMost("peak memory of the server on SQLite, MB", 200, peak)
+		}
+	}
+	if r.Memory != nil {
+		atMost("allocations of a create on the memory store", 40, find(r.Memory, partCreate, 0).extra(extraAllocs))
+		atMost("bytes of a session in the memory store", 1024, r.MemoryBytes)
+	}
+	if r.Postgres != nil {
+		atLeast("PostgreSQL, 256 callers, over pgbench at its best", 3, find(r.Postgres, storeName, 256).over(bestPgbench(r.Postgres)))
+		atLeast("PostgreSQL, 1 caller, over pgbench with 1 client", 0.8, find(r.Postgres, storeName, 1).over(find(r.Postgres, pgbenchName, 1)))
+	}
+	if r.Growth != nil {
+		atLeast("SQLite, 256 callers, beside "+thousands(r.Rows)+" sessions over beside 0", 0.5,
+			find(r.Growth, grown(storeName, r.Rows), 256).over(find(r.Growth, grown(storeName, 0), 256)))
+		if hasResult(r.Growth, grown(sqliteName, r.Rows)) {
+			full := find(r.Growth, grown(sqliteName, r.Rows), connections)
+			atLeast("SQLite over HTTP, beside "+thousands(r.Rows)+" sessions over beside 0", 0.5, full.over(find(r.Growth, grown(sqliteName, 0), connections)))
+			if peak := full.extra(extraPeakMB); peak > 0 {
+				atMost("peak memory of the server beside "+thousands(r.Rows)+" sessions, MB", 200, peak)
+			}
+		}
+	}
+	return all
+}
+
+func targetTable(b *strings.Builder, r *report) {
+	targets := r.targets()
+	if len(targets) == 0 {
+		return
+	}
+	head(b, "What must be reached", "what", " target", " reached", "")
+	for _, t := range targets {
+		sign, verdict := "≥ ", "missed"
+		if t.atMost {
+			sign = "≤ "
+		}
+		if t.met() {
+			verdict = "yes"
+		}
+		row(b, t.what, sign+strconv.FormatFloat(t.want, 'f', -1, 64), number(t.reached), verdict)
+	}
+}
+
+// number is a ratio, or a figure that is too large for its digits after the point to matter.
+func number(f float64) string {
+	if f >= 100 {
+		return thousands(int(f + 0.5))
+	}
+	return ratio(f)
+}

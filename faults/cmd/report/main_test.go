@@ -1,0 +1,54 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/matryer/is"
+
+	"github.com/caisse/checkout/faults/effort"
+	"github.com/caisse/checkout/faults/suite"
+)
+
+func TestRun(t *testing.T) {
+	effort.Seed(t)
+	t.Run("writes a table and all that is behind it", func(t *testing.T) {
+		is := is.New(t)
+		raw := filepath.Join(t.TempDir(), "report.json")
+		var stdout, stderr bytes.Buffer
+		is.NoErr(run(t.Context(), []string{"-seed", "7", "-only", "on memory$", "-json", raw}, &stdout, &stderr))
+		is.True(strings.Contains(stdout.String(), "| many callers on few sessions | memory | "))
+		is.True(strings.Contains(stdout.String(), "short pass, seed 7, Go 1."))
+
+		text, err := os.ReadFile(raw)
+		is.NoErr(err)
+		var report suite.Report
+		is.NoErr(json.Unmarshal(text, &report))
+		is.True(len(report.Rows) > 0)
+		for _, row := range report.Rows {
+			is.Equal(row.Store, "memory")
+			is.True(!row.Failed)
+			is.True(row.Result.Tally.Acknowledged > 0)
+		}
+		is.True(report.Versions["SQLite"] != "")
+	})
+
+	t.Run("fails where nothing is tried", func(t *testing.T) {
+		is := is.New(t)
+		is.True(run(t.Context(), []string{"-only", "no such fault"}, &bytes.Buffer{}, &bytes.Buffer{}) != nil)
+	})
+
+	t.Run("tries every fault once on each store", func(t *testing.T) {
+		is := is.New(t)
+		seen := make(map[string]bool)
+		for _, s := range suites() {
+			name := s.Fault + " on " + string(s.Store)
+			is.True(!seen[name]) // the same row twice
+			seen[name] = true
+		}
+	})
+}

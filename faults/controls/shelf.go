@@ -1,0 +1,209 @@
+package controls
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/idempotency"
+)
+
+// shelf is the plainest store that keeps its promises: a slice and a lock. What it decides by are fields, so that a
+// bug is one field replaced.
+type shelf struct {
+	mu       sync.Mutex
+	sessions []checkout.Session
+
+	written  func(s checkout.Session) checkout.Session      // what Create keeps
+	replaced func(was, s checkout.Session) checkout.Session // what Update keeps
+	replayed func(held, s checkout.Session) checkout.Session
+	named    func(held checkout.Session, account checkout.Account, key idempotency.Key, now time.Time) bool
+	owns     func(asked, owner checkout.Account) bool // what Get shows
+	lists    func(asked, owner checkout.Account) bool
+	follows  func(was, s checkout.Session) bool
+	newer    func(a, b checkout.Session) int
+	passes   func(s checkout.Session, q checkout.Query) bool
+	total    func(passed, page int) int
+	due      func(s checkout.Session, now time.Time) bool
+	most     func(due, limit int) int
+	expired  func(s checkout.Session) checkout.Session
+}
+
+func newShelf() *shelf {
+	same := func(a, b checkout.Account) bool { return a == b }
+	return &shelf{
+		written:  func(s checkout.Session) checkout.Session { return s },
+		replaced: func(_, s checkout.Session) checkout.Session { return s },
+		replayed: func(held, _ checkout.Session) checkout.Session { return held },
+		named: func(held checkout.Session, account checkout.Account, key idempotency.Key, _ time.Time) bool {
+			return held.Account == account && held.IdempotencyKey == key
+		},
+		owns:    same,
+		lists:   same,
+		follows: func(was, s checkout.Session) bool { return s.Version == was.Version+1 },
+		newer: func(a, b checkout.Session) int {
+			return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), strings.Compare(b.ID, a.ID))
+		},
+		passes: func(s checkout.Session, q checkout.Query) bool { return q.Status == "" || q.Status == s.StatusAt(q.At) },
+		total:  func(passed, _ int) int { return passed },
+		due:    func(s checkout.Session, now time.Time) bool { return waits(s) && !s.ExpiresAt.After(now) },
+		most:   func(due, limit int) int { return min(due, limit) },
+		expired: func(s checkout.Session) checkout.Session {
+			s.Status = checkout.StatusExpired
+			s.Version++
+			return s
+		},
+	}
+}
+
+func waits(s checkout.Session) bool {
+	return s.Status == checkout.StatusCreated || s.Status == checkout.StatusPending
+}
+
+// enter is how every call begins.
+func (h *shelf) enter(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	return nil
+}
+
+func (h *shelf) Create(ctx context.Context, s checkout.Session) (checkout.Session, bool, error) {
+	if err := h.enter(ctx); err != nil {
+		return checkout.Session{}, false, err
+	}
+	defer h.mu.Unlock()
+	s = inUTC(s)
+	for i, held := range h.sessions {
+		if s.IdempotencyKey != "" && h.named(held, s.Account, s.IdempotencyKey, s.CreatedAt) {
+			h.sessions[i] = h.replayed(held, s)
+			return h.sessions[i], false, nil
+		}
+	}
+	if h.find(func(held checkout.Session) bool { return held.ID == s.ID }) != nil {
+		return checkout.Session{}, false, errors.New("the id is taken")
+	}
+	s = h.written(s)
+	h.sessions = append(h.sessions, s)
+	return s, true, nil
+}
+
+func (h *shelf) Get(ctx context.Context, account checkout.Account, id string) (checkout.Session, error) {
+	defer others() // whoever acts on what it read is late
+	return h.first(ctx, func(s checkout.Session) bool { return s.ID == id && h.owns(account, s.Account) })
+}
+
+func (h *shelf) GetByKey(ctx context.Context, account checkout.Account, key idempotency.Key) (checkout.Session, error) {
+	return h.first(ctx, func(s checkout.Session) bool { return key != "" && h.named(s, account, key, s.CreatedAt) })
+}
+
+func (h *shelf) first(ctx context.Context, is func(checkout.Session) bool) (checkout.Session, error) {
+	if err := h.enter(ctx); err != nil {
+		return checkout.Session{}, err
+	}
+	defer h.mu.Unlock()
+	if s := h.find(is); s != nil {
+		return *s, nil
+	}
+	return checkout.Session{}, checkout.ErrNotFound
+}
+
+func (h *shelf) find(is func(checkout.Session) bool) *checkout.Session {
+	if i := slices.IndexFunc(h.sessions, is); i >= 0 {
+		return &h.sessions[i]
+	}
+	return nil
+}
+
+func (h *shelf) Update(ctx context.Context, s checkout.Session) error {
+	if err := h.enter(ctx); err != nil {
+		return err
+	}
+	defer h.mu.Unlock()
+	was := h.find(func(held checkout.Session) bool { return held.ID == s.ID && held.Account == s.Account })
+	switch {
+	case was == nil:
+		return checkout.ErrNotFound
+	case !h.follows(*was, s):
+		return checkout.ErrConflict
+	}
+	s.CreatedAt, s.IdempotencyKey, s.Fingerprint = was.CreatedAt, was.IdempotencyKey, was.Fingerprint
+	*was = h.replaced(*was, inUTC(s))
+	return nil
+}
+
+func (h *shelf) List(ctx context.Context, account checkout.Account, q checkout.Query) ([]checkout.Session, int, error) {
+	if err := h.enter(ctx); err != nil {
+		return nil, 0, err
+	}
+	defer h.mu.Unlock()
+	var passed []checkout.Session
+	for _, s := range h.sessions {
+		if h.lists(account, s.Account) && h.passes(s, q) && (q.PaymentID == "" || q.PaymentID == s.PaymentID) {
+			passed = append(passed, s)
+		}
+	}
+	slices.SortStableFunc(passed, h.newer)
+	from := min(q.Offset, len(passed))
+	page := passed[from:min(from+cmp.Or(q.Limit, 50), len(passed))]
+	return page, h.total(len(passed), len(page)), nil
+}
+
+func (h *shelf) Expire(ctx context.Context, now time.Time, limit int) ([]checkout.Session, error) {
+	if err := h.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer h.mu.Unlock()
+	var moved []checkout.Session
+	for _, s := range h.longestDue(now, limit) {
+		s = h.expired(s)
+		*h.find(func(held checkout.Session) bool { return held.ID == s.ID }) = s
+		moved = append(moved, s)
+	}
+	return moved, nil
+}
+
+func (h *shelf) longestDue(now time.Time, limit int) []checkout.Session {
+	var due []checkout.Session
+	for _, s := range h.sessions {
+		if h.due(s, now) {
+			due = append(due, s)
+		}
+	}
+	slices.SortFunc(due, func(a, b checkout.Session) int {
+		return cmp.Or(a.ExpiresAt.Compare(b.ExpiresAt), strings.Compare(a.ID, b.ID))
+	})
+	return due[:h.most(len(due), max(limit, 0))]
+}
+
+// put writes s over the session of its ID, or adds it.
+func (h *shelf) put(s checkout.Session) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if held := h.find(func(held checkout.Session) bool { return held.ID == s.ID }); held != nil {
+		*held = s
+		return
+	}
+	h.sessions = append(h.sessions, s)
+}
+
+func inUTC(s checkout.Session) checkout.Session {
+	for _, at := range []*time.Time{&s.CreatedAt, &s.ExpiresAt, &s.CompletedAt} {
+		*at = at.UTC().Truncate(time.Microsecond)
+	}
+	return s
+}
+
+// others lets others run: what would take a while on a real disk.
+func others() {
+	for range 4 {
+		runtime.Gosched()
+	}
+}

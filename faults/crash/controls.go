@@ -1,0 +1,82 @@
+//go:build unix
+
+package crash
+
+import (
+	"math/rand/v2"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/caisse/checkout/faults/internal/child"
+	"github.com/caisse/checkout/faults/internal/shop"
+	"github.com/caisse/checkout/faults/stores"
+)
+
+// Controls are what the suites must catch.
+func Controls() []shop.Control {
+	behind := func(kind stores.Kind) shop.Control {
+		return shop.Control{Name: string(kind) + " " + shop.WriteBehind, Round: func(tb testing.TB, choose *rand.Rand) {
+			killPlanted(tb, shop.NewGround(tb, kind).Place(), shop.WriteBehind, choose).Settle()
+		}}
+	}
+	return []shop.Control{
+		behind(stores.SQLite),
+		behind(stores.Postgres),
+		{Name: shop.TwoSteps, Round: func(tb testing.TB, choose *rand.Rand) {
+			killPlanted(tb, stores.New(tb, stores.SQLite), shop.TwoSteps, choose).Settle()
+		}},
+		{Name: shop.CheckThenAct, Round: func(tb testing.TB, choose *rand.Rand) {
+			r := newControl(tb, stores.New(tb, stores.SQLite), choose)
+			pair(tb, r, choose, shop.CheckThenAct)
+			r.Settle()
+		}},
+		{Name: "the log is cleared away after a crash", Round: func(tb testing.TB, choose *rand.Rand) {
+			r := killPlanted(tb, stores.New(tb, stores.SQLite), "", choose)
+			if err := os.Remove(r.Path() + "-wal"); err != nil {
+				tb.Skip(err)
+			}
+			r.Settle()
+		}},
+		{Name: "a flipped bit", Round: func(tb testing.TB, choose *rand.Rand) {
+			r := newControl(tb, stores.New(tb, stores.SQLite), choose)
+			r.End(r.Start(child.Options{}, func(c *shop.Config) { c.Calls = calls }))
+			flip(tb, r.Path(), choose)
+			r.Settle()
+		}},
+	}
+}
+
+func newControl(tb testing.TB, place stores.Place, choose *rand.Rand) *shop.Round {
+	tb.Helper()
+	r := shop.NewRound(tb, place, "control", choose.Uint64())
+	r.Search = shop.Brief
+	return r
+}
+
+// killPlanted is a round in which a shop with a bug was killed.
+func killPlanted(tb testing.TB, place stores.Place, bug string, choose *rand.Rand) *shop.Round {
+	tb.Helper()
+	r := newControl(tb, place, choose)
+	victim := r.Start(child.Options{}, func(c *shop.Config) { c.Planted, c.Calls = bug, 20*calls })
+	victim.Await(shop.Open)
+	time.Sleep(time.Duration(choose.Int64N(int64(50 * time.Millisecond))))
+	victim.Kill()
+	r.End(victim)
+	return r
+}
+
+// flip turns over one bit of a file, beyond its first pages, in the middle of some page.
+func flip(tb testing.TB, path string, choose *rand.Rand) {
+	tb.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	const page = 4096
+	at := page*(2+choose.IntN(len(data)/page-2)) + choose.IntN(8) // a page begins with what says where everything is
+	data[at] ^= 1 << choose.IntN(8)
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		tb.Fatal(err)
+	}
+}

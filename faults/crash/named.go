@@ -1,0 +1,74 @@
+//go:build unix
+
+package crash
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/caisse/checkout/faults/internal/child"
+	"github.com/caisse/checkout/faults/internal/seam"
+	"github.com/caisse/checkout/faults/internal/shop"
+	"github.com/caisse/checkout/faults/oracle"
+	"github.com/caisse/checkout/faults/stores"
+	"github.com/caisse/checkout/faults/suite"
+)
+
+// named kills a shop once, or in a long run several times, at each point of its driver.
+func named(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Result) {
+	tb.Helper()
+	choose := rand.New(rand.NewPCG(o.Seed, 1))
+	g := shop.NewGround(tb, kind)
+	points, times := driverPoints(kind), 1
+	if o.Long {
+		times = 6
+	}
+	for range times {
+		for _, p := range points {
+			result.Add(atDriver(tb, g.Place(), p, 1+choose.IntN(most(p)), choose.Uint64()))
+		}
+	}
+	result.Notes = append(g.Check(), fmt.Sprintf("%d points", len(points)))
+	return result
+}
+
+func driverPoints(kind stores.Kind) []seam.Point {
+	if kind == stores.Postgres {
+		return seam.PostgresPoints()
+	}
+	return seam.SQLitePoints()
+}
+
+// most is how often a shop surely comes to a point.
+func most(p seam.Point) int {
+	switch p {
+	case seam.BeforeMigration, seam.MigrationBegun, seam.BeforeMigrated, seam.Migrated, seam.BeforeMigrationOut,
+		seam.HalfMigrationOut, seam.MigrationOut, seam.MigratedOut, seam.BeforeAccount, seam.AfterAccount, seam.BeforeConnecting:
+		return 1
+	case seam.MigrationStatement:
+		return 8
+	case seam.BeforeBegin, seam.Begun, seam.BeforeCommit, seam.AfterCommit, seam.BeforeInsert, seam.AfterInsert:
+		return 20
+	}
+	return 2
+}
+
+// calls is how many calls each of a shop's callers makes at most: more than the last point takes, and no point that is
+// never come to takes for ever.
+const calls = 50
+
+// atDriver kills a shop the nth time that its driver comes to a point.
+func atDriver(tb testing.TB, place stores.Place, p seam.Point, nth int, seed uint64) oracle.Tally {
+	tb.Helper()
+	r := shop.NewRound(tb, place, string(p), seed)
+	r.Keys = 12
+	victim := r.Start(child.Options{}, func(c *shop.Config) {
+		c.Host, c.Calls, c.Trap = true, calls, seam.Trap{Point: p, Nth: nth}
+	})
+	r.End(victim)
+	if !victim.Killed() {
+		tb.Fatalf("seed %d: the shop came to its end, and not %d times to the point %q", seed, nth, p)
+	}
+	return r.Settle().Tally
+}

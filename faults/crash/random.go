@@ -1,0 +1,100 @@
+//go:build unix
+
+package crash
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/caisse/checkout/faults/history"
+	"github.com/caisse/checkout/faults/internal/child"
+	"github.com/caisse/checkout/faults/internal/shop"
+	"github.com/caisse/checkout/faults/stores"
+	"github.com/caisse/checkout/faults/suite"
+)
+
+// lives is how often a shop is opened, and killed, before its owner looks.
+const lives = 3
+
+// random kills shops at any time, from their start on.
+func random(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Result) {
+	tb.Helper()
+	choose := rand.New(rand.NewPCG(o.Seed, 2))
+	g := shop.NewGround(tb, kind)
+	rounds := 4
+	if o.Long {
+		rounds = 100
+	}
+	for n := range rounds {
+		r := shop.NewRound(tb, g.Place(), fmt.Sprintf("round %d", n), choose.Uint64())
+		kills := 0
+		for range lives {
+			victim := killed(r, choose)
+			r.End(victim)
+			if victim.Killed() { // else it was too quick
+				kills++
+			}
+		}
+		result.Add(r.Settle().Tally)
+		result.Runs += kills - 1
+	}
+	result.Notes = append(result.Notes, g.Check()...)
+	return result
+}
+
+// killed is a shop that is killed after a while, in which it may not even have come to open the store.
+func killed(r *shop.Round, choose *rand.Rand) *child.Process {
+	victim := r.Start(child.Options{}, func(c *shop.Config) { c.Host, c.Calls = choose.IntN(2) == 0, 20*calls })
+	if choose.IntN(4) > 0 {
+		victim.Await(shop.Open)
+	}
+	time.Sleep(time.Duration(choose.Int64N(int64(150 * time.Millisecond))))
+	victim.Kill()
+	return victim
+}
+
+// pairs has two shops on one place do the same, and kills one of them. The other must not notice.
+func pairs(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Result) {
+	tb.Helper()
+	choose := rand.New(rand.NewPCG(o.Seed, 3))
+	g := shop.NewGround(tb, kind)
+	rounds := 3
+	if o.Long {
+		rounds = 60
+	}
+	for n := range rounds {
+		r := shop.NewRound(tb, g.Place(), fmt.Sprintf("round %d", n), choose.Uint64())
+		pair(tb, r, choose, "")
+		result.Add(r.Settle().Tally)
+	}
+	result.Notes = append(result.Notes, g.Check()...)
+	return result
+}
+
+func pair(tb testing.TB, r *shop.Round, choose *rand.Rand, planted string) {
+	tb.Helper()
+	moment := time.Duration(choose.Int64N(int64(100 * time.Millisecond)))
+	victim := r.Start(child.Options{}, func(c *shop.Config) {
+		c.Planted, c.Host, c.Calls = planted, planted == "" && choose.IntN(2) == 0, 20*calls
+	})
+	survivor := r.Start(child.Options{}, func(c *shop.Config) { c.Planted, c.Calls = planted, 2*calls })
+	survivor.Await(shop.Open)
+	time.Sleep(moment)
+	victim.Kill()
+	r.End(victim)
+	h := r.End(survivor)
+	unanswered(tb, h)
+}
+
+// unanswered fails where a call was not answered.
+func unanswered(tb testing.TB, h history.History) {
+	tb.Helper()
+	for _, op := range h.Operations {
+		if op.Return.Outcome != history.OK && !op.Return.Code.Answer() {
+			tb.Errorf("a shop with which nothing was done: %s: %s: %s", op.Kind, op.Return.Code, op.Return.Detail)
+			return
+		}
+	}
+}

@@ -1,0 +1,68 @@
+//go:build unix
+
+package crash
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/caisse/checkout/faults/internal/child"
+	"github.com/caisse/checkout/faults/internal/seam"
+	"github.com/caisse/checkout/faults/internal/shop"
+	"github.com/caisse/checkout/faults/stores"
+	"github.com/caisse/checkout/faults/suite"
+)
+
+// stops are the points at which a shop that is stopped is most in the way of others.
+func stops(kind stores.Kind) []seam.Point {
+	if kind == stores.Postgres {
+		return []seam.Point{seam.CreateOut, seam.UpdateOut, seam.CommitOut, seam.CommitAnswered}
+	}
+	return []seam.Point{seam.Begun, seam.AfterInsert, seam.BeforeCommit, seam.AfterCommit}
+}
+
+// stopped stops a shop while it holds what others want, has another go on in the meantime, and then lets it go on too,
+// or kills it.
+func stopped(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Result) {
+	tb.Helper()
+	choose := rand.New(rand.NewPCG(o.Seed, 4))
+	g := shop.NewGround(tb, kind)
+	times := 1
+	if o.Long {
+		times = 8
+	}
+	for n := range times {
+		for i, p := range stops(kind) {
+			pause := 200 * time.Millisecond
+			if n > 0 && n%4 == 0 {
+				pause = 6 * time.Second // longer than anybody waits
+			}
+			r := shop.NewRound(tb, g.Place(), fmt.Sprintf("round %d, %s", n, p), choose.Uint64())
+			stop(tb, r, seam.Trap{Point: p, Nth: 1 + choose.IntN(10), Stop: true}, pause, (n+i)%2 == 0)
+			result.Add(r.Settle().Tally)
+		}
+	}
+	result.Notes = append(result.Notes, g.Check()...)
+	return result
+}
+
+func stop(tb testing.TB, r *shop.Round, trap seam.Trap, pause time.Duration, kill bool) {
+	tb.Helper()
+	first := r.Start(child.Options{}, func(c *shop.Config) { c.Host, c.Calls, c.Trap = true, calls, trap })
+	if _, ok := first.Await(shop.At); !ok {
+		r.End(first)
+		tb.Fatalf("the shop did not come %d times to the point %q", trap.Nth, trap.Point)
+	}
+	second := r.Start(child.Options{}, func(c *shop.Config) { c.Calls = calls / 2 })
+	second.Await(shop.Open)
+	time.Sleep(pause)
+	if kill {
+		first.Kill()
+	} else {
+		first.Continue()
+	}
+	r.End(first)
+	r.End(second)
+}

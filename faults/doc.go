@@ -1,0 +1,43 @@
+// Package faults is the harness that breaks things under the stores and counts what was lost and doubled. It is a module
+// of its own, so that its tools stay out of the go.mod of hosts. The package itself is empty; what it is made of:
+//
+//	history     the one form of what was asked and answered; recorders and files
+//	oracle      the one judge of histories: rules, and a search for a linearization
+//	model       the public API once more, and random programs that compare stores with it
+//	workload    many callers on few sessions, and the questions afterwards
+//	concurrent  suites: callers at once, without faults and with answers that get lost
+//	controls    planted bugs, each of which must be caught
+//	lossy       a store that fails, and tells the truth about it
+//	clock       a clock that is set by hand
+//	stores      the stores of this module, and places that can be opened again
+//	suite       what a suite is, and the report of all of them
+//	trial       a testing.TB for programs, and for tests that must be seen to fail
+//	effort      the flags -long and -seed
+//	cmd/report  tries everything and writes the table
+//
+// # A fault of one's own
+//
+// A suite tries one fault on one store. It opens a place, records what callers ask while the fault is made, asks again
+// when it is over, and has the oracle judge:
+//
+//	func Suites() []suite.Suite { return suite.Each("plug pulled", pulled, stores.SQLite, stores.Postgres) }
+//
+//	func pulled(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Result) {
+//		place := stores.New(tb, kind)
+//		for round := range rounds(o) {
+//			recorder := history.New(history.Header{Test: tb.Name(), Store: string(kind), Seed: o.Seed}, clock)
+//			plan := workload.Plan{Seed: o.Seed, Name: fmt.Sprintf("round %d", round), Callers: 8, Calls: 100, Keys: 8}
+//			workload.Run(ctx, plan, recorder, checkouts)     // and meanwhile, the fault
+//			workload.Settle(ctx, plan, recorder, reopened)
+//			verdict := oracle.Check(tb, recorder.History(), oracle.Options{})
+//			result.Add(verdict.Tally)
+//		}
+//		return result
+//	}
+//
+// Its test is suite.Test(t, Suites()), and it joins the list in cmd/report. A process that will be killed streams its
+// history to a file (history.Recorder.Stream); history.Merge joins the files of all processes.
+//
+// What a harness proves was seen when it caught a bug. So each comes with a control: one that is planted in package
+// controls, or a setting, such as synchronous=NORMAL, with which the suite must fail.
+package faults

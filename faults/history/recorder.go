@@ -1,0 +1,119 @@
+package history
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+
+	"github.com/caisse/checkout"
+)
+
+// Service is what a history is recorded of. A *checkout.Checkouts is one; so may be an adapter over HTTP, which leaves
+// out of a session what the wire does not tell: a Version of 0 is not held to anything.
+type Service interface {
+	Create(ctx context.Context, p checkout.CreateParams) (session checkout.Session, replayed bool, err error)
+	Get(ctx context.Context, account checkout.Account, id string) (checkout.Session, error)
+	List(ctx context.Context, account checkout.Account, q checkout.Query) (checkout.Page, error)
+	Begin(ctx context.Context, account checkout.Account, id, paymentID string) (checkout.Session, error)
+	Process(ctx context.Context, account checkout.Account, id string) (checkout.Session, error)
+	Complete(ctx context.Context, account checkout.Account, id, paymentID string) (checkout.Session, error)
+	Fail(ctx context.Context, account checkout.Account, id, reason string) (checkout.Session, error)
+	Cancel(ctx context.Context, account checkout.Account, id string) (checkout.Session, error)
+	ExpireDue(ctx context.Context, limit int) ([]checkout.Session, error)
+}
+
+// Recorder keeps a history. It is safe for concurrent use.
+type Recorder struct {
+	clock checkout.Clock
+
+	mu         sync.Mutex
+	header     Header
+	operations []Operation
+	stream     *json.Encoder // nil where nothing is streamed
+	failed     error         // of the stream
+}
+
+// New makes a recorder. The clock is the one that the service has.
+func New(header Header, clock checkout.Clock) *Recorder {
+	return &Recorder{header: header, clock: clock}
+}
+
+// Stream writes the history to w from now on as it happens, a call before it is made: what a process that may be killed
+// must do. Each line is one Write. It must come before the first call.
+func (r *Recorder) Stream(w io.Writer) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stream = json.NewEncoder(w)
+	return r.stream.Encode(line{Header: &r.header})
+}
+
+// Client is a caller whose calls of the service are recorded under a name.
+func (r *Recorder) Client(name string, service Service) *Client {
+	return &Client{name: name, service: service, recorder: r}
+}
+
+// History is what was recorded so far. Calls that have not returned have the outcome Unknown.
+func (r *Recorder) History() History {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return History{Header: r.header, Operations: slices.Clone(r.operations)}
+}
+
+// Err is the first error of the stream: from then on its file is not whole.
+func (r *Recorder) Err() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failed
+}
+
+// begin records a call.
+func (r *Recorder) begin(call Call) (id int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	call.ID = int64(len(r.operations) + 1)
+	call.Clock = micros(r.clock.Now())
+	call.At = machineTime()
+	r.operations = append(r.operations, unfinished(call))
+	r.write(line{Call: &call})
+	return call.ID
+}
+
+// end records what became of it.
+func (r *Recorder) end(id int64, ret Return) {
+	at := machineTime() // before anybody else is waited for
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ret.ID, ret.At = id, at
+	ret.Clock = micros(r.clock.Now())
+	r.operations[id-1].Return = ret
+	r.write(line{Return: &ret})
+}
+
+func (r *Recorder) write(l line) {
+	if r.stream == nil || r.failed != nil {
+		return
+	}
+	if err := r.stream.Encode(l); err != nil {
+		r.failed = fmt.Errorf("history: %w", err)
+	}
+}
+
+func unfinished(call Call) Operation {
+	return Operation{Call: call, Return: Return{ID: call.ID, At: Never, Outcome: Unknown, Code: NoAnswer}}
+}
+
+type intentKey struct{}
+
+// WithIntent says what the calls with this context are for: an order of the caller's, say. However often it is tried
+// and under whatever keys, one intent may end in one session at most.
+func WithIntent(ctx context.Context, intent string) context.Context {
+	return context.WithValue(ctx, intentKey{}, intent)
+}
+
+func intentOf(ctx context.Context) string {
+	intent, _ := ctx.Value(intentKey{}).(string)
+	return intent
+}

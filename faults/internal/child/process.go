@@ -1,0 +1,222 @@
+//go:build unix
+
+package child
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/caisse/checkout/faults/history"
+	"github.com/caisse/checkout/faults/internal/syscalls"
+)
+
+// Options say how a child is started. The zero Options are a plain process.
+type Options struct {
+	// Syscalls, if it is there, decides on the calls by which the child changes files. Where the system does not let
+	// it, the test is skipped.
+	Syscalls syscalls.Handler
+	// Isolated gives the child mounts and processes of its own, which end with it; only root on Linux can have that.
+	Isolated bool
+}
+
+// Process is a child.
+type Process struct {
+	tb         testing.TB
+	cmd        *exec.Cmd
+	supervisor *syscalls.Supervisor
+	told       chan string
+	stderr     bytes.Buffer
+
+	readers sync.WaitGroup
+	history []byte // once the readers are done
+	reading error
+
+	deadline *time.Timer
+	wait     sync.Once
+	ended    error
+}
+
+// patience is how long a child may run. Those of isolated programs run whole suites.
+const patience = 2 * time.Minute
+
+// Start starts a child with a program that [Main] of this binary knows, and hands it config as JSON. It is killed when
+// the test ends.
+func Start(tb testing.TB, program string, config any, o Options) *Process {
+	tb.Helper()
+	p, err := start(tb, program, config, o)
+	if errors.Is(err, syscalls.ErrUnsupported) || o.Isolated && errors.Is(err, syscall.EPERM) {
+		tb.Skipf("not run: %v", err)
+	}
+	if err != nil {
+		tb.Fatalf("start a child: %v", err)
+	}
+	return p
+}
+
+func start(tb testing.TB, program string, config any, o Options) (*Process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	told, err := json.Marshal(config)
+	if err != nil {
+		return nil, err
+	}
+	p := &Process{tb: tb, cmd: exec.Command(self), told: make(chan string, 100)}
+	p.cmd.Env = append(os.Environ(), variable+"="+program, settings+"="+string(told), quickExit)
+	p.cmd.Stderr = &p.stderr
+	p.cmd.SysProcAttr = attributes(o.Isolated)
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	past, present, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	p.cmd.ExtraFiles = []*os.File{present}
+	var ours *os.File
+	if o.Syscalls != nil {
+		var theirs *os.File
+		if ours, theirs, err = socketpair(); err != nil {
+			return nil, errors.Join(err, past.Close(), present.Close())
+		}
+		defer ours.Close()
+		p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, theirs)
+		p.cmd.Env = append(p.cmd.Env, shown+"=1")
+	}
+	err = p.cmd.Start()
+	for _, theirs := range p.cmd.ExtraFiles {
+		theirs.Close()
+	}
+	if err != nil {
+		return nil, errors.Join(err, past.Close())
+	}
+	if !o.Isolated {
+		p.deadline = time.AfterFunc(patience, func() {
+			tb.Errorf("a child ran for more than %v, and was killed", patience)
+			p.Kill()
+		})
+	}
+	stop := context.AfterFunc(tb.Context(), p.Kill)
+	tb.Cleanup(func() {
+		stop()
+		p.Kill()
+		p.Wait()
+	})
+	p.readers.Go(func() {
+		defer past.Close()
+		p.history, p.reading = io.ReadAll(past)
+	})
+	p.readers.Go(func() {
+		defer close(p.told)
+		for lines := bufio.NewScanner(stdout); lines.Scan(); {
+			p.told <- lines.Text()
+		}
+	})
+	if o.Syscalls != nil {
+		p.supervisor, err = syscalls.Supervise(p.cmd.Process, ours, o.Syscalls)
+	}
+	return p, err
+}
+
+// quickExit keeps the race detector, where it is in the binary, from waiting a second at the end of each child.
+const quickExit = "GORACE=atexit_sleep_ms=0"
+
+func socketpair() (ours, theirs *os.File, err error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	unix.CloseOnExec(pair[0])
+	unix.CloseOnExec(pair[1])
+	return os.NewFile(uintptr(pair[0]), "socket"), os.NewFile(uintptr(pair[1]), "socket"), nil
+}
+
+// Await waits until the child says a line that begins with prefix, and returns the line. It reports false where the
+// child has ended without.
+func (p *Process) Await(prefix string) (line string, ok bool) {
+	for line := range p.told {
+		if strings.HasPrefix(line, prefix) {
+			return line, true
+		}
+	}
+	return "", false
+}
+
+// Kill ends the child at once. It does nothing to one that has ended.
+func (p *Process) Kill() { p.signal(syscall.SIGKILL) }
+
+// Stop stops the child where it is, as Continue goes on.
+func (p *Process) Stop() { p.signal(syscall.SIGSTOP) }
+
+// Continue lets a child go on that was stopped.
+func (p *Process) Continue() { p.signal(syscall.SIGCONT) }
+
+func (p *Process) signal(s syscall.Signal) {
+	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		p.tb.Errorf("signal a child: %v", err)
+	}
+}
+
+// Wait waits for the end of the child. The error is what it said last, where it was not killed and has failed.
+func (p *Process) Wait() error {
+	p.wait.Do(func() {
+		p.readers.Wait()
+		err := p.cmd.Wait()
+		if p.deadline != nil {
+			p.deadline.Stop()
+		}
+		if p.supervisor != nil {
+			if err := p.supervisor.Wait(); err != nil {
+				p.tb.Error(err)
+			}
+		}
+		if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
+			return
+		}
+		if err != nil {
+			p.ended = fmt.Errorf("child: %w\n%s", err, p.stderr.Bytes())
+		}
+	})
+	return p.ended
+}
+
+// Killed reports whether the child, which has ended, was killed.
+func (p *Process) Killed() bool {
+	p.Wait()
+	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+}
+
+// Output is what a child, which has ended, wrote to Self.History.
+func (p *Process) Output() []byte {
+	p.Wait()
+	if p.reading != nil {
+		p.tb.Errorf("read of a child: %v", p.reading)
+	}
+	return p.history
+}
+
+// History is that output where it is a history.
+func (p *Process) History() history.History {
+	h, err := history.Read(bytes.NewReader(p.Output()))
+	if err != nil {
+		p.tb.Errorf("the history of a child: %v", err)
+	}
+	return h
+}

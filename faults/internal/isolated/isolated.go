@@ -1,0 +1,93 @@
+//go:build linux
+
+// Package isolated runs suites that mount file systems, in a process with mounts and processes of its own. However that
+// ends, no mount, no loop device and no process stays behind.
+package isolated
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/caisse/checkout/faults/internal/child"
+	"github.com/caisse/checkout/faults/stores"
+	"github.com/caisse/checkout/faults/suite"
+	"github.com/caisse/checkout/faults/trial"
+)
+
+// Run is a suite's, with an empty folder to mount on.
+type Run func(tb testing.TB, dir string, kind stores.Kind, o suite.Options) suite.Result
+
+// order is what the process is told, and outcome what it answers.
+type order struct {
+	Dir     string
+	Kind    stores.Kind
+	Options suite.Options
+}
+
+type outcome struct {
+	Report trial.Report
+	Result suite.Result
+}
+
+// Program makes a program of run. Suites of a name that no other package's have.
+func Program(name string, run Run) child.Program {
+	return child.Program{Name: name, Run: func(ctx context.Context, self *child.Self) error {
+		var o order
+		if err := self.Config(&o); err != nil {
+			return err
+		}
+		// Its processes have numbers of their own, under which they are to be found.
+		if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
+			return fmt.Errorf("mount /proc: %w", err)
+		}
+		var answer outcome
+		answer.Report = trial.Run(ctx, name, func(tb testing.TB) { answer.Result = run(tb, o.Dir, o.Kind, o.Options) })
+		return json.NewEncoder(self.History).Encode(answer)
+	}}
+}
+
+// Possible reports whether this process may mount file systems.
+func Possible() bool {
+	var of [2]unix.CapUserData
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	return os.Geteuid() == 0 && unix.Capget(&header, &of[0]) == nil && of[0].Effective&(1<<unix.CAP_SYS_ADMIN) != 0
+}
+
+// Suite runs the program of a name. Where that is not possible it is skipped.
+func Suite(tb testing.TB, name string, kind stores.Kind, o suite.Options) suite.Result {
+	tb.Helper()
+	if !Possible() {
+		tb.Skip("not run: it mounts file systems, which takes root")
+	}
+	dir, err := os.MkdirTemp("", name)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil { // the user that PostgreSQL runs as must get there
+		tb.Fatal(err)
+	}
+	p := child.Start(tb, name, order{dir, kind, o}, child.Options{Isolated: true})
+	if err := p.Wait(); err != nil {
+		tb.Fatal(err)
+	}
+	var answer outcome
+	if err := json.Unmarshal(p.Output(), &answer); err != nil {
+		tb.Fatalf("%s ended without a result: %v", name, err)
+	}
+	if answer.Report.Log != "" {
+		tb.Log(answer.Report.Log)
+	}
+	if answer.Report.Failed {
+		tb.Fail()
+	}
+	if answer.Report.Skipped {
+		tb.SkipNow()
+	}
+	return answer.Result
+}

@@ -1,0 +1,178 @@
+//go:build unix
+
+package seam
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"net"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// The points of a PostgreSQL store: what its connections send, and one answer. A batch is sent whole, the commit that
+// follows it without a wait. "Half" is half of the bytes.
+const (
+	BeforeConnecting   Point = "before a connection is made"
+	BeforeMigrationOut Point = "before the migration is sent"
+	HalfMigrationOut   Point = "with half of the migration sent"
+	MigrationOut       Point = "with the migration sent, but no commit"
+	MigratedOut        Point = "with the migration's commit sent"
+	BeforeCreateOut    Point = "before a create is sent"
+	HalfCreateOut      Point = "with half of a create sent"
+	CreateOut          Point = "with a create sent, but no commit"
+	BeforeUpdateOut    Point = "before an update is sent"
+	HalfUpdateOut      Point = "with half of an update sent"
+	UpdateOut          Point = "with an update sent, but no commit"
+	BeforeSweepOut     Point = "before a sweep is sent"
+	SweepOut           Point = "with a sweep sent, but no commit"
+	OrderOut           Point = "with the host's order sent, but no commit"
+	HalfCommitOut      Point = "with half of a commit sent"
+	CommitOut          Point = "with a commit sent"
+	CommitAnswered     Point = "with a commit's answer come, and not read"
+	RollbackOut        Point = "with a rollback sent"
+	BeforeHolderOut    Point = "before the holder of a key is asked for"
+)
+
+// PostgresPoints lists them all.
+func PostgresPoints() []Point {
+	return []Point{
+		BeforeConnecting, BeforeMigrationOut, HalfMigrationOut, MigrationOut, MigratedOut, BeforeCreateOut, HalfCreateOut,
+		CreateOut, BeforeUpdateOut, HalfUpdateOut, UpdateOut, BeforeSweepOut, SweepOut, OrderOut, HalfCommitOut, CommitOut,
+		CommitAnswered, RollbackOut, BeforeHolderOut,
+	}
+}
+
+// OpenPostgres is pgxpool.New with the seam in the connections.
+func (s *Seam) OpenPostgres(ctx context.Context, url string) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, err
+	}
+	dial := config.ConnConfig.DialFunc
+	config.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		s.at(BeforeConnecting)
+		inner, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &wire{Conn: inner, seam: s, prepared: make(map[string]kind)}, nil
+	}
+	return pgxpool.NewWithConfig(ctx, config)
+}
+
+// kind is what a message is for, by its points.
+type kind struct{ before, half, after Point }
+
+// kindOf tells what a statement is for.
+func kindOf(query string) kind {
+	for _, known := range []struct {
+		part string
+		kind kind
+	}{
+		{"CREATE TABLE checkout_sessions", kind{BeforeMigrationOut, HalfMigrationOut, MigrationOut}},
+		{"INSERT INTO checkout_sessions", kind{BeforeCreateOut, HalfCreateOut, CreateOut}},
+		{"SET status = 'expired'", kind{BeforeSweepOut, "", SweepOut}},
+		{"UPDATE checkout_sessions", kind{BeforeUpdateOut, HalfUpdateOut, UpdateOut}},
+		{"INSERT INTO host_orders", kind{"", "", OrderOut}},
+		{"s.idempotency_key = u.idempotency_key", kind{BeforeHolderOut, "", ""}},
+	} {
+		if strings.Contains(query, known.part) {
+			return known.kind
+		}
+	}
+	switch strings.ToLower(strings.TrimSpace(query)) {
+	case "commit":
+		return kind{"", HalfCommitOut, CommitOut}
+	case "rollback":
+		return kind{"", "", RollbackOut}
+	}
+	return kind{}
+}
+
+// wire is a connection whose messages are looked at as they pass. pgx writes whole messages at a time.
+type wire struct {
+	net.Conn
+	seam *Seam
+
+	mu        sync.Mutex
+	started   bool
+	migrating bool
+	prepared  map[string]kind // by the statement's name
+}
+
+func (w *wire) Write(data []byte) (int, error) {
+	k := w.look(data)
+	w.seam.at(k.before)
+	if k.half == "" {
+		n, err := w.Conn.Write(data)
+		w.seam.at(k.after)
+		return n, err
+	}
+	n, err := w.Conn.Write(data[:len(data)/2])
+	if err != nil {
+		return n, err
+	}
+	w.seam.at(k.half)
+	m, err := w.Conn.Write(data[len(data)/2:])
+	w.seam.at(k.after)
+	return n + m, err
+}
+
+// Read looks for the answer to a commit. Where it comes in two parts it is missed, and the next one is found.
+func (w *wire) Read(data []byte) (int, error) {
+	n, err := w.Conn.Read(data)
+	if bytes.Contains(data[:n], []byte("COMMIT\x00")) {
+		w.seam.at(CommitAnswered)
+	}
+	return n, err
+}
+
+// look is the kind of the last message that has one.
+func (w *wire) look(data []byte) (found kind) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.started { // the first message has no type
+		w.started = true
+		return kind{}
+	}
+	for len(data) >= 5 {
+		length := 1 + int(binary.BigEndian.Uint32(data[1:]))
+		if length > len(data) {
+			break
+		}
+		if k := w.message(data[0], data[5:length]); k != (kind{}) {
+			found = k
+		}
+		data = data[length:]
+	}
+	return found
+}
+
+func (w *wire) message(typ byte, body []byte) kind {
+	switch typ {
+	case 'P': // Parse: name, query
+		name, rest, _ := bytes.Cut(body, []byte{0})
+		query, _, _ := bytes.Cut(rest, []byte{0})
+		w.prepared[string(name)] = kindOf(string(query))
+	case 'B': // Bind: portal, name
+		_, rest, _ := bytes.Cut(body, []byte{0})
+		name, _, _ := bytes.Cut(rest, []byte{0})
+		return w.prepared[string(name)]
+	case 'Q': // Query
+		query, _, _ := bytes.Cut(body, []byte{0})
+		k := kindOf(string(query))
+		if k.after == MigrationOut {
+			w.migrating = true
+		}
+		if k.after == CommitOut && w.migrating {
+			w.migrating = false
+			return kind{"", "", MigratedOut}
+		}
+		return k
+	}
+	return kind{}
+}

@@ -1,0 +1,59 @@
+//go:build unix
+
+// Package seam names points within what a host's own driver does for a store, and kills or stops the process at one of
+// them. The store is made by its New, on a pool of the host's; its code is as it is everywhere.
+package seam
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+)
+
+// Point is the name of a point.
+type Point string
+
+// Trap is what happens at one point.
+type Trap struct {
+	Point Point
+	Nth   int  // which of the times that the process comes to it, from 1
+	Stop  bool // stop the process there, rather than kill it
+}
+
+// Seam springs a trap, once. The zero Trap is none.
+type Seam struct {
+	trap Trap
+	tell func(Point)
+
+	mu   sync.Mutex
+	seen int
+}
+
+// New makes a seam with one trap. Just before it is sprung, tell is told.
+func New(trap Trap, tell func(Point)) *Seam { return &Seam{trap: trap, tell: tell} }
+
+// at is called at each point.
+func (s *Seam) at(p Point) {
+	if p == "" || p != s.trap.Point {
+		return
+	}
+	s.mu.Lock()
+	s.seen++
+	sprung := s.seen == s.trap.Nth
+	s.mu.Unlock()
+	if !sprung {
+		return
+	}
+	s.tell(p)
+	signal := syscall.SIGKILL
+	if s.trap.Stop {
+		signal = syscall.SIGSTOP
+	}
+	if err := syscall.Kill(os.Getpid(), signal); err != nil {
+		panic(fmt.Sprintf("seam: %v at %q: %v", signal, p, err)) // a process may always signal itself
+	}
+	if !s.trap.Stop {
+		select {} // the signal is on its way
+	}
+}

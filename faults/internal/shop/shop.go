@@ -1,0 +1,100 @@
+//go:build unix
+
+// Package shop is a host: a program that keeps checkout sessions in a store, with callers that never rest, run as a child
+// process to which things are done; and what its owner finds out afterwards.
+package shop
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/faults/history"
+	"github.com/caisse/checkout/faults/internal/child"
+	"github.com/caisse/checkout/faults/internal/seam"
+	"github.com/caisse/checkout/faults/stores"
+	"github.com/caisse/checkout/faults/workload"
+)
+
+// Config is what a shop is told.
+type Config struct {
+	Header history.Header
+	Place  string // as stores.Place.String wrote it
+	Clock  Clock
+
+	// What its callers do, see workload.Plan.
+	Seed                          uint64
+	Name                          string
+	Callers, Calls, Keys, Retries int
+
+	// Host has the store made by New on a pool of the host's own, into which Trap can be laid, and sessions created in
+	// the host's transactions too. Else the store's Open makes it.
+	Host bool
+	Trap seam.Trap
+
+	// Planted is a bug of the store, which must be caught: one of the Planted constants. "" is the store as it is.
+	Planted string
+
+	// Files limits how many files may be open, and FileSize how long one may grow, where they are not 0.
+	Files, FileSize uint64
+}
+
+// What a shop says to its parent, each on a line.
+const (
+	Open   = "open"   // the store is, and the callers begin
+	Done   = "done"   // the callers have made all their calls
+	Closed = "closed" // the store is
+	At     = "at "    // and the point: the trap is about to be sprung
+)
+
+// Program is the program that a shop is.
+func Program() child.Program { return child.Program{Name: "shop", Run: run} }
+
+func run(ctx context.Context, self *child.Self) error {
+	var c Config
+	if err := self.Config(&c); err != nil {
+		return err
+	}
+	if err := c.limit(); err != nil {
+		return err
+	}
+	place, err := stores.Parse(c.Place)
+	if err != nil {
+		return err
+	}
+	recorder := history.New(c.Header, c.Clock)
+	if err := recorder.Stream(self.History); err != nil {
+		return err
+	}
+	trap := seam.New(c.Trap, func(p seam.Point) { self.Tell(At + string(p)) })
+	store, err := c.open(ctx, place, trap)
+	if err != nil {
+		return fmt.Errorf("open: %w", err)
+	}
+	checkouts, err := checkout.New(store, checkout.Config{Clock: c.Clock})
+	if err != nil {
+		return err
+	}
+	var service history.Service = checkouts
+	if h, ok := store.(*hosted); ok {
+		service = &orders{Checkouts: checkouts, host: h}
+	}
+	if err := self.Tell(Open); err != nil {
+		return err
+	}
+	workload.Run(ctx, c.plan(), recorder, service)
+	if err := recorder.Err(); err != nil {
+		return err
+	}
+	if err := self.Tell(Done); err != nil {
+		return err
+	}
+	if err := store.Close(); err != nil {
+		return fmt.Errorf("close: %w", err)
+	}
+	return self.Tell(Closed)
+}
+
+func (c Config) plan() workload.Plan {
+	return workload.Plan{Seed: c.Seed, Name: c.Name, Callers: c.Callers, Calls: c.Calls, Keys: c.Keys, Retries: c.Retries}
+}

@@ -1,0 +1,20 @@
+//go:build linux
+
+package syscalls
+
+import "golang.org/x/sys/unix"
+
+const (
+	auditArch = unix.AUDIT_ARCH_AARCH64
+	sysUnlink = -1 // there is unlinkat only
+)
+
+// names are the calls that are shown, by number.
+var names = map[int32]string{
+	unix.SYS_FSYNC:     "fsync",
+	unix.SYS_FDATASYNC: "fdatasync",
+	unix.SYS_PWRITE64:  "pwrite64",
+	unix.SYS_FTRUNCATE: "ftruncate",
+	unix.SYS_UNLINKAT:  "unlink",
+	unix.SYS_LINKAT:    "link",
+}

@@ -1,0 +1,71 @@
+//go:build linux
+
+package iofault
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/caisse/checkout/faults/history"
+	"github.com/caisse/checkout/faults/internal/child"
+	"github.com/caisse/checkout/faults/internal/disk"
+	"github.com/caisse/checkout/faults/internal/shop"
+	"github.com/caisse/checkout/faults/internal/syscalls"
+	"github.com/caisse/checkout/faults/stores"
+)
+
+// bench is where rounds take place: on a disk whose power can be cut, or, without root, in some folder.
+type bench struct {
+	tb    testing.TB
+	dir   string
+	disk  *disk.Ext4 // nil without root
+	round int
+}
+
+func newBench(tb testing.TB, dir string) *bench {
+	tb.Helper()
+	if dir == "" {
+		return &bench{tb: tb, dir: tb.TempDir()}
+	}
+	return &bench{tb: tb, dir: dir, disk: disk.NewExt4(tb, dir, 128<<20)}
+}
+
+// place is an empty place, in a folder of its own.
+func (b *bench) place() stores.Place {
+	b.tb.Helper()
+	old := filepath.Join(b.dir, fmt.Sprint(b.round))
+	b.round++
+	if err := os.RemoveAll(old); err != nil {
+		b.tb.Fatal(err)
+	}
+	dir := filepath.Join(b.dir, fmt.Sprint(b.round))
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		b.tb.Fatal(err)
+	}
+	if b.disk != nil {
+		b.disk.Sync()
+	}
+	return stores.Place{Kind: stores.SQLite, Address: filepath.Join(dir, "checkouts.db")}
+}
+
+// take takes over the history of a shop that has ended, well or not, and cuts the power.
+func (b *bench) take(r *shop.Round, p *child.Process) history.History {
+	b.tb.Helper()
+	h := r.Take(p)
+	if b.disk != nil {
+		b.disk.Cut()
+		b.disk.Restore()
+	}
+	return h
+}
+
+// The files of a database by the ends of their names.
+const (
+	mainFile = "checkouts.db"
+	logFile  = "checkouts.db-wal"
+)
+
+// isFlush reports whether a call flushes a file.
+func isFlush(c syscalls.Call) bool { return c.Name == "fsync" || c.Name == "fdatasync" }

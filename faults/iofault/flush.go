@@ -1,0 +1,169 @@
+//go:build linux
+
+package iofault
+
+import (
+	"context"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/caisse/checkout/faults/history"
+	"github.com/caisse/checkout/faults/internal/child"
+	"github.com/caisse/checkout/faults/internal/shop"
+	"github.com/caisse/checkout/faults/internal/syscalls"
+	"github.com/caisse/checkout/faults/oracle"
+	"github.com/caisse/checkout/faults/stores"
+	"github.com/caisse/checkout/faults/suite"
+	"github.com/caisse/checkout/faults/trial"
+)
+
+// flush is one that is to fail.
+type flush struct {
+	what string
+	file string // "" is the folder
+	nth  int
+	// silent is a failure of which SQLite itself tells nobody. Then nothing may depend on that flush.
+	silent bool
+	log    bool // it takes a log that is long, and nobody who writes while it is moved
+}
+
+// flushes are one of each kind, at random.
+func flushes(choose *rand.Rand) []flush {
+	return []flush{
+		{what: "the first journal's", file: mainFile + "-journal", nth: 1 + choose.IntN(2)},
+		{what: "the first page's", file: mainFile, nth: 1},
+		{what: "the folder's", nth: 1, silent: true},
+		{what: "the log's header's", file: logFile, nth: 1},
+		{what: "the migration's", file: logFile, nth: 2},
+		{what: "an early commit's", file: logFile, nth: 3 + choose.IntN(5)},
+		{what: "a commit's", file: logFile, nth: 8 + choose.IntN(20)},
+		{what: "the closing checkpoint's", file: mainFile, nth: 2, silent: true},
+		{what: "a checkpoint's", file: mainFile, nth: 2, log: true},
+	}
+}
+
+func flushFailsOnce(tb testing.TB, dir string, _ stores.Kind, o suite.Options) suite.Result {
+	tb.Helper()
+	return failing(tb, dir, o, false)
+}
+
+func flushesFail(tb testing.TB, dir string, _ stores.Kind, o suite.Options) suite.Result {
+	tb.Helper()
+	return failing(tb, dir, o, true)
+}
+
+// failing has flushes fail, once or from some flush on.
+func failing(tb testing.TB, dir string, o suite.Options, forGood bool) (result suite.Result) {
+	tb.Helper()
+	choose := rand.New(rand.NewPCG(o.Seed, 6))
+	b := newBench(tb, dir)
+	times := 1
+	if o.Long {
+		times = 12
+	}
+	for range times {
+		for _, f := range flushes(choose) {
+			r := shop.NewRound(tb, b.place(), f.what, choose.Uint64())
+			result.Add(b.failFlush(r, f, forGood))
+		}
+	}
+	if !forGood && b.disk != nil {
+		result.Notes = append(result.Notes, b.ownCheckpoint(choose))
+	}
+	return result
+}
+
+// failFlush has one flush fail, and looks at what the shop was told before and after.
+func (b *bench) failFlush(r *shop.Round, f flush, forGood bool) oracle.Tally {
+	b.tb.Helper()
+	told, late := b.run(r, f, forGood, "")
+	if !told && !f.silent {
+		b.tb.Errorf("%s flush failed, and nobody was told", f.what)
+	}
+	for _, op := range late {
+		b.tb.Errorf("%s flush had failed, and then %s was acknowledged (operation %d)", f.what, op.Kind, op.ID)
+	}
+	return r.Settle().Tally
+}
+
+// run has a flush fail under a shop. It tells whether anybody was told, and which writes were acknowledged afterwards.
+func (b *bench) run(r *shop.Round, f flush, forGood bool, planted string) (told bool, late []history.Operation) {
+	b.tb.Helper()
+	file := f.file
+	if file == "" {
+		file = filepath.Base(filepath.Dir(r.Path()))
+	}
+	failed := int64(0) // when
+	p := r.Start(child.Options{Syscalls: func(c syscalls.Call) (a syscalls.Action) {
+		mine := isFlush(c) && filepath.Base(c.Path) == file
+		switch {
+		case mine && c.N == f.nth, failed > 0 && forGood && isFlush(c):
+			if failed == 0 {
+				failed = shop.MachineTime()
+			}
+			a.Errno = syscall.EIO
+		case failed > 0 && mine:
+			a.Pretend = true // the pages that the failed flush should have written are clean now
+		}
+		return a
+	}}, func(c *shop.Config) {
+		c.Calls, c.Planted = 60, planted
+		if f.log {
+			c.Callers, c.Calls, c.Keys = 1, 1000, 300
+		}
+	})
+	h := b.take(r, p)
+	if failed == 0 {
+		b.tb.Fatalf("the shop never came to a flush of this kind: %s", f.what)
+	}
+	since := firstFailure(h)
+	told = since != history.Never || p.Wait() != nil
+	if f.file == logFile { // nothing can be written between its failure and the end of the commit
+		since = failed
+	}
+	return told, acknowledgedAfter(h, since)
+}
+
+// ownCheckpoint is the control: it leaves the checkpoints to SQLite, and must be seen to lose what was acknowledged.
+func (b *bench) ownCheckpoint(choose *rand.Rand) (note string) {
+	b.tb.Helper()
+	var report trial.Report
+	for range 5 {
+		report = trial.Run(context.WithoutCancel(b.tb.Context()), shop.OwnCheckpoint, func(tb testing.TB) {
+			r := shop.NewRound(tb, b.place(), "control", choose.Uint64())
+			b.run(r, flush{what: "a checkpoint's", file: mainFile, nth: 2}, false, shop.OwnCheckpoint)
+			if v := r.Judge(); v.Tally.Lost > 0 {
+				tb.Errorf("%d answers lost", v.Tally.Lost)
+			}
+		})
+		if report.Failed {
+			line, _, _ := strings.Cut(report.Log, "\n")
+			return "control: " + shop.OwnCheckpoint + ": " + line
+		}
+	}
+	b.tb.Errorf("the control, %s, lost nothing", shop.OwnCheckpoint)
+	return ""
+}
+
+// firstFailure is when a call was first told that something is wrong; history.Never if none was.
+func firstFailure(h history.History) int64 {
+	first := int64(history.Never)
+	for _, op := range h.Operations {
+		if c := op.Return.Code; c == history.Unavailable || c == history.OutcomeUnknown {
+			first = min(first, op.Return.At)
+		}
+	}
+	return first
+}
+
+// acknowledgedAfter are the writes that were begun after an instant and acknowledged.
+func acknowledgedAfter(h history.History, instant int64) []history.Operation {
+	return slices.DeleteFunc(slices.Clone(h.Operations), func(op history.Operation) bool {
+		reads := op.Kind == history.Get || op.Kind == history.List || op.Return.Replayed
+		return op.At <= instant || op.Return.Outcome != history.OK || reads
+	})
+}

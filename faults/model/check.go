@@ -1,0 +1,164 @@
+package model
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/faults/clock"
+	"github.com/caisse/checkout/faults/history"
+	"github.com/caisse/checkout/faults/oracle"
+)
+
+// Target is a store that programs are run on. Programs share it one after the other, each with accounts of its own.
+type Target struct {
+	Name  string
+	Store checkout.Store
+	// Service, if there is one, stands between the programs and the Checkouts over the store.
+	Service func(history.Service) history.Service
+}
+
+// Options say how many programs are run.
+type Options struct {
+	Seed     uint64        // a failure tells the seed with which it comes first
+	Programs int           // how many; 0 is 100
+	Steps    int           // of each, on average; 0 is 60
+	Shrink   time.Duration // how long to look for a shorter program that fails too
+}
+
+// Check runs random programs on the model and on all targets side by side, and fails the test with the shortest
+// program it finds in which an answer differs, having saved its history on each target. It sets rapid's flags, and must
+// not run beside itself.
+func Check(tb testing.TB, o Options, targets ...Target) Report {
+	tb.Helper()
+	configure(tb, o)
+	report := Report{Answers: make(map[string]int)}
+	var last *machine
+	defer func() {
+		if tb.Failed() && last != nil {
+			for _, t := range last.targets {
+				t.recorder.History().Save(tb)
+			}
+		}
+	}()
+	programs := 0
+	rapid.Check(tb, func(rt *rapid.T) {
+		programs++
+		last = newMachine(rt, tb.Name(), fmt.Sprintf("program %d", programs), o.Seed, targets)
+		last.report = &report
+		rt.Repeat(map[string]func(*rapid.T){"act": last.act})
+		last.judge(rt)
+	})
+	return report
+}
+
+// Report is what was tried.
+type Report struct {
+	Calls   int            // of each target
+	Answers map[string]int // by kind, such as "Create: replayed"
+	Tally   oracle.Tally   // of all targets
+}
+
+// count counts an answer by its call and its first words, and what else is worth having been seen.
+func (r *Report) count(what string, a Answer) {
+	r.Calls++
+	call, _, _ := strings.Cut(what, "(")
+	kind, _, _ := strings.Cut(a.Error, ":")
+	kind, _, _ = strings.Cut(kind, ",")
+	switch {
+	case a.Error == "" && a.Replayed:
+		kind = "replayed"
+	case a.Error == "" && len(a.Sessions) == 0:
+		kind = "nothing"
+	case a.Error == "":
+		kind = "ok"
+	}
+	r.Answers[call+": "+kind]++
+	for _, s := range a.Sessions {
+		if s.Late {
+			r.Answers["late"]++
+		}
+		if s.TransactionFee > 0 {
+			r.Answers["with a fee"]++
+		}
+		r.Answers[string(s.Status)]++
+	}
+}
+
+// configure hands the options to rapid, which takes them from the command line only.
+func configure(tb testing.TB, o Options) {
+	tb.Helper()
+	if o.Programs == 0 {
+		o.Programs = 100
+	}
+	if o.Steps == 0 {
+		o.Steps = 60
+	}
+	for name, value := range map[string]string{
+		"rapid.checks":     strconv.Itoa(o.Programs),
+		"rapid.steps":      strconv.Itoa(o.Steps),
+		"rapid.seed":       strconv.FormatUint(max(o.Seed, 1), 10), // to rapid 0 is any
+		"rapid.shrinktime": o.Shrink.String(),
+		"rapid.nofailfile": "true", // the seed and the history are what is kept
+	} {
+		if err := flag.Set(name, value); err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
+// machine is one program under way.
+type machine struct {
+	name     string // which its accounts begin with
+	targets  []*target
+	accounts []checkout.Account
+	clock    *clock.Clock
+	requests []Request
+	report   *Report
+
+	// Fingerprints tell requests apart as the contract does: one meaning, one fingerprint.
+	prints map[any]any
+}
+
+var morning = time.Date(2026, time.November, 22, 7, 31, 56, 123456789, time.UTC)
+
+func newMachine(rt *rapid.T, test, name string, seed uint64, targets []Target) *machine {
+	m := &machine{name: name, clock: clock.At(morning), prints: make(map[any]any)}
+	first, second := name+" acct_1", name+" acct_2"
+	m.accounts = []checkout.Account{{ID: first}, {ID: first, Test: true}, {ID: second}, {ID: second, Test: true}}
+	for _, t := range targets {
+		drain(t.Store)
+		recorder := history.New(history.Header{Test: test, Store: t.Name, Seed: seed}, m.clock)
+		m.targets = append(m.targets, &target{
+			Target: t, recorder: recorder, clock: m.clock, model: New(Hosts()[0]), numbers: make(map[string]int),
+		})
+	}
+	m.configure(rt, Hosts()[0])
+	return m
+}
+
+// drain leaves nothing in the store that a sweep of the next program could find.
+func drain(store checkout.Store) {
+	defer func() { _ = recover() }() // a store that panics is to be caught by a program
+	for range 100 {
+		moved, err := store.Expire(context.Background(), morning.AddDate(10, 0, 0), 1000)
+		if err != nil || len(moved) == 0 {
+			return
+		}
+	}
+}
+
+func (m *machine) configure(rt *rapid.T, host Settings) {
+	for _, t := range m.targets {
+		if err := t.configure(host); err != nil {
+			rt.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,225 @@
+package model
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/idempotency"
+)
+
+// Answer is what a call answers, in words that are the same whatever store it came from.
+type Answer struct {
+	Error    string // "" where there is none
+	Or       string // another error that will do
+	Replayed bool
+	Sessions []checkout.Session // IDs are "#0" and so on, in the order in which sessions were created
+	Total    int
+	More     bool
+	Next     int
+}
+
+// Call is what every call has: the instant of the service's clock, and whether its context is over.
+type Call struct {
+	Now  time.Time
+	Over bool
+}
+
+// Model is a checkout service, and what it has kept.
+type Model struct {
+	host     Settings
+	sessions []*session
+}
+
+// session is one session as it is kept. Its ID is a number, see [Answer].
+type session struct {
+	checkout.Session
+	key     string
+	request meaning
+	real    string // the ID in the store whose answers are compared
+}
+
+// New makes a model of a host's service.
+func New(host Settings) *Model { return &Model{host: host} }
+
+// Configure changes the host's settings. What was accepted before stays.
+func (m *Model) Configure(host Settings) { m.host = host }
+
+// Create models Checkouts.Create.
+func (m *Model) Create(c Call, r Request) Answer {
+	if faults := r.faults(); len(faults) > 0 {
+		return invalid(faults)
+	}
+	refused := r.refused(m.host)
+	if len(refused) > 0 && r.Key == "" {
+		return invalid(refused)
+	}
+	if c.Over {
+		return gaveUp
+	}
+	key, meant := r.normal()
+	if held := m.named(r.Account, key); held != nil {
+		if names := meant.differs(held.request); len(names) > 0 {
+			answer := Answer{Error: "key reused, " + held.ID + ": " + strings.Join(names, ", ")}
+			if held.customerForgotten(meant) {
+				answer.Or = strings.TrimSuffix(answer.Error, ", customer_id")
+			}
+			return answer
+		}
+		return Answer{Replayed: true, Sessions: []checkout.Session{held.at(c.Now)}}
+	}
+	if len(refused) > 0 {
+		return invalid(refused)
+	}
+	return Answer{Sessions: []checkout.Session{m.add(c.Now, r, key, meant).Session}}
+}
+
+// customerForgotten says when customer_id need not be told to differ. A session keeps its request's fingerprint, not
+// its request: once another payment has replaced the request's own, nothing tells whether a card session's customer was
+// asked for or made up.
+func (s *session) customerForgotten(again meaning) bool {
+	first := s.request
+	replaced := first.payment != "" && first.payment != s.PaymentID && first.payment != again.payment
+	return replaced && first.method == checkout.Card && first.customer != "" && again.customer == ""
+}
+
+// named is the session that a key names, nil where there is none.
+func (m *Model) named(account checkout.Account, key string) *session {
+	for _, s := range m.sessions {
+		if s.Account == account && s.key == key && key != "" {
+			return s
+		}
+	}
+	return nil
+}
+
+func (m *Model) add(now time.Time, r Request, key string, meant meaning) *session {
+	s := &session{key: key, request: meant}
+	s.ID = fmt.Sprintf("#%d", len(m.sessions))
+	s.Account = r.Account
+	s.Status = checkout.StatusCreated
+	s.Amount, s.Currency, s.PaymentMethod = meant.amount, meant.currency, meant.method
+	s.UserPhone = meant.phone
+	s.PaymentID, s.CustomerID = meant.payment, meant.customer
+	s.Description, s.SuccessURL, s.CancelURL = meant.description, meant.success, meant.cancel
+	s.CreatedAt, s.ExpiresAt = now, now.Add(meant.expiresIn)
+	s.TransactionFee = m.host.fee(meant.currency, meant.amount)
+	s.IdempotencyKey = idempotency.Key(key)
+	s.Version = 1
+	if meant.method == checkout.Card {
+		s.Status = checkout.StatusPending
+		if s.CustomerID == "" {
+			s.CustomerID = "customer of " + s.ID
+		}
+	}
+	m.sessions = append(m.sessions, s)
+	return s
+}
+
+// Get models Checkouts.Get. The ID is one of [Answer], or of no session.
+func (m *Model) Get(c Call, account checkout.Account, id string) Answer {
+	s, answer := m.find(c, account, id)
+	if s == nil {
+		return answer
+	}
+	return Answer{Sessions: []checkout.Session{s.at(c.Now)}}
+}
+
+// find is the session, or nil and why there is none.
+func (m *Model) find(c Call, account checkout.Account, id string, faults ...string) (*session, Answer) {
+	if code := accountFault(account); code != "" {
+		faults = append(faults, "account "+code)
+	}
+	if len(faults) > 0 {
+		slices.Sort(faults)
+		return nil, invalid(faults)
+	}
+	if id == "" || textFault(id, 255) != "" {
+		return nil, notFound
+	}
+	if c.Over {
+		return nil, gaveUp
+	}
+	for _, s := range m.sessions {
+		if s.Account == account && s.ID == id {
+			return s, Answer{}
+		}
+	}
+	return nil, notFound
+}
+
+// List models Checkouts.List.
+func (m *Model) List(c Call, account checkout.Account, q checkout.Query) Answer {
+	var faults []string
+	add := func(field, code string) {
+		if code != "" {
+			faults = append(faults, field+" "+code)
+		}
+	}
+	add("account", accountFault(account))
+	if q.Limit < 0 || q.Limit > 100 {
+		add("limit", checkout.CodeOutOfRange)
+	}
+	if q.Offset < 0 {
+		add("offset", checkout.CodeOutOfRange)
+	}
+	add("payment_id", textFault(q.PaymentID, 255))
+	switch q.Status {
+	case "", "created", "pending", "processing", "completed", "failed", "expired", "cancelled":
+	default:
+		add("status", checkout.CodeUnsupported)
+	}
+	if len(faults) > 0 {
+		return invalid(faults)
+	}
+	if c.Over {
+		return gaveUp
+	}
+	var all []*session
+	for _, s := range m.sessions {
+		if s.Account == account && (q.Status == "" || s.at(c.Now).Status == q.Status) && (q.PaymentID == "" || s.PaymentID == q.PaymentID) {
+			all = append(all, s)
+		}
+	}
+	slices.SortFunc(all, func(a, b *session) int {
+		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), strings.Compare(b.real, a.real))
+	})
+	from := min(q.Offset, len(all))
+	to := min(from+cmp.Or(q.Limit, 50), len(all))
+	answer := Answer{Total: len(all)}
+	for _, s := range all[from:to] {
+		answer.Sessions = append(answer.Sessions, s.at(c.Now))
+	}
+	if to < len(all) {
+		answer.More, answer.Next = true, to
+	}
+	return answer
+}
+
+// at is the session as it is answered at an instant.
+func (s *session) at(now time.Time) checkout.Session {
+	answered := s.Session
+	answered.Status = s.statusAt(now)
+	return answered
+}
+
+// statusAt: expired from the instant ExpiresAt, if the session waits for the payer.
+func (s *session) statusAt(now time.Time) checkout.Status {
+	waits := s.Status == checkout.StatusCreated || s.Status == checkout.StatusPending
+	if waits && now.Compare(s.ExpiresAt) >= 0 {
+		return checkout.StatusExpired
+	}
+	return s.Status
+}
+
+var (
+	notFound = Answer{Error: "not found"}
+	gaveUp   = Answer{Error: "gave up"}
+)
+
+func invalid(faults []string) Answer {
+	return Answer{Error: "invalid: " + strings.Join(faults, ", ")}
+}

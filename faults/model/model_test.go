@@ -1,0 +1,86 @@
+package model_test
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/matryer/is"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/faults/effort"
+	"github.com/caisse/checkout/faults/history"
+	"github.com/caisse/checkout/faults/model"
+	"github.com/caisse/checkout/faults/stores"
+	"github.com/caisse/checkout/faults/trial"
+	"github.com/caisse/checkout/internal/pgtest"
+	"github.com/caisse/checkout/store/memory"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+
+func TestCheck(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		programs int
+		kinds    []stores.Kind
+	}{
+		{"memory and SQLite answer every program as the model does", effort.Pick(150, 5000), []stores.Kind{stores.Memory, stores.SQLite}},
+		{"so does PostgreSQL beside them", effort.Pick(60, 2000), stores.Kinds()},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var targets []model.Target
+			for _, kind := range tt.kinds {
+				targets = append(targets, model.Target{Name: string(kind), Store: stores.Open(t, kind, "synchronous_commit=off")})
+			}
+			o := model.Options{Seed: effort.Seed(t), Programs: tt.programs, Shrink: 20 * time.Second}
+			report := model.Check(t, o, targets...)
+			t.Logf("%d calls on each store: %v", report.Calls, report.Answers)
+			// Programs that never met an answer say nothing of it.
+			for _, answer := range []string{
+				"Create: ok", "Create: replayed", "Create: key reused", "Create: invalid", "Create: gave up",
+				"Get: ok", "Get: not found", "List: ok", "List: nothing", "List: invalid",
+				"Begin: ok", "Begin: refused", "Process: ok", "Process: refused", "Cancel: ok", "Cancel: refused",
+				"Complete: ok", "Complete: refused", "Complete: payment conflict", "Fail: ok", "Fail: refused",
+				"ExpireDue: ok", "ExpireDue: nothing",
+				"created", "pending", "processing", "completed", "failed", "expired", "cancelled", "late", "with a fee",
+			} {
+				if report.Answers[answer] == 0 {
+					t.Errorf("no program met the answer %q", answer)
+				}
+			}
+		})
+	}
+}
+
+func TestCheckFails(t *testing.T) {
+	t.Run("names the store and the call that differ, shows the program and keeps its history", func(t *testing.T) {
+		is := is.New(t)
+		t.Setenv("TMPDIR", t.TempDir())
+		broken := model.Target{Name: "broken", Store: memory.New(), Service: func(s history.Service) history.Service { return neverLate{s} }}
+		report := trial.Run(t.Context(), "broken", func(tb testing.TB) {
+			model.Check(tb, model.Options{Seed: effort.Seed(t), Programs: 1000, Shrink: 5 * time.Second},
+				model.Target{Name: "sound", Store: memory.New()}, broken)
+		})
+		is.True(report.Failed)
+		for _, told := range []string{"broken: Complete({acct_", ".Late is false, want true", "-rapid.seed=", "Create({{acct_"} {
+			if !strings.Contains(report.Log, told) {
+				t.Errorf("it does not tell %q:\n%s", told, report.Log)
+			}
+		}
+		files, err := os.ReadDir(os.TempDir())
+		is.NoErr(err)
+		is.Equal(len(files), 2) // one history for each target
+	})
+}
+
+// neverLate marks no payment late.
+type neverLate struct{ history.Service }
+
+func (n neverLate) Complete(ctx context.Context, account checkout.Account, id, paymentID string) (checkout.Session, error) {
+	s, err := n.Service.Complete(ctx, account, id, paymentID)
+	s.Late = false
+	return s, err
+}

@@ -1,0 +1,105 @@
+package oracle
+
+import (
+	"github.com/caisse/checkout/faults/history"
+)
+
+// Tally counts what a history shows. Tallies of several runs add up.
+type Tally struct {
+	Operations   int `json:"operations"`
+	Acknowledged int `json:"acknowledged"` // sessions created and moved, as their callers were told
+	Lost         int `json:"lost"`         // of those, what a later answer denied
+	Doubled      int `json:"doubled"`      // sessions beyond one for a key, or for an intent
+	Unknown      int `json:"unknown"`      // calls whose outcome their caller was not told
+	Converged    int `json:"converged"`    // of those, where a later answer told it and there is one session
+}
+
+// Add adds another run.
+func (t *Tally) Add(o Tally) {
+	t.Operations += o.Operations
+	t.Acknowledged += o.Acknowledged
+	t.Lost += o.Lost
+	t.Doubled += o.Doubled
+	t.Unknown += o.Unknown
+	t.Converged += o.Converged
+}
+
+func count(h history.History, violations []Violation) Tally {
+	e := newEvidence(h, Options{})
+	t := Tally{Operations: len(h.Operations)}
+	for _, v := range violations {
+		if v.Rule == Lost || v.Rule == Stale {
+			t.Lost++
+		}
+	}
+	intents := make(map[string]map[string]bool)
+	for _, k := range e.keys {
+		intent := ""
+		for _, op := range k.creates {
+			if op.Intent != "" {
+				intent = op.Intent
+			}
+		}
+		if intent == "" {
+			t.Doubled += max(len(k.sessions)-1, 0)
+			continue
+		}
+		if intents[intent] == nil {
+			intents[intent] = make(map[string]bool)
+		}
+		for _, id := range k.sessions {
+			intents[intent][id] = true
+		}
+	}
+	for _, ids := range intents {
+		t.Doubled += max(len(ids)-1, 0)
+	}
+	for _, op := range e.operations {
+		switch op.Return.Outcome {
+		case history.OK:
+			t.Acknowledged += acknowledgements(op)
+		case history.Unknown:
+			t.Unknown++
+			if e.converged(op) {
+				t.Converged++
+			}
+		}
+	}
+	return t
+}
+
+// acknowledgements are the writes that an answer vouches for.
+func acknowledgements(op *history.Operation) int {
+	switch op.Kind {
+	case history.Get, history.List:
+		return 0
+	case history.Create:
+		if op.Return.Replayed {
+			return 0
+		}
+	case history.Expire:
+		return len(op.Return.Sessions)
+	}
+	return 1
+}
+
+// converged reports whether a call of unknown outcome was asked about later, and one session is the answer.
+func (e *evidence) converged(op *history.Operation) bool {
+	later := e.calls[op.Session]
+	if op.Kind == history.Create {
+		k := e.keys[scopedKey{asked(op), op.Request.Key}]
+		if k == nil || len(k.sessions) != 1 {
+			return false
+		}
+		later = k.creates
+	} else if op.Session == "" {
+		later = e.operations
+	}
+	for _, next := range later {
+		asksAgain := op.Kind == history.Create || op.Session != "" || next.Kind == op.Kind
+		if asksAgain && next.At > op.At && next.Return.Outcome != history.Unknown && (next.Return.Outcome == history.OK || next.Return.Code.Answer()) {
+			return true
+		}
+	}
+	return false
+}

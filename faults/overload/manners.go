@@ -1,0 +1,188 @@
+//go:build unix
+
+package overload
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/faults/suite"
+)
+
+// departures have clients leave after every so many bytes of a request and of its answer, and then ask again. What did
+// not come whole must not have been carried out.
+func departures(tb testing.TB, o suite.Options) (result suite.Result) {
+	tb.Helper()
+	step, often := 11, 40
+	if o.Long {
+		step, often = 1, 1000
+	}
+	t := newTrade(tb, o.Seed, "")
+	depart := func(send, read int, reset bool) {
+		ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
+		defer cancel()
+		n, request := t.order()
+		service := raw{url: t.host.url, talk: leave(send, read, reset)}
+		whole := send >= len(service.request(request))
+		t.place(ctx, n, service)
+		replayed, err := t.place(ctx, n, t.wire)
+		if err != nil {
+			tb.Errorf("who had left and asks again is told: %v", err)
+		}
+		if replayed && !whole {
+			tb.Errorf("a request of which %d bytes came was carried out", send)
+		}
+	}
+	var done sync.WaitGroup
+	slots := make(chan struct{}, 16)
+	at := func(send, read int, reset bool) {
+		result.Runs++
+		slots <- struct{}{}
+		done.Go(func() {
+			defer func() { <-slots }()
+			depart(send, read, reset)
+		})
+	}
+	_, request := t.order()
+	length := len(raw{}.request(request))
+	for send := 0; send < length; send += step {
+		at(send, 0, false)
+		at(send, 0, true)
+	}
+	at(length-1, 0, false)
+	for n := range often {
+		at(length+100, 0, n%2 == 0)      // before the answer
+		at(length+100, 1+n%100, n%2 > 0) // within it
+	}
+	done.Wait()
+	result.Tally = t.check(t.settle())
+	return result
+}
+
+// slowBodies have some clients send their bodies a few bytes at a time, and others stop in the middle, while polite ones
+// are served as if nobody else was there.
+func slowBodies(tb testing.TB, o suite.Options) (result suite.Result) {
+	tb.Helper()
+	clients, until := 100, time.Second
+	if o.Long {
+		clients, until = 1000, 10*time.Second
+	}
+	t := newTrade(tb, o.Seed, "")
+	const piece = 16
+	_, request := t.order()
+	pause := until / time.Duration(len(body(request))/piece+1)
+
+	var done sync.WaitGroup
+	stay := make(chan struct{}) // in the middle of a body
+	stuck := func(conn *net.TCPConn, request []byte) (checkout.Session, bool, error) {
+		conn.Write(request[:len(request)-20])
+		if o.Long { // longer than the server waits
+			if _, err := io.Copy(io.Discard, conn); errors.Is(err, context.DeadlineExceeded) {
+				tb.Error("the server waits for ever for the end of a body")
+			}
+		}
+		<-stay
+		return checkout.Session{}, false, checkout.ErrOutcomeUnknown
+	}
+	var halves []int
+	for range clients {
+		result.Runs += 2
+		n, _ := t.order()
+		done.Go(func() {
+			if _, err := t.place(tb.Context(), n, raw{url: t.host.url, talk: trickle(piece, pause)}); err != nil {
+				tb.Errorf("a slow client was told: %v", err)
+			}
+		})
+		half, _ := t.order()
+		halves = append(halves, half)
+		done.Go(func() {
+			ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
+			defer cancel()
+			t.place(ctx, half, raw{url: t.host.url, talk: stuck})
+		})
+	}
+	t.closedLoop(16, until)
+	close(stay)
+	done.Wait()
+	for _, half := range halves {
+		if replayed, err := t.place(tb.Context(), half, t.wire); replayed || err != nil {
+			tb.Errorf("after half a body: replayed %t, %v", replayed, err)
+		}
+	}
+	result.Tally = t.check(t.settle())
+	return result
+}
+
+// wrongLengths say something else of the body's length than what is true. Each must be refused, and leave its key free.
+func wrongLengths(tb testing.TB, o suite.Options) (result suite.Result) {
+	tb.Helper()
+	times := 3
+	if o.Long {
+		times = 100
+	}
+	t := newTrade(tb, o.Seed, "")
+	for range times {
+		for _, header := range []string{
+			"Content-Length: 0",
+			"Content-Length: 40",
+			"Content-Length: 4000", // and then there is no more
+			"Content-Length: 70000",
+			"Content-Length: 9223372036854775807",
+			"Content-Length: 99999999999999999999",
+			"Content-Length: -1",
+			"Content-Length: +150",
+			"Content-Length: 0x96",
+			"Content-Length: 150, 150",
+			"Content-Length: 40\r\nContent-Length: 50",
+			"Content-Length:",
+			"Transfer-Encoding: chunked",
+			"Transfer-Encoding: chunked\r\nContent-Length: 150",
+			"X-Length: none",
+		} {
+			result.Runs++
+			t.mislead(header)
+		}
+	}
+	result.Tally = t.check(t.settle())
+	return result
+}
+
+// mislead sends a request with a wrong length, and then the same with the right one.
+func (t *trade) mislead(header string) {
+	t.tb.Helper()
+	ctx, cancel := context.WithTimeout(t.tb.Context(), 30*time.Second)
+	defer cancel()
+	n, _ := t.order()
+	misled := raw{url: t.host.url, header: header, talk: func(conn *net.TCPConn, request []byte) (checkout.Session, bool, error) {
+		conn.Write(request)
+		conn.CloseWrite()
+		answers := bufio.NewReader(conn)
+		session, replayed, err := answer(answers)
+		for next := err; ; { // what was left of the body may have been taken for more requests
+			var no *refused
+			switch {
+			case errors.As(next, &no) && no.status >= 500:
+				t.tb.Errorf("to %q the server says %v", header, no)
+			case next == nil:
+				t.tb.Errorf("to %q the server says that it made a session", header)
+			}
+			if _, _, next = answer(answers); errors.Is(next, checkout.ErrOutcomeUnknown) {
+				return session, replayed, err
+			}
+		}
+	}}
+	var no *refused
+	if _, err := t.place(ctx, n, misled); !errors.As(err, &no) || no.status/100 != 4 {
+		t.tb.Errorf("to %q the server says %v", header, err)
+	}
+	if replayed, err := t.place(ctx, n, t.wire); replayed || err != nil {
+		t.tb.Errorf("after %q: replayed %t, %v", header, replayed, err)
+	}
+}

@@ -1,0 +1,99 @@
+//go:build unix
+
+package overload
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/caisse/checkout/faults/oracle"
+	"github.com/caisse/checkout/faults/suite"
+)
+
+// stampedes have a thousand callers place one order at once.
+func stampedes(tb testing.TB, o suite.Options) (result suite.Result) {
+	tb.Helper()
+	rounds := 3
+	if o.Long {
+		rounds = 50
+	}
+	t := newTrade(tb, o.Seed, "")
+	for range rounds {
+		if created := t.stampede(1000); created != 1 {
+			tb.Errorf("%d of 1,000 callers with one key were told that the session is new", created)
+		}
+		result.Runs++
+	}
+	h := t.settle()
+	for _, v := range oracle.Rules(h, oracle.Options{Faultless: true}) {
+		tb.Errorf("%s", v)
+	}
+	result.Tally = t.check(h)
+	return result
+}
+
+// stampede returns how many of the callers were told that the session is new.
+func (t *trade) stampede(callers int) int {
+	t.tb.Helper()
+	ctx, cancel := context.WithTimeout(t.tb.Context(), time.Minute)
+	defer cancel()
+	n, _ := t.order()
+	var created atomic.Int64
+	var ready, done sync.WaitGroup
+	begin := make(chan struct{})
+	ready.Add(callers)
+	for range callers {
+		done.Go(func() {
+			ready.Done()
+			<-begin
+			replayed, err := t.place(ctx, n, t.wire)
+			if err != nil {
+				t.tb.Errorf("one of %d callers with one key was told: %v", callers, err)
+			} else if !replayed {
+				created.Add(1)
+			}
+		})
+	}
+	ready.Wait()
+	close(begin)
+	done.Wait()
+	return int(created.Load())
+}
+
+// Control is a server with a bug that the tests of this package are there to catch.
+type Control struct {
+	Name string
+	By   oracle.Rule // that must catch it
+	run  func(t *trade)
+}
+
+// Controls lists what is planted.
+func Controls() []Control {
+	return []Control{
+		{forgets, oracle.Lost, func(t *trade) { t.closedLoop(4, 100*time.Millisecond) }},
+		{checksFirst, oracle.OneSession, func(t *trade) { t.stampede(200) }},
+	}
+}
+
+// Caught has a server with the bug serve, and returns what the oracle says of it; "" is that it was not caught in ten
+// rounds.
+func (c Control) Caught(tb testing.TB, seed uint64) string {
+	tb.Helper()
+	t := newTrade(tb, seed, c.Name)
+	for range 10 {
+		c.run(t)
+		h := t.history()
+		if c.By == oracle.Lost {
+			h = t.settle()
+		}
+		for _, v := range oracle.Rules(h, oracle.Options{}) {
+			if v.Rule == c.By {
+				return v.String()
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,139 @@
+package pgfault
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/faults/pgfault/proxy"
+	"github.com/caisse/checkout/faults/stores"
+	"github.com/caisse/checkout/faults/trial"
+	"github.com/caisse/checkout/internal/pgtest"
+)
+
+// pair is a primary behind a proxy, and its standby.
+type pair struct {
+	tb               testing.TB
+	primary, standby *pgtest.Cluster
+	proxy            *proxy.Proxy
+}
+
+// faulty is the name by which the servers know a pair's stores.
+const faulty = "faulty"
+
+// startPair starts both. Where they are synchronous, a commit waits until the standby has it. Processes are killed here,
+// which takes nothing that was written, and no power is cut: so nothing is flushed.
+func startPair(tb testing.TB, synchronous bool) *pair {
+	tb.Helper()
+	primary := pgtest.Start(tb, "fsync=off")
+	p := &pair{tb: tb, primary: primary, standby: primary.Standby(tb), proxy: proxy.Start(tb, primary.Address())}
+	if synchronous {
+		primary.WaitForStandby(tb, true)
+	}
+	return p
+}
+
+// open opens a store on whichever of the two takes writes, until the test ends.
+func (p *pair) open() checkout.Store {
+	p.tb.Helper()
+	url := fmt.Sprintf("postgres://postgres@%s,%s/postgres?sslmode=disable&target_session_attrs=read-write&application_name=%s",
+		p.proxy.Address(), p.standby.Address(), faulty)
+	store := open(p.tb, url)
+	p.tb.Cleanup(p.proxy.Hangup) // or to close the store takes until it gives up a machine that has vanished
+	return store
+}
+
+// open opens a store until the test ends.
+func open(tb testing.TB, url string) stores.Store {
+	tb.Helper()
+	store, err := stores.Place{Kind: stores.Postgres, Address: url}.Open(tb.Context())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { store.Close() })
+	return store
+}
+
+// detach makes the standby stop receiving.
+func (p *pair) detach() {
+	p.tb.Helper()
+	execute(p.tb, p.standby.URL(), "alter system set primary_conninfo = ''")
+	execute(p.tb, p.standby.URL(), "select pg_reload_conf()")
+	await(p.tb, p.primary.URL(), "select not exists (select from pg_stat_replication)")
+}
+
+// failOver loses the primary, at once, and makes the standby the primary.
+func (p *pair) failOver() {
+	p.tb.Helper()
+	p.primary.Crash(p.tb)
+	p.standby.Promote(p.tb)
+}
+
+func execute(tb testing.TB, url, sql string) {
+	tb.Helper()
+	conn, err := pgx.Connect(tb.Context(), url)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer conn.Close(tb.Context())
+	if _, err := conn.Exec(tb.Context(), sql); err != nil {
+		tb.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// await asks a server until it says true.
+func await(tb testing.TB, url, sql string) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
+	defer cancel()
+	if err := asked(ctx, url, sql); err != nil {
+		tb.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// asked returns once a server says true.
+func asked(ctx context.Context, url, sql string) error {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	for done := false; !done; time.Sleep(time.Millisecond) {
+		if err := conn.QueryRow(ctx, sql).Scan(&done); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// each makes rounds, so many of them at once. What a round starts ends with it.
+func each(tb testing.TB, rounds, atOnce int, f func(tb testing.TB, n int)) {
+	tb.Helper()
+	reports := make([]trial.Report, rounds)
+	slots := make(chan struct{}, atOnce)
+	var done sync.WaitGroup
+	for n := range rounds {
+		slots <- struct{}{}
+		if tb.Failed() {
+			break
+		}
+		done.Go(func() {
+			defer func() { <-slots }()
+			reports[n] = trial.Run(tb.Context(), tb.Name(), func(tb testing.TB) { f(tb, n) })
+			if reports[n].Failed {
+				tb.Errorf("round %d:\n%s", n, reports[n].Log)
+			}
+		})
+	}
+	done.Wait()
+	for _, report := range reports {
+		if report.Skipped {
+			tb.Skip(report.Log)
+		}
+	}
+}

@@ -1,0 +1,209 @@
+package proxy
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// answer is what is to become of the answer to one request.
+type answer struct {
+	fate Fate // counted when it has come to pass
+
+	ours    bool   // the server gives none
+	leave   bool   // the client is cut off before it is given
+	hidden  bool   // the client gets nothing of it
+	replace []byte // the client gets this instead
+	notice  []byte // the client gets this before the end of the last command
+	silence bool   // the client gets nothing of it, or of what comes later
+	bytes   int    // how many the client gets before the cut
+	cut     bool   // the connection is cut afterwards
+	reset   bool   // with a reset
+	delay   time.Duration
+
+	got       []byte // of the server's answer, where not all of it is passed on as it comes
+	done      int    // where in it the last command is complete
+	committed bool   // the server said so, or answered a read
+}
+
+// plain reports whether the answer is passed on as it comes.
+func (a *answer) plain() bool {
+	return !a.hidden && a.replace == nil && a.notice == nil && !a.silence && !a.cut && a.delay == 0
+}
+
+// happened reports whether the fate came to pass: some take a server that did what it was asked.
+func (a *answer) happened() bool {
+	switch a.fate.Kind {
+	case "", Passed:
+		return false
+	case AnswerCut, Warned:
+		return a.committed
+	}
+	return a.committed || !a.fate.Ran
+}
+
+// answers reads what the server sends, until it is gone.
+func (c *conn) answers() {
+	defer c.cut(false)
+	var out []byte // to the client, as it comes
+	for {
+		message, err := c.frontend.Receive()
+		if err != nil {
+			return
+		}
+		c.mu.Lock()
+		a := &answer{} // to no request: what the server says by itself
+		if len(c.due) > 0 {
+			a = c.due[0]
+		}
+		c.mu.Unlock()
+		_, last := message.(*pgproto3.ReadyForQuery)
+		if a.plain() {
+			if out, err = message.Encode(out); err != nil {
+				return
+			}
+			if last || c.frontend.ReadBufferLen() == 0 {
+				if c.send(out) != nil {
+					return
+				}
+				out = out[:0]
+			}
+		} else if err := a.take(message); err != nil {
+			return
+		}
+		if last {
+			time.Sleep(a.delay)
+			c.mu.Lock()
+			err := c.finish(a)
+			c.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	}
+}
+
+// take keeps a message of an answer that is not passed on as it comes.
+func (a *answer) take(message pgproto3.BackendMessage) (err error) {
+	switch m := message.(type) {
+	case *pgproto3.CommandComplete:
+		a.committed = string(m.CommandTag) != "ROLLBACK"
+		a.done = len(a.got)
+	case *pgproto3.ErrorResponse:
+		a.committed = false
+	case *pgproto3.ReadyForQuery:
+		a.got = slices.Insert(a.got, a.done, a.notice...)
+	}
+	a.got, err = message.Encode(a.got)
+	return err
+}
+
+// finish ends the answer that is due, and then those that the proxy gives itself.
+func (c *conn) finish(a *answer) error {
+	if len(c.due) == 0 {
+		return nil // what the server said when it was ready for the first request
+	}
+	if err := c.end(a); err != nil {
+		return err
+	}
+	c.due = c.due[1:]
+	return c.advance()
+}
+
+// advance gives the proxy's own answers as long as one is due, and cuts a client off who is to wait no longer.
+func (c *conn) advance() error {
+	for len(c.due) > 0 {
+		a := c.due[0]
+		if a.leave {
+			a.leave = false
+			c.abandoned.Store(true)
+			c.client.Close()
+		}
+		if !a.ours {
+			return nil
+		}
+		if a.silence {
+			_ = 0
+			c.count(a.fate.Kind)
+			a.ours = false // it stays due, for good
+			return nil
+		}
+		time.Sleep(a.delay)
+		if err := c.end(a); err != nil {
+			return err
+		}
+		c.due = c.due[1:]
+	}
+	return nil
+}
+
+var errCut = errors.New("proxy: cut")
+
+// end does what is left to do when the server has given its answer, or gives none.
+func (c *conn) end(a *answer) error {
+	if a.happened() {
+		c.count(a.fate.Kind) // first, so that it is known to whoever has the answer
+	}
+	var err error
+	switch {
+	case a.silence:
+		_ = 0
+	case a.replace != nil:
+		err = c.send(a.replace)
+	case a.cut:
+		err = c.send(a.got[:min(a.bytes, max(len(a.got)-1, 0))])
+	case a.plain(), a.hidden:
+	default:
+		err = c.send(a.got)
+	}
+	if a.cut {
+		c.cut(a.reset)
+		return errCut
+	}
+	return err
+}
+
+// send writes to the client, unless it is to hear nothing.
+func (c *conn) send(b []byte) error {
+	if c.silent.Load() || c.vanished.Load() || len(b) == 0 {
+		return nil
+	}
+	_, err := c.client.Write(b)
+	return err
+}
+
+// failure is an error and, unless it ends the session, the status of the transaction after it.
+func failure(f Fate, status byte) []byte {
+	severity := "ERROR"
+	if f.Fatal {
+		severity = "FATAL"
+	}
+	b := encode(&pgproto3.ErrorResponse{Severity: severity, SeverityUnlocalized: severity, Code: f.Code, Message: "made up by a proxy"})
+	if !f.Fatal {
+		b = append(b, encode(&pgproto3.ReadyForQuery{TxStatus: status})...)
+	}
+	return b
+}
+
+// warning is what a server says when a query is cancelled that waits for a synchronous standby (SyncRepWaitForLSN).
+func warning() []byte {
+	return encode(&pgproto3.NoticeResponse{
+		Severity:            "WARNING",
+		SeverityUnlocalized: "WARNING",
+		Code:                "01000",
+		Message:             "canceling wait for synchronous replication due to user request",
+		Detail:              "The transaction has already committed locally, but might not have been replicated to the standby.",
+	})
+}
+
+func query(sql string) []byte { return encode(&pgproto3.Query{String: sql}) }
+
+func encode(m pgproto3.Message) []byte {
+	b, err := m.Encode(nil)
+	if err != nil {
+		panic(err) // the messages are ours, and small
+	}
+	return b
+}

@@ -1,0 +1,209 @@
+package proxy
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+var errGone = errors.New("proxy: the client has hung up")
+
+// conn is one client's connection and the one to the server that belongs to it. One goroutine reads what the client
+// sends, another what the server answers.
+type conn struct {
+	*Proxy
+	client, server net.Conn
+	reader         *reader
+	frontend       *pgproto3.Frontend // reads what the server sends
+
+	fate Fate // of the transaction that the client is in; the client's goroutine alone knows it
+
+	silent    atomic.Bool // nothing goes to the client any more
+	abandoned atomic.Bool // the client was cut off, and the server's answer ends the connection
+
+	mu  sync.Mutex
+	due []*answer // to requests, in their order
+}
+
+// serve passes a connection on until either end hangs up.
+func (p *Proxy) serve(client net.Conn) {
+	backend := pgproto3.NewBackend(client, client)
+	server, frontend := p.startup(client, backend)
+	if server == nil {
+		return
+	}
+	defer p.drop(server)
+	c := &conn{Proxy: p, client: client, server: server, reader: newReader(backend), frontend: frontend}
+	var answers sync.WaitGroup
+	answers.Go(c.answers)
+	late := c.requests()
+	if late != nil {
+		c.deliver(*late)
+	} else if !c.abandoned.Load() {
+		server.Close()
+	}
+	answers.Wait()
+}
+
+// requests reads what the client sends, until it is gone. It returns the request that is to be delivered late, if there
+// is one.
+func (c *conn) requests() (late *request) {
+	for {
+		req, whole, err := c.reader.next()
+		switch {
+		case err != nil:
+			return late
+		case late != nil, c.vanished.Load():
+			continue // what comes after a request that is held up is held up too
+		case !whole:
+			_, err = c.server.Write(req.bytes)
+		default:
+			late, err = c.request(req)
+		}
+		if err != nil && !c.vanished.Load() {
+			c.cut(false) // which wakes who reads the answers
+			return nil
+		}
+	}
+}
+
+// request does to a request what its fate says.
+func (c *conn) request(req request) (late *request, err error) {
+	f := Fate{Kind: Passed}
+	switch req.role {
+	case statement:
+		if c.fate.Kind == "" { // the first change of its transaction
+			c.fate = c.choose(aWrite)
+		}
+		return nil, c.statement(req, c.fate)
+	case rollback:
+		c.fate = Fate{}
+	case commit:
+		if c.fate.Kind != "" {
+			f, c.fate = c.fate, Fate{}
+		}
+	case both:
+		f = c.choose(aWrite)
+	case read:
+		f = c.choose(aRead)
+	}
+	return c.commit(req, f)
+}
+
+// statement handles the part of a write that comes before its COMMIT.
+func (c *conn) statement(req request, f Fate) error {
+	switch {
+	case f.Kind == StatementFailed && f.Fatal:
+		return c.forward(nil, &answer{replace: failure(f, 'I'), cut: true, fate: f})
+	case f.Kind == StatementFailed:
+		// The server is made to have an error too, so that it answers COMMIT as it must.
+		first := query("begin")
+		if f.Ran {
+			first = req.bytes
+		}
+		if err := c.forward(first, &answer{hidden: true, fate: f}); err != nil {
+			return err
+		}
+		return c.forward(query("select 1/0"), &answer{replace: failure(f, 'E')})
+	case f.Whole:
+		return c.forward(req.bytes, &answer{hidden: true})
+	}
+	return c.forward(req.bytes, &answer{})
+}
+
+// commit handles what commits a write, or a read.
+func (c *conn) commit(req request, f Fate) (late *request, err error) {
+	a := &answer{fate: f, delay: f.Delay, reset: f.Reset}
+	switch f.Kind {
+	case RequestCut:
+		a.cut = true
+		if f.Bytes > 0 {
+			if _, err := c.server.Write(req.bytes[:min(f.Bytes, len(req.bytes)-1)]); err != nil {
+				return nil, err
+			}
+		}
+		return nil, c.forward(nil, a)
+	case AnswerCut:
+		a.cut, a.bytes = true, f.Bytes
+	case Abandoned:
+		a.leave, a.hidden, a.cut = true, true, true
+	case StatementFailed:
+		if req.role == commit {
+			return nil, c.forward(req.bytes, &answer{}) // of a transaction that has failed
+		}
+		a.replace, a.cut = failure(f, 'I'), f.Fatal
+		if !f.Ran {
+			return nil, c.forward(nil, a)
+		}
+	case CommitFailed:
+		a.replace, a.cut = failure(f, 'I'), f.Fatal
+		switch {
+		case f.Ran:
+		case req.role == commit:
+			return nil, c.forward(query("rollback"), a)
+		default:
+			return nil, c.forward(nil, a)
+		}
+	case Warned:
+		a.notice = warning()
+	case Silenced:
+		a.silence = true
+		if !f.Ran {
+			return nil, c.forward(nil, a)
+		}
+	case Late:
+		a.silence = true
+		return &req, c.forward(nil, a)
+	}
+	return nil, c.forward(req.bytes, a)
+}
+
+// forward notes which answer is due and sends a request to the server. Without one the answer is the proxy's own.
+func (c *conn) forward(request []byte, a *answer) error {
+	a.ours = request == nil
+	c.mu.Lock()
+	c.due = append(c.due, a)
+	c.mu.Unlock()
+	if request != nil {
+		if _, err := c.server.Write(request); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.advance()
+}
+
+// deliver sends a request whose client has gone, and leaves it to the answer to end the connection.
+func (c *conn) deliver(late request) {
+	c.mu.Lock()
+	last := len(c.due) - 1
+	delay := c.due[last].delay
+	c.due[last] = &answer{hidden: true, cut: true}
+	c.mu.Unlock()
+	time.Sleep(delay)
+	if _, err := c.server.Write(late.bytes); err != nil {
+		c.server.Close()
+	}
+}
+
+// cut ends the connection at both ends.
+func (c *conn) cut(reset bool) {
+	if c.vanished.Load() {
+		c.server.Close()
+		return
+	}
+	if reset {
+		for _, end := range []net.Conn{c.client, c.server} {
+			if tcp, ok := end.(*net.TCPConn); ok {
+				tcp.SetLinger(0)
+			}
+		}
+	}
+	c.client.Close()
+	c.server.Close()
+}

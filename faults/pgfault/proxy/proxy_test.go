@@ -1,0 +1,402 @@
+package proxy_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/matryer/is"
+
+	"github.com/caisse/checkout/faults/pgfault/proxy"
+	"github.com/caisse/checkout/internal/pgtest"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+
+func connect(t *testing.T, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.WithoutCancel(t.Context())) })
+	return conn
+}
+
+// settled counts the rows once the server holds no lock on them any more: it has committed, or has found the client gone.
+func settled(t *testing.T, direct *pgx.Conn) (rows int) {
+	t.Helper()
+	is := is.New(t)
+	for held := true; held; {
+		is.NoErr(direct.QueryRow(t.Context(), "select exists (select from pg_locks where relation = 'rows'::regclass and mode = 'RowExclusiveLock')").Scan(&held))
+	}
+	is.NoErr(direct.QueryRow(t.Context(), "select count(*) from rows").Scan(&rows))
+	return rows
+}
+
+// writers insert a row in the ways in which clients do, and return the error that the COMMIT, or what came before it,
+// was answered with.
+var writers = map[string]func(ctx context.Context, conn *pgx.Conn) error{
+	"a simple query": func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "insert into rows values (1)")
+		return err
+	},
+	"an extended query": func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "with n as (select $1::int) insert into rows select * from n", 1)
+		return err
+	},
+	"one text": func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "begin; insert into rows values (1); commit")
+		return err
+	},
+	"one batch": func(ctx context.Context, conn *pgx.Conn) error {
+		var batch pgx.Batch
+		batch.Queue("begin")
+		batch.Queue("insert into rows values ($1)", 1)
+		batch.Queue("commit")
+		return conn.SendBatch(ctx, &batch).Close()
+	},
+	"a transaction step by step": func(ctx context.Context, conn *pgx.Conn) error {
+		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, "insert into rows values ($1)", 1)
+			return err
+		})
+	},
+	"a batch whose COMMIT does not wait for it": func(ctx context.Context, conn *pgx.Conn) error {
+		var batch pgx.Batch
+		batch.Queue("begin")
+		batch.Queue("insert into rows values ($1)", 1)
+		answers := conn.SendBatch(ctx, &batch)
+		conn.PgConn().Frontend().SendQuery(&pgproto3.Query{String: "commit"})
+		if err := conn.PgConn().Frontend().Flush(); err != nil {
+			return err
+		}
+		err := answers.Close()
+		if conn.IsClosed() {
+			return err
+		}
+		for {
+			message, lost := conn.PgConn().ReceiveMessage(ctx)
+			if lost != nil {
+				return lost
+			}
+			switch message := message.(type) {
+			case *pgproto3.ErrorResponse:
+				err = pgconn.ErrorResponseToPgError(message)
+			case *pgproto3.ReadyForQuery:
+				return err
+			}
+		}
+	},
+}
+
+// pipelined is the writer to whom an answer may be withheld before its COMMIT.
+const pipelined = "a batch whose COMMIT does not wait for it"
+
+func TestWrites(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		fate    proxy.Fate
+		code    string // of the error that the writer gets
+		lost    bool   // the connection is gone
+		written bool
+	}{
+		{"passes", proxy.Fate{}, "", false, true},
+		{"is delayed", proxy.Fate{Delay: time.Millisecond}, "", false, true},
+		{"loses its COMMIT", proxy.Fate{Kind: proxy.RequestCut}, "", true, false},
+		{"loses its COMMIT by a reset", proxy.Fate{Kind: proxy.RequestCut, Reset: true}, "", true, false},
+		{"loses the end of its COMMIT", proxy.Fate{Kind: proxy.RequestCut, Bytes: 5}, "", true, false},
+		{"loses its answer", proxy.Fate{Kind: proxy.AnswerCut}, "", true, true},
+		{"loses its answer by a reset", proxy.Fate{Kind: proxy.AnswerCut, Reset: true}, "", true, true},
+		{"loses the end of its answer", proxy.Fate{Kind: proxy.AnswerCut, Bytes: 7}, "", true, true},
+		{"loses the very end of its answer", proxy.Fate{Kind: proxy.AnswerCut, Bytes: 1 << 20}, "", true, true},
+		{"fails as it is sent", proxy.Fate{Kind: proxy.StatementFailed, Code: "40001"}, "40001", false, false},
+		{"is ended as it is sent", proxy.Fate{Kind: proxy.StatementFailed, Code: "57P01", Fatal: true}, "57P01", true, false},
+		{"fails in COMMIT", proxy.Fate{Kind: proxy.CommitFailed, Code: "40P01"}, "40P01", false, false},
+		{"is ended in COMMIT", proxy.Fate{Kind: proxy.CommitFailed, Code: "57P01", Fatal: true}, "57P01", true, false},
+		{"fails in COMMIT by its answer alone", proxy.Fate{Kind: proxy.CommitFailed, Code: "25006", Ran: true}, "25006", false, true},
+		{"is ended after COMMIT", proxy.Fate{Kind: proxy.CommitFailed, Code: "57P01", Fatal: true, Ran: true}, "57P01", true, true},
+		{"is warned", proxy.Fate{Kind: proxy.Warned}, "", false, true},
+	} {
+		for writer, write := range writers {
+			t.Run(writer+" "+test.name, func(t *testing.T) {
+				is := is.New(t)
+				url := pgtest.URL(t)
+				direct := connect(t, url)
+				_, err := direct.Exec(t.Context(), "create table rows (n int)")
+				is.NoErr(err)
+				p, through := proxy.Between(t, url)
+				conn := connect(t, through)
+				p.Set(proxy.Plan{Write: proxy.Once(test.fate)})
+
+				err = write(t.Context(), conn)
+				var pg *pgconn.PgError
+				if test.code != "" {
+					is.True(errors.As(err, &pg))
+					is.Equal(pg.Code, test.code)
+				} else {
+					is.Equal(err != nil, test.lost)
+				}
+				is.Equal(conn.IsClosed(), test.lost)
+				if test.fate.Kind != "" {
+					is.Equal(p.Counts(), map[proxy.Kind]int{test.fate.Kind: 1})
+				}
+				rows := settled(t, direct)
+				is.Equal(rows == 1, test.written)
+
+				if test.lost {
+					conn = connect(t, through)
+				}
+				is.NoErr(write(t.Context(), conn)) // the next one passes
+				is.NoErr(conn.QueryRow(t.Context(), "select count(*) from rows").Scan(&rows))
+				is.Equal(rows == 2, test.written)
+			})
+		}
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	for writer, write := range writers {
+		t.Run(writer, func(t *testing.T) {
+			is := is.New(t)
+			url := pgtest.URL(t)
+			_, err := connect(t, url).Exec(t.Context(), "create table rows (n int)")
+			is.NoErr(err)
+			p, through := proxy.Between(t, url)
+			config, err := pgx.ParseConfig(through)
+			is.NoErr(err)
+			var heard []string
+			config.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { heard = append(heard, n.SeverityUnlocalized+" "+n.Code) }
+			conn, err := pgx.ConnectConfig(t.Context(), config)
+			is.NoErr(err)
+			defer conn.Close(t.Context())
+			p.Set(proxy.Plan{Write: proxy.Once(proxy.Fate{Kind: proxy.Warned})})
+			is.NoErr(write(t.Context(), conn))
+			is.NoErr(write(t.Context(), conn))
+			is.Equal(heard, []string{"WARNING 01000"})
+		})
+	}
+}
+
+// A client that is cut off has its query cancelled by pgx, which COMMIT takes no notice of.
+func TestAbandonedCommits(t *testing.T) {
+	for _, writer := range []string{"a transaction step by step", pipelined} {
+		t.Run(writer, func(t *testing.T) {
+			is := is.New(t)
+			url := pgtest.URL(t)
+			direct := connect(t, url)
+			_, err := direct.Exec(t.Context(), "create table rows (n int)")
+			is.NoErr(err)
+			p, through := proxy.Between(t, url)
+			conn := connect(t, through)
+			p.Set(proxy.Plan{Write: proxy.Once(proxy.Fate{Kind: proxy.Abandoned})})
+			is.True(writers[writer](t.Context(), conn) != nil)
+			is.True(conn.IsClosed())
+			for p.Counts()[proxy.Abandoned] == 0 {
+				time.Sleep(time.Millisecond) // until the server has answered
+			}
+			is.Equal(settled(t, direct), 1)
+		})
+	}
+}
+
+func TestStatementsThatRanAndFailed(t *testing.T) {
+	for _, writer := range []string{"a transaction step by step", pipelined} {
+		t.Run(writer, func(t *testing.T) {
+			is := is.New(t)
+			url := pgtest.URL(t)
+			direct := connect(t, url)
+			_, err := direct.Exec(t.Context(), "create table rows (n int); create sequence ran")
+			is.NoErr(err)
+			_, err = direct.Exec(t.Context(), "create function ran() returns trigger language plpgsql as $$ begin perform nextval('ran'); return new; end $$")
+			is.NoErr(err)
+			_, err = direct.Exec(t.Context(), "create trigger ran before insert on rows for each row execute function ran()")
+			is.NoErr(err)
+			p, through := proxy.Between(t, url)
+			conn := connect(t, through)
+			p.Set(proxy.Plan{Write: proxy.Once(proxy.Fate{Kind: proxy.StatementFailed, Code: "40001", Ran: true})})
+			var pg *pgconn.PgError
+			is.True(errors.As(writers[writer](t.Context(), conn), &pg))
+			is.Equal(pg.Code, "40001")
+			var rows, ran int
+			is.NoErr(direct.QueryRow(t.Context(), "select (select count(*) from rows), last_value from ran").Scan(&rows, &ran))
+			is.Equal(rows, 0)
+			is.Equal(ran, 1)
+		})
+	}
+}
+
+func TestWithheldAnswers(t *testing.T) {
+	for name, test := range map[string]struct {
+		fate    proxy.Fate
+		written bool
+	}{
+		"of a COMMIT that was answered":      {proxy.Fate{Kind: proxy.AnswerCut, Whole: true}, true},
+		"of a COMMIT that was not delivered": {proxy.Fate{Kind: proxy.RequestCut, Whole: true}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			url := pgtest.URL(t)
+			direct := connect(t, url)
+			_, err := direct.Exec(t.Context(), "create table rows (n int)")
+			is.NoErr(err)
+			p, through := proxy.Between(t, url)
+			conn := connect(t, through)
+			p.Set(proxy.Plan{Write: proxy.Once(test.fate)})
+			is.True(writers[pipelined](t.Context(), conn) != nil)
+			is.True(conn.IsClosed())
+			var rows int
+			is.NoErr(direct.QueryRow(t.Context(), "select count(*) from rows").Scan(&rows))
+			is.Equal(rows == 1, test.written)
+		})
+	}
+}
+
+func TestSilence(t *testing.T) {
+	for name, test := range map[string]struct {
+		fate    proxy.Fate
+		written bool // in the end
+	}{
+		"before COMMIT":               {proxy.Fate{Kind: proxy.Silenced}, false},
+		"after COMMIT":                {proxy.Fate{Kind: proxy.Silenced, Ran: true}, true},
+		"until the client hangs up":   {proxy.Fate{Kind: proxy.Late}, true},
+		"and longer":                  {proxy.Fate{Kind: proxy.Late, Delay: 10 * time.Millisecond}, true},
+		"from the statement's answer": {proxy.Fate{Kind: proxy.Late, Whole: true}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			url := pgtest.URL(t)
+			direct := connect(t, url)
+			_, err := direct.Exec(t.Context(), "create table rows (n int)")
+			is.NoErr(err)
+			p, through := proxy.Between(t, url)
+			conn := connect(t, through)
+			p.Set(proxy.Plan{Write: proxy.Once(test.fate)})
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			err = writers[pipelined](ctx, conn)
+			is.True(errors.Is(err, context.DeadlineExceeded))
+			conn.Close(ctx)
+			is.Equal(settled(t, direct) == 1, test.written)
+			is.Equal(p.Counts(), map[proxy.Kind]int{test.fate.Kind: 1})
+		})
+	}
+}
+
+func TestReads(t *testing.T) {
+	for name, test := range map[string]struct {
+		fate proxy.Fate
+		code string
+		lost bool
+	}{
+		"are cut off":     {proxy.Fate{Kind: proxy.RequestCut}, "", true},
+		"lose an answer":  {proxy.Fate{Kind: proxy.AnswerCut, Bytes: 20}, "", true},
+		"fail":            {proxy.Fate{Kind: proxy.StatementFailed, Code: "53200"}, "53200", false},
+		"end the session": {proxy.Fate{Kind: proxy.StatementFailed, Code: "57P01", Fatal: true}, "57P01", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			p, through := proxy.Between(t, pgtest.URL(t))
+			conn := connect(t, through)
+			p.Set(proxy.Plan{Read: proxy.Once(test.fate), Write: proxy.Always(proxy.Fate{Kind: proxy.RequestCut})})
+			var n int
+			err := conn.QueryRow(t.Context(), "select $1::int", 1).Scan(&n)
+			var pg *pgconn.PgError
+			is.True(err != nil)
+			is.Equal(errors.As(err, &pg) && pg.Code == test.code, test.code != "")
+			is.Equal(conn.IsClosed(), test.lost)
+			if test.lost {
+				conn = connect(t, through)
+			}
+			is.NoErr(conn.QueryRow(t.Context(), "select $1::int", 1).Scan(&n))
+			is.Equal(p.Counts(), map[proxy.Kind]int{test.fate.Kind: 1})
+		})
+	}
+}
+
+func TestConnections(t *testing.T) {
+	for name, test := range map[string]struct {
+		fate proxy.Fate
+		code string
+	}{
+		"are refused":          {proxy.Fate{Kind: proxy.StatementFailed, Code: "53300"}, "53300"},
+		"are cut":              {proxy.Fate{Kind: proxy.RequestCut}, ""},
+		"are reset":            {proxy.Fate{Kind: proxy.RequestCut, Reset: true}, ""},
+		"find nobody to speak": {proxy.Fate{Kind: proxy.Silenced}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			p, through := proxy.Between(t, pgtest.URL(t))
+			p.Set(proxy.Plan{Connect: proxy.Always(test.fate)})
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			_, err := pgx.Connect(ctx, through)
+			var pg *pgconn.PgError
+			is.True(err != nil)
+			is.Equal(errors.As(err, &pg) && pg.Code == test.code, test.code != "")
+			is.True(p.Counts()[proxy.OfConnection(test.fate.Kind)] >= 1)
+
+			p.Set(proxy.Plan{})
+			connect(t, through)
+		})
+	}
+}
+
+func TestServersThatVanish(t *testing.T) {
+	is := is.New(t)
+	url := pgtest.URL(t, "application_name=vanished")
+	direct := connect(t, pgtest.With(t, url, "application_name=direct"))
+	_, err := direct.Exec(t.Context(), "create table rows (n int)")
+	is.NoErr(err)
+	p, through := proxy.Between(t, url)
+	conn := connect(t, through)
+	p.Vanish()
+	_, err = direct.Exec(t.Context(), "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'vanished'")
+	is.NoErr(err)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	is.True(errors.Is(writers["a simple query"](ctx, conn), context.DeadlineExceeded)) // and not that anybody hung up
+	_, err = pgx.Connect(ctx, through)
+	is.True(errors.Is(err, context.DeadlineExceeded))
+	is.Equal(settled(t, direct), 0)
+}
+
+func TestCancelsAreForwarded(t *testing.T) {
+	is := is.New(t)
+	_, through := proxy.Between(t, pgtest.URL(t))
+	conn := connect(t, through)
+	done := make(chan error)
+	go func() {
+		_, err := conn.Exec(context.WithoutCancel(t.Context()), "select pg_sleep(60)")
+		done <- err
+	}()
+	for {
+		is.NoErr(conn.PgConn().CancelRequest(t.Context()))
+		select {
+		case err := <-done:
+			var pg *pgconn.PgError
+			is.True(errors.As(err, &pg))
+			is.Equal(pg.Code, "57014")
+			return
+		case <-time.After(10 * time.Millisecond): // it may have come before the statement
+		}
+	}
+}
+
+func TestFatesFollowFromTheSeed(t *testing.T) {
+	is := is.New(t)
+	cut, failed := proxy.Fate{Kind: proxy.AnswerCut}, proxy.Fate{Kind: proxy.CommitFailed}
+	choose, again := proxy.Random(7, 0.5, cut, failed), proxy.Random(7, 0.5, cut, failed)
+	counts := make(map[proxy.Kind]int)
+	for n := range 1000 {
+		f := choose(n)
+		is.Equal(f, again(n))
+		counts[f.Kind]++
+	}
+	is.True(counts[""] > 400 && counts[proxy.AnswerCut] > 200 && counts[proxy.CommitFailed] > 200)
+}

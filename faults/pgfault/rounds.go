@@ -1,0 +1,199 @@
+package pgfault
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/faults/clock"
+	"github.com/caisse/checkout/faults/history"
+	"github.com/caisse/checkout/faults/oracle"
+	"github.com/caisse/checkout/faults/pgfault/proxy"
+	"github.com/caisse/checkout/faults/stores"
+	"github.com/caisse/checkout/faults/suite"
+	"github.com/caisse/checkout/faults/workload"
+	"github.com/caisse/checkout/internal/pgtest"
+)
+
+// faults are what a proxy does while callers work, round after round, until it was done often enough.
+type faults struct {
+	plan        func(round int, seed uint64) proxy.Plan
+	counted     []proxy.Kind // none: all
+	everyWrite  bool         // creates, transitions and sweeps must all have come to an unknown outcome
+	impatient   bool         // some callers give up
+	places      int          // that have rounds at once; 0: 1
+	short, long int          // how often
+
+	// What a control puts in the place of the real thing.
+	store  func(checkout.Store) checkout.Store
+	caller func(history.Service) history.Service
+}
+
+// place is a database that is reached through a proxy, and without it.
+type place struct {
+	faults
+	tb     testing.TB
+	name   string // by which the server knows connections that come through the proxy
+	seed   uint64
+	random *rand.Rand
+	clock  *clock.Clock
+	proxy  *proxy.Proxy
+	direct string // URL
+	url    string // by way of the proxy
+	sound  *checkout.Checkouts
+
+	result  suite.Result
+	unknown map[history.Kind]int // calls of unknown outcome
+}
+
+func (f faults) run(tb testing.TB, o suite.Options) suite.Result {
+	tb.Helper()
+	enough := f.short
+	if o.Long {
+		enough = f.long
+	}
+	var all []*place
+	for n := range max(f.places, 1) {
+		all = append(all, f.place(tb, n, o.Seed))
+	}
+	var done sync.WaitGroup
+	for n, p := range all {
+		done.Go(func() {
+			for round := n; !tb.Failed() && !p.enough(enough/len(all)); round += len(all) {
+				p.judge(p.round(round))
+			}
+		})
+	}
+	done.Wait()
+
+	var result suite.Result
+	unknown, counts := make(map[history.Kind]int), make(map[proxy.Kind]int)
+	for _, p := range all {
+		result.Runs += p.result.Runs
+		result.Tally.Add(p.result.Tally)
+		for kind, n := range p.unknown {
+			unknown[kind] += n
+		}
+		for kind, n := range p.proxy.Counts() {
+			counts[kind] += n
+		}
+	}
+	result.Notes = []string{"done: " + list(counts), "calls of unknown outcome: " + list(unknown)}
+	return result
+}
+
+// enough reports whether the faults were made so often, where they were to be made.
+func (p *place) enough(times int) bool {
+	moves := p.unknown[history.Begin] + p.unknown[history.Process] + p.unknown[history.Complete] + p.unknown[history.Fail] + p.unknown[history.Cancel]
+	every := p.unknown[history.Create] > 0 && moves > 0 && p.unknown[history.Expire] > 0
+	return p.result.Runs >= times && (every || !p.everyWrite)
+}
+
+func (f faults) place(tb testing.TB, n int, seed uint64) *place {
+	tb.Helper()
+	p := &place{
+		faults:  f,
+		tb:      tb,
+		name:    fmt.Sprintf("proxy %d", n),
+		seed:    seed,
+		random:  rand.New(rand.NewPCG(seed, uint64(n))),
+		unknown: make(map[history.Kind]int),
+	}
+	p.clock = clock.At(time.Date(2026, time.November, 22, 7, 31, 56, 123456789, time.UTC))
+	p.direct = stores.New(tb, stores.Postgres).Address
+	p.proxy, p.url = proxy.Between(tb, pgtest.With(tb, p.direct, "application_name="+p.name))
+	checkouts, err := checkout.New(open(tb, p.direct), checkout.Config{Clock: p.clock})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	p.sound = checkouts
+	return p
+}
+
+// round lets callers work through the proxy, and then asks without it what became of all that they did. Of what it
+// returns no answer is missing, unless it has reported why.
+func (p *place) round(n int) history.History {
+	plan := workload.Plan{
+		Seed:    p.random.Uint64(),
+		Name:    fmt.Sprintf("round %d", n),
+		Callers: 4 << p.random.IntN(3),
+		Keys:    4 + p.random.IntN(8),
+		Retries: 3,
+		Caller:  p.caller,
+		Clock:   p.clock,
+	}
+	plan.Calls = 256 / plan.Callers
+	if p.impatient {
+		plan.Caller = func(s history.Service) history.Service { return &impatient{Service: s} }
+	}
+	recorder := history.New(history.Header{Test: p.tb.Name(), Store: string(stores.Postgres), Seed: p.seed}, p.clock)
+	both, err := p.instances(n)
+	if err != nil {
+		p.tb.Error(err)
+		return recorder.History()
+	}
+	wrapped := checkout.Store(both)
+	if p.store != nil {
+		wrapped = p.store(both)
+	}
+	p.proxy.Set(p.plan(n, p.random.Uint64()))
+	workload.Run(p.tb.Context(), plan, recorder, p.sound.WithStore(wrapped))
+	p.proxy.Set(proxy.Plan{})
+	both.close()
+
+	// The server must know for itself what was committed, before anybody asks it.
+	ctx, cancel := context.WithTimeout(p.tb.Context(), time.Minute)
+	defer cancel()
+	if err := asked(ctx, p.direct, "select not exists (select from pg_stat_activity where application_name = '"+p.name+"' and datname = current_database())"); err != nil {
+		p.tb.Error(err)
+	}
+	workload.Settle(p.tb.Context(), plan, recorder, p.sound)
+	return recorder.History()
+}
+
+// instances opens two stores by way of the proxy. From round to round they speak the protocol in another way.
+func (p *place) instances(round int) (*instances, error) {
+	mode := []string{"cache_statement", "exec", "simple_protocol"}[round%3]
+	at := stores.Place{Kind: stores.Postgres, Address: pgtest.With(p.tb, p.url, "default_query_exec_mode="+mode)}
+	both := new(instances)
+	for range 2 {
+		store, err := at.Open(p.tb.Context())
+		if err != nil {
+			both.close()
+			return nil, err
+		}
+		both.all = append(both.all, store)
+	}
+	return both, nil
+}
+
+// judge has the oracle judge a round, and counts.
+func (p *place) judge(h history.History) {
+	p.result.Tally.Add(oracle.Check(p.tb, h, oracle.Options{}).Tally)
+	p.result.Runs = 0
+	for kind, n := range p.proxy.Counts() {
+		if len(p.counted) == 0 || slices.Contains(p.counted, kind) {
+			p.result.Runs += n
+		}
+	}
+	for _, op := range h.Operations {
+		if op.Return.Outcome == history.Unknown {
+			p.unknown[op.Kind]++
+		}
+	}
+}
+
+func list[K ~string](counts map[K]int) string {
+	var parts []string
+	for _, kind := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%s %d", kind, counts[kind]))
+	}
+	return strings.Join(parts, ", ")
+}

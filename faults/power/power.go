@@ -1,0 +1,152 @@
+//go:build linux
+
+package power
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/caisse/checkout/faults/internal/child"
+	"github.com/caisse/checkout/faults/internal/disk"
+	"github.com/caisse/checkout/faults/internal/shop"
+	"github.com/caisse/checkout/faults/oracle"
+	"github.com/caisse/checkout/faults/stores"
+	"github.com/caisse/checkout/faults/suite"
+	"github.com/caisse/checkout/faults/trial"
+	"github.com/caisse/checkout/internal/pgtest"
+)
+
+// cuts cuts the power again and again. Each round is looked at twice: after its own cut, and after the next.
+func cuts(tb testing.TB, dir string, kind stores.Kind, o suite.Options) (result suite.Result) {
+	tb.Helper()
+	choose := rand.New(rand.NewPCG(o.Seed, 5))
+	n, unsafe := 5, 2
+	if o.Long {
+		n, unsafe = 200, 20
+	}
+	m := newMachine(tb, dir, kind)
+	var last *shop.Round
+	for i := range n {
+		if i%10 == 0 {
+			m.fresh() // databases would only grow
+			last = nil
+		}
+		r := shop.NewRound(tb, m.place, fmt.Sprintf("round %d", i), choose.Uint64())
+		p := r.Start(child.Options{}, func(c *shop.Config) { c.Host, c.Calls = choose.IntN(3) == 0, 40 })
+		if choose.IntN(8) > 0 { // else it may be opening, and making its tables
+			p.Await(shop.Open)
+		}
+		m.cut(r, p, time.Duration(choose.Int64N(int64(200*time.Millisecond)))) // some have closed the store by then
+		result.Add(r.Settle().Tally)
+		if last != nil {
+			last.Settle() // after r, whose sessions no sweep of another may find
+		}
+		last = r
+	}
+	if m.server != nil {
+		result.Notes = append(result.Notes, shop.Amcheck(tb, m.server.URL()))
+	}
+	result.Notes = append(result.Notes, m.control(choose, unsafe))
+	return result
+}
+
+// machine is what the power is cut of: a disk, and the server on it where there is one.
+type machine struct {
+	tb     testing.TB
+	kind   stores.Kind
+	disk   *disk.Ext4
+	server *pgtest.Cluster // nil for SQLite
+	places int
+	place  stores.Place
+}
+
+func newMachine(tb testing.TB, dir string, kind stores.Kind) *machine {
+	tb.Helper()
+	m := &machine{tb: tb, kind: kind}
+	if kind == stores.SQLite {
+		m.disk = disk.NewExt4(tb, dir, 64<<20)
+		return m
+	}
+	m.disk = disk.NewExt4(tb, dir, 512<<20)
+	if err := os.Setenv("TMPDIR", dir); err != nil { // where the server's files go; this process is the suite's own
+		tb.Fatal(err)
+	}
+	m.server = pgtest.Start(tb)
+	m.disk.Sync() // initdb was told not to
+	return m
+}
+
+// fresh makes an empty place, as an administrator does: flushed.
+func (m *machine) fresh() {
+	m.tb.Helper()
+	m.places++
+	if m.kind == stores.SQLite {
+		if m.places > 1 {
+			if err := os.RemoveAll(filepath.Dir(m.place.Address)); err != nil {
+				m.tb.Fatal(err)
+			}
+		}
+		dir := filepath.Join(m.disk.Dir, fmt.Sprint(m.places))
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			m.tb.Fatal(err)
+		}
+		m.place = stores.Place{Kind: m.kind, Address: filepath.Join(dir, "checkouts.db")}
+		m.disk.Sync()
+		return
+	}
+	m.place = shop.NewSchema(m.tb, m.server.URL())
+}
+
+// cut cuts the power after a while, and brings it back.
+//
+// A real cut ends the processes at the same instant. Here they go on for a moment, and see what no process can: a flush
+// that was under way may return well, although the file system has dropped the pages meanwhile, and a read may find pages
+// that were never written. So what is answered from then on does not count.
+func (m *machine) cut(r *shop.Round, p *child.Process, after time.Duration) {
+	m.tb.Helper()
+	time.Sleep(after)
+	going := shop.MachineTime()
+	m.disk.Cut()
+	off := shop.MachineTime()
+	p.Kill()
+	r.TakeUntil(p, going, off)
+	if m.server != nil {
+		m.server.Crash(m.tb)
+	}
+	m.disk.Restore()
+	if m.server != nil {
+		m.server.Restart(m.tb)
+	}
+}
+
+// control does the same with stores that do not flush, which must be seen to lose something.
+func (m *machine) control(choose *rand.Rand, n int) string {
+	m.tb.Helper()
+	var all oracle.Tally
+	what := shop.Unflushed
+	for i := range n {
+		// What a store has lost, a later round would find lost once more.
+		m.fresh()
+		place, planted := m.place, shop.Unflushed
+		if m.server != nil {
+			what, planted = "synchronous_commit=off", ""
+			place.Address = pgtest.With(m.tb, place.Address, what)
+		}
+		trial.Run(context.WithoutCancel(m.tb.Context()), "control", func(tb testing.TB) {
+			r := shop.NewRound(tb, place, fmt.Sprintf("control %d", i), choose.Uint64())
+			p := r.Start(child.Options{}, func(c *shop.Config) { c.Planted, c.Calls = planted, 1000 })
+			p.Await(shop.Open)
+			m.cut(r, p, 50*time.Millisecond+time.Duration(choose.Int64N(int64(50*time.Millisecond))))
+			all.Add(r.Judge().Tally)
+		})
+	}
+	if all.Lost == 0 {
+		m.tb.Errorf("the control, %s, lost nothing in %d cuts: the power was not cut", what, n)
+	}
+	return fmt.Sprintf("control: %s, %d cuts: %d acknowledged, %d answers lost", what, n, all.Acknowledged, all.Lost)
+}

@@ -1,0 +1,28 @@
+//go:build linux
+
+package power
+
+import (
+	"testing"
+
+	"github.com/caisse/checkout/faults/internal/child"
+	"github.com/caisse/checkout/faults/internal/isolated"
+	"github.com/caisse/checkout/faults/internal/shop"
+	"github.com/caisse/checkout/faults/stores"
+	"github.com/caisse/checkout/faults/suite"
+)
+
+// program is what runs a suite in a process of its own.
+const program = "power"
+
+// Programs are those that child.Main must know in a binary that runs the suites.
+func Programs() []child.Program {
+	return []child.Program{shop.Program(), isolated.Program(program, cuts)}
+}
+
+// Suites lists what this package tries.
+func Suites() []suite.Suite {
+	return suite.Each("power cut", func(tb testing.TB, kind stores.Kind, o suite.Options) suite.Result {
+		return isolated.Suite(tb, program, kind, o)
+	}, stores.SQLite, stores.Postgres)
+}

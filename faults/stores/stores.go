@@ -1,0 +1,111 @@
+// Package stores gives tests the stores that faults are tried on.
+package stores
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/internal/pgtest"
+	"github.com/caisse/checkout/store/memory"
+	"github.com/caisse/checkout/store/postgres"
+	"github.com/caisse/checkout/store/sqlite"
+)
+
+// Store is a store as its package opens it.
+type Store interface {
+	checkout.Store
+	Close() error
+}
+
+// Kind is a kind of store.
+type Kind string
+
+// The stores of this module.
+const (
+	Memory   Kind = "memory"
+	SQLite   Kind = "sqlite"
+	Postgres Kind = "postgres"
+)
+
+// Kinds lists the stores of this module.
+func Kinds() []Kind { return []Kind{Memory, SQLite, Postgres} }
+
+// Place is where sessions are kept. What was acknowledged there must be found when the place is opened again, by this
+// process or another, however the last store on it ended; memory forgets it.
+type Place struct {
+	Kind    Kind
+	Address string // a path, or the URL of a database; "" for memory
+}
+
+// New makes an empty place, which ends with the test. That of PostgreSQL is a schema of the server that
+// CHECKOUT_TEST_POSTGRES names, or of a server of its own; where there is none the test is skipped, and fails if CI=true.
+// Settings such as "synchronous_commit=off" are parameters of the URL, and mean nothing to other kinds.
+func New(tb testing.TB, kind Kind, settings ...string) Place {
+	tb.Helper()
+	switch kind {
+	case Memory:
+		return Place{Kind: Memory}
+	case SQLite:
+		return Place{SQLite, filepath.Join(tb.TempDir(), "checkouts.db")}
+	case Postgres:
+		if os.Getenv(pgtest.Env) == "" {
+			return Place{Postgres, pgtest.With(tb, pgtest.Start(tb).URL(), settings...)}
+		}
+		return Place{Postgres, pgtest.URL(tb, settings...)}
+	}
+	tb.Fatalf("stores: no kind %q", kind)
+	return Place{}
+}
+
+// Parse reads what Place.String wrote, so that a place can be handed to another process.
+func Parse(s string) (Place, error) {
+	kind, address, _ := strings.Cut(s, ":")
+	p := Place{Kind(kind), address}
+	switch {
+	case p.Kind == Memory && address == "":
+		return p, nil
+	case (p.Kind == SQLite || p.Kind == Postgres) && address != "":
+		return p, nil
+	}
+	return Place{}, fmt.Errorf("stores: %q is no place: want memory, sqlite:path or postgres:url", s)
+}
+
+func (p Place) String() string {
+	if p.Address == "" {
+		return string(p.Kind)
+	}
+	return string(p.Kind) + ":" + p.Address
+}
+
+// Open opens a store on the place.
+func (p Place) Open(ctx context.Context) (Store, error) {
+	switch p.Kind {
+	case Memory:
+		return memory.New(), nil
+	case SQLite:
+		return sqlite.Open(ctx, p.Address)
+	case Postgres:
+		return postgres.Open(ctx, p.Address)
+	}
+	return nil, fmt.Errorf("stores: no kind %q", p.Kind)
+}
+
+// Open opens a store on a new place, both of which end with the test.
+func Open(tb testing.TB, kind Kind, settings ...string) Store {
+	tb.Helper()
+	store, err := New(tb, kind, settings...).Open(tb.Context())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			tb.Errorf("close %s: %v", kind, err)
+		}
+	})
+	return store
+}

@@ -1,0 +1,101 @@
+package suite
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// Report is what all suites counted, and with what.
+type Report struct {
+	Revision string            `json:"revision"` // of the source; with "+changes" where it is not as committed
+	Seed     uint64            `json:"seed"`
+	Long     bool              `json:"long"`
+	Versions map[string]string `json:"versions"` // of Go, SQLite, PostgreSQL and their drivers
+	Machine  string            `json:"machine"`
+	Started  time.Time         `json:"started"`
+	Rows     []Row             `json:"rows"`
+}
+
+// Row is one fault on one store.
+type Row struct {
+	Fault  string  `json:"fault"`
+	Store  string  `json:"store"`
+	Result Result  `json:"result"`
+	Took   float64 `json:"seconds"`
+	Failed bool    `json:"failed"`
+	NotRun string  `json:"not_run,omitempty"` // why, where the machine lacks what it takes
+	Log    string  `json:"log,omitempty"`     // of what failed
+}
+
+// OK reports whether nothing failed. What was not run did not.
+func (r Report) OK() bool {
+	for _, row := range r.Rows {
+		if row.Failed {
+			return false
+		}
+	}
+	return true
+}
+
+// WriteJSON writes the report with all that is in it.
+func (r Report) WriteJSON(w io.Writer) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(r)
+}
+
+// WriteMarkdown writes the report as a table for people.
+func (r Report) WriteMarkdown(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString("| fault | store | runs | operations | acknowledged | lost | doubled | unknown | converged | |\n")
+	b.WriteString("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n")
+	for _, row := range r.Rows {
+		if row.NotRun != "" {
+			fmt.Fprintf(&b, "| %s | %s | | | | | | | | not run: %s |\n", row.Fault, row.Store, oneLine(row.NotRun))
+			continue
+		}
+		remarks := row.Result.Notes
+		if row.Failed {
+			remarks = append([]string{"**failed**"}, remarks...)
+		}
+		t := row.Result.Tally
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", row.Fault, row.Store, grouped(row.Result.Runs),
+			grouped(t.Operations), grouped(t.Acknowledged), grouped(t.Lost), grouped(t.Doubled), grouped(t.Unknown), grouped(t.Converged),
+			oneLine(strings.Join(remarks, "; ")))
+	}
+	pass := "short"
+	if r.Long {
+		pass = "long"
+	}
+	fmt.Fprintf(&b, "\nRevision %s, %s pass, seed %d, %s, on %s, %s.\n", cmp.Or(r.Revision, "unknown"), pass, r.Seed,
+		r.versions(), r.Machine, r.Started.UTC().Format("2 January 2006"))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (r Report) versions() string {
+	var all []string
+	for _, name := range []string{"Go", "SQLite", "PostgreSQL", "modernc.org/sqlite", "pgx"} {
+		if v := r.Versions[name]; v != "" {
+			all = append(all, name+" "+v)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// grouped is n with its thousands apart.
+func grouped(n int) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func oneLine(s string) string {
+	return strings.ReplaceAll(strings.Join(strings.Fields(s), " "), "|", `\|`)
+}
