@@ -61,7 +61,7 @@ func TestCheckFails(t *testing.T) {
 		t.Setenv("TMPDIR", t.TempDir())
 		broken := model.Target{Name: "broken", Store: memory.New(), Service: func(s history.Service) history.Service { return neverLate{s} }}
 		report := trial.Run(t.Context(), "broken", func(tb testing.TB) {
-			model.Check(tb, model.Options{Seed: effort.Seed(t), Programs: 1000, Shrink: 5 * time.Second},
+			model.Check(tb, model.Options{Seed: effort.Seed(t), Programs: 1000, Shrink: time.Second},
 				model.Target{Name: "sound", Store: memory.New()}, broken)
 		})
 		is.True(report.Failed)

@@ -37,11 +37,8 @@ func cuts(tb testing.TB, dir string, kind stores.Kind, o suite.Options) (result 
 			last = nil
 		}
 		r := shop.NewRound(tb, m.place, fmt.Sprintf("round %d", i), choose.Uint64())
-		p := r.Start(child.Options{}, func(c *shop.Config) { c.Host, c.Calls = choose.IntN(3) == 0, 40 })
-		if choose.IntN(8) > 0 { // else it may be opening, and making its tables
-			p.Await(shop.Open)
-		}
-		m.cut(r, p, time.Duration(choose.Int64N(int64(200*time.Millisecond)))) // some have closed the store by then
+		p := r.Start(child.Options{}, func(c *shop.Config) { c.Host, c.Calls = choose.IntN(3) == 0, 60 })
+		m.cut(r, p, moment(p, choose))
 		result.Add(r.Settle().Tally)
 		if last != nil {
 			last.Settle() // after r, whose sessions no sweep of another may find
@@ -53,6 +50,20 @@ func cuts(tb testing.TB, dir string, kind stores.Kind, o suite.Options) (result 
 	}
 	result.Notes = append(result.Notes, m.control(choose, unsafe))
 	return result
+}
+
+// moment waits for a stage of a shop's life, and chooses how long after it the power is to be cut.
+func moment(p *child.Process, choose *rand.Rand) time.Duration {
+	most := 100 * time.Millisecond
+	switch choose.IntN(8) {
+	case 0: // it may be opening, and making its tables
+	case 1: // it is closing, or has closed
+		p.Await(shop.Done)
+		most = 10 * time.Millisecond
+	default:
+		p.Await(shop.Open)
+	}
+	return time.Duration(choose.Int64N(int64(most)))
 }
 
 // machine is what the power is cut of: a disk, and the server on it where there is one.

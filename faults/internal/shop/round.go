@@ -107,9 +107,20 @@ func (r *Round) Judge() oracle.Verdict {
 	return oracle.Judge(r.history(), oracle.Options{Timeout: Brief})
 }
 
+// history is that of the whole round, without the calls about sessions that were shown to nobody: whoever made them knew
+// of the session by an answer that does not count.
 func (r *Round) history() history.History {
 	h := history.Merge(r.histories...)
 	h.Header = r.Header
+	shown := make(map[string]bool)
+	for _, op := range h.Operations {
+		for _, s := range op.Return.Sessions {
+			shown[s.ID] = true
+		}
+	}
+	h.Operations = slices.DeleteFunc(h.Operations, func(op history.Operation) bool {
+		return op.Session != "" && op.Return.Code == history.NoAnswer && !shown[op.Session]
+	})
 	return h
 }
 
