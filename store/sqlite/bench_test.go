@@ -49,7 +49,7 @@ func BenchmarkCreate(b *testing.B) {
 		b.Run(fmt.Sprintf("loop/rows=%d", rows), func(b *testing.B) {
 			path := filepath.Join(b.TempDir(), "checkouts.db")
 			open(b, path).Close()
-			db, err := sql.Open("sqlite", "file:"+path+"?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_txlock=immediate&_pragma=cache_size(-65536)")
+			db, err := sql.Open("sqlite", hostDSN(path, "_pragma", "cache_size(-65536)"))
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -57,8 +57,10 @@ func BenchmarkCreate(b *testing.B) {
 			if _, err := db.Exec("INSERT INTO checkout_accounts (account, test) VALUES ('acct_0193f0c2a7b4', 0)"); err != nil {
 				b.Fatal(err)
 			}
-			insert, err := db.Prepare(`INSERT INTO checkout_sessions (owner, id, idempotency_key, fingerprint, status, version, created_at, expires_at, completed_at, amount,
-	transaction_fee, currency, payment_method, user_phone, payment_id, customer_id, description, success_url, cancel_url, failure_reason, late) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`)
+			insert, err := db.Prepare(`INSERT INTO checkout_sessions (owner, id, idempotency_key, fingerprint, status, version,
+				created_at, expires_at, completed_at, amount, transaction_fee, currency, payment_method, user_phone, payment_id,
+				customer_id, description, success_url, cancel_url, failure_reason, late)
+				VALUES (1, ?, ?, ?, 0, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -77,7 +79,9 @@ func BenchmarkCreate(b *testing.B) {
 				for range min(rows, b.N-n) {
 					s := sessions[n]
 					id, key := uuid.MustParse(s.ID[6:]), uuid.MustParse(string(s.IdempotencyKey))
-					if _, err := stmt.Exec(1, append(id[:], "ci"...), key[:], s.Fingerprint[:], 0, 1, s.CreatedAt.UnixMicro(), s.ExpiresAt.UnixMicro(), nil, s.Amount, s.TransactionFee, s.Currency, nil, s.UserPhone, nil, nil, s.Description, nil, nil, nil, 0); err != nil {
+					_, err := stmt.Exec(append(id[:], "ci"...), key[:], s.Fingerprint[:], s.CreatedAt.UnixMicro(), s.ExpiresAt.UnixMicro(),
+						nil, s.Amount, s.TransactionFee, s.Currency, nil, s.UserPhone, nil, nil, s.Description, nil, nil, nil)
+					if err != nil {
 						b.Fatal(err)
 					}
 					n++

@@ -353,6 +353,17 @@ func TestFaults(t *testing.T) {
 			kept(t, s, old)
 		}
 	})
+	t.Run("a sweep of none moves none", func(t *testing.T) {
+		is := is.New(t)
+		s := open(t, newPath(t))
+		session := create(t, s, fresh(t))
+		for _, limit := range []int{0, -1} { // to SQLite -1 is no limit
+			expired, err := s.Expire(t.Context(), session.ExpiresAt, limit)
+			is.NoErr(err)
+			is.Equal(len(expired), 0)
+		}
+		kept(t, s, session)
+	})
 	t.Run("any instant may be asked for", func(t *testing.T) {
 		is := is.New(t)
 		s := open(t, newPath(t))

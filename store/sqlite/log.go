@@ -32,9 +32,10 @@ const (
 type writeAheadLog struct {
 	writer, readers *sql.DB
 
-	pages   int // written since the log last started over by startOver; it may have done so by itself
-	assists int // pages since the last assist
-	next    int // how many pages the log has when it is next to start over
+	pages   int           // written since startOver succeeded; the log may have started over by itself meanwhile
+	assists int           // pages since the last assist
+	next    int           // how many pages the log has when it is next to start over
+	wait    time.Duration // how long startOver last waited in vain
 
 	due  atomic.Bool // an assist is
 	busy atomic.Bool // a checkpoint runs
@@ -62,15 +63,18 @@ func (l *writeAheadLog) committed(ctx context.Context, conn *sql.Conn) error {
 }
 
 // startOver moves what the assists have left and makes the next commit write from the log's beginning. For this it waits
-// until no reader needs the log any more, at most 50 ms; the more the log has grown, the longer, so that readers
-// cannot make it grow for ever.
+// until no reader needs the log any more: 50 ms, and where that was too short twice as long with each 16 MB more, up to
+// 5 s, so that readers cannot make it grow for ever.
 func (l *writeAheadLog) startOver(ctx context.Context, conn *sql.Conn) error {
-	wait := min(time.Duration(l.pages/pagesOfLog)*shortWait, lockWait)
+	l.wait = min(max(2*l.wait, shortWait), lockWait)
 	defer conn.ExecContext(ctx, busyTimeout(shortWait))
-	if _, err := conn.ExecContext(ctx, busyTimeout(wait)); err != nil {
+	if _, err := conn.ExecContext(ctx, busyTimeout(l.wait)); err != nil {
 		return err
 	}
 	left, err := checkpoint(ctx, conn, "RESTART")
+	if left == 0 {
+		l.wait = 0
+	}
 	l.pages, l.next = left, left+pagesOfLog/4
 	return err
 }

@@ -22,13 +22,6 @@ func TestStore(t *testing.T) {
 	t.Run("on a pool of the host", func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) checkout.Store { return migrated(t, hostPool(t, hostDSN(newPath(t)))) })
 	})
-	t.Run("on a pool of one connection", func(t *testing.T) {
-		storetest.Run(t, func(t *testing.T) checkout.Store {
-			db := hostPool(t, hostDSN(newPath(t)))
-			db.SetMaxOpenConns(1)
-			return migrated(t, db)
-		})
-	})
 	t.Run("on a pool with a rollback journal and deferred transactions", func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) checkout.Store {
 			return migrated(t, hostPool(t, hostDSN(newPath(t), "_journal_mode", "DELETE", "_txlock", "deferred")))
@@ -41,16 +34,10 @@ func TestStore(t *testing.T) {
 			return migrated(t, db)
 		})
 	})
-	t.Run("as two stores on one file", func(t *testing.T) {
+	t.Run("as two stores on one file, one of them on the host's pool", func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) checkout.Store {
 			path := newPath(t)
-			return &alternating{stores: [2]checkout.Store{open(t, path), open(t, path)}}
-		})
-	})
-	t.Run("as two stores on one pool", func(t *testing.T) {
-		storetest.Run(t, func(t *testing.T) checkout.Store {
-			db := hostPool(t, hostDSN(newPath(t)))
-			return &alternating{stores: [2]checkout.Store{migrated(t, db), migrated(t, db)}}
+			return &alternating{stores: [2]checkout.Store{open(t, path), migrated(t, hostPool(t, hostDSN(path)))}}
 		})
 	})
 	t.Run("within a transaction of the host", func(t *testing.T) {

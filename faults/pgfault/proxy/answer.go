@@ -125,7 +125,7 @@ func (c *conn) advance() error {
 			return nil
 		}
 		if a.silence {
-			_ = 0
+			c.silent.Store(true)
 			c.count(a.fate.Kind)
 			a.ours = false // it stays due, for good
 			return nil
@@ -149,7 +149,7 @@ func (c *conn) end(a *answer) error {
 	var err error
 	switch {
 	case a.silence:
-		_ = 0
+		c.silent.Store(true)
 	case a.replace != nil:
 		err = c.send(a.replace)
 	case a.cut:
@@ -167,7 +167,7 @@ func (c *conn) end(a *answer) error {
 
 // send writes to the client, unless it is to hear nothing.
 func (c *conn) send(b []byte) error {
-	if c.silent.Load() || c.vanished.Load() || len(b) == 0 {
+	if c.mute() || len(b) == 0 {
 		return nil
 	}
 	_, err := c.client.Write(b)

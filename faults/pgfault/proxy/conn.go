@@ -57,14 +57,14 @@ func (c *conn) requests() (late *request) {
 		switch {
 		case err != nil:
 			return late
-		case late != nil, c.vanished.Load():
+		case late != nil, c.mute():
 			continue // what comes after a request that is held up is held up too
 		case !whole:
 			_, err = c.server.Write(req.bytes)
 		default:
 			late, err = c.request(req)
 		}
-		if err != nil && !c.vanished.Load() {
+		if err != nil && !c.mute() {
 			c.cut(false) // which wakes who reads the answers
 			return nil
 		}
@@ -191,10 +191,13 @@ func (c *conn) deliver(late request) {
 	}
 }
 
+// mute reports whether the client hears nothing any more, not even that there is nobody.
+func (c *conn) mute() bool { return c.silent.Load() || c.vanished.Load() }
+
 // cut ends the connection at both ends.
 func (c *conn) cut(reset bool) {
-	if c.vanished.Load() {
-		c.server.Close()
+	if c.mute() {
+		c.server.Close() // and the client waits
 		return
 	}
 	if reset {

@@ -3,7 +3,10 @@ package proxy_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -78,7 +81,7 @@ var writers = map[string]func(ctx context.Context, conn *pgx.Conn) error{
 		}
 		err := answers.Close()
 		if conn.IsClosed() {
-			return err
+			return fmt.Errorf("before COMMIT: %w", err)
 		}
 		for {
 			message, lost := conn.PgConn().ReceiveMessage(ctx)
@@ -143,6 +146,9 @@ func TestWrites(t *testing.T) {
 					is.Equal(err != nil, test.lost)
 				}
 				is.Equal(conn.IsClosed(), test.lost)
+				if test.lost && test.code == "" && writer == pipelined { // of simple queries pgx tells less
+					is.Equal(errors.Is(err, syscall.ECONNRESET), test.fate.Reset)
+				}
 				if test.fate.Kind != "" {
 					is.Equal(p.Counts(), map[proxy.Kind]int{test.fate.Kind: 1})
 				}
@@ -205,6 +211,28 @@ func TestAbandonedCommits(t *testing.T) {
 	}
 }
 
+func TestAbandonedBeforeTheServerIsDone(t *testing.T) {
+	is := is.New(t)
+	url := pgtest.URL(t)
+	direct := connect(t, url)
+	for _, sql := range []string{
+		"create table rows (n int)",
+		"create function hold() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock(1); return null; end $$",
+		"create constraint trigger hold after insert on rows initially deferred for each row execute function hold()",
+		"select pg_advisory_lock(1)", // so that COMMIT waits
+	} {
+		_, err := direct.Exec(t.Context(), sql)
+		is.NoErr(err)
+	}
+	p, through := proxy.Between(t, url)
+	conn := connect(t, through)
+	p.Set(proxy.Plan{Write: proxy.Once(proxy.Fate{Kind: proxy.Abandoned})})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	is.True(writers[pipelined](ctx, conn) != nil)
+	is.NoErr(ctx.Err())
+}
+
 func TestStatementsThatRanAndFailed(t *testing.T) {
 	for _, writer := range []string{"a transaction step by step", pipelined} {
 		t.Run(writer, func(t *testing.T) {
@@ -248,7 +276,8 @@ func TestWithheldAnswers(t *testing.T) {
 			p, through := proxy.Between(t, url)
 			conn := connect(t, through)
 			p.Set(proxy.Plan{Write: proxy.Once(test.fate)})
-			is.True(writers[pipelined](t.Context(), conn) != nil)
+			err = writers[pipelined](t.Context(), conn)
+			is.True(err != nil && strings.HasPrefix(err.Error(), "before COMMIT"))
 			is.True(conn.IsClosed())
 			var rows int
 			is.NoErr(direct.QueryRow(t.Context(), "select count(*) from rows").Scan(&rows))
@@ -286,6 +315,34 @@ func TestSilence(t *testing.T) {
 			is.Equal(p.Counts(), map[proxy.Kind]int{test.fate.Kind: 1})
 		})
 	}
+}
+
+func TestSilenceLasts(t *testing.T) {
+	is := is.New(t)
+	url := pgtest.URL(t, "application_name=silent")
+	direct := connect(t, pgtest.With(t, url, "application_name=direct"))
+	_, err := direct.Exec(t.Context(), "create table rows (n int)")
+	is.NoErr(err)
+	p, through := proxy.Between(t, url)
+	conn := connect(t, through)
+	p.Set(proxy.Plan{Write: proxy.Once(proxy.Fate{Kind: proxy.Silenced, Ran: true})})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- writers[pipelined](ctx, conn) }()
+	for p.Counts()[proxy.Silenced] == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	for ended := false; !ended; {
+		is.NoErr(direct.QueryRow(t.Context(), "select count(pg_terminate_backend(pid)) = 0 from pg_stat_activity where application_name = 'silent'").Scan(&ended))
+	}
+	select {
+	case err := <-done:
+		t.Errorf("the client was told: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	cancel()
+	is.True(errors.Is(<-done, context.Canceled))
 }
 
 func TestReads(t *testing.T) {
