@@ -139,7 +139,7 @@ func (c *Checkouts) newSession(r request) (Session, error) {
 		CancelURL:      r.CancelURL,
 		CreatedAt:      now,
 		ExpiresAt:      now.Add(r.ExpiresIn),
-		TransactionFee: c.fees[r.Currency].Fee(r.Amount),
+		TransactionFee: c.fees[r.Currency].charge(r.Amount),
 		IdempotencyKey: r.IdempotencyKey,
 		Fingerprint:    r.fingerprint(),
 		Version:        1,

@@ -3,6 +3,7 @@ package checkout
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 
 	"github.com/shopspring/decimal"
 )
@@ -51,27 +52,47 @@ func (f FeeSchedule) Fee(amount int64) int64 {
 	if amount <= 0 || amount > MaxAmount || f.Validate() != nil {
 		return 0
 	}
-	var fee int64
-	if !f.Rate.IsZero() {
-		fee = f.round(decimal.NewFromInt(amount).Mul(f.Rate)).IntPart()
-	}
-	fee = max(fee+f.Fixed, f.Min)
+	return f.charge(amount)
+}
+
+// charge is Fee for a valid schedule and a valid amount.
+func (f FeeSchedule) charge(amount int64) int64 {
+	fee := max(f.share(uint64(amount))+f.Fixed, f.Min)
 	if f.Max > 0 {
 		fee = min(fee, f.Max)
 	}
 	return min(fee, amount)
 }
 
-func (f FeeSchedule) round(d decimal.Decimal) decimal.Decimal {
+// share is Rate of the amount, rounded. A valid rate is a whole number of at most 10^12 parts of a unit of as many, so
+// the product has at most 93 bits and the quotient is not above the amount.
+func (f FeeSchedule) share(amount uint64) int64 {
+	if f.Rate.IsZero() {
+		return 0 // whatever its exponent is
+	}
+	unit := uint64(1)
+	for range -f.Rate.Exponent() {
+		unit *= 10
+	}
+	high, low := bits.Mul64(amount, uint64(f.Rate.CoefficientInt64()))
+	whole, rest := bits.Div64(high, low, unit)
+	if f.roundsUp(whole, rest, unit) {
+		whole++
+	}
+	return int64(whole)
+}
+
+// roundsUp says whether whole and rest/unit becomes whole+1.
+func (f FeeSchedule) roundsUp(whole, rest, unit uint64) bool {
 	switch f.Rounding {
 	case RoundHalfUp:
-		return d.Round(0)
+		return 2*rest >= unit
 	case RoundUp:
-		return d.RoundUp(0)
+		return rest > 0
 	case RoundDown:
-		return d.RoundDown(0)
+		return false
 	}
-	return d.RoundBank(0)
+	return 2*rest > unit || 2*rest == unit && whole%2 == 1
 }
 
 // Validate reports all that is wrong with the schedule as [*ConfigError] values, joined. [New] calls it.

@@ -72,14 +72,28 @@ func TestRoundingBias(t *testing.T) {
 }
 
 func TestFeeAgainstRationals(t *testing.T) {
-	for _, r := range []string{"0.005", "0.0175", "0.333333333333", "0.029", "1", "0.000001"} {
+	half := big.NewRat(1, 2)
+	roundings := map[checkout.Rounding]func(whole int64, rest *big.Rat) bool{
+		checkout.RoundDown:   func(int64, *big.Rat) bool { return false },
+		checkout.RoundUp:     func(_ int64, rest *big.Rat) bool { return rest.Sign() > 0 },
+		checkout.RoundHalfUp: func(_ int64, rest *big.Rat) bool { return rest.Cmp(half) >= 0 },
+		checkout.RoundHalfEven: func(whole int64, rest *big.Rat) bool {
+			return rest.Cmp(half) > 0 || rest.Cmp(half) == 0 && whole%2 == 1
+		},
+	}
+	for _, r := range []string{"0.005", "0.0175", "0.333333333333", "0.029", "1", "1.0", "0.5", "0.999999999999", "0.000000000001", "0"} {
 		exact, _ := new(big.Rat).SetString(r)
-		f := checkout.FeeSchedule{Rate: rate(r), Rounding: checkout.RoundDown}
-		for amount := int64(100); amount <= checkout.MaxAmount/7; amount = amount*7 + 13 {
-			product := new(big.Rat).Mul(exact, big.NewRat(amount, 1))
-			want := new(big.Int).Quo(product.Num(), product.Denom()).Int64()
-			if got := f.Fee(amount); got != want {
-				t.Errorf("%s of %d: %d, want %d", r, amount, got, want)
+		for rounding, up := range roundings {
+			f := checkout.FeeSchedule{Rate: rate(r), Rounding: rounding}
+			for amount := int64(1); amount <= checkout.MaxAmount; amount += amount/7 + 1 {
+				product := new(big.Rat).Mul(exact, big.NewRat(amount, 1))
+				want := new(big.Int).Quo(product.Num(), product.Denom()).Int64()
+				if up(want, product.Sub(product, big.NewRat(want, 1))) {
+					want++
+				}
+				if got := f.Fee(amount); got != want {
+					t.Errorf("%s of %d, rounded %v: %d, want %d", r, amount, rounding, got, want)
+				}
 			}
 		}
 	}

@@ -104,11 +104,6 @@ func NewHandler(c *Checkouts, auth Authenticator, cfg HandlerConfig) (*Handler, 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := requestID(r)
-	header := w.Header()
-	header.Set("Cache-Control", "no-store")
-	header.Set("Request-Id", id)
-	header.Set("X-Content-Type-Options", "nosniff")
-
 	a, err := h.answer(w, r)
 	if err != nil {
 		p := problemOf(err)
@@ -118,14 +113,29 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.RequestID = id
 		a = answer{status: p.Status, contentType: "application/problem+json", header: p.header, body: encode(p)}
 	}
-	for _, field := range a.header {
-		header.Set(field[0], field[1])
-	}
-	header.Set("Content-Type", a.contentType)
-	header.Set("Content-Length", strconv.Itoa(len(a.body)))
+	fields := append(a.header,
+		field{"Cache-Control", "no-store"},
+		field{"Content-Length", strconv.Itoa(len(a.body))},
+		field{"Content-Type", a.contentType},
+		field{"Request-Id", id},
+		field{"X-Content-Type-Options", "nosniff"},
+	)
+	setAll(w.Header(), fields)
 	w.WriteHeader(a.status)
 	if r.Method != http.MethodHead {
 		w.Write(a.body) // a client that is gone needs no answer
+	}
+}
+
+// field is one line of a header, its name in canonical form.
+type field struct{ name, value string }
+
+// setAll is header.Set for each field, with one allocation for all of them.
+func setAll(header http.Header, fields []field) {
+	values := make([]string, len(fields))
+	for i, f := range fields {
+		values[i] = f.value
+		header[f.name] = values[i : i+1 : i+1]
 	}
 }
 
@@ -144,11 +154,11 @@ func (h *Handler) logFailure(r *http.Request, id string, p problem, err error) {
 type answer struct {
 	status      int
 	contentType string
-	header      [][2]string
+	header      []field // that not every answer has
 	body        []byte
 }
 
-func jsonAnswer(status int, body any, header ...[2]string) answer {
+func jsonAnswer(status int, body any, header ...field) answer {
 	return answer{status: status, contentType: "application/json", header: header, body: encode(body)}
 }
 
@@ -227,9 +237,9 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, account Account
 	if err != nil {
 		return answer{}, err
 	}
-	location := [2]string{"Location", h.basePath + "/v1/checkouts/" + session.ID}
+	location := field{"Location", h.basePath + "/v1/checkouts/" + session.ID}
 	if replayed {
-		return jsonAnswer(http.StatusOK, wireOf(session), location, [2]string{"Idempotent-Replayed", "true"}), nil
+		return jsonAnswer(http.StatusOK, wireOf(session), location, field{"Idempotent-Replayed", "true"}), nil
 	}
 	return jsonAnswer(http.StatusCreated, wireOf(session), location), nil
 }

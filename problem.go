@@ -26,7 +26,7 @@ type problem struct {
 	RequestID string         `json:"request_id"`
 	Errors    []problemError `json:"errors,omitempty"`
 
-	header [][2]string
+	header []field
 }
 
 type problemError struct {
@@ -35,7 +35,7 @@ type problemError struct {
 	Detail  string `json:"detail"`
 }
 
-func newProblem(status int, code, detail string, header ...[2]string) problem {
+func newProblem(status int, code, detail string, header ...field) problem {
 	return problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Code: code, header: header}
 }
 
@@ -53,7 +53,7 @@ var errNoRoute = &requestError{newProblem(http.StatusNotFound, "not_found", "the
 func methodNotAllowed(allowed []string) error {
 	allow := strings.Join(allowed, ", ")
 	return &requestError{newProblem(http.StatusMethodNotAllowed, "method_not_allowed",
-		"this path answers "+allow, [2]string{"Allow", allow})}
+		"this path answers "+allow, field{"Allow", allow})}
 }
 
 func unsupportedMediaType(detail string) error {
@@ -92,7 +92,7 @@ func problemOf(err error) problem {
 	switch {
 	case errors.Is(err, ErrUnauthenticated):
 		return newProblem(http.StatusUnauthorized, "unauthorized", "valid credentials are required: Authorization: Bearer <token>",
-			[2]string{"WWW-Authenticate", "Bearer"})
+			field{"Www-Authenticate", "Bearer"})
 	case errors.Is(err, ErrNotFound):
 		return newProblem(http.StatusNotFound, "not_found", "there is no such checkout session")
 	case errors.Is(err, idempotency.ErrMissing):
@@ -102,7 +102,7 @@ func problemOf(err error) problem {
 	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrOutcomeUnknown), errors.Is(err, ErrConflict),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return newProblem(http.StatusServiceUnavailable, "unavailable",
-			"the service cannot answer now; trying again with the same idempotency key is safe", [2]string{"Retry-After", "1"})
+			"the service cannot answer now; trying again with the same idempotency key is safe", field{"Retry-After", "1"})
 	}
 	return newProblem(http.StatusInternalServerError, "internal", "an internal error occurred")
 }

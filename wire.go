@@ -104,7 +104,7 @@ func checkMediaType(header http.Header) error {
 	if len(types) != 1 {
 		return unsupportedMediaType("the body must be sent with one Content-Type: application/json")
 	}
-	if mediaType, _, err := mime.ParseMediaType(types[0]); err != nil || mediaType != "application/json" {
+	if !isJSON(types[0]) {
 		return unsupportedMediaType("the body must be sent with Content-Type: application/json")
 	}
 	for _, encoding := range header.Values("Content-Encoding") {
@@ -113,6 +113,14 @@ func checkMediaType(header http.Header) error {
 		}
 	}
 	return nil
+}
+
+func isJSON(contentType string) bool {
+	if contentType == "application/json" { // as nearly everybody writes it
+		return true
+	}
+	mediaType, _, err := mime.ParseMediaType(contentType)
+	return err == nil && mediaType == "application/json"
 }
 
 // readBody reads the body whole, up to the limit. What declares more is refused before it is read.

@@ -42,7 +42,7 @@ func growthContenders(opts options, full string) []contender {
 	})
 	if opts.has("http") {
 		add(sqliteName, connections, func(ctx context.Context, dir string, d time.Duration) (sample, error) {
-			return httpRound(ctx, serving{Name: sqliteName, Dir: dir}, d)
+			return httpRound(ctx, serving{Name: sqliteName, Dir: dir}, bareClient, d)
 		})
 	}
 	return contenders

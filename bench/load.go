@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -16,14 +17,20 @@ import (
 // loading is the task of a load generator.
 type loading struct {
 	Address     string        `json:"address"`
+	Client      string        `json:"client"` // bareClient or goClient
 	Connections int           `json:"connections"`
 	Duration    time.Duration `json:"duration_ns"`
 }
 
+// The two clients. bareClient speaks HTTP by hand: net/http's client takes more processor time for a request than its
+// server, and on a machine that both share hides most of what the servers differ in. goClient is net/http's, for it is
+// what a Go program calls with.
+const (
+	bareClient = "by hand"
+	goClient   = "by net/http's client"
+)
+
 // load is a process that sends creates over connections that it keeps, each its next request once the last is answered.
-//
-// It speaks HTTP by hand: net/http's client takes more processor time for a request than its server, and on a machine
-// that both share would hide most of what the servers differ in.
 func load(ctx context.Context, p parent) error {
 	var task loading
 	if err := p.task(&task); err != nil {
@@ -32,7 +39,11 @@ func load(ctx context.Context, p parent) error {
 	if err := p.ready(struct{}{}); err != nil {
 		return err
 	}
-	t, err := drive(ctx, task.Connections, task.Duration, func() (call, error) { return newClient(ctx, task.Address) })
+	newCall := func() (call, error) { return newClient(ctx, task.Address) }
+	if task.Client == goClient {
+		newCall = newGoClient(task)
+	}
+	t, err := drive(ctx, task.Connections, task.Duration, newCall)
 	if err != nil {
 		return err
 	}
@@ -62,6 +73,33 @@ func newClient(ctx context.Context, address string) (call, error) {
 		}
 		return readCreated(in)
 	}, nil
+}
+
+// newGoClient is newClient by net/http's client, which all callers share.
+func newGoClient(task loading) func() (call, error) {
+	client := &http.Client{
+		Transport: &http.Transport{MaxIdleConns: task.Connections, MaxIdleConnsPerHost: task.Connections},
+		Timeout:   30 * time.Second,
+	}
+	return same(func(ctx context.Context) error {
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+task.Address+"/v1/checkouts", strings.NewReader(requestBody))
+		if err != nil {
+			return err
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Idempotency-Key", newKey())
+		answer, err := client.Do(r)
+		if err != nil {
+			return err
+		}
+		defer answer.Body.Close()
+		text, err := io.ReadAll(answer.Body)
+		if err != nil {
+			return err
+		}
+		return wantCreated(answer.StatusCode, string(text))
+	})
 }
 
 // readCreated reads an answer to its end.

@@ -61,8 +61,7 @@ func openLoop(ctx context.Context, dir string, settings url.Values) (*loop, erro
 		return nil, err
 	}
 	db.SetMaxOpenConns(1)
-	l := &loop{db: db, phone: phone}
-	l.id = append(make([]byte, 16), "ci"...)
+	l := (&loop{db: db, phone: phone}).clone()
 	if err := l.prepare(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -78,6 +77,13 @@ func (l *loop) prepare(ctx context.Context) (err error) {
 	}
 	l.insert, err = l.db.PrepareContext(ctx, insertRow)
 	return err
+}
+
+// clone shares the database, and nothing that it writes to.
+func (l *loop) clone() *loop {
+	c := *l
+	c.id, c.args = append(make([]byte, 16), "ci"...), nil
+	return &c
 }
 
 func (l *loop) close() error { return l.db.Close() }

@@ -97,8 +97,11 @@ func measureSQLite(ctx context.Context, opts options, progress io.Writer, r *rep
 }
 
 func measureHTTP(ctx context.Context, opts options, progress io.Writer, r *report) error {
-	results, err := interleave(ctx, progress, opts.rounds, opts.measure, httpContenders(opts))
-	r.HTTP = results
+	var err error
+	if r.HTTP, err = interleave(ctx, progress, opts.rounds, opts.measure, httpContenders(opts, bareClient)); err != nil {
+		return err
+	}
+	r.HTTPByGo, err = interleave(ctx, progress, opts.rounds, opts.measure, httpContenders(opts, goClient))
 	return err
 }
 

@@ -84,9 +84,10 @@ func TestSQLite(t *testing.T) {
 	wantMeasured(t, printed, r.SQLite,
 		"the store, 1 callers", "the store, 16 callers", "the store, 64 callers", "the store, 256 callers",
 		"a loop, a transaction per row, 1 callers", "a loop, 256 rows per transaction, 1 callers",
+		"a transaction per call, one connection, 256 callers", "a transaction per call, sql.Open's own pool, 256 callers",
 		"hand-written, 1 callers", "hand-written, 64 callers", "fiber's idempotency middleware, 64 callers")
 	wantTargets(t, printed,
-		"SQLite, 256 callers, over a transaction per row ≥ 12",
+		"SQLite, 256 callers, over a transaction per call ≥ 12",
 		"SQLite, 256 callers, over 256 rows per transaction ≥ 0.85")
 	store := find(r.SQLite, storeName, 256)
 	is.True(store.extra(extraBytes) > 100 && store.extra(extraBytes) < 1000)
@@ -96,16 +97,23 @@ func TestSQLite(t *testing.T) {
 
 func TestHTTP(t *testing.T) {
 	printed, r := bench(t, "-only", "http,peers")
-	wantMeasured(t, printed, r.HTTP,
-		"bare net/http, writes nothing, 64 callers", "the memory store, 64 callers", "the SQLite store, 64 callers",
-		"hand-written, 64 callers", "fiber's idempotency middleware, 64 callers", "the same, its handler writes nothing, 64 callers")
-	targets := []string{
-		"SQLite over HTTP, over the hand-written handler ≥ 6",
-		"SQLite over HTTP, over bare net/http ≥ 0.45",
-		"memory store over HTTP, over bare net/http ≥ 0.7",
+	var targets []string
+	for client, results := range map[string][]result{bareClient: r.HTTP, goClient: r.HTTPByGo} {
+		wantMeasured(t, printed, results,
+			"bare net/http, writes nothing, 64 callers", "the memory store, 64 callers", "the SQLite store, 64 callers",
+			"hand-written, 64 callers", "fiber's idempotency middleware, 64 callers", "the same, its handler writes nothing, 64 callers")
+		if !strings.Contains(printed, "called "+client+" from another process") {
+			t.Errorf("no table of calls %s", client)
+		}
 	}
-	if peakResident() > 0 {
-		targets = append(targets, "peak memory of the server on SQLite, MB ≤ 200")
+	for _, client := range []string{bareClient, goClient} {
+		targets = append(targets,
+			"called "+client+": SQLite over the hand-written handler ≥ 6",
+			"called "+client+": SQLite over bare net/http ≥ 0.45",
+			"called "+client+": the memory store over bare net/http ≥ 0.7")
+		if peakResident() > 0 {
+			targets = append(targets, "called "+client+": peak memory of the server on SQLite, MB ≤ 200")
+		}
 	}
 	wantTargets(t, printed, targets...)
 }
@@ -156,7 +164,7 @@ func TestProfiles(t *testing.T) {
 	bench(t, "-only", "http", "-profile", profiles)
 	files, err := filepath.Glob(filepath.Join(profiles, "*.pprof"))
 	is.NoErr(err)
-	is.Equal(len(files), 3)
+	is.Equal(len(files), 6) // three servers, each called by two clients
 }
 
 func TestOptions(t *testing.T) {

@@ -21,7 +21,8 @@ type report struct {
 	Skipped  []string      `json:"skipped,omitempty"`
 
 	SQLite      []result `json:"sqlite,omitempty"`
-	HTTP        []result `json:"http,omitempty"`
+	HTTP        []result `json:"http,omitempty"`           // called by hand
+	HTTPByGo    []result `json:"http_by_client,omitempty"` // called by net/http's client
 	Memory      []result `json:"memory,omitempty"`
 	MemoryBytes float64  `json:"memory_bytes_per_session,omitempty"`
 	Postgres    []result `json:"postgres,omitempty"`
@@ -77,7 +78,7 @@ func (r *report) markdown() string {
 	for _, skipped := range r.Skipped {
 		fmt.Fprintf(&b, "Not measured: %s.\n", skipped)
 	}
-	for _, table := range []func(*strings.Builder, *report){sqliteTable, httpTable, memoryTable, postgresTable, growthTable, targetTable} {
+	for _, table := range []func(*strings.Builder, *report){sqliteTable, httpTables, memoryTable, postgresTable, growthTable, targetTable} {
 		table(&b, r)
 	}
 	return b.String()

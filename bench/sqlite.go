@@ -19,6 +19,8 @@ const (
 	storeName       = "the store"
 	loopOf1         = "a loop, a transaction per row"
 	loopOf256       = "a loop, 256 rows per transaction"
+	perCallPool     = "a transaction per call, sql.Open's own pool"
+	perCallOne      = "a transaction per call, one connection"
 	handwrittenName = "hand-written"
 	fiberName       = "fiber's idempotency middleware"
 	fiberAlone      = "the same, its handler writes nothing"
@@ -35,7 +37,8 @@ func sqliteContenders(opts options) []contender {
 			return sqliteRound(ctx, dir, callers, d)
 		})})
 	}
-	contenders = append(contenders, loopContender(opts, loopOf1, 1), loopContender(opts, loopOf256, 256))
+	contenders = append(contenders, loopContender(opts, loopOf1, 1), loopContender(opts, loopOf256, 256),
+		perCallContender(opts, perCallOne, 1), perCallContender(opts, perCallPool, 0))
 	if !opts.has("peers") {
 		return contenders
 	}
@@ -108,6 +111,27 @@ func loopRound(ctx context.Context, dir string, rows int, d time.Duration) (samp
 	}
 	defer l.close()
 	return l.run(ctx, d, rows)
+}
+
+// perCallContender has 256 callers write their rows over so many connections, 0 for as many as it takes.
+func perCallContender(opts options, name string, connections int) contender {
+	const callers = 256
+	return contender{name, callers, opts.withFolder(func(ctx context.Context, dir string, d time.Duration) (sample, error) {
+		l, err := openLoop(ctx, dir, nil)
+		if err != nil {
+			return sample{}, err
+		}
+		defer l.close()
+		l.db.SetMaxOpenConns(connections)
+		t, err := drive(ctx, callers, d, func() (call, error) {
+			own := l.clone()
+			return func(ctx context.Context) error { return own.write(ctx, 1) }, nil
+		})
+		if err != nil {
+			return sample{}, err
+		}
+		return t.sample(), nil
+	})}
 }
 
 func handwrittenRound(ctx context.Context, dir string, callers int, d time.Duration) (sample, error) {

@@ -11,30 +11,35 @@ func sqliteTable(b *strings.Builder, r *report) {
 		return
 	}
 	head(b, "SQLite, by Go calls",
-		"writer", " callers", " sessions/s", " × a transaction per row", " × 256 rows per transaction", " half take", " 99 % take", " CPU", " bytes/session", " spread")
-	one, many := find(r.SQLite, loopOf1, 1), find(r.SQLite, loopOf256, 1)
+		"writer", " callers", " sessions/s", " × a transaction per call", " × a transaction per row", " × 256 rows per transaction", " half take", " 99 % take", " CPU", " bytes/session", " spread")
+	call, one, many := find(r.SQLite, perCallPool, 256), find(r.SQLite, loopOf1, 1), find(r.SQLite, loopOf256, 1)
 	for _, c := range r.SQLite {
-		row(b, c.Name, callersOf(c), rounded(c.rate()), ratio(c.over(one)), ratio(c.over(many)), latency(c, p50), latency(c, p99),
+		row(b, c.Name, callersOf(c), rounded(c.rate()), ratio(c.over(call)), ratio(c.over(one)), ratio(c.over(many)), latency(c, p50), latency(c, p99),
 			known(c.extra(extraCPU), " µs"), known(c.extra(extraBytes), ""), percent(c.spread()))
 	}
 	b.WriteString("\nA loop's latency is that of its transaction.\n")
 }
 
-func httpTable(b *strings.Builder, r *report) {
-	if r.HTTP == nil {
+func httpTables(b *strings.Builder, r *report) {
+	httpTable(b, bareClient, r.HTTP)
+	httpTable(b, goClient, r.HTTPByGo)
+}
+
+func httpTable(b *strings.Builder, client string, results []result) {
+	if results == nil {
 		return
 	}
 	columns := []string{"handler", " requests/s", " × bare net/http", " half take", " 99 % take", " server CPU", " load CPU", " peak memory", " spread"}
-	peers := hasResult(r.HTTP, handwrittenName)
+	peers := hasResult(results, handwrittenName)
 	if peers {
 		columns = append(columns[:3], append([]string{" × hand-written"}, columns[3:]...)...)
 	}
-	head(b, fmt.Sprintf("HTTP on loopback, %d connections, the load from another process", connections), columns...)
-	floor := find(r.HTTP, floorName, connections)
-	for _, c := range r.HTTP {
+	head(b, fmt.Sprintf("HTTP on loopback, %d connections, called %s from another process", connections, client), columns...)
+	floor := find(results, floorName, connections)
+	for _, c := range results {
 		cells := []string{c.Name, rounded(c.rate()), ratio(c.over(floor))}
 		if peers {
-			cells = append(cells, ratio(c.over(find(r.HTTP, handwrittenName, connections))))
+			cells = append(cells, ratio(c.over(find(results, handwrittenName, connections))))
 		}
 		row(b, append(cells, latency(c, p50), latency(c, p99), known(c.extra(extraCPU), " µs"), known(c.extra(extraLoadCPU), " µs"), known(c.extra(extraPeakMB), " MB"), percent(c.spread()))...)
 	}

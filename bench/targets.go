@@ -28,18 +28,24 @@ func (r *report) targets() []target {
 
 	if r.SQLite != nil {
 		store := find(r.SQLite, storeName, 256)
-		atLeast("SQLite, 256 callers, over a transaction per row", 12, store.over(find(r.SQLite, loopOf1, 1)))
+		atLeast("SQLite, 256 callers, over a transaction per call", 12, store.over(find(r.SQLite, perCallPool, 256)))
 		atLeast("SQLite, 256 callers, over 256 rows per transaction", 0.85, store.over(find(r.SQLite, loopOf256, 1)))
 	}
-	if r.HTTP != nil {
-		floor, store := find(r.HTTP, floorName, connections), find(r.HTTP, sqliteName, connections)
-		if hasResult(r.HTTP, handwrittenName) {
-			atLeast("SQLite over HTTP, over the hand-written handler", 6, store.over(find(r.HTTP, handwrittenName, connections)))
+	for _, by := range []struct {
+		client  string
+		results []result
+	}{{bareClient, r.HTTP}, {goClient, r.HTTPByGo}} {
+		if by.results == nil {
+			continue
 		}
-		atLeast("SQLite over HTTP, over bare net/http", 0.45, store.over(floor))
-		atLeast("memory store over HTTP, over bare net/http", 0.7, find(r.HTTP, memoryName, connections).over(floor))
+		floor, store := find(by.results, floorName, connections), find(by.results, sqliteName, connections)
+		if hasResult(by.results, handwrittenName) {
+			atLeast("called "+by.client+": SQLite over the hand-written handler", 6, store.over(find(by.results, handwrittenName, connections)))
+		}
+		atLeast("called "+by.client+": SQLite over bare net/http", 0.45, store.over(floor))
+		atLeast("called "+by.client+": the memory store over bare net/http", 0.7, find(by.results, memoryName, connections).over(floor))
 		if peak := store.extra(extraPeakMB); peak > 0 {
-			atMost("peak memory of the server on SQLite, MB", 200, peak)
+			atMost("called "+by.client+": peak memory of the server on SQLite, MB", 200, peak)
 		}
 	}
 	if r.Memory != nil {

@@ -22,7 +22,7 @@ const lockWait = 5 * time.Second
 
 // operation is one caller's write in the transaction of its batch. It keeps what it has to say, for its caller to read
 // once the batch has been committed: so much less is copied about.
-type operation func(ctx context.Context, q querier, o owners) error
+type operation func(ctx context.Context, q querier, o *owners) error
 
 // nothing is what a batch says of an operation, beside its error.
 type nothing struct{}
@@ -90,7 +90,7 @@ func (s *Store) transact(batch []operation, results []groupcommit.Result[nothing
 // run runs the operations of a batch and commits.
 func (s *Store) run(tx *sql.Tx, batch []operation, results []groupcommit.Result[nothing]) error {
 	ctx := context.Background()
-	q, o := s.write.within(tx), make(owners)
+	q, o := s.write.within(tx), &owners{locked: s.log != nil}
 	for i, op := range batch {
 		err := op(ctx, q, o)
 		if err != nil && !ownFault(err) {

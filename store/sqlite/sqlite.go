@@ -90,7 +90,7 @@ func (s *Store) Create(ctx context.Context, session checkout.Session) (checkout.
 	}
 	query, values := r.insertion() // made here, rather than by the one goroutine that writes the batch
 	var created bool
-	err = s.do(ctx, func(ctx context.Context, q querier, o owners) (err error) {
+	err = s.do(ctx, func(ctx context.Context, q querier, o *owners) (err error) {
 		created, err = create(ctx, q, o, r, query, values)
 		return err
 	})
@@ -106,13 +106,13 @@ func (s *Store) Update(ctx context.Context, session checkout.Session) error {
 	if err != nil {
 		return err
 	}
-	return s.do(ctx, func(ctx context.Context, q querier, _ owners) error { return update(ctx, q, r) })
+	return s.do(ctx, func(ctx context.Context, q querier, _ *owners) error { return update(ctx, q, r) })
 }
 
 // Expire implements [checkout.Store]. Equal instants are returned by ID.
 func (s *Store) Expire(ctx context.Context, now time.Time, limit int) ([]checkout.Session, error) {
 	var expired []checkout.Session
-	err := s.do(ctx, func(ctx context.Context, q querier, _ owners) (err error) {
+	err := s.do(ctx, func(ctx context.Context, q querier, _ *owners) (err error) {
 		expired, err = expire(ctx, q, now, limit)
 		return err
 	})

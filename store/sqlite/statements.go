@@ -39,29 +39,47 @@ const (
 // errIDTaken says that another session has the id, under another key or none.
 var errIDTaken = errors.New("the session id is taken")
 
-// owners remembers the numbers of accounts within one transaction.
-type owners map[checkout.Account]int64
+// owners looks up the numbers of accounts and remembers them, within one transaction.
+type owners struct {
+	known map[checkout.Account]int64
+	// locked says that the transaction holds the write lock. Where it may not, of must begin with a write, which takes the
+	// lock while SQLite still waits for it; after a read it would not.
+	locked bool
+}
 
-// of returns the number of the account, which gets one if it has none. It begins with a write, so that a transaction
-// that was begun deferred takes its lock here, where SQLite still waits for it.
-func (o owners) of(ctx context.Context, q querier, account checkout.Account) (int64, error) {
-	if owner, ok := o[account]; ok {
+// of returns the number of the account, which gets one if it has none.
+func (o *owners) of(ctx context.Context, q querier, account checkout.Account) (owner int64, err error) {
+	if owner, ok := o.known[account]; ok {
 		return owner, nil
 	}
-	if _, err := q.ExecContext(ctx, insertAccount, account.ID, account.Test); err != nil {
+	err = sql.ErrNoRows
+	if o.locked {
+		owner, err = o.find(ctx, q, account)
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		if _, err := q.ExecContext(ctx, insertAccount, account.ID, account.Test); err != nil {
+			return 0, err
+		}
+		owner, err = o.find(ctx, q, account)
+	}
+	if err != nil {
 		return 0, err
 	}
-	var owner int64
-	if err := q.QueryRowContext(ctx, ownerOf, account.ID, account.Test).Scan(&owner); err != nil {
-		return 0, err
+	if o.known == nil {
+		o.known = make(map[checkout.Account]int64)
 	}
-	o[account] = owner
+	o.known[account] = owner
 	return owner, nil
+}
+
+func (o *owners) find(ctx context.Context, q querier, account checkout.Account) (owner int64, err error) {
+	err = q.QueryRowContext(ctx, ownerOf, account.ID, account.Test).Scan(&owner)
+	return owner, err
 }
 
 // create is [checkout.Store]'s, within a transaction, of a row by its insertion. Where it has not created the session, r
 // has become the one that the key names.
-func create(ctx context.Context, q querier, o owners, r *row, query string, values []any) (created bool, err error) {
+func create(ctx context.Context, q querier, o *owners, r *row, query string, values []any) (created bool, err error) {
 	account := r.session.Account
 	owner, err := o.of(ctx, q, account)
 	if err != nil {

@@ -54,7 +54,7 @@ func (t *transaction) Create(ctx context.Context, session checkout.Session) (che
 	query, values := r.insertion()
 	var created bool
 	err = t.do(ctx, "create a session", func() (err error) {
-		created, err = create(ctx, t.tx, make(owners), r, query, values)
+		created, err = create(ctx, t.tx, new(owners), r, query, values)
 		return err
 	})
 	if err != nil {
