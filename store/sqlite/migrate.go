@@ -44,13 +44,17 @@ func Migrate(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return fmt.Errorf("sqlite: %w", err)
 	}
-	conn, err := db.Conn(ctx)
+	waiting, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	var conn *sql.Conn
+	err = patiently(waiting, func() (err error) {
+		conn, err = db.Conn(ctx) // which sets journal_mode, and may find the file locked
+		return err
+	})
 	if err != nil {
 		return failed(ctx, "migrate", err)
 	}
 	defer conn.Close()
-	waiting, cancel := context.WithTimeout(ctx, lockWait)
-	defer cancel()
 	return failed(ctx, "migrate", patiently(waiting, func() error {
 		if due, err := missing(ctx, conn, known); err != nil || len(due) == 0 {
 			return err

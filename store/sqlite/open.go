@@ -84,13 +84,20 @@ func open(ctx context.Context, writer, readers *sql.DB) (*Store, error) {
 	if err := Migrate(ctx, writer); err != nil {
 		return nil, err
 	}
-	write, err := newPool(ctx, writer, writes)
-	if err != nil {
-		return nil, err
-	}
-	read, err := newPool(ctx, readers, reads)
-	if err != nil {
-		return nil, err
+	var write, read *pool
+	for _, of := range []struct {
+		pool       **pool
+		db         *sql.DB
+		statements []string
+	}{{&write, writer, writes}, {&read, readers, reads}} {
+		// Another process that closes the file, or finds a crash, locks it for a moment.
+		err := patiently(waiting, func() (err error) {
+			*of.pool, err = newPool(ctx, of.db, of.statements)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
 	return newStore(write, read, &writeAheadLog{writer: writer, readers: readers}), nil
 }
