@@ -62,8 +62,8 @@ func TestCurrenciesAreThoseOfListOne(t *testing.T) {
 
 func TestHandlerConfigReportsEveryFaultAtOnce(t *testing.T) {
 	is := is.New(t)
-	_, err := checkout.NewHandler(nil, nil, checkout.HandlerConfig{BasePath: "pay", MaxBodyBytes: -1})
-	is.Equal(len(joined(err)), 4)
+	_, err := checkout.NewHandler(nil, nil, checkout.HandlerConfig{BasePath: "pay", MaxBodyBytes: -1, MaxInFlight: -1})
+	is.Equal(len(joined(err)), 5)
 	_, err = checkout.NewHandler(&checkout.Checkouts{}, checkout.AuthenticatorFunc(nil), checkout.HandlerConfig{MaxBodyBytes: math.MaxInt64})
 	is.Equal(len(joined(err)), 3)
 	for _, path := range []string{"/", "/pay/", "pay", "//pay", "/pay?x=1", "/pay#x", "/a b", "https://example.com"} {

@@ -125,6 +125,49 @@ func TestStoreFailures(t *testing.T) {
 	}
 }
 
+func TestOverloadIsRefusedAtOnceAndPasses(t *testing.T) {
+	is := is.New(t)
+	inside, release := make(chan struct{}), make(chan error)
+	store := failingStore{memory.New(), func(string) error {
+		inside <- struct{}{}
+		err := <-release
+		if err != nil {
+			panic(err)
+		}
+		return nil
+	}}
+	var log bytes.Buffer
+	a := newAPIWith(t, store, checkout.Config{}, checkout.HandlerConfig{MaxInFlight: 2, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	answers := make(chan response)
+	start := func() { go func() { answers <- a.post(mobileMoney, keyHeader()) }(); <-inside }
+	start()
+	start()
+
+	key := keyHeader()
+	for _, got := range []response{
+		a.post(mobileMoney, key), a.get("/v1/checkouts"), a.get("/v1/checkouts", "Authorization: Bearer wrong"),
+	} {
+		is.Equal(got.status, 503)
+		is.Equal(got.code(), "unavailable")
+		is.Equal(got.header.Get("Retry-After"), "1")
+		is.Equal(got.body["request_id"], got.header.Get("Request-Id"))
+	}
+	is.Equal(log.String(), "") // a flood of requests must not become one of log lines
+
+	release <- nil
+	is.Equal((<-answers).status, 201)
+	release <- errors.New("a store that panics gives its place back too")
+	is.Equal((<-answers).status, 500)
+	start()
+	start()
+	release <- nil
+	release <- nil
+	is.Equal((<-answers).status, 201)
+	is.Equal((<-answers).status, 201)
+	go func() { <-inside; release <- nil }()
+	is.Equal(a.post(mobileMoney, key).status, 201) // the key stayed free
+}
+
 func TestAClientThatHasGoneWakesNobody(t *testing.T) {
 	is := is.New(t)
 	var log bytes.Buffer

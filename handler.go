@@ -38,6 +38,11 @@ type HandlerConfig struct {
 	// MaxBodyBytes is the largest body that is read, at most 16 MiB; 0 is 64 KiB. Strict reading of a large body takes
 	// up to 35 times its size in memory for a moment.
 	MaxBodyBytes int64
+	// MaxInFlight is how many requests are worked on at once; what comes beyond is answered 503 at once, before it is
+	// authenticated, and not logged. 0 is no limit: then every request waits its turn, and once the store cannot keep up,
+	// for longer than its client does. A limit well above what is in flight on a good day, such as 512, keeps a store
+	// that is overloaded answering as many as it can.
+	MaxInFlight int
 	// Logger hears of every answer of 500 and 503 with its cause: as an error, unless the client has gone. Keys, tokens and phone numbers never appear.
 	// nil is silent.
 	Logger *slog.Logger
@@ -62,6 +67,7 @@ type Handler struct {
 	policy    idempotency.Policy
 	basePath  string
 	maxBody   int64
+	inFlight  chan struct{} // holds one value for each request that is worked on; nil: no limit
 	log       *slog.Logger
 }
 
@@ -85,6 +91,9 @@ func NewHandler(c *Checkouts, auth Authenticator, cfg HandlerConfig) (*Handler, 
 	if cfg.MaxBodyBytes < 0 || cfg.MaxBodyBytes > maxMaxBodyBytes {
 		fault("HandlerConfig.MaxBodyBytes", fmt.Sprintf("must be 0 to %d", maxMaxBodyBytes))
 	}
+	if cfg.MaxInFlight < 0 {
+		fault("HandlerConfig.MaxInFlight", "must be 0 or more")
+	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
@@ -95,6 +104,9 @@ func NewHandler(c *Checkouts, auth Authenticator, cfg HandlerConfig) (*Handler, 
 	if h.maxBody == 0 {
 		h.maxBody = DefaultMaxBodyBytes
 	}
+	if cfg.MaxInFlight > 0 {
+		h.inFlight = make(chan struct{}, cfg.MaxInFlight)
+	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
@@ -104,10 +116,10 @@ func NewHandler(c *Checkouts, auth Authenticator, cfg HandlerConfig) (*Handler, 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := requestID(r)
-	a, err := h.answer(w, r)
+	a, err := h.admit(w, r)
 	if err != nil {
 		p := problemOf(err)
-		if p.Status >= http.StatusInternalServerError {
+		if p.Status >= http.StatusInternalServerError && err != errOverloaded {
 			h.logFailure(r, id, p, err)
 		}
 		p.RequestID = id
@@ -148,6 +160,20 @@ func (h *Handler) logFailure(r *http.Request, id string, p problem, err error) {
 	h.log.LogAttrs(r.Context(), level, "checkout request failed", slog.String("request_id", id),
 		slog.String("method", r.Method), slog.String("route", routeOf(r.URL).pattern()),
 		slog.Int("status", p.Status), slog.String("code", p.Code), slog.Any("error", err))
+}
+
+// admit answers the request if there is room for one more.
+func (h *Handler) admit(w http.ResponseWriter, r *http.Request) (answer, error) {
+	if h.inFlight == nil {
+		return h.answer(w, r)
+	}
+	select {
+	case h.inFlight <- struct{}{}:
+		defer func() { <-h.inFlight }()
+		return h.answer(w, r)
+	default:
+		return answer{}, errOverloaded
+	}
 }
 
 // answer is a response that is whole before its first byte is written.

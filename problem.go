@@ -50,6 +50,14 @@ func badRequest(code, detail string) error {
 
 var errNoRoute = &requestError{newProblem(http.StatusNotFound, "not_found", "there is nothing at this path")}
 
+// errOverloaded says that MaxInFlight requests are being worked on.
+var errOverloaded error = &requestError{unavailable()}
+
+func unavailable() problem {
+	return newProblem(http.StatusServiceUnavailable, "unavailable",
+		"the service cannot answer now; trying again with the same idempotency key is safe", field{"Retry-After", "1"})
+}
+
 func methodNotAllowed(allowed []string) error {
 	allow := strings.Join(allowed, ", ")
 	return &requestError{newProblem(http.StatusMethodNotAllowed, "method_not_allowed",
@@ -101,8 +109,7 @@ func problemOf(err error) problem {
 		return newProblem(http.StatusBadRequest, "idempotency_key_invalid", err.Error())
 	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrOutcomeUnknown), errors.Is(err, ErrConflict),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return newProblem(http.StatusServiceUnavailable, "unavailable",
-			"the service cannot answer now; trying again with the same idempotency key is safe", field{"Retry-After", "1"})
+		return unavailable()
 	}
 	return newProblem(http.StatusInternalServerError, "internal", "an internal error occurred")
 }

@@ -6,6 +6,11 @@
 //	model       the public API once more, and random programs that compare stores with it
 //	workload    many callers on few sessions, and the questions afterwards
 //	concurrent  suites: callers at once, without faults and with answers that get lost
+//	crash       suites: processes killed and stopped, at named points and at random; two processes on one place
+//	power       suites: the disk's power cut under unmodified stores
+//	iofault     suites: flushes and writes that fail, full disks, limits of the system
+//	pgfault     suites: answers to COMMIT lost, errors, silence, and failover, by way of a proxy
+//	overload    suites: a server that is asked for more than it can do, and clients with bad manners
 //	controls    planted bugs, each of which must be caught
 //	lossy       a store that fails, and tells the truth about it
 //	clock       a clock that is set by hand
@@ -39,5 +44,5 @@
 // history to a file (history.Recorder.Stream); history.Merge joins the files of all processes.
 //
 // What a harness proves was seen when it caught a bug. So each comes with a control: one that is planted in package
-// controls, or a setting, such as synchronous=NORMAL, with which the suite must fail.
+// controls, or one of its own Controls, such as synchronous=NORMAL, which package controls has it catch.
 package faults

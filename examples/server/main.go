@@ -60,7 +60,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	handler, err := checkout.NewHandler(checkouts, auth, checkout.HandlerConfig{Logger: logger})
+	handler, err := checkout.NewHandler(checkouts, auth, checkout.HandlerConfig{Logger: logger, MaxInFlight: 512})
 	if err != nil {
 		return err
 	}

@@ -10,11 +10,15 @@ import (
 	"github.com/caisse/checkout"
 	"github.com/caisse/checkout/faults/controls"
 	"github.com/caisse/checkout/faults/effort"
+	"github.com/caisse/checkout/faults/internal/child"
 	"github.com/caisse/checkout/faults/stores"
 	"github.com/caisse/checkout/internal/pgtest"
 )
 
-func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+func TestMain(m *testing.M) {
+	child.Main(programs()...)
+	os.Exit(pgtest.Main(m))
+}
 
 func TestBugs(t *testing.T) {
 	seed := effort.Seed(t)

@@ -65,13 +65,12 @@ func beforeCalls(tb testing.TB, kind stores.Kind, o suite.Options) (result suite
 	for n := range times {
 		for _, p := range points {
 			p.nth += n * p.step
-			r := shop.NewRound(tb, stores.New(tb, kind), p.what, choose.Uint64())
-			if !before(r, p.host, func(c syscalls.Call) bool {
-				return c.Name == p.call && filepath.Base(c.Path) == p.file && c.N == p.nth
-			}) {
-				tb.Fatalf("seed %d: the shop came to its end, and to no %s %d of %s, where %s", r.Seed, p.call, p.nth, p.file, p.what)
-			}
-			result.Add(r.Settle().Tally)
+			until(tb, &result, fmt.Sprintf("%s %d of %s, where %s", p.call, p.nth, p.file, p.what), func() (*shop.Round, bool) {
+				r := shop.NewRound(tb, stores.New(tb, kind), p.what, choose.Uint64())
+				return r, before(r, p.host, func(c syscalls.Call) bool {
+					return c.Name == p.call && filepath.Base(c.Path) == p.file && c.N == p.nth
+				})
+			})
 		}
 	}
 	for n := range random {

@@ -7,9 +7,7 @@ import (
 	"testing"
 
 	"github.com/caisse/checkout/faults/crash"
-	"github.com/caisse/checkout/faults/effort"
 	"github.com/caisse/checkout/faults/internal/child"
-	"github.com/caisse/checkout/faults/internal/shop"
 	"github.com/caisse/checkout/faults/suite"
 	"github.com/caisse/checkout/internal/pgtest"
 )
@@ -20,5 +18,3 @@ func TestMain(m *testing.M) {
 }
 
 func TestSuites(t *testing.T) { suite.Test(t, crash.Suites()) }
-
-func TestControls(t *testing.T) { shop.TestControls(t, crash.Controls(), effort.Seed(t)) }

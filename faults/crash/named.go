@@ -25,7 +25,14 @@ func named(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Resul
 	}
 	for range times {
 		for _, p := range points {
-			atDriver(tb, g, &result, p, 1+choose.IntN(most(p)), choose.Uint64())
+			trap := seam.Trap{Point: p, Nth: 1 + choose.IntN(most(p))}
+			until(tb, &result, fmt.Sprintf("%d times %q", trap.Nth, p), func() (*shop.Round, bool) {
+				r := shop.NewRound(tb, g.Place(), string(p), choose.Uint64())
+				r.Keys = 12
+				victim := r.Start(child.Options{}, func(c *shop.Config) { c.Host, c.Calls, c.Trap = true, calls, trap })
+				r.End(victim)
+				return r, victim.Killed()
+			})
 		}
 	}
 	result.Notes = append(g.Check(), fmt.Sprintf("%d points", len(points)))
@@ -57,24 +64,19 @@ func most(p seam.Point) int {
 // never come to takes for ever.
 const calls = 50
 
-// tries is how many shops are started for one point. A shop does what its seed has chosen, and whether a sweep finds a
-// row, say, is up to the machine as well: one that ends by itself is judged like the others, and the next one is tried.
+// tries is how many shops are started for one point.
 const tries = 20
 
-// atDriver kills a shop the nth time that its driver comes to a point.
-func atDriver(tb testing.TB, g *shop.Ground, result *suite.Result, p seam.Point, nth int, seed uint64) {
+// until tries one shop after the other until one has come to a point. A shop does what its seed has chosen, and whether a
+// sweep finds a row, say, is up to the machine as well: one that ends by itself is judged like the others.
+func until(tb testing.TB, result *suite.Result, point string, try func() (r *shop.Round, came bool)) {
 	tb.Helper()
-	for try := range uint64(tries) {
-		r := shop.NewRound(tb, g.Place(), string(p), seed+try)
-		r.Keys = 12
-		victim := r.Start(child.Options{}, func(c *shop.Config) {
-			c.Host, c.Calls, c.Trap = true, calls, seam.Trap{Point: p, Nth: nth}
-		})
-		r.End(victim)
-		result.Add(r.Settle().Tally)
-		if victim.Killed() {
+	for range tries {
+		r, came := try()
+		result.AddIf(came, r.Settle().Tally)
+		if came {
 			return
 		}
 	}
-	tb.Fatalf("seed %d: %d shops came to their end, and not %d times to the point %q", seed, tries, nth, p)
+	tb.Fatalf("%d shops came to their end, and not to the point: %s", tries, point)
 }

@@ -37,8 +37,8 @@ func random(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Resu
 				kills++
 			}
 		}
-		result.Add(r.Settle().Tally)
-		result.Runs += kills - 1
+		result.Tally.Add(r.Settle().Tally)
+		result.Runs += kills
 	}
 	result.Notes = append(result.Notes, g.Check()...)
 	return result
@@ -66,14 +66,15 @@ func pairs(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Resul
 	}
 	for n := range rounds {
 		r := shop.NewRound(tb, g.Place(), fmt.Sprintf("round %d", n), choose.Uint64())
-		pair(tb, r, choose, "")
-		result.Add(r.Settle().Tally)
+		killed := pair(tb, r, choose, "")
+		result.AddIf(killed, r.Settle().Tally)
 	}
 	result.Notes = append(result.Notes, g.Check()...)
 	return result
 }
 
-func pair(tb testing.TB, r *shop.Round, choose *rand.Rand, planted string) {
+// pair reports whether the one that was to be killed had not come to its end before.
+func pair(tb testing.TB, r *shop.Round, choose *rand.Rand, planted string) (killed bool) {
 	tb.Helper()
 	moment := time.Duration(choose.Int64N(int64(100 * time.Millisecond)))
 	victim := r.Start(child.Options{}, func(c *shop.Config) {
@@ -86,6 +87,7 @@ func pair(tb testing.TB, r *shop.Round, choose *rand.Rand, planted string) {
 	r.End(victim)
 	h := r.End(survivor)
 	unanswered(tb, h)
+	return victim.Killed()
 }
 
 // unanswered fails where a call was not answered.

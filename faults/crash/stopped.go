@@ -39,22 +39,25 @@ func stopped(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Res
 			if n > 0 && n%4 == 0 {
 				pause = 6 * time.Second // longer than anybody waits
 			}
-			r := shop.NewRound(tb, g.Place(), fmt.Sprintf("round %d, %s", n, p), choose.Uint64())
-			stop(tb, r, seam.Trap{Point: p, Nth: 1 + choose.IntN(10), Stop: true}, pause, (n+i)%2 == 0)
-			result.Add(r.Settle().Tally)
+			trap := seam.Trap{Point: p, Nth: 1 + choose.IntN(10), Stop: true}
+			until(tb, &result, fmt.Sprintf("%d times %q", trap.Nth, p), func() (*shop.Round, bool) {
+				r := shop.NewRound(tb, g.Place(), fmt.Sprintf("round %d, %s", n, p), choose.Uint64())
+				return r, stop(r, trap, pause, (n+i)%2 == 0)
+			})
 		}
 	}
 	result.Notes = append(result.Notes, g.Check()...)
 	return result
 }
 
-func stop(tb testing.TB, r *shop.Round, trap seam.Trap, pause time.Duration, kill bool) {
-	tb.Helper()
+// stop reports whether the shop that was to be stopped came to the point.
+func stop(r *shop.Round, trap seam.Trap, pause time.Duration, kill bool) bool {
 	first := r.Start(child.Options{}, func(c *shop.Config) { c.Host, c.Calls, c.Trap = true, calls, trap })
 	if _, ok := first.Await(shop.At); !ok {
 		r.End(first)
-		tb.Fatalf("the shop did not come %d times to the point %q", trap.Nth, trap.Point)
+		return false
 	}
+	first.Stopped()
 	second := r.Start(child.Options{}, func(c *shop.Config) { c.Calls = calls / 2 })
 	second.Await(shop.Open)
 	time.Sleep(pause)
@@ -65,4 +68,5 @@ func stop(tb testing.TB, r *shop.Round, trap seam.Trap, pause time.Duration, kil
 	}
 	r.End(first)
 	r.End(second)
+	return true
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/matryer/is"
 
@@ -115,6 +116,24 @@ func TestMerge(t *testing.T) {
 	}
 	is.Equal(who, []string{"one", "two", "one", "two"})
 	is.Equal(merged.Header, two.History().Header)
+}
+
+func TestLongestGap(t *testing.T) {
+	is := is.New(t)
+	told := func(k history.Kind, o history.Outcome, at int64) history.Operation {
+		return history.Operation{Call: history.Call{Kind: k, At: at - 10}, Return: history.Return{At: at, Outcome: o}}
+	}
+	h := history.History{Operations: []history.Operation{
+		told(history.Create, history.OK, 900), // called before, returned last
+		told(history.Create, history.OK, 100),
+		told(history.Create, history.OK, 150),
+		told(history.Create, history.Error, 500),
+		told(history.Create, history.Unknown, 600),
+		told(history.Get, history.OK, 700),
+	}}
+	is.Equal(h.LongestGap(history.Create), 750*time.Nanosecond)
+	is.Equal(h.LongestGap(history.Get), time.Duration(0))
+	is.Equal(h.LongestGap(history.Cancel), time.Duration(0))
 }
 
 func TestSave(t *testing.T) {

@@ -3,6 +3,7 @@ package history
 import (
 	"math"
 	"slices"
+	"time"
 )
 
 // Kind is what was asked.
@@ -160,6 +161,22 @@ type Operation struct {
 type History struct {
 	Header     Header
 	Operations []Operation
+}
+
+// LongestGap is the longest time between two successes of a kind of call, one after the other.
+func (h History) LongestGap(k Kind) time.Duration {
+	var at []int64
+	for _, op := range h.Operations {
+		if op.Kind == k && op.Return.Outcome == OK {
+			at = append(at, op.Return.At)
+		}
+	}
+	slices.Sort(at)
+	longest := int64(0)
+	for i := 1; i < len(at); i++ {
+		longest = max(longest, at[i]-at[i-1])
+	}
+	return time.Duration(longest)
 }
 
 // Merge joins histories of processes of one machine into one, in the order of the calls. IDs are given anew. The header

@@ -15,7 +15,6 @@ import (
 	"github.com/caisse/checkout/faults/internal/child"
 	"github.com/caisse/checkout/faults/internal/shop"
 	"github.com/caisse/checkout/faults/internal/syscalls"
-	"github.com/caisse/checkout/faults/oracle"
 	"github.com/caisse/checkout/faults/stores"
 	"github.com/caisse/checkout/faults/suite"
 	"github.com/caisse/checkout/faults/trial"
@@ -67,8 +66,7 @@ func failing(tb testing.TB, dir string, o suite.Options, forGood bool) (result s
 	}
 	for range times {
 		for _, f := range flushes(choose) {
-			r := shop.NewRound(tb, b.place(), f.what, choose.Uint64())
-			result.Add(b.failFlush(r, f, forGood))
+			b.failFlush(&result, f, forGood, choose)
 		}
 	}
 	if !forGood && b.disk != nil {
@@ -77,21 +75,39 @@ func failing(tb testing.TB, dir string, o suite.Options, forGood bool) (result s
 	return result
 }
 
+// tries is how many shops are started for one flush. Whether a shop comes to a checkpoint that moves the whole log is up to
+// the machine as well: one that ends before is judged like the others, and the next one is tried.
+const tries = 10
+
 // failFlush has one flush fail, and looks at what the shop was told before and after.
-func (b *bench) failFlush(r *shop.Round, f flush, forGood bool) oracle.Tally {
+func (b *bench) failFlush(result *suite.Result, f flush, forGood bool, choose *rand.Rand) {
 	b.tb.Helper()
-	told, late := b.run(r, f, forGood, "")
-	if !told && !f.silent {
-		b.tb.Errorf("%s flush failed, and nobody was told", f.what)
+	for range tries {
+		r := shop.NewRound(b.tb, b.place(), f.what, choose.Uint64())
+		seen := b.run(r, f, forGood, "")
+		if seen.failed && !seen.told && !f.silent {
+			b.tb.Errorf("%s flush failed, and nobody was told", f.what)
+		}
+		for _, op := range seen.late {
+			b.tb.Errorf("%s flush had failed, and then %s was acknowledged (operation %d)", f.what, op.Kind, op.ID)
+		}
+		result.AddIf(seen.failed, r.Settle().Tally)
+		if seen.failed {
+			return
+		}
 	}
-	for _, op := range late {
-		b.tb.Errorf("%s flush had failed, and then %s was acknowledged (operation %d)", f.what, op.Kind, op.ID)
-	}
-	return r.Settle().Tally
+	b.tb.Fatalf("%d shops came to their end, and to no flush of this kind: %s", tries, f.what)
 }
 
-// run has a flush fail under a shop. It tells whether anybody was told, and which writes were acknowledged afterwards.
-func (b *bench) run(r *shop.Round, f flush, forGood bool, planted string) (told bool, late []history.Operation) {
+// seen is what was seen of a shop under which a flush was to fail.
+type seen struct {
+	failed bool // the shop came to that flush
+	told   bool // somebody was told
+	late   []history.Operation
+}
+
+// run has a flush fail under a shop. Late are the writes that were acknowledged afterwards.
+func (b *bench) run(r *shop.Round, f flush, forGood bool, planted string) seen {
 	b.tb.Helper()
 	file := f.file
 	if file == "" {
@@ -117,15 +133,19 @@ func (b *bench) run(r *shop.Round, f flush, forGood bool, planted string) (told 
 		}
 	})
 	h := b.take(r, p)
+	ended := p.Wait()
 	if failed == 0 {
-		b.tb.Fatalf("the shop never came to a flush of this kind: %s", f.what)
+		if ended != nil {
+			b.tb.Error(ended)
+		}
+		return seen{}
 	}
 	since := firstFailure(h)
-	told = since != history.Never || p.Wait() != nil
+	told := since != history.Never || ended != nil
 	if f.file == logFile { // nothing can be written between its failure and the end of the commit
 		since = failed
 	}
-	return told, acknowledgedAfter(h, since)
+	return seen{true, told, acknowledgedAfter(h, since)}
 }
 
 // ownCheckpoint is the control: it leaves the checkpoints to SQLite, and must be seen to lose what was acknowledged.

@@ -6,9 +6,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/caisse/checkout/faults/effort"
 	"github.com/caisse/checkout/faults/internal/child"
-	"github.com/caisse/checkout/faults/internal/shop"
 	"github.com/caisse/checkout/faults/iofault"
 	"github.com/caisse/checkout/faults/suite"
 )
@@ -19,5 +17,3 @@ func TestMain(m *testing.M) {
 }
 
 func TestSuites(t *testing.T) { suite.Test(t, iofault.Suites()) }
-
-func TestControls(t *testing.T) { shop.TestControls(t, iofault.Controls(), effort.Seed(t)) }

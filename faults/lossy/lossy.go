@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/idempotency"
 )
 
 // Odds are how many calls of a hundred fail in a way.
@@ -131,6 +132,15 @@ func (s *Store) Expire(ctx context.Context, now time.Time, limit int) (expired [
 func (s *Store) Get(ctx context.Context, account checkout.Account, id string) (found checkout.Session, err error) {
 	err = s.read(func() (err error) {
 		found, err = s.Store.Get(ctx, account, id)
+		return err
+	})
+	return found, err
+}
+
+// GetByKey implements [checkout.Store].
+func (s *Store) GetByKey(ctx context.Context, account checkout.Account, key idempotency.Key) (found checkout.Session, err error) {
+	err = s.read(func() (err error) {
+		found, err = s.Store.GetByKey(ctx, account, key)
 		return err
 	})
 	return found, err

@@ -11,6 +11,7 @@ import (
 	"github.com/caisse/checkout"
 	_ "github.com/caisse/checkout/faults/effort" // its flags
 	"github.com/caisse/checkout/faults/lossy"
+	"github.com/caisse/checkout/idempotency"
 	"github.com/caisse/checkout/store/memory"
 )
 
@@ -21,6 +22,7 @@ func session(n int) checkout.Session {
 	return checkout.Session{
 		ID: fmt.Sprintf("cs_%d", n), Account: merchant, Status: checkout.StatusCreated, Amount: 5000, Currency: "XOF",
 		CreatedAt: created, ExpiresAt: created.Add(time.Hour), Version: 1,
+		IdempotencyKey: idempotency.Key(fmt.Sprintf("key %d", n)),
 	}
 }
 
@@ -68,6 +70,9 @@ func TestStore(t *testing.T) {
 			unreadable := tt.odds.Unavailable > 0
 			_, err = store.Get(ctx, merchant, "cs_2")
 			is.Equal(errors.Is(err, checkout.ErrUnavailable), unreadable)
+			_, err = store.GetByKey(ctx, merchant, next.IdempotencyKey)
+			is.Equal(errors.Is(err, checkout.ErrUnavailable), unreadable)
+			is.Equal(err == nil, !unreadable)
 			_, _, err = store.List(ctx, merchant, checkout.Query{})
 			is.Equal(errors.Is(err, checkout.ErrUnavailable), unreadable)
 		})

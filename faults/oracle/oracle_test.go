@@ -8,6 +8,7 @@ import (
 
 	"github.com/matryer/is"
 
+	_ "github.com/caisse/checkout/faults/effort" // the flags of every package here
 	"github.com/caisse/checkout/faults/history"
 	"github.com/caisse/checkout/faults/oracle"
 	"github.com/caisse/checkout/faults/trial"

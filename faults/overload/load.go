@@ -4,6 +4,7 @@ package overload
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -11,42 +12,85 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caisse/checkout"
 	"github.com/caisse/checkout/faults/history"
 	"github.com/caisse/checkout/faults/suite"
 )
 
 // How long clients wait for an answer.
-const patience = 2 * time.Second
+const patience = time.Second
 
-// overloads measures what a server can do, and then asks many times as much of it. The server gets a small share of a
-// processor, as in a container with a quota, so that whoever makes the load on the same machine can make enough of it.
+// overloads asks many times as much of a server as its processor can do. It gets a small share of one, as in a container
+// with a quota, so that whoever makes the load on the same machine can make enough of it.
+//
+// A server that takes on all that comes serves those who have waited longest, and they are about to leave: so little of it
+// may be in time, at any load beyond its capacity. What remains depends on the machine, and is noted.
 func overloads(tb testing.TB, o suite.Options) (result suite.Result) {
 	tb.Helper()
-	lasting := time.Second
-	if o.Long {
-		lasting = 5 * time.Second
-	}
-	t := newTrade(tb, o.Seed, "")
-	release := t.host.throttle(3*time.Millisecond, 97*time.Millisecond)
+	t := newTrade(tb, o.Seed, settings{})
+	const run = time.Millisecond * slowness
+	release := t.host.throttle(run, 50*time.Millisecond-run)
 	defer release()
-	capacity := t.closedLoop(256, time.Second)
+	t.overload(&result, o, 128, func(load, float64) {})
+	release()
+	result.Notes = append(result.Notes, t.bounded())
+	result.Tally = t.check(t.settle())
+	return result
+}
+
+// overloadsOfDisk asks many times as much as a slow disk can do of a server whose host lets in what can be done in the
+// time that clients wait, and refuses the rest at once. Such a server does what it can.
+func overloadsOfDisk(tb testing.TB, o suite.Options) (result suite.Result) {
+	tb.Helper()
+	t := newTrade(tb, o.Seed, settings{SlowDisk: true, AtOnce: int(patience / slowWrite / 3)})
+	t.overload(&result, o, 16, t.keepsUp)
+	result.Notes = append(result.Notes, t.bounded())
+	t.host.settings.SlowDisk = false // of the server that is asked afterwards
+	result.Tally = t.check(t.settle())
+	return result
+}
+
+// overload measures what the server can do for some clients, and then asks 2, 5 and 10 times as much of it.
+func (t *trade) overload(result *suite.Result, o suite.Options, clients int, judge func(l load, capacity float64)) {
+	t.tb.Helper()
+	lasting := patience * 3 / 2
+	if o.Long {
+		lasting = patience * 5
+	}
+	t.closedLoop(clients, time.Second) // who are connected from then on
+	capacity := t.closedLoop(clients, lasting)
 	result.Notes = append(result.Notes, fmt.Sprintf("capacity %.0f creates/s", capacity))
 	for _, times := range []float64{2, 5, 10} {
 		l := t.openLoop(capacity*times, lasting)
 		recovered := t.recover()
+		after := t.closedLoop(clients, time.Second)
+		judge(l, capacity)
 		result.Runs++
-		result.Notes = append(result.Notes, fmt.Sprintf(
-			"at %.1f times: %.0f%% of the capacity answered with 201, half of it within %d ms; %.1f s after it %.0f%%",
-			l.offered/capacity, 100*l.served/capacity, l.median.Milliseconds(), recovered.Seconds(), 100*t.closedLoop(256, time.Second/2)/capacity))
+		note := fmt.Sprintf("at %.1f times: %.0f%% of the capacity in time", l.offered/capacity, 100*l.served/capacity)
+		if l.served > 0 {
+			note += fmt.Sprintf(", half of it within %d ms", l.median.Milliseconds())
+		}
+		result.Notes = append(result.Notes, fmt.Sprintf("%s; %.1f s later an answer, and then %.0f%%", note, recovered.Seconds(), 100*after/capacity))
 	}
-	release()
+}
+
+// keepsUp fails a server that does in time less than a third of what it can: it is busy with what nobody waits for any more.
+func (t *trade) keepsUp(l load, capacity float64) {
+	t.tb.Helper()
+	if l.served < capacity/3 {
+		t.tb.Errorf("of %.0f orders in a second the server answered %.0f in time, where it could answer %.0f", l.offered, l.served, capacity)
+	}
+}
+
+// bounded fails a server that has taken more memory than it has connections for, and says what it took.
+func (t *trade) bounded() string {
+	t.tb.Helper()
 	u := t.host.usage()
-	result.Notes = append(result.Notes, fmt.Sprintf("at most %d connections and %d MB", u.Connections, u.Resident>>20))
-	if most := (128<<20 + u.Connections*(192<<10)) * overhead; u.Resident > most {
-		tb.Errorf("the server took %d MB for %d connections, more than %d MB", u.Resident>>20, u.Connections, most>>20)
+	const server, connection = 96 << 20, 64 << 10
+	if most := (server + u.Connections*connection) * overhead; u.Resident > most {
+		t.tb.Errorf("the server took %d MB for %d connections, more than %d MB", u.Resident>>20, u.Connections, most>>20)
 	}
-	result.Tally = t.check(t.settle())
-	return result
+	return fmt.Sprintf("at most %d connections and %d MB", u.Connections, u.Resident>>20)
 }
 
 // throttle gives the server a share of the processor: it runs for a while, then stands still for a while. What it returns
@@ -88,11 +132,15 @@ func (t *trade) closedLoop(clients int, lasting time.Duration) (perSecond float6
 				ctx, cancel := context.WithTimeout(t.tb.Context(), 30*time.Second)
 				_, err := t.place(ctx, n, t.wire)
 				cancel()
-				if err != nil {
+				switch {
+				case err == nil:
+					placed.Add(1)
+				case t.host.settings.AtOnce > 0 && errors.Is(err, checkout.ErrOutcomeUnknown):
+					time.Sleep(50 * time.Millisecond) // refused: what is left of a load is still being answered
+				default:
 					t.tb.Errorf("a server that is not overloaded says: %v", err)
 					return
 				}
-				placed.Add(1)
 			}
 		})
 	}
@@ -100,14 +148,15 @@ func (t *trade) closedLoop(clients int, lasting time.Duration) (perSecond float6
 	return float64(placed.Load()) / time.Since(begin).Seconds()
 }
 
-// load is what a server was asked for and did.
+// load is what a server was asked for, and what it did once it was used to it: of the orders that were placed when those
+// that came first had been answered or given up.
 type load struct {
 	offered float64 // orders in a second
-	served  float64 // answered with 201 in a second, until the last was answered or given up
+	served  float64 // of them, answered with 201 in time
 	median  time.Duration
 }
 
-// openLoop places orders at a rate, whether or not the ones before were answered.
+// openLoop places orders at a rate, whether or not the ones before were answered, for longer than clients wait.
 func (t *trade) openLoop(rate float64, lasting time.Duration) (l load) {
 	var done sync.WaitGroup
 	before := len(t.recorder.History().Operations)
@@ -123,15 +172,21 @@ func (t *trade) openLoop(rate float64, lasting time.Duration) (l load) {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	l.offered = float64(placed) / time.Since(begin).Seconds()
 	done.Wait()
+	orders := t.recorder.History().Operations[before:]
+	first, last := orders[0].At+int64(patience), orders[len(orders)-1].At
 	var took []time.Duration
-	for _, op := range t.recorder.History().Operations[before:] {
+	for _, op := range orders {
+		if op.At < first {
+			continue
+		}
+		l.offered++
 		if op.Return.Outcome == history.OK {
 			took = append(took, time.Duration(op.Return.At-op.At))
 		}
 	}
-	l.served = float64(len(took)) / time.Since(begin).Seconds()
+	seconds := time.Duration(last - first).Seconds()
+	l.offered, l.served = l.offered/seconds, float64(len(took))/seconds
 	slices.Sort(took)
 	if len(took) > 0 {
 		l.median = took[len(took)/2]

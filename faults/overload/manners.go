@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -24,22 +25,7 @@ func departures(tb testing.TB, o suite.Options) (result suite.Result) {
 	if o.Long {
 		step, often = 1, 1000
 	}
-	t := newTrade(tb, o.Seed, "")
-	depart := func(send, read int, reset bool) {
-		ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
-		defer cancel()
-		n, request := t.order()
-		service := raw{url: t.host.url, talk: leave(send, read, reset)}
-		whole := send >= len(service.request(request))
-		t.place(ctx, n, service)
-		replayed, err := t.place(ctx, n, t.wire)
-		if err != nil {
-			tb.Errorf("who had left and asks again is told: %v", err)
-		}
-		if replayed && !whole {
-			tb.Errorf("a request of which %d bytes came was carried out", send)
-		}
-	}
+	t := newTrade(tb, o.Seed, settings{})
 	var done sync.WaitGroup
 	slots := make(chan struct{}, 16)
 	at := func(send, read int, reset bool) {
@@ -47,7 +33,7 @@ func departures(tb testing.TB, o suite.Options) (result suite.Result) {
 		slots <- struct{}{}
 		done.Go(func() {
 			defer func() { <-slots }()
-			depart(send, read, reset)
+			t.depart(send, read, reset)
 		})
 	}
 	_, request := t.order()
@@ -66,58 +52,78 @@ func departures(tb testing.TB, o suite.Options) (result suite.Result) {
 	return result
 }
 
+// depart has a client leave when it has sent and read so many bytes, and then ask again.
+func (t *trade) depart(send, read int, reset bool) {
+	t.tb.Helper()
+	ctx, cancel := context.WithTimeout(t.tb.Context(), 30*time.Second)
+	defer cancel()
+	n, request := t.order()
+	service := raw{url: t.host.url, talk: leave(send, read, reset)}
+	whole := send >= len(service.request(request))
+	t.place(ctx, n, service)
+	replayed, err := t.place(ctx, n, t.wire)
+	if err != nil {
+		t.tb.Errorf("who had left and asks again is told: %v", err)
+	}
+	if replayed && !whole {
+		t.tb.Errorf("a request of which %d bytes came was carried out", send)
+	}
+}
+
 // slowBodies have some clients send their bodies a few bytes at a time, and others stop in the middle, while polite ones
 // are served as if nobody else was there.
 func slowBodies(tb testing.TB, o suite.Options) (result suite.Result) {
 	tb.Helper()
 	clients, until := 100, time.Second
 	if o.Long {
-		clients, until = 1000, 10*time.Second
+		clients, until = 1000, 2*time.Second
 	}
-	t := newTrade(tb, o.Seed, "")
+	t := newTrade(tb, o.Seed, settings{})
+	t.slowBodies(clients, until)
+	result.Runs = 2 * clients
+	result.Notes = []string{t.bounded()}
+	result.Tally = t.check(t.settle())
+	return result
+}
+
+// slowBodies has so many clients of each kind, of whom the slow ones take until then.
+func (t *trade) slowBodies(clients int, until time.Duration) {
+	t.tb.Helper()
 	const piece = 16
 	_, request := t.order()
 	pause := until / time.Duration(len(body(request))/piece+1)
 
-	var done sync.WaitGroup
-	stay := make(chan struct{}) // in the middle of a body
 	stuck := func(conn *net.TCPConn, request []byte) (checkout.Session, bool, error) {
 		conn.Write(request[:len(request)-20])
-		if o.Long { // longer than the server waits
-			if _, err := io.Copy(io.Discard, conn); errors.Is(err, context.DeadlineExceeded) {
-				tb.Error("the server waits for ever for the end of a body")
-			}
+		if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.tb.Error("the server waits for ever for the end of a body")
 		}
-		<-stay
 		return checkout.Session{}, false, checkout.ErrOutcomeUnknown
 	}
+	var done sync.WaitGroup
 	var halves []int
 	for range clients {
-		result.Runs += 2
 		n, _ := t.order()
 		done.Go(func() {
-			if _, err := t.place(tb.Context(), n, raw{url: t.host.url, talk: trickle(piece, pause)}); err != nil {
-				tb.Errorf("a slow client was told: %v", err)
+			if _, err := t.place(t.tb.Context(), n, raw{url: t.host.url, talk: trickle(piece, pause)}); err != nil {
+				t.tb.Errorf("a slow client was told: %v", err)
 			}
 		})
 		half, _ := t.order()
 		halves = append(halves, half)
 		done.Go(func() {
-			ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.tb.Context(), 2*bodyTimeout)
 			defer cancel()
 			t.place(ctx, half, raw{url: t.host.url, talk: stuck})
 		})
 	}
 	t.closedLoop(16, until)
-	close(stay)
 	done.Wait()
 	for _, half := range halves {
-		if replayed, err := t.place(tb.Context(), half, t.wire); replayed || err != nil {
-			tb.Errorf("after half a body: replayed %t, %v", replayed, err)
+		if replayed, err := t.place(t.tb.Context(), half, t.wire); replayed || err != nil {
+			t.tb.Errorf("after half a body: replayed %t, %v", replayed, err)
 		}
 	}
-	result.Tally = t.check(t.settle())
-	return result
 }
 
 // wrongLengths say something else of the body's length than what is true. Each must be refused, and leave its key free.
@@ -127,7 +133,7 @@ func wrongLengths(tb testing.TB, o suite.Options) (result suite.Result) {
 	if o.Long {
 		times = 100
 	}
-	t := newTrade(tb, o.Seed, "")
+	t := newTrade(tb, o.Seed, settings{})
 	for range times {
 		for _, header := range []string{
 			"Content-Length: 0",

@@ -2,5 +2,5 @@
 
 package overload
 
-// overhead is how many times the memory of a server this binary takes.
-const overhead = 1
+// How many times the memory and the processor time of a server this binary takes.
+const overhead, slowness = 1, 1

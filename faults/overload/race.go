@@ -2,5 +2,6 @@
 
 package overload
 
-// overhead is how many times the memory of a server this binary takes: the race detector keeps a shadow of it.
-const overhead = 12
+// How many times the memory and the processor time of a server this binary takes: the race detector keeps a shadow of the
+// one, and looks at it at every step.
+const overhead, slowness = 12, 8

@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,8 +22,6 @@ import (
 
 	"github.com/caisse/checkout"
 	"github.com/caisse/checkout/faults/internal/child"
-	"github.com/caisse/checkout/store/memory"
-	"github.com/caisse/checkout/store/sqlite"
 )
 
 // Programs are those that child.Main must know in a binary that runs the suites.
@@ -28,15 +29,14 @@ func Programs() []child.Program { return []child.Program{{Name: "server", Run: s
 
 // settings are what a server is told.
 type settings struct {
-	Path    string // of the database
-	Planted string // a bug, for a control
+	Path     string // of the database
+	SlowDisk bool   // each write takes its time
+	AtOnce   int    // requests that the host lets in at once; 0: all
+	Planted  string // a bug, for a control
 }
 
-// The bugs that a server can have.
-const (
-	forgets     = "keeps sessions in memory"
-	checksFirst = "looks a key up, then inserts"
-)
+// bodyTimeout is how long the server waits for a request with its body. The example waits longer.
+const bodyTimeout = 4 * time.Second
 
 // usage is what a server has taken of its machine.
 type usage struct {
@@ -49,7 +49,7 @@ const token = "sk_live_demo"
 
 var account = checkout.Account{ID: "acct_demo"}
 
-// serve is the example's server, which also tells its usage.
+// serve is the example's server, which also tells its usage, and has a bug where one is planted.
 func serve(ctx context.Context, self *child.Self) error {
 	var s settings
 	if err := self.Config(&s); err != nil {
@@ -58,6 +58,9 @@ func serve(ctx context.Context, self *child.Self) error {
 	store, err := s.open(ctx)
 	if err != nil {
 		return err
+	}
+	if s.SlowDisk {
+		store = &slow{Store: store}
 	}
 	checkouts, err := checkout.New(store, checkout.Config{
 		Fees: map[string]checkout.FeeSchedule{"XOF": {Rate: decimal.RequireFromString("0.005")}},
@@ -69,7 +72,7 @@ func serve(ctx context.Context, self *child.Self) error {
 	if err != nil {
 		return err
 	}
-	handler, err := checkout.NewHandler(checkouts, auth, checkout.HandlerConfig{})
+	handler, err := checkout.NewHandler(checkouts, auth, checkout.HandlerConfig{MaxInFlight: s.AtOnce})
 	if err != nil {
 		return err
 	}
@@ -79,14 +82,14 @@ func serve(ctx context.Context, self *child.Self) error {
 	}
 	var open, most atomic.Int64
 	mux := http.NewServeMux()
-	mux.Handle("/v1/", handler)
+	mux.Handle("/v1/", s.spoil(handler))
 	mux.HandleFunc("GET /usage", func(w http.ResponseWriter, _ *http.Request) {
 		json.NewEncoder(w).Encode(usage{resident(), most.Load()})
 	})
 	server := &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       15 * time.Second,
+		ReadTimeout:       bodyTimeout,
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
@@ -99,26 +102,41 @@ func serve(ctx context.Context, self *child.Self) error {
 			}
 		},
 	}
+	if s.Planted == waitsForEver {
+		server.ReadTimeout = 0
+	}
 	if err := self.Tell("http://" + listener.Addr().String()); err != nil {
 		return err
 	}
 	return server.Serve(listener)
 }
 
-func (s settings) open(ctx context.Context) (checkout.Store, error) {
-	switch s.Planted {
-	case "":
-		return sqlite.Open(ctx, s.Path)
-	case forgets:
-		return memory.New(), nil
-	case checksFirst:
-		return newHesitant(), nil
-	}
-	return nil, fmt.Errorf("overload: no bug %q", s.Planted)
+// slow writes one session at a time, and each takes slowWrite, whether or not anybody still waits for it.
+type slow struct {
+	checkout.Store
+	mu sync.Mutex
 }
 
-// resident is the most memory that this process has had, in bytes: Linux counts in KiB.
+const slowWrite = 10 * time.Millisecond
+
+func (d *slow) Create(ctx context.Context, s checkout.Session) (checkout.Session, bool, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	time.Sleep(slowWrite)
+	return d.Store.Create(context.WithoutCancel(ctx), s)
+}
+
+// resident is the most memory that this process has had, in bytes. What getrusage tells on Linux will not do: a process
+// inherits it from the one that started it.
 func resident() int64 {
+	if status, err := os.ReadFile("/proc/self/status"); err == nil {
+		for line := range strings.Lines(string(status)) {
+			var kilobytes int64
+			if n, _ := fmt.Sscanf(line, "VmHWM: %d kB", &kilobytes); n == 1 {
+				return kilobytes << 10
+			}
+		}
+	}
 	var r unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &r); err != nil {
 		panic(err) // there is nothing about the call that could fail
@@ -137,9 +155,10 @@ type host struct {
 	url      string
 }
 
-func newHost(tb testing.TB, planted string) *host {
+func newHost(tb testing.TB, s settings) *host {
 	tb.Helper()
-	h := &host{tb: tb, settings: settings{filepath.Join(tb.TempDir(), "checkouts.db"), planted}}
+	s.Path = filepath.Join(tb.TempDir(), "checkouts.db")
+	h := &host{tb: tb, settings: s}
 	h.restart()
 	return h
 }

@@ -20,13 +20,14 @@ func stampedes(tb testing.TB, o suite.Options) (result suite.Result) {
 	if o.Long {
 		rounds = 50
 	}
-	t := newTrade(tb, o.Seed, "")
+	t := newTrade(tb, o.Seed, settings{})
 	for range rounds {
 		if created := t.stampede(1000); created != 1 {
 			tb.Errorf("%d of 1,000 callers with one key were told that the session is new", created)
 		}
 		result.Runs++
 	}
+	result.Notes = []string{t.bounded()}
 	h := t.settle()
 	for _, v := range oracle.Rules(h, oracle.Options{Faultless: true}) {
 		tb.Errorf("%s", v)
@@ -61,39 +62,4 @@ func (t *trade) stampede(callers int) int {
 	close(begin)
 	done.Wait()
 	return int(created.Load())
-}
-
-// Control is a server with a bug that the tests of this package are there to catch.
-type Control struct {
-	Name string
-	By   oracle.Rule // that must catch it
-	run  func(t *trade)
-}
-
-// Controls lists what is planted.
-func Controls() []Control {
-	return []Control{
-		{forgets, oracle.Lost, func(t *trade) { t.closedLoop(4, 100*time.Millisecond) }},
-		{checksFirst, oracle.OneSession, func(t *trade) { t.stampede(200) }},
-	}
-}
-
-// Caught has a server with the bug serve, and returns what the oracle says of it; "" is that it was not caught in ten
-// rounds.
-func (c Control) Caught(tb testing.TB, seed uint64) string {
-	tb.Helper()
-	t := newTrade(tb, seed, c.Name)
-	for range 10 {
-		c.run(t)
-		h := t.history()
-		if c.By == oracle.Lost {
-			h = t.settle()
-		}
-		for _, v := range oracle.Rules(h, oracle.Options{}) {
-			if v.Rule == c.By {
-				return v.String()
-			}
-		}
-	}
-	return ""
 }

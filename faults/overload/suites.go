@@ -17,6 +17,7 @@ func Suites() []suite.Suite {
 		run   func(tb testing.TB, o suite.Options) suite.Result
 	}{
 		{"2, 5 and 10 times the load", overloads},
+		{"2, 5 and 10 times the load of a slow disk, bounded", overloadsOfDisk},
 		{"1,000 callers with one key", stampedes},
 		{"clients that leave in every phase", departures},
 		{"slow bodies", slowBodies},

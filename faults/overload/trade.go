@@ -35,9 +35,9 @@ type order struct {
 	id      string // of the session, "" where nobody was told
 }
 
-func newTrade(tb testing.TB, seed uint64, planted string) *trade {
+func newTrade(tb testing.TB, seed uint64, s settings) *trade {
 	tb.Helper()
-	h := newHost(tb, planted)
+	h := newHost(tb, s)
 	now := checkout.ClockFunc(time.Now)
 	return &trade{
 		tb:       tb,

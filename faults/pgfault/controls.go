@@ -17,7 +17,7 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// Control is a bug, or a setting, that the tests of this package are there to catch.
+// Control is a bug, or a setting, that the suites of this package are there to catch. Package controls tries them all.
 type Control struct {
 	Name string
 	By   oracle.Rule // that must catch it

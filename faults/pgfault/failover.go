@@ -37,28 +37,39 @@ func failovers(tb testing.TB, o suite.Options) (result suite.Result) {
 		rounds = 40
 	}
 	var (
-		mu      sync.Mutex
-		without [2][]time.Duration
+		mu                 sync.Mutex
+		without, promoting [2][]time.Duration
 	)
 	each(tb, rounds, 2, func(tb testing.TB, n int) {
-		h := failover{vanish: n%2 == 1}.round(tb, o.Seed+uint64(n))
+		h, promotion := failover{vanish: n%2 == 1}.lose(tb, o.Seed+uint64(n))
 		tally := oracle.Check(tb, h, oracle.Options{}).Tally
 		mu.Lock()
 		defer mu.Unlock()
 		result.Add(tally)
-		without[n%2] = append(without[n%2], longestGap(h))
+		without[n%2] = append(without[n%2], h.LongestGap(history.Create))
+		promoting[n%2] = append(promoting[n%2], promotion)
 	})
-	for how, gaps := range map[string][]time.Duration{"the server crashed": without[0], "its machine vanished": without[1]} {
-		if slices.Sort(gaps); len(gaps) > 0 {
-			result.Notes = append(result.Notes, fmt.Sprintf("%d times %s: %d callers without a success for %.1f s, at most %.1f s",
-				len(gaps), how, failoverCallers, gaps[len(gaps)/2].Seconds(), gaps[len(gaps)-1].Seconds()))
+	for n, how := range []string{"the server crashed", "its machine vanished"} {
+		gaps := without[n]
+		if len(gaps) == 0 {
+			continue
 		}
+		slices.Sort(gaps)
+		slices.Sort(promoting[n])
+		result.Notes = append(result.Notes, fmt.Sprintf("%d times %s: %d callers without a success for %.1f s, at most %.1f s, and the standby took %.1f s to take writes",
+			len(gaps), how, failoverCallers, gaps[len(gaps)/2].Seconds(), gaps[len(gaps)-1].Seconds(), promoting[n][len(gaps)/2].Seconds()))
 	}
-	slices.Sort(result.Notes)
 	return result
 }
 
 func (f failover) round(tb testing.TB, seed uint64) history.History {
+	tb.Helper()
+	h, _ := f.lose(tb, seed)
+	return h
+}
+
+// lose is a round. It also returns how long it took from the loss until the standby took writes.
+func (f failover) lose(tb testing.TB, seed uint64) (h history.History, promotion time.Duration) {
 	tb.Helper()
 	servers := startPair(tb, !f.forsake)
 	now := checkout.ClockFunc(time.Now)
@@ -77,7 +88,9 @@ func (f failover) round(tb testing.TB, seed uint64) history.History {
 	if f.vanish {
 		servers.proxy.Vanish()
 	}
+	lost := time.Now()
 	servers.failOver()
+	promotion = time.Since(lost)
 	crowd.await(tb, failoverSessions)
 	crowd.leave()
 
@@ -86,7 +99,7 @@ func (f failover) round(tb testing.TB, seed uint64) history.History {
 		tb.Fatal(err)
 	}
 	crowd.settle(tb.Context(), recorder, sound)
-	return recorder.History()
+	return recorder.History(), promotion
 }
 
 // crowd are callers who create sessions until they leave. Each asks again under the same key until it has an answer.
@@ -189,20 +202,4 @@ func (c *crowd) settle(ctx context.Context, recorder *history.Recorder, service 
 		})
 	}
 	done.Wait()
-}
-
-// longestGap is the longest time in which no session was created.
-func longestGap(h history.History) time.Duration {
-	var at []int64
-	for _, op := range h.Operations {
-		if op.Kind == history.Create && op.Return.Outcome == history.OK {
-			at = append(at, op.Return.At)
-		}
-	}
-	slices.Sort(at)
-	longest := int64(0)
-	for i := 1; i < len(at); i++ {
-		longest = max(longest, at[i]-at[i-1])
-	}
-	return time.Duration(longest)
 }

@@ -3,7 +3,6 @@
 package power
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -14,10 +13,8 @@ import (
 	"github.com/caisse/checkout/faults/internal/child"
 	"github.com/caisse/checkout/faults/internal/disk"
 	"github.com/caisse/checkout/faults/internal/shop"
-	"github.com/caisse/checkout/faults/oracle"
 	"github.com/caisse/checkout/faults/stores"
 	"github.com/caisse/checkout/faults/suite"
-	"github.com/caisse/checkout/faults/trial"
 	"github.com/caisse/checkout/internal/pgtest"
 )
 
@@ -48,7 +45,7 @@ func cuts(tb testing.TB, dir string, kind stores.Kind, o suite.Options) (result 
 	if m.server != nil {
 		result.Notes = append(result.Notes, shop.Amcheck(tb, m.server.URL()))
 	}
-	result.Notes = append(result.Notes, m.control(choose, unsafe))
+	result.Notes = append(result.Notes, m.lose(choose, unsafe))
 	return result
 }
 
@@ -133,31 +130,4 @@ func (m *machine) cut(r *shop.Round, p *child.Process, after time.Duration) {
 	if m.server != nil {
 		m.server.Restart(m.tb)
 	}
-}
-
-// control does the same with stores that do not flush, which must be seen to lose something.
-func (m *machine) control(choose *rand.Rand, n int) string {
-	m.tb.Helper()
-	var all oracle.Tally
-	what := shop.Unflushed
-	for i := range n {
-		// What a store has lost, a later round would find lost once more.
-		m.fresh()
-		place, planted := m.place, shop.Unflushed
-		if m.server != nil {
-			what, planted = "synchronous_commit=off", ""
-			place.Address = pgtest.With(m.tb, place.Address, what)
-		}
-		trial.Run(context.WithoutCancel(m.tb.Context()), "control", func(tb testing.TB) {
-			r := shop.NewRound(tb, place, fmt.Sprintf("control %d", i), choose.Uint64())
-			p := r.Start(child.Options{}, func(c *shop.Config) { c.Planted, c.Calls = planted, 1000 })
-			p.Await(shop.Open)
-			m.cut(r, p, 50*time.Millisecond+time.Duration(choose.Int64N(int64(50*time.Millisecond))))
-			all.Add(r.Judge().Tally)
-		})
-	}
-	if all.Lost == 0 {
-		m.tb.Errorf("the control, %s, lost nothing in %d cuts: the power was not cut", what, n)
-	}
-	return fmt.Sprintf("control: %s, %d cuts: %d acknowledged, %d answers lost", what, n, all.Acknowledged, all.Lost)
 }

@@ -12,12 +12,15 @@ import (
 	"github.com/caisse/checkout/faults/suite"
 )
 
-// program is what runs a suite in a process of its own.
-const program = "power"
+// What runs a suite, and a control, in a process of its own.
+const (
+	program = "power"
+	control = "power, unflushed"
+)
 
 // Programs are those that child.Main must know in a binary that runs the suites.
 func Programs() []child.Program {
-	return []child.Program{shop.Program(), isolated.Program(program, cuts)}
+	return []child.Program{shop.Program(), isolated.Program(program, cuts), isolated.Program(control, unflushed)}
 }
 
 // Suites lists what this package tries.

@@ -11,7 +11,7 @@ import (
 
 // Report is what all suites counted, and with what.
 type Report struct {
-	Revision string            `json:"revision"` // of the source; with "+changes" where it is not as committed
+	Revision string            `json:"revision"` // the last that changed source; with "+changes" where it is not as committed
 	Seed     uint64            `json:"seed"`
 	Long     bool              `json:"long"`
 	Versions map[string]string `json:"versions"` // of Go, SQLite, PostgreSQL and their drivers
@@ -30,6 +30,9 @@ type Row struct {
 	NotRun string  `json:"not_run,omitempty"` // why, where the machine lacks what it takes
 	Log    string  `json:"log,omitempty"`     // of what failed
 }
+
+// Name is what was tried: "fault on store".
+func (r Row) Name() string { return r.Fault + " on " + r.Store }
 
 // OK reports whether nothing failed. What was not run did not.
 func (r Report) OK() bool {
@@ -67,6 +70,9 @@ func (r Report) WriteMarkdown(w io.Writer) error {
 			grouped(t.Operations), grouped(t.Acknowledged), grouped(t.Lost), grouped(t.Doubled), grouped(t.Unknown), grouped(t.Converged),
 			oneLine(strings.Join(remarks, "; ")))
 	}
+	all := r.all()
+	fmt.Fprintf(&b, "| all | | %s | %s | %s | %s | %s | %s | %s | |\n", grouped(all.Runs), grouped(all.Tally.Operations), grouped(all.Tally.Acknowledged),
+		grouped(all.Tally.Lost), grouped(all.Tally.Doubled), grouped(all.Tally.Unknown), grouped(all.Tally.Converged))
 	pass := "short"
 	if r.Long {
 		pass = "long"
@@ -75,6 +81,15 @@ func (r Report) WriteMarkdown(w io.Writer) error {
 		r.versions(), r.Machine, r.Started.UTC().Format("2 January 2006"))
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// all is the sum of all rows.
+func (r Report) all() (sum Result) {
+	for _, row := range r.Rows {
+		sum.Runs += row.Result.Runs
+		sum.Tally.Add(row.Result.Tally)
+	}
+	return sum
 }
 
 func (r Report) versions() string {

@@ -21,6 +21,9 @@ type Suite struct {
 	Run func(tb testing.TB, o Options) Result
 }
 
+// Name is what is tried: "fault on store".
+func (s Suite) Name() string { return s.Fault + " on " + string(s.Store) }
+
 // Options say how a suite is run.
 type Options struct {
 	Long bool
@@ -35,8 +38,13 @@ type Result struct {
 }
 
 // Add adds one run.
-func (r *Result) Add(t oracle.Tally) {
-	r.Runs++
+func (r *Result) Add(t oracle.Tally) { r.AddIf(true, t) }
+
+// AddIf adds what was counted while the fault was to be made, and a run where it came to that.
+func (r *Result) AddIf(made bool, t oracle.Tally) {
+	if made {
+		r.Runs++
+	}
 	r.Tally.Add(t)
 }
 
@@ -56,7 +64,7 @@ func Each(fault string, run func(tb testing.TB, kind stores.Kind, o Options) Res
 func (s Suite) Try(ctx context.Context, o Options) Row {
 	row := Row{Fault: s.Fault, Store: string(s.Store)}
 	started := time.Now()
-	report := trial.Run(ctx, s.Fault+" on "+string(s.Store), func(tb testing.TB) { row.Result = s.Run(tb, o) })
+	report := trial.Run(ctx, s.Name(), func(tb testing.TB) { row.Result = s.Run(tb, o) })
 	row.Took = time.Since(started).Seconds()
 	switch {
 	case report.Failed:
@@ -79,7 +87,7 @@ func Test(t *testing.T, suites []Suite) {
 	t.Helper()
 	o := Options{Long: effort.Long(), Seed: effort.Seed(t)}
 	for _, s := range suites {
-		t.Run(s.Fault+" on "+string(s.Store), func(t *testing.T) {
+		t.Run(s.Name(), func(t *testing.T) {
 			r := s.Run(t, o)
 			t.Logf("%d runs, %+v", r.Runs, r.Tally)
 			for _, note := range r.Notes {

@@ -42,6 +42,7 @@ func TestTry(t *testing.T) {
 			tb.Skip("no loop devices")
 			return fine
 		}, false, "no loop devices\n"},
+		{"fails what panicked", func(testing.TB) suite.Result { panic("a nil map") }, true, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			is := is.New(t)
@@ -79,6 +80,7 @@ func TestReport(t *testing.T) {
 | killed | sqlite | 1,000 | 1,234,567 | 99 | 0 | 0 | 12 | 12 | in 3 s; or a\|b |
 | killed | postgres | 1 | 0 | 0 | 2 | 1 | 0 | 0 | **failed** |
 | power cut | sqlite | | | | | | | | not run: no loop devices |
+| all | | 1,001 | 1,234,567 | 99 | 2 | 1 | 12 | 12 | |
 
 Revision abc123, long pass, seed 7, Go 1.26.8, SQLite 3.53.4, on linux/amd64 with 2 processors, 22 November 2026.
 `)

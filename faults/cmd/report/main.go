@@ -5,6 +5,14 @@
 // The table goes to standard output, progress to standard error. It ends with status 1 if anything was lost, doubled
 // or otherwise wrong; what the machine cannot do is said to be "not run". PostgreSQL is a throw-away server where it is
 // installed, or the one that CHECKOUT_TEST_POSTGRES names.
+//
+// The file of -json is written anew after each suite, so that a run that is interrupted keeps what it has. With -resume a
+// later run goes on with it, on the same source and with the same seed: it tries what is missing, was not run or has failed.
+// With -only, a regular expression, suites are so tried one after the other:
+//
+//	go run ./cmd/report -long -json results.json -only 'on sqlite$'
+//	go run ./cmd/report -long -json results.json -only 'power cut' -resume
+//	go run ./cmd/report -long -json results.json -resume > results.md
 package main
 
 import (
@@ -26,6 +34,8 @@ import (
 	"github.com/caisse/checkout/faults/internal/child"
 	"github.com/caisse/checkout/faults/iofault"
 	"github.com/caisse/checkout/faults/model"
+	"github.com/caisse/checkout/faults/overload"
+	"github.com/caisse/checkout/faults/pgfault"
 	"github.com/caisse/checkout/faults/power"
 	"github.com/caisse/checkout/faults/suite"
 	"github.com/caisse/checkout/faults/trial"
@@ -40,12 +50,14 @@ func suites() []suite.Suite {
 		crash.Suites(),
 		power.Suites(),
 		iofault.Suites(),
+		pgfault.Suites(),
+		overload.Suites(),
 	)
 }
 
 // programs is the list of what this program is when its suites start it once more.
 func programs() []child.Program {
-	return slices.Concat(crash.Programs(), power.Programs(), iofault.Programs())
+	return slices.Concat(crash.Programs(), power.Programs(), iofault.Programs(), overload.Programs())
 }
 
 func main() {
@@ -69,7 +81,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	long := flags.Bool("long", false, "try for long")
 	seed := flags.Uint64("seed", uint64(time.Now().UnixNano()), "what random choices follow from")
 	only := flags.String("only", "", "try only what matches this regular expression: \"fault on store\"")
-	raw := flags.String("json", "", "write the whole report to this file")
+	raw := flags.String("json", "", "write the whole report to this file, after each suite")
+	resume := flags.Bool("resume", false, "go on with the report in the file of -json")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -77,36 +90,31 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	report := suite.Report{Seed: *seed, Long: *long, Started: time.Now()}
-	try := func() {
-		report.Revision, report.Versions, report.Machine = revision(ctx), versions(ctx), machine()
-		for _, s := range suites() {
-			if name := s.Fault + " on " + string(s.Store); wanted.MatchString(name) {
-				fmt.Fprintln(stderr, name)
-				row := s.Try(ctx, suite.Options{Long: *long, Seed: *seed})
-				fmt.Fprint(stderr, row.Log)
-				report.Rows = append(report.Rows, row)
-			}
+	j := &journal{file: *raw, progress: stderr, all: suites(), report: suite.Report{
+		Revision: revision(ctx), Seed: *seed, Long: *long, Machine: machine(), Started: time.Now(),
+	}}
+	if *resume {
+		if err := j.resume(); err != nil {
+			return err
 		}
+	}
+	var tried error
+	try := func() {
+		j.report.Versions = versions(ctx)
+		tried = j.try(ctx, wanted)
 	}
 	if err := withPostgres(ctx, try); err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if *raw != "" {
-		if err := writeFile(*raw, report.WriteJSON); err != nil {
-			return err
-		}
-	}
-	if err := report.WriteMarkdown(stdout); err != nil {
+	if err := j.report.WriteMarkdown(stdout); err != nil {
 		return err
 	}
 	switch {
-	case len(report.Rows) == 0:
+	case tried != nil:
+		return tried
+	case len(j.report.Rows) == 0:
 		return fmt.Errorf("nothing matches %q", *only)
-	case !report.OK():
+	case !j.report.OK():
 		return errors.New("something failed")
 	}
 	return nil
@@ -131,12 +139,4 @@ func withPostgres(ctx context.Context, f func()) error {
 		f()
 	}
 	return nil
-}
-
-func writeFile(name string, write func(io.Writer) error) error {
-	f, err := os.Create(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(write(f), f.Close())
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,7 +9,6 @@ import (
 	"github.com/matryer/is"
 
 	"github.com/caisse/checkout/faults/effort"
-	"github.com/caisse/checkout/faults/suite"
 )
 
 func TestRun(t *testing.T) {
@@ -24,10 +21,7 @@ func TestRun(t *testing.T) {
 		is.True(strings.Contains(stdout.String(), "| many callers on few sessions | memory | "))
 		is.True(strings.Contains(stdout.String(), "short pass, seed 7, Go 1."))
 
-		text, err := os.ReadFile(raw)
-		is.NoErr(err)
-		var report suite.Report
-		is.NoErr(json.Unmarshal(text, &report))
+		report := read(t, raw)
 		is.True(len(report.Rows) > 0)
 		for _, row := range report.Rows {
 			is.Equal(row.Store, "memory")
@@ -46,9 +40,8 @@ func TestRun(t *testing.T) {
 		is := is.New(t)
 		seen := make(map[string]bool)
 		for _, s := range suites() {
-			name := s.Fault + " on " + string(s.Store)
-			is.True(!seen[name]) // the same row twice
-			seen[name] = true
+			is.True(!seen[s.Name()]) // the same row twice
+			seen[s.Name()] = true
 		}
 	})
 }

@@ -16,17 +16,23 @@ import (
 	"github.com/caisse/checkout/internal/pgtest"
 )
 
-// revision is that of the source in the working directory, "" where git does not know.
+// source is what a revision is of: neither texts nor reports, of which this one may be written into the tree.
+var source = []string{"--", ":(top)*.go", ":(top)*.sql", ":(top)*go.mod", ":(top)*go.sum"}
+
+// revision is the last one that changed source, "" where git does not know.
 func revision(ctx context.Context) string {
-	head, err := exec.CommandContext(ctx, "git", "rev-parse", "--short=12", "HEAD").Output()
+	git := func(args ...string) (string, error) {
+		out, err := exec.CommandContext(ctx, "git", append(append([]string{"--no-optional-locks"}, args...), source...)...).Output()
+		return strings.TrimSpace(string(out)), err
+	}
+	last, err := git("log", "-1", "--format=%h", "--abbrev=12")
 	if err != nil {
 		return ""
 	}
-	changes, err := exec.CommandContext(ctx, "git", "status", "--porcelain").Output()
-	if err != nil || len(changes) > 0 {
-		return strings.TrimSpace(string(head)) + "+changes"
+	if changes, err := git("status", "--porcelain"); err != nil || changes != "" {
+		return last + "+changes"
 	}
-	return strings.TrimSpace(string(head))
+	return last
 }
 
 func versions(ctx context.Context) map[string]string {

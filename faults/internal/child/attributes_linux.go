@@ -1,6 +1,11 @@
 package child
 
-import "syscall"
+import (
+	"errors"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
 
 func attributes(isolated bool) *syscall.SysProcAttr {
 	a := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -9,4 +14,14 @@ func attributes(isolated bool) *syscall.SysProcAttr {
 		a.Unshareflags = syscall.CLONE_NEWNS // which, unlike the flag for clone, keeps its mounts from spreading
 	}
 	return a
+}
+
+// awaitStop waits until a child has stopped, or has ended, and leaves it to others to wait for its end.
+func awaitStop(pid int) error {
+	for {
+		err := unix.Waitid(unix.P_PID, pid, nil, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
 }

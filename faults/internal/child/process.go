@@ -5,6 +5,7 @@ package child
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,6 +32,8 @@ type Options struct {
 	Syscalls syscalls.Handler
 	// Isolated gives the child mounts and processes of its own, which end with it; only root on Linux can have that.
 	Isolated bool
+	// Patience is how long the child may run; 0 is two minutes.
+	Patience time.Duration
 }
 
 // Process is a child.
@@ -49,9 +52,6 @@ type Process struct {
 	wait     sync.Once
 	ended    error
 }
-
-// patience is how long a child may run. Those of isolated programs run whole suites.
-const patience = 2 * time.Minute
 
 // Start starts a child with a program that [Main] of this binary knows, and hands it config as JSON. It is killed when
 // the test ends.
@@ -106,12 +106,12 @@ func start(tb testing.TB, program string, config any, o Options) (*Process, erro
 	if err != nil {
 		return nil, errors.Join(err, past.Close())
 	}
-	if !o.Isolated {
-		p.deadline = time.AfterFunc(patience, func() {
-			tb.Errorf("a child ran for more than %v, and was killed", patience)
-			p.Kill()
-		})
-	}
+	patience := cmp.Or(o.Patience, 2*time.Minute)
+	p.deadline = time.AfterFunc(patience, func() {
+		tb.Errorf("a child ran for more than %v, and was ended", patience)
+		p.signal(syscall.SIGQUIT) // upon which Go says where it is, if it can
+		time.AfterFunc(10*time.Second, p.Kill)
+	})
 	stop := context.AfterFunc(tb.Context(), p.Kill)
 	tb.Cleanup(func() {
 		stop()
@@ -164,6 +164,13 @@ func (p *Process) Kill() { p.signal(syscall.SIGKILL) }
 // Stop stops the child where it is, as Continue goes on.
 func (p *Process) Stop() { p.signal(syscall.SIGSTOP) }
 
+// Stopped waits until a child has stopped that is about to stop itself: what went on before that would stop later, for ever.
+func (p *Process) Stopped() {
+	if err := awaitStop(p.cmd.Process.Pid); err != nil {
+		p.tb.Errorf("wait for a child to stop: %v", err)
+	}
+}
+
 // Continue lets a child go on that was stopped.
 func (p *Process) Continue() { p.signal(syscall.SIGCONT) }
 
@@ -178,9 +185,7 @@ func (p *Process) Wait() error {
 	p.wait.Do(func() {
 		p.readers.Wait()
 		err := p.cmd.Wait()
-		if p.deadline != nil {
-			p.deadline.Stop()
-		}
+		p.deadline.Stop()
 		if p.supervisor != nil {
 			if err := p.supervisor.Wait(); err != nil {
 				p.tb.Error(err)

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -58,6 +59,9 @@ func Possible() bool {
 	return os.Geteuid() == 0 && unix.Capget(&header, &of[0]) == nil && of[0].Effective&(1<<unix.CAP_SYS_ADMIN) != 0
 }
 
+// patience is how long a suite may take, also a long one.
+const patience = 10 * time.Minute
+
 // Suite runs the program of a name. Where that is not possible it is skipped.
 func Suite(tb testing.TB, name string, kind stores.Kind, o suite.Options) suite.Result {
 	tb.Helper()
@@ -72,7 +76,7 @@ func Suite(tb testing.TB, name string, kind stores.Kind, o suite.Options) suite.
 	if err := os.Chmod(dir, 0o755); err != nil { // the user that PostgreSQL runs as must get there
 		tb.Fatal(err)
 	}
-	p := child.Start(tb, name, order{dir, kind, o}, child.Options{Isolated: true})
+	p := child.Start(tb, name, order{dir, kind, o}, child.Options{Isolated: true, Patience: patience})
 	if err := p.Wait(); err != nil {
 		tb.Fatal(err)
 	}

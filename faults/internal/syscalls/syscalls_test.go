@@ -15,6 +15,7 @@ import (
 
 	"github.com/matryer/is"
 
+	_ "github.com/caisse/checkout/faults/effort" // its flags
 	"github.com/caisse/checkout/faults/internal/child"
 	"github.com/caisse/checkout/faults/internal/syscalls"
 )

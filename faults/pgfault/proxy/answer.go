@@ -38,7 +38,7 @@ func (a *answer) happened() bool {
 	switch a.fate.Kind {
 	case "", Passed:
 		return false
-	case AnswerCut, Warned:
+	case AnswerCut, Abandoned, Warned:
 		return a.committed
 	}
 	return a.committed || !a.fate.Ran

@@ -60,8 +60,8 @@ func (p *Proxy) Set(plan Plan) {
 	p.chosen = [3]int{}
 }
 
-// Counts says how often each kind of fate came to pass. An AnswerCut counts where the server had said that it
-// committed, or had answered a read.
+// Counts says how often each kind of fate came to pass. AnswerCut, Abandoned and Warned count where the server said that
+// it committed, or answered a read.
 func (p *Proxy) Counts() map[Kind]int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

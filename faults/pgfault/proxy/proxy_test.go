@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/matryer/is"
 
+	_ "github.com/caisse/checkout/faults/effort" // the flags of every package here
 	"github.com/caisse/checkout/faults/pgfault/proxy"
 	"github.com/caisse/checkout/internal/pgtest"
 )
@@ -231,6 +232,26 @@ func TestAbandonedBeforeTheServerIsDone(t *testing.T) {
 	defer cancel()
 	is.True(writers[pipelined](ctx, conn) != nil)
 	is.NoErr(ctx.Err())
+}
+
+func TestCommitsThatFailedAreNotCounted(t *testing.T) {
+	for _, kind := range []proxy.Kind{proxy.AnswerCut, proxy.Abandoned, proxy.Warned} {
+		t.Run(string(kind), func(t *testing.T) {
+			is := is.New(t)
+			url := pgtest.URL(t)
+			direct := connect(t, url)
+			_, err := direct.Exec(t.Context(), "create table rows (n int unique deferrable initially deferred); insert into rows values (1)")
+			is.NoErr(err)
+			p, through := proxy.Between(t, url)
+			conn := connect(t, through)
+			p.Set(proxy.Plan{Write: proxy.Once(proxy.Fate{Kind: kind})})
+			is.True(writers["a transaction step by step"](t.Context(), conn) != nil)
+			is.Equal(settled(t, direct), 1)
+			_, err = connect(t, through).Exec(t.Context(), "delete from rows") // the second write, and passed
+			is.NoErr(err)
+			is.Equal(p.Counts(), map[proxy.Kind]int{})
+		})
+	}
 }
 
 func TestStatementsThatRanAndFailed(t *testing.T) {

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+
+	"github.com/caisse/checkout/faults/suite"
+)
+
+// journal is a report in the making, and the file that has all of it so far.
+type journal struct {
+	file     string // "" is none
+	progress io.Writer
+	all      []suite.Suite
+	report   suite.Report
+}
+
+// resume takes over the seed and the rows of the file.
+func (j *journal) resume() error {
+	text, err := os.ReadFile(j.file)
+	if err != nil {
+		return fmt.Errorf("resume: %w", err)
+	}
+	var earlier suite.Report
+	if err := json.Unmarshal(text, &earlier); err != nil {
+		return fmt.Errorf("resume: %s: %w", j.file, err)
+	}
+	if earlier.Revision != j.report.Revision || earlier.Long != j.report.Long {
+		return fmt.Errorf("resume: %s is of revision %s, long %t; this is %s, long %t",
+			j.file, earlier.Revision, earlier.Long, j.report.Revision, j.report.Long)
+	}
+	j.report = earlier
+	return nil
+}
+
+// try tries what is wanted and not done, one after the other, until ctx ends. A row is in the file as soon as it is known.
+func (j *journal) try(ctx context.Context, wanted *regexp.Regexp) error {
+	if err := j.write(); err != nil { // rather now than after the first hour
+		return err
+	}
+	done := make(map[string]bool)
+	for _, row := range j.report.Rows {
+		done[row.Name()] = !row.Failed && row.NotRun == ""
+	}
+	for _, s := range j.all {
+		if !wanted.MatchString(s.Name()) || done[s.Name()] {
+			continue
+		}
+		fmt.Fprintln(j.progress, s.Name())
+		row := s.Try(ctx, suite.Options{Long: j.report.Long, Seed: j.report.Seed})
+		if ctx.Err() != nil { // what it says is of its end
+			return errors.New("interrupted; -resume goes on")
+		}
+		fmt.Fprint(j.progress, row.Log)
+		j.add(row)
+		if err := j.write(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add puts a row in its place, which is that of its suite.
+func (j *journal) add(row suite.Row) {
+	rows := map[string]suite.Row{row.Name(): row}
+	for _, r := range j.report.Rows {
+		if r.Name() != row.Name() {
+			rows[r.Name()] = r
+		}
+	}
+	j.report.Rows = nil
+	for _, s := range j.all {
+		if r, ok := rows[s.Name()]; ok {
+			j.report.Rows = append(j.report.Rows, r)
+		}
+	}
+}
+
+// write writes the file, which is the earlier one or this one, whatever happens.
+func (j *journal) write() error {
+	if j.file == "" {
+		return nil
+	}
+	f, err := os.Create(j.file + ".part")
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(j.report.WriteJSON(f), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), j.file)
+}
