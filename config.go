@@ -52,6 +52,9 @@ func (cfg Config) settings() (settings, error) {
 		phoneRegions:   slices.Clone(cfg.PhoneRegions),
 		log:            cfg.Logger,
 	}
+	for code, fee := range s.fees {
+		s.fees[code] = fee.trimmed()
+	}
 	if f, ok := s.clock.(ClockFunc); s.clock == nil || ok && f == nil {
 		s.clock = ClockFunc(time.Now)
 	}

@@ -145,13 +145,16 @@ func TestOverloadIsRefusedAtOnceAndPasses(t *testing.T) {
 
 	key := keyHeader()
 	for _, got := range []response{
-		a.post(mobileMoney, key), a.get("/v1/checkouts"), a.get("/v1/checkouts", "Authorization: Bearer wrong"),
+		a.post(mobileMoney, key), a.get("/v1/checkouts"), a.get("/v1/checkouts/cs_x"), a.do("POST", "/v1/checkouts/cs_x/cancel", ""),
 	} {
 		is.Equal(got.status, 503)
 		is.Equal(got.code(), "unavailable")
 		is.Equal(got.header.Get("Retry-After"), "1")
 		is.Equal(got.body["request_id"], got.header.Get("Request-Id"))
 	}
+	is.Equal(a.get("/v1/openapi.yaml").status, 200) // what needs no store is answered as ever
+	is.Equal(a.get("/v1/checkouts", "Authorization: Bearer wrong").status, 401)
+	is.Equal(a.post(`{}`, key).status, 400)
 	is.Equal(log.String(), "") // a flood of requests must not become one of log lines
 
 	release <- nil
@@ -381,3 +384,25 @@ func TestSecretsNeverAppear(t *testing.T) {
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+func TestNoVerbOfFmtShowsASecret(t *testing.T) {
+	params := checkout.CreateParams{
+		Account: live, IdempotencyKey: "CANARY-key", Amount: 5000, Currency: "XOF", UserPhone: "+2250707987654",
+		Description: "CANARY-text", SuccessURL: "https://CANARY.example",
+	}
+	session := checkout.Session{
+		ID: "cs_ci_1", Account: live, IdempotencyKey: "CANARY-key", UserPhone: "+2250707987654",
+		Description: "CANARY-text", SuccessURL: "https://CANARY.example",
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X", "%T %v", "%10v"} {
+		for _, value := range []any{params, &params, []checkout.CreateParams{params}, session, &session, []checkout.Session{session}, map[string]checkout.Session{"a": session}, struct{ S checkout.Session }{session}} {
+			args := []any{value, value}[:strings.Count(verb, "%")]
+			text := fmt.Sprintf(verb, args...)
+			for _, secret := range []string{"CANARY", "43414e415259", "43414E415259", "07987", "3037393837"} {
+				if strings.Contains(text, secret) {
+					t.Errorf("%s of %T: %s", verb, value, text)
+				}
+			}
+		}
+	}
+}

@@ -52,10 +52,21 @@ func (f FeeSchedule) Fee(amount int64) int64 {
 	if amount <= 0 || amount > MaxAmount || f.Validate() != nil {
 		return 0
 	}
-	return f.charge(amount)
+	return f.trimmed().charge(amount)
 }
 
-// charge is Fee for a valid schedule and a valid amount.
+// trimmed leaves out zeros at the end of the rate, as [decimal.Decimal.Div] leaves them: 5/1000 has sixteen decimals.
+func (f FeeSchedule) trimmed() FeeSchedule {
+	const longest = 64 // decimals that are looked at, for there may be a billion
+	if e := f.Rate.Exponent(); e < -maxRateDecimals && e >= -longest {
+		if short := f.Rate.Truncate(maxRateDecimals); short.Equal(f.Rate) {
+			f.Rate = short
+		}
+	}
+	return f
+}
+
+// charge is Fee for a valid schedule that is trimmed, and a valid amount.
 func (f FeeSchedule) charge(amount int64) int64 {
 	fee := max(f.share(uint64(amount))+f.Fixed, f.Min)
 	if f.Max > 0 {
@@ -103,6 +114,7 @@ func (f FeeSchedule) validate(path string) error {
 	fault := func(field, reason string) {
 		errs = append(errs, &ConfigError{Field: path + "." + field, Reason: reason})
 	}
+	f = f.trimmed()
 	// The exponent first: comparing a number of unbounded exponent would write all of its digits.
 	if e := f.Rate.Exponent(); !f.Rate.IsZero() && (e < -maxRateDecimals || e > 0) {
 		fault("Rate", fmt.Sprintf("must be 0 to 1 with at most %d decimals", maxRateDecimals))

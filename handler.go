@@ -38,13 +38,13 @@ type HandlerConfig struct {
 	// MaxBodyBytes is the largest body that is read, at most 16 MiB; 0 is 64 KiB. Strict reading of a large body takes
 	// up to 35 times its size in memory for a moment.
 	MaxBodyBytes int64
-	// MaxInFlight is how many requests are worked on at once; what comes beyond is answered 503 at once, before it is
-	// authenticated, and not logged. 0 is no limit: then every request waits its turn, and once the store cannot keep up,
-	// for longer than its client does. A limit well above what is in flight on a good day, such as 512, keeps a store
-	// that is overloaded answering as many as it can.
+	// MaxInFlight is how many requests use the store at once; what is beyond, and would have gone to the store, is answered
+	// 503 at once. 0 is no limit: then every request waits its turn, and once the store cannot keep up, for longer
+	// than its client does. A limit well above what is in flight on a good day, such as 512, keeps a store that is
+	// overloaded answering as many as it can.
 	MaxInFlight int
-	// Logger hears of every answer of 500 and 503 with its cause: as an error, unless the client has gone. Keys, tokens and phone numbers never appear.
-	// nil is silent.
+	// Logger hears of every answer of 500 and 503 with its cause, save those of MaxInFlight, of which there may be a flood:
+	// as an error, unless the client has gone. Keys, tokens and phone numbers never appear. nil is silent.
 	Logger *slog.Logger
 }
 
@@ -67,7 +67,7 @@ type Handler struct {
 	policy    idempotency.Policy
 	basePath  string
 	maxBody   int64
-	inFlight  chan struct{} // holds one value for each request that is worked on; nil: no limit
+	inFlight  chan struct{} // holds one value for each request that uses the store; nil: no limit
 	log       *slog.Logger
 }
 
@@ -116,7 +116,7 @@ func NewHandler(c *Checkouts, auth Authenticator, cfg HandlerConfig) (*Handler, 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := requestID(r)
-	a, err := h.admit(w, r)
+	a, err := h.answer(w, r)
 	if err != nil {
 		p := problemOf(err)
 		if p.Status >= http.StatusInternalServerError && err != errOverloaded {
@@ -162,17 +162,22 @@ func (h *Handler) logFailure(r *http.Request, id string, p problem, err error) {
 		slog.Int("status", p.Status), slog.String("code", p.Code), slog.Any("error", err))
 }
 
-// admit answers the request if there is room for one more.
-func (h *Handler) admit(w http.ResponseWriter, r *http.Request) (answer, error) {
+// enter begins the use of the store, whose end is leave.
+func (h *Handler) enter() error {
 	if h.inFlight == nil {
-		return h.answer(w, r)
+		return nil
 	}
 	select {
 	case h.inFlight <- struct{}{}:
-		defer func() { <-h.inFlight }()
-		return h.answer(w, r)
+		return nil
 	default:
-		return answer{}, errOverloaded
+		return errOverloaded
+	}
+}
+
+func (h *Handler) leave() {
+	if h.inFlight != nil {
+		<-h.inFlight
 	}
 }
 
@@ -259,6 +264,10 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, account Account
 	if err := f.err(); err != nil {
 		return answer{}, err
 	}
+	if err := h.enter(); err != nil {
+		return answer{}, err
+	}
+	defer h.leave()
 	session, replayed, err := h.checkouts.create(r.Context(), normal)
 	if err != nil {
 		return answer{}, err
@@ -271,6 +280,10 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, account Account
 }
 
 func (h *Handler) get(r *http.Request, account Account, id string) (answer, error) {
+	if err := h.enter(); err != nil {
+		return answer{}, err
+	}
+	defer h.leave()
 	session, err := h.checkouts.Get(r.Context(), account, id)
 	if err != nil {
 		return answer{}, err
@@ -279,6 +292,10 @@ func (h *Handler) get(r *http.Request, account Account, id string) (answer, erro
 }
 
 func (h *Handler) cancel(r *http.Request, account Account, id string) (answer, error) {
+	if err := h.enter(); err != nil {
+		return answer{}, err
+	}
+	defer h.leave()
 	session, err := h.checkouts.Cancel(r.Context(), account, id)
 	if err != nil {
 		return answer{}, err
@@ -291,6 +308,10 @@ func (h *Handler) list(r *http.Request, account Account) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if err := h.enter(); err != nil {
+		return answer{}, err
+	}
+	defer h.leave()
 	page, err := h.checkouts.List(r.Context(), account, q)
 	if err != nil {
 		return answer{}, err

@@ -50,7 +50,7 @@ func badRequest(code, detail string) error {
 
 var errNoRoute = &requestError{newProblem(http.StatusNotFound, "not_found", "there is nothing at this path")}
 
-// errOverloaded says that MaxInFlight requests are being worked on.
+// errOverloaded says that MaxInFlight requests use the store.
 var errOverloaded error = &requestError{unavailable()}
 
 func unavailable() problem {

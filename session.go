@@ -1,6 +1,8 @@
 package checkout
 
 import (
+	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"time"
@@ -133,8 +135,11 @@ func (s Session) Phone() Phone {
 	return p
 }
 
-// String is what LogValue shows, so that %v and %+v tell no more, also of a slice.
+// String is what LogValue shows.
 func (s Session) String() string { return s.LogValue().String() }
+
+// Format implements [fmt.Formatter]: every verb, %#v too, shows what LogValue does.
+func (s Session) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
 // LogValue implements [slog.LogValuer]: no key, no fingerprint, no free text, and the phone number masked.
 func (s Session) LogValue() slog.Value {

@@ -3,6 +3,7 @@ package checkout
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 	"net/url"
@@ -55,8 +56,11 @@ type CreateParams struct {
 	CustomerID     string        // the host's own, at most 255 code points; a card session without one gets one
 }
 
-// String is what LogValue shows, so that %v and %+v tell no more, also of a slice.
+// String is what LogValue shows.
 func (p CreateParams) String() string { return p.LogValue().String() }
+
+// Format implements [fmt.Formatter]: every verb, %#v too, shows what LogValue does.
+func (p CreateParams) Format(f fmt.State, _ rune) { io.WriteString(f, p.String()) }
 
 // LogValue implements [slog.LogValuer]: no key, no free text, and the phone number masked.
 func (p CreateParams) LogValue() slog.Value {

@@ -21,9 +21,13 @@
 // new process, once the disk is well. A full disk is no such case: those writes get ErrUnavailable, are surely not
 // written, and go through once there is room.
 //
+// That holds for a store of Open to the end. On a pool of the host's, the flushes of commits are seen and those of
+// SQLite's own checkpoints are not: see [New].
+//
 // # The file
 //
-// Beside checkouts.db there are checkouts.db-wal, which grows to some 16 MB under load, and checkouts.db-shm while the store
+// Beside checkouts.db there are checkouts.db-wal, which grows to 64 MB under load, and further while somebody reads one
+// snapshot for long, as VACUUM INTO does, and checkouts.db-shm while the store
 // is open, and after a crash. They belong together: never copy, move or delete one without the others. To copy a
 // database that is in use, run VACUUM INTO through SQLite. A program that has the store open must not open the file by
 // other means, not even to read it: closing it would drop SQLite's locks

@@ -24,8 +24,9 @@ import (
 //     Linux reports the error once, and the log that still had the pages is overwritten. A store that has seen the
 //     error stops.
 const (
-	pagesPerAssist = 2000 // 8 MB
-	pagesOfLog     = 4096 // 16 MB; what it wrote last is still in the processor's cache: of 64 MB a create took 6 % more
+	pagesPerAssist = 2000  // 8 MB
+	pagesOfLog     = 16384 // 64 MB; half a second of writing at full speed
+	longestPause   = 200 * time.Millisecond
 )
 
 // writeAheadLog keeps the log from growing. All its fields but the atomic ones belong to the leader of the batch.
@@ -64,9 +65,10 @@ func (l *writeAheadLog) committed(ctx context.Context, conn *sql.Conn) error {
 
 // startOver moves what the assists have left and makes the next commit write from the log's beginning. For this it waits
 // until no reader needs the log any more: 50 ms, and where that was too short twice as long with each 16 MB more, up to
-// 5 s, so that readers cannot make it grow for ever.
+// longestPause, so that short reads that overlap do not make the log grow for ever. Every writer waits with it, those
+// of other processes too, so a reader that takes longer than that makes the log grow instead.
 func (l *writeAheadLog) startOver(ctx context.Context, conn *sql.Conn) error {
-	l.wait = min(max(2*l.wait, shortWait), lockWait)
+	l.wait = min(max(2*l.wait, shortWait), longestPause)
 	defer conn.ExecContext(ctx, busyTimeout(shortWait))
 	if _, err := conn.ExecContext(ctx, busyTimeout(l.wait)); err != nil {
 		return err
@@ -75,7 +77,7 @@ func (l *writeAheadLog) startOver(ctx context.Context, conn *sql.Conn) error {
 	if left == 0 {
 		l.wait = 0
 	}
-	l.pages, l.next = left, left+pagesOfLog
+	l.pages, l.next = left, left+pagesOfLog/4
 	return err
 }
 

@@ -38,6 +38,11 @@ var _ checkout.Store = (*Store)(nil)
 // Without _busy_timeout and _txlock=immediate a write that meets another fails at once, with [checkout.ErrUnavailable]. A
 // page cache above SQLite's 2 MB, such as _pragma=cache_size(-65536), pays from some 100,000 sessions on.
 //
+// Checkpoints are the pool's. The one that SQLite runs by itself keeps an error of its flush to itself, and pages that were
+// acknowledged long before may then never reach the disk; Open's store runs its own and stops at such an error. A host
+// that wants as much adds _pragma=wal_autocheckpoint(0) to the DSN, executes PRAGMA wal_checkpoint(TRUNCATE) itself, once
+// a minute or so, and stops writing where that fails.
+//
 // New asks one connection for its settings and refuses those that lose acknowledged sessions: synchronous below FULL, and
 // a journal that is off or in memory. A database in memory, for tests, is let pass; it needs db.SetMaxOpenConns(1), since
 // each connection has its own.
