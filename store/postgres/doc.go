@@ -7,17 +7,26 @@
 //
 // A durable write costs a disk flush, and a flush carries many rows as easily as one. So creates that come at once share
 // a transaction, as do updates: one INSERT or UPDATE for up to 256 rows. Nothing waits for others to come: a lone call
-// goes at once. A row that fails, or that another transaction holds for more than 100 ms, goes again alone, and does
-// not fail those it came with.
+// goes at once. A row that fails, or that another transaction holds for more than 100 ms, goes again alone, as do those
+// it came with, and does not fail them.
+//
+// # Connections
+//
+// One store writes with eight connections at most, however many callers there are: for two batches of creates, two of
+// updates, two rows that go alone, and two that wait for what another transaction holds. A sweep takes one more while it
+// lasts. The rest of the pool is for reads. Callers with one key, or with updates of one session, that is held for long
+// wait together and take one connection for all. Those who came in one batch with them are held up for those 100 ms, and
+// for 50 ms more for each further key or session that is found to be held at the same time.
 //
 // # Outcomes
 //
 // [checkout.ErrUnavailable] says that nothing was written: the server refuses connections, starts or shuts down
 // (57P01 to 57P03), has none left or lacks some other resource (class 53), is read-only (25006), was too slow (57014) or
-// another transaction held the row for more than two seconds (55P03); or serialization failures and deadlocks (40001, 40P01) did not
-// end after five tries. [checkout.ErrOutcomeUnknown] says that COMMIT was sent and its answer is not to be had: the
-// connection broke, ten seconds passed, or the server committed with a warning, as PostgreSQL does when its wait for
-// a standby is cancelled. The same call with the same key finds out. No other error is either.
+// another transaction held the row for too long (55P03), which is two seconds for whoever comes first and less for those
+// who join the wait; or serialization failures and deadlocks (40001, 40P01) did not end after five tries.
+// [checkout.ErrOutcomeUnknown] says that COMMIT was sent and its answer is not to be had: the connection broke, ten
+// seconds passed, or the server committed with a warning, as PostgreSQL does when its wait for a standby is cancelled.
+// The same call with the same key finds out. No other error is either.
 //
 // A commit that takes too long is not cancelled, only no longer waited for. To cancel it would end its wait for a
 // standby and show a session to others, who might replay it, that a failover can still lose.

@@ -117,5 +117,11 @@ func rowFault(err error) bool {
 	case "22", "23", "54", "P0": // data, constraints, limits, and what a host's trigger raises
 		return true
 	}
-	return pg.Code == "55P03" // a row, or a key, that another transaction holds
+	return isHeld(err)
+}
+
+// isHeld reports whether nothing was written because another transaction holds a row or a key.
+func isHeld(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "55P03" && !errors.Is(err, checkout.ErrOutcomeUnknown)
 }

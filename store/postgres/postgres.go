@@ -19,7 +19,7 @@ var groups = groupcommit.Limits{Batch: 256, InFlight: 2}
 
 // What a store of [Open] does where the URL does not say.
 const (
-	openConns          = 16              // connections at most: four for batches, the rest for reads
+	openConns          = 16              // connections at most: four for batches, four for lone rows, the rest for reads
 	openConnectTimeout = 3 * time.Second // for each host
 	openPingTimeout    = time.Second     // for a connection that was idle
 )
@@ -28,7 +28,7 @@ const (
 // processes, may share one database. Make one with [Open] or [New].
 type Store struct {
 	table
-	alone   table // for rows that could not go with a batch
+	alone   *lone // for rows that could not go with a batch
 	creates *groupcommit.Group[*checkout.Session, creation]
 	updates *groupcommit.Group[*checkout.Session, struct{}]
 	owned   *pgxpool.Pool // nil where the pool is the host's
@@ -51,7 +51,7 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	}
 	// The parsed pool config does not tell its default from what was asked for.
 	if plain, err := pgx.ParseConfig(url); err == nil && plain.RuntimeParams["pool_max_conns"] == "" {
-		config.MaxConns = max(config.MaxConns, openConns)
+		config.MaxConns = openConns
 	}
 	// A server that vanished without a word must not keep callers waiting for all that they have.
 	config.PingTimeout = cmp.Or(config.PingTimeout, openPingTimeout)
@@ -79,10 +79,8 @@ func New(pool *pgxpool.Pool) (*Store, error) {
 	if pool == nil {
 		return nil, errors.New("postgres: the pool is nil")
 	}
-	s := &Store{
-		table: table{pooled{pool, batchLockTimeout}},
-		alone: table{pooled{pool, loneLockTimeout}},
-	}
+	s := &Store{table: table{pooled{pool, batchLockTimeout}}}
+	s.alone = newLone(s.table, table{pooled{pool, loneLockTimeout}})
 	s.creates = groupcommit.New(groups, s.createBatch)
 	s.updates = groupcommit.New(groups, s.updateBatch)
 	return s, nil
@@ -103,10 +101,9 @@ func (s *Store) Create(ctx context.Context, session checkout.Session) (held chec
 		return checkout.Session{}, false, err
 	}
 	session = kept(session)
-	c, err := s.creates.Do(ctx, &session)
-	if errors.Is(err, errAlone) {
-		c, err = s.alone.createOne(ctx, &session)
-	}
+	c, err := write(ctx, s.alone, lockOfCreate(&session),
+		func() (creation, error) { return s.creates.Do(ctx, &session) },
+		func(t table) (creation, error) { return t.createOne(ctx, &session) })
 	if err != nil {
 		return checkout.Session{}, false, unpanicked(err)
 	}
@@ -119,10 +116,9 @@ func (s *Store) Update(ctx context.Context, session checkout.Session) error {
 		return err
 	}
 	session = kept(session)
-	_, err := s.updates.Do(ctx, &session)
-	if errors.Is(err, errAlone) {
-		err = s.alone.updateOne(ctx, &session)
-	}
+	_, err := write(ctx, s.alone, lockOfUpdate(&session),
+		func() (struct{}, error) { return s.updates.Do(ctx, &session) },
+		func(t table) (struct{}, error) { return struct{}{}, t.updateOne(ctx, &session) })
 	if err != nil {
 		return unpanicked(err)
 	}

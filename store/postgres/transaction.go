@@ -18,7 +18,8 @@ const (
 	answerTimeout  = 10 * time.Second // for a read, or for a write from its first byte to the answer to its COMMIT
 	attempts       = 5                // of a call that fails for others' sake
 
-	// A row that another transaction holds would hold up all that share its batch: after this long each goes alone.
+	// A row that another transaction holds would hold up all that share its batch: after this long each goes alone. One
+	// that is still held after as long again waits where it holds up only its like.
 	batchLockTimeout = 100 * time.Millisecond
 	loneLockTimeout  = 2 * time.Second
 )
@@ -83,9 +84,6 @@ func (p pooled) write(ctx context.Context, st statement, collect func(pgx.Rows) 
 			return err
 		}
 		defer conn.Release()
-		// What is on its way can no longer be called back, only cut off, and then nobody knows what became of it.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
-		defer cancel()
 		return p.transact(ctx, conn.Conn(), st, collect)
 	})
 }
@@ -103,7 +101,10 @@ func (p pooled) transact(ctx context.Context, conn *pgx.Conn, st statement, coll
 	batch.Queue("begin isolation level read committed")
 	batch.Queue(fmt.Sprintf("set local lock_timeout = %d", p.lockTimeout.Milliseconds()))
 	batch.Queue(st.sql, st.args...)
-	answers := conn.SendBatch(ctx, &batch)
+	// What is on its way can no longer be called back, only cut off, and then nobody knows what became of it.
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
+	defer cancel()
+	answers := conn.SendBatch(bounded, &batch)
 
 	server := conn.PgConn()
 	sent := server.IsBusy() // else it failed before
@@ -124,7 +125,7 @@ func (p pooled) transact(ctx context.Context, conn *pgx.Conn, st statement, coll
 	if conn.IsClosed() {
 		return failed(ctx, st.doing, answering, true, err)
 	}
-	unsettled := settle(ctx, conn)
+	unsettled := settle(bounded, conn)
 	var pg *pgconn.PgError
 	switch {
 	case errors.As(err, &pg): // COMMIT then rolled back, whatever it said
