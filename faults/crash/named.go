@@ -28,7 +28,8 @@ func named(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Resul
 			trap := seam.Trap{Point: p, Nth: 1 + choose.IntN(most(p))}
 			until(tb, &result, fmt.Sprintf("%d times %q", trap.Nth, p), func() (*shop.Round, bool) {
 				r := shop.NewRound(tb, g.Place(), string(p), choose.Uint64())
-				r.Keys = 12
+				keys, calls := effortTo(p)
+				r.Keys = keys
 				victim := r.Start(child.Options{}, func(c *shop.Config) { c.Host, c.Calls, c.Trap = true, calls, trap })
 				r.End(victim)
 				return r, victim.Killed()
@@ -63,6 +64,15 @@ func most(p seam.Point) int {
 // calls is how many calls each of a shop's callers makes at most: more than the last point takes, and no point that is
 // never come to takes for ever.
 const calls = 50
+
+// effortTo is how many keys a shop has for a point, and how many calls. Nothing expires before 100 ms, so only a shop that
+// still makes sessions after that has a sweep that finds one.
+func effortTo(p seam.Point) (keys, most int) {
+	if p == seam.AmidSweep {
+		return 600, 20 * calls
+	}
+	return 12, calls
+}
 
 // tries is how many shops are started for one point.
 const tries = 20
