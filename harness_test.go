@@ -176,6 +176,11 @@ func (a *api) send(r *http.Request) response {
 	w := httptest.NewRecorder()
 	a.handler.ServeHTTP(w, r)
 	got := response{status: w.Code, header: w.Header(), raw: w.Body.String()}
+	for name, values := range got.header {
+		if len(values) != 1 || name != http.CanonicalHeaderKey(name) {
+			a.t.Errorf("%s %s: the answer's header has %s: %q", r.Method, r.URL, name, values)
+		}
+	}
 	if strings.Contains(w.Header().Get("Content-Type"), "json") && r.Method != http.MethodHead {
 		if err := json.Unmarshal(w.Body.Bytes(), &got.body); err != nil {
 			a.t.Fatalf("%s %s: %v in %q", r.Method, r.URL, err, got.raw)

@@ -16,7 +16,9 @@ type Phone struct {
 // Which countries may pay is a setting of the host, checked elsewhere by Region.
 //
 // The number begins with +, and nothing stands before it. After it come 1 to 15 ASCII digits, the calling code first;
-// spaces, dots, hyphens and parentheses before and between them are ignored, and so is a closing parenthesis at the end: "+225 (07) 98.76-54" is a number. Letters, digits of other scripts, extensions and 00 for + are refused, and so is more than 64 bytes.
+// spaces, dots, hyphens and parentheses before and between them are ignored, and so is a closing parenthesis at the end:
+// "+225 (07) 98.76-54" is a number. Letters, digits of other scripts, extensions and 00 for + are refused, and so is
+// more than 64 bytes.
 //
 // Old-plan mobile numbers of Côte d'Ivoire and Benin, eight digits after the calling code, are accepted: Number is as
 // it was sent, Dialable has today's ten digits, and Legacy is set.
