@@ -34,6 +34,7 @@ var lostAnswers = faults{
 			proxy.Fate{Kind: proxy.AnswerCut, Reset: true},
 			proxy.Fate{Kind: proxy.AnswerCut, Bytes: 7},  // within CommandComplete
 			proxy.Fate{Kind: proxy.AnswerCut, Bytes: 12}, // between that and ReadyForQuery
+			proxy.Fate{Kind: proxy.AnswerCut, Bytes: 17}, // there too, after a COMMIT that was bound
 			proxy.Fate{Kind: proxy.AnswerCut, Whole: true},
 			proxy.Fate{Kind: proxy.AnswerCut, Whole: true, Reset: true},
 			proxy.Fate{Kind: proxy.Abandoned},
@@ -50,6 +51,7 @@ var lostRequests = faults{
 			proxy.Fate{Kind: proxy.RequestCut},
 			proxy.Fate{Kind: proxy.RequestCut, Reset: true},
 			proxy.Fate{Kind: proxy.RequestCut, Bytes: 6},
+			proxy.Fate{Kind: proxy.RequestCut, Bytes: 38}, // all but the Sync of a COMMIT that is bound: it is carried out
 			proxy.Fate{Kind: proxy.RequestCut, Whole: true},
 			proxy.Fate{Kind: proxy.RequestCut, Whole: true, Reset: true},
 		)}

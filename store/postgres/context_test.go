@@ -9,6 +9,7 @@ import (
 	"github.com/caisse/checkout/internal/pgtest"
 	"github.com/caisse/checkout/store/postgres"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/matryer/is"
 )
@@ -124,4 +125,40 @@ func TestHostsPanic(t *testing.T) {
 	s.Version++
 	is.Equal(kindOf(t, store.Update(t.Context(), s)), checkout.ErrOutcomeUnknown)
 	is.NoErr(store.Update(t.Context(), s))
+}
+
+// The host's own functions are called in the middle of a write that goes without its tracer, too.
+func TestHostsPanicAtANotice(t *testing.T) {
+	is := is.New(t)
+	url := pgtest.URL(t, "pool_max_conns=1")
+	openURL(t, url)
+	config, err := pgxpool.ParseConfig(url)
+	is.NoErr(err)
+	armed := false
+	config.ConnConfig.OnNotice = func(*pgconn.PgConn, *pgconn.Notice) {
+		if armed {
+			armed = false
+			panic("the host's function")
+		}
+	}
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	is.NoErr(err)
+	t.Cleanup(pool.Close)
+	store, err := postgres.New(pool)
+	is.NoErr(err)
+	exec(t, pool, "create function say() returns trigger language plpgsql as $$ begin raise notice 'hm'; return new; end $$")
+	exec(t, pool, "create trigger say before insert on checkout_sessions for each row execute function say()")
+	for range 3 {
+		s := newSession()
+		armed = true
+		_, _, err = store.Create(t.Context(), s)
+		is.Equal(kindOf(t, err), checkout.ErrOutcomeUnknown) // who knows how far it came
+		again := newSession()
+		held, created, err := store.Create(t.Context(), again)
+		is.NoErr(err)
+		is.True(created)
+		is.Equal(held.ID, again.ID) // the answers of before are nobody's
+		_, err = store.Get(t.Context(), again.Account, again.ID)
+		is.NoErr(err)
+	}
 }

@@ -125,6 +125,23 @@ func TestCreateAtOnce(t *testing.T) {
 		is.Equal(value[int](t, connect(t, url), "select count(*) from checkout_sessions"), 120)
 	})
 
+	t.Run("takes batches and answers that no buffer holds", func(t *testing.T) {
+		is := is.New(t)
+		url := pgtest.URL(t)
+		store, pool := openURL(t, url), connect(t, url)
+		exec(t, pool, "create function say() returns trigger language plpgsql as $$ begin raise notice '%', repeat('-', 20000); return new; end $$")
+		exec(t, pool, "create trigger say before insert on checkout_sessions for each row execute function say()")
+		sessions := newSessions(600)
+		for i := range sessions {
+			sessions[i].Description = random(20_000) // 5 MB for each batch, and as much to answer
+		}
+		for i, a := range createAtOnce(t.Context(), sessions, store) {
+			is.NoErr(a.err)
+			is.True(a.created)
+			is.Equal(a.held, sessions[i])
+		}
+		is.Equal(value[int](t, pool, "select count(*) from checkout_sessions"), len(sessions))
+	})
 	t.Run("keeps one bad row from its batch mates", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)

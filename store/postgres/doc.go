@@ -42,8 +42,9 @@
 // brings a migration.
 //
 // Behind a pooler in transaction mode, such as PgBouncer before 1.21 or without max_prepared_statements, add
-// default_query_exec_mode=exec to the URL. The store uses no advisory locks, no LISTEN, no session settings and no
-// temporary tables.
+// default_query_exec_mode=exec to the URL. Under any mode but the default one, or with a tracer on the host's own pool,
+// a write has two answers to wait for rather than one, some 20 µs of a lone one's time. The store uses no advisory
+// locks, no LISTEN, no session settings and no temporary tables.
 //
 // # Sessions of one account on one server
 //

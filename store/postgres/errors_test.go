@@ -91,6 +91,21 @@ func TestErrorsOfATransaction(t *testing.T) {
 		}
 	}
 
+	t.Run("keeps the connection after an error", func(t *testing.T) {
+		is := is.New(t)
+		url := pgtest.URL(t, "pool_max_conns=1")
+		openURL(t, url)
+		pool := connect(t, url)
+		store, err := postgres.New(pool)
+		is.NoErr(err)
+		exec(t, pool, "alter table checkout_sessions add check (amount < 7000)")
+		before := value[int](t, pool, "select pg_backend_pid()")
+		s := newSession()
+		s.Amount = 7000
+		_, _, err = store.Create(t.Context(), s)
+		is.True(err != nil)
+		is.Equal(value[int](t, pool, "select pg_backend_pid()"), before)
+	})
 	t.Run("tells a commit that came with a warning", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
@@ -207,12 +222,17 @@ func TestErrorsOfConnecting(t *testing.T) {
 	}
 }
 
-// commitMessage is COMMIT as the store sends it.
-var commitMessage, _ = (&pgproto3.Query{String: "commit"}).Encode(nil)
+// commits reports whether the store sends COMMIT, as a text or, with the rest of a transaction, as a prepared statement.
+func commits(b []byte) bool {
+	text, _ := (&pgproto3.Query{String: "commit"}).Encode(nil)
+	prepared, _ := (&pgproto3.Bind{PreparedStatement: "checkout_commit"}).Encode(nil)
+	return bytes.Contains(b, text) || bytes.Contains(b, prepared)
+}
 
 // cutter makes connections that break around a COMMIT, once it is told to.
 type cutter struct {
 	refused atomic.Bool // the connection does not take the COMMIT
+	partly  atomic.Bool // it takes all but the last byte
 	dropped atomic.Bool // it takes it, but the server never gets it
 	after   atomic.Bool // the server commits, and its answer is lost
 }
@@ -230,10 +250,15 @@ type cutConn struct {
 }
 
 func (c *cutConn) Write(b []byte) (int, error) {
-	if bytes.Contains(b, commitMessage) {
+	if commits(b) {
 		if c.refused.CompareAndSwap(true, false) {
 			c.Close()
 			return 0, io.ErrClosedPipe
+		}
+		if c.partly.CompareAndSwap(true, false) {
+			n, _ := c.Conn.Write(b[:len(b)-1])
+			c.Close()
+			return n, io.ErrClosedPipe
 		}
 		if c.dropped.CompareAndSwap(true, false) {
 			c.Close()
@@ -269,9 +294,14 @@ func (c *cutConn) Read(b []byte) (int, error) {
 }
 
 func TestLostConnections(t *testing.T) {
+	t.Run("by prepared statements", func(t *testing.T) { lostConnections(t) })
+	t.Run("without", func(t *testing.T) { lostConnections(t, "default_query_exec_mode=exec") })
+}
+
+func lostConnections(t *testing.T, settings ...string) {
 	setUp := func(t *testing.T) (*postgres.Store, *cutter, *pgxpool.Pool) {
 		is := is.New(t)
-		url := pgtest.URL(t)
+		url := pgtest.URL(t, settings...)
 		openURL(t, url)
 		cut := new(cutter)
 		pool := connectBy(t, pgtest.With(t, url, "application_name=doomed"), cut.dial)
@@ -310,6 +340,20 @@ func TestLostConnections(t *testing.T) {
 		})
 	}
 
+	t.Run("does not know what became of a COMMIT that was partly sent", func(t *testing.T) {
+		is := is.New(t)
+		store, cut, _ := setUp(t)
+		first := newSession()
+		cut.partly.Store(true)
+		_, created, err := store.Create(t.Context(), first)
+		is.Equal(kindOf(t, err), checkout.ErrOutcomeUnknown)
+		is.True(!created)
+		again := newSession()
+		again.IdempotencyKey = first.IdempotencyKey
+		held, created, err := store.Create(t.Context(), again)
+		is.NoErr(err)
+		is.Equal(created, held.ID == again.ID) // a prepared COMMIT was carried out all the same
+	})
 	t.Run("tries again when it knows that COMMIT was not sent", func(t *testing.T) {
 		is := is.New(t)
 		store, cut, _ := setUp(t)
@@ -323,7 +367,7 @@ func TestLostConnections(t *testing.T) {
 
 	t.Run("leaves a server that is the primary no more", func(t *testing.T) {
 		is := is.New(t)
-		url := pgtest.URL(t, "pool_max_conns=1")
+		url := pgtest.URL(t, append(settings, "pool_max_conns=1")...)
 		openURL(t, url)
 		pool := connect(t, url)
 		store, err := postgres.New(pool)

@@ -84,6 +84,8 @@ func TestStore(t *testing.T) {
 		"as Open opens it":                     nil,
 		"behind a pooler, by the protocol":     {"default_query_exec_mode=exec", "statement_cache_capacity=0", "description_cache_capacity=0"},
 		"behind a pooler, by plain text":       {"default_query_exec_mode=simple_protocol"},
+		"with descriptions cached":             {"default_query_exec_mode=cache_describe"},
+		"with descriptions asked for":          {"default_query_exec_mode=describe_exec"},
 		"where REPEATABLE READ is the default": {"default_transaction_isolation=repeatable read"},
 		"where SERIALIZABLE is the default":    {"default_transaction_isolation=serializable"},
 	} {

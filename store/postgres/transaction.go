@@ -84,6 +84,13 @@ func (p pooled) write(ctx context.Context, st statement, collect func(pgx.Rows) 
 			return err
 		}
 		defer conn.Release()
+		err = p.transact(ctx, conn.Conn(), st, collect)
+		if !stale(err) || conn.Conn().IsClosed() {
+			return err
+		}
+		if err := p.forget(ctx, conn.Conn(), st); err != nil {
+			return err
+		}
 		return p.transact(ctx, conn.Conn(), st, collect)
 	})
 }
@@ -91,12 +98,20 @@ func (p pooled) write(ctx context.Context, st statement, collect func(pgx.Rows) 
 // transact runs one statement as one transaction in one round trip. The isolation is the same whatever the database's
 // default: with READ COMMITTED a session that another instance has just written under the same key is passed over,
 // where REPEATABLE READ would fail.
-//
-// COMMIT follows the statement without waiting for its answer; after an error it rolls back. It is sent and
-// answered below pgx's Tx for two reasons. The warning that a wait for a standby was cancelled comes with success, and
-// on the host's own pool nothing else would show it. And when COMMIT takes too long, the connection is closed without a
-// request to cancel: that would end a wait for a standby, and make visible, to be replayed, what no standby has.
 func (p pooled) transact(ctx context.Context, conn *pgx.Conn, st statement, collect func(pgx.Rows) error) error {
+	if goesWhole(conn) {
+		return p.transactWhole(ctx, conn, st, collect)
+	}
+	return p.transactInTwo(ctx, conn, st, collect)
+}
+
+// transactInTwo sends the statement by pgx, in whatever mode the host has chosen.
+//
+// COMMIT follows it without waiting for its answer; after an error it rolls back. It is sent and answered below pgx's Tx
+// for two reasons. The warning that a wait for a standby was cancelled comes with success, and on the host's own pool
+// nothing else would show it. And when COMMIT takes too long, the connection is closed without a request to cancel: that
+// would end a wait for a standby, and make visible, to be replayed, what no standby has.
+func (p pooled) transactInTwo(ctx context.Context, conn *pgx.Conn, st statement, collect func(pgx.Rows) error) error {
 	var batch pgx.Batch
 	batch.Queue("begin isolation level read committed")
 	batch.Queue(fmt.Sprintf("set local lock_timeout = %d", p.lockTimeout.Milliseconds()))
@@ -163,7 +178,16 @@ func answer(answers pgx.BatchResults, n int, collect func(pgx.Rows) error) (err 
 var (
 	errWarned     = errors.New("committed with a warning")
 	errRolledBack = errors.New("rolled back")
+	errUnanswered = errors.New("the server's answers are not complete")
 )
+
+func warns(notice *pgproto3.NoticeResponse) bool {
+	return notice.SeverityUnlocalized == "WARNING" || notice.Severity == "WARNING"
+}
+
+func warned(notice *pgproto3.NoticeResponse) error {
+	return fmt.Errorf("%w: %s", errWarned, notice.Message)
+}
 
 // settle reads the answer to COMMIT. Only without an error is the transaction committed, and as durable as the server
 // is told to make it.
@@ -177,8 +201,8 @@ func settle(ctx context.Context, conn *pgx.Conn) error {
 		}
 		switch message := message.(type) {
 		case *pgproto3.NoticeResponse:
-			if message.SeverityUnlocalized == "WARNING" || message.Severity == "WARNING" {
-				err = fmt.Errorf("%w: %s", errWarned, message.Message)
+			if warns(message) {
+				err = warned(message)
 			}
 		case *pgproto3.ErrorResponse:
 			err = pgconn.ErrorResponseToPgError(message)

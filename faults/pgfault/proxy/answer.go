@@ -15,6 +15,7 @@ type answer struct {
 	ours    bool   // the server gives none
 	leave   bool   // the client is cut off before it is given
 	hidden  bool   // the client gets nothing of it
+	joined  bool   // the client gets it with the next, as one
 	replace []byte // the client gets this instead
 	notice  []byte // the client gets this before the end of the last command
 	silence bool   // the client gets nothing of it, or of what comes later
@@ -61,8 +62,10 @@ func (c *conn) answers() {
 		c.mu.Unlock()
 		_, last := message.(*pgproto3.ReadyForQuery)
 		if a.plain() {
-			if out, err = message.Encode(out); err != nil {
-				return
+			if !last || !a.joined {
+				if out, err = message.Encode(out); err != nil {
+					return
+				}
 			}
 			if last || c.frontend.ReadBufferLen() == 0 {
 				if c.send(out) != nil {

@@ -88,10 +88,27 @@ func (c *conn) request(req request) (late *request, err error) {
 		}
 	case both:
 		f = c.choose(aWrite)
+		if req.commit > 0 && f.Kind != Passed {
+			return c.whole(req, f)
+		}
 	case read:
 		f = c.choose(aRead)
 	}
 	return c.commit(req, f)
+}
+
+// whole handles a transaction that comes with its COMMIT in one request. After an error in it a server skips the rest, so
+// that the transaction is left to the client to roll back.
+func (c *conn) whole(req request, f Fate) (late *request, err error) {
+	first, second := req.split()
+	if f.Kind == StatementFailed {
+		return nil, c.statement(first, f)
+	}
+	first.joined = true
+	if err := c.statement(first, f); err != nil {
+		return nil, err
+	}
+	return c.commit(second, f)
 }
 
 // statement handles the part of a write that comes before its COMMIT.
@@ -112,7 +129,7 @@ func (c *conn) statement(req request, f Fate) error {
 	case f.Whole:
 		return c.forward(req.bytes, &answer{hidden: true})
 	}
-	return c.forward(req.bytes, &answer{})
+	return c.forward(req.bytes, &answer{joined: req.joined})
 }
 
 // commit handles what commits a write, or a read.

@@ -20,7 +20,7 @@ const (
 	// Abandoned delivers COMMIT and cuts the client off without waiting for the answer. The server is not told.
 	Abandoned Kind = "abandoned"
 	// StatementFailed answers the statement with an error. The server is left with nothing to commit, and answers the
-	// COMMIT by itself. With Fate.Ran the statement did run.
+	// COMMIT by itself; one that came in the same request is skipped. With Fate.Ran the statement did run.
 	StatementFailed Kind = "statement failed"
 	// CommitFailed answers COMMIT with an error, and the server rolls back. With Fate.Ran it did commit.
 	CommitFailed Kind = "commit failed"

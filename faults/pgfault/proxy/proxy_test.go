@@ -63,7 +63,11 @@ var writers = map[string]func(ctx context.Context, conn *pgx.Conn) error{
 		batch.Queue("begin")
 		batch.Queue("insert into rows values ($1)", 1)
 		batch.Queue("commit")
-		return conn.SendBatch(ctx, &batch).Close()
+		err := conn.SendBatch(ctx, &batch).Close()
+		if conn.PgConn().TxStatus() == 'E' { // what comes after an error is skipped, COMMIT too
+			conn.Exec(ctx, "rollback")
+		}
+		return err
 	},
 	"a transaction step by step": func(ctx context.Context, conn *pgx.Conn) error {
 		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
@@ -190,9 +194,26 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+// A COMMIT that is a prepared statement is carried out before the Sync behind it is there.
+func TestCommitsWithoutSync(t *testing.T) {
+	is := is.New(t)
+	url := pgtest.URL(t)
+	direct := connect(t, url)
+	_, err := direct.Exec(t.Context(), "create table rows (n int)")
+	is.NoErr(err)
+	p, through := proxy.Between(t, url)
+	conn := connect(t, through)
+	p.Set(proxy.Plan{Write: proxy.Once(proxy.Fate{Kind: proxy.RequestCut, Bytes: 1 << 20})})
+	is.True(writers["one batch"](t.Context(), conn) != nil)
+	is.True(conn.IsClosed())
+	for settled(t, direct) == 0 {
+		time.Sleep(time.Millisecond) // until the server comes to it
+	}
+}
+
 // A client that is cut off has its query cancelled by pgx, which COMMIT takes no notice of.
 func TestAbandonedCommits(t *testing.T) {
-	for _, writer := range []string{"a transaction step by step", pipelined} {
+	for _, writer := range []string{"a transaction step by step", "one batch", pipelined} {
 		t.Run(writer, func(t *testing.T) {
 			is := is.New(t)
 			url := pgtest.URL(t)
@@ -255,7 +276,7 @@ func TestCommitsThatFailedAreNotCounted(t *testing.T) {
 }
 
 func TestStatementsThatRanAndFailed(t *testing.T) {
-	for _, writer := range []string{"a transaction step by step", pipelined} {
+	for _, writer := range []string{"a transaction step by step", "one batch", pipelined} {
 		t.Run(writer, func(t *testing.T) {
 			is := is.New(t)
 			url := pgtest.URL(t)

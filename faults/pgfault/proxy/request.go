@@ -9,9 +9,11 @@ import (
 // request is what a client sends at once: messages up to a Query or a Sync, for which the server answers up to one
 // ReadyForQuery.
 type request struct {
-	bytes []byte
-	last  int // where the last of them begins
-	role  role
+	bytes  []byte
+	last   int // where the last of them begins
+	role   role
+	commit int  // where a COMMIT begins that is a message of its own, as the rest of its transaction is; else 0
+	joined bool // with the request behind it, so that the client waits for one answer to both
 }
 
 // role is what a request is for a transaction.
@@ -42,6 +44,7 @@ func newReader(b *pgproto3.Backend) *reader {
 // next reads a request. Where the client asks for the answers so far it comes in parts, of which whole is the last. A
 // client that takes its leave is an error, as one that is gone.
 func (r *reader) next() (req request, whole bool, err error) {
+	begins := 0 // where the messages of the next statement do
 	for {
 		message, err := r.backend.Receive()
 		if err != nil {
@@ -59,7 +62,12 @@ func (r *reader) next() (req request, whole bool, err error) {
 		case *pgproto3.Bind:
 			r.portals[m.DestinationPortal] = r.statements[m.PreparedStatement]
 		case *pgproto3.Execute:
-			r.run = append(r.run, r.portals[m.Portal])
+			sql := r.portals[m.Portal]
+			r.run = append(r.run, sql)
+			if ends(sql) == commit {
+				req.commit = begins
+			}
+			begins = len(req.bytes)
 		case *pgproto3.Query:
 			r.run = append(r.run, strings.Split(m.String, ";")...) // a batch of the simple protocol is one text
 		case *pgproto3.Flush:
@@ -76,15 +84,14 @@ func (r *reader) next() (req request, whole bool, err error) {
 
 // role tells what the statements of a request are, and follows where they leave the client.
 func (r *reader) role() role {
-	before, writes, ends := r.inside, false, other
+	before, writes, end := r.inside, false, other
 	for _, sql := range r.run {
+		if e := ends(sql); e != other {
+			r.inside, end = false, e
+		}
 		switch firstWord(sql) {
 		case "BEGIN", "START":
 			r.inside = true
-		case "COMMIT", "END":
-			r.inside, ends = false, commit
-		case "ROLLBACK", "ABORT":
-			r.inside, ends = false, rollback
 		case "INSERT", "UPDATE", "DELETE":
 			writes = true
 		case "WITH":
@@ -98,12 +105,30 @@ func (r *reader) role() role {
 		return statement
 	case writes:
 		return both
-	case ends != other:
-		return ends
+	case end != other:
+		return end
 	case len(r.run) > 0 && !before && !r.inside:
 		return read
 	}
 	return other
+}
+
+// ends tells how a statement ends a transaction; other is that it does not.
+func ends(sql string) role {
+	switch firstWord(sql) {
+	case "COMMIT", "END":
+		return commit
+	case "ROLLBACK", "ABORT":
+		return rollback
+	}
+	return other
+}
+
+// split makes two requests of a transaction that comes with its COMMIT, so that each can have a fate of its own.
+func (r request) split() (first, second request) {
+	first = request{bytes: append(r.bytes[:r.commit:r.commit], encode(&pgproto3.Sync{})...), role: statement}
+	second = request{bytes: r.bytes[r.commit:], role: commit}
+	return first, second
 }
 
 func firstWord(sql string) string {

@@ -1,0 +1,126 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/caisse/checkout/internal/pgtest"
+	"github.com/caisse/checkout/store/postgres"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/matryer/is"
+)
+
+func TestPreparedStatements(t *testing.T) {
+	// setUp returns a store whose connections have all prepared their statements.
+	const connections = 7 // more than a call is tried on
+	setUp := func(t *testing.T) (*postgres.Store, *pgxpool.Pool) {
+		t.Helper()
+		is := is.New(t)
+		url := pgtest.URL(t, fmt.Sprintf("pool_max_conns=%d", connections))
+		openURL(t, url)
+		pool := connect(t, url)
+		store, err := postgres.New(pool)
+		is.NoErr(err)
+		onEach(t, pool, func() { creates(t, store) })
+		return store, pool
+	}
+
+	for _, vanish := range []string{"deallocate all", "discard all", "deallocate checkout_begin", "deallocate checkout_commit"} {
+		t.Run("are prepared again after "+vanish+", and nobody notices", func(t *testing.T) {
+			is := is.New(t)
+			store, pool := setUp(t)
+			onEach(t, pool, func() { exec(t, pool, vanish) })
+			for range connections {
+				creates(t, store)
+			}
+			is.Equal(value[int](t, pool, "select count(*) from checkout_sessions"), 2*connections)
+		})
+	}
+	t.Run("are prepared again when the table is not what it was", func(t *testing.T) {
+		store, pool := setUp(t)
+		exec(t, pool, "alter table checkout_sessions alter column id type varchar") // which INSERT returns
+		onEach(t, pool, func() { creates(t, store) })
+	})
+	t.Run("are no more after many creates of any number of rows", func(t *testing.T) {
+		is := is.New(t)
+		store, pool := setUp(t)
+		for n := range 20 {
+			for _, a := range createAtOnce(t.Context(), newSessions(1+n), store) {
+				is.NoErr(a.err)
+			}
+		}
+		onEach(t, pool, func() { // BEGIN, SET LOCAL, COMMIT, and INSERT of one row and of many
+			is.True(value[int](t, pool, "select count(*) from pg_prepared_statements where statement not like 'select%'") <= 5)
+		})
+	})
+	t.Run("of a host's own stay, and do without the store's", func(t *testing.T) {
+		is := is.New(t)
+		store, pool := setUp(t)
+		onEach(t, pool, func() {
+			conn, err := pool.Acquire(t.Context())
+			is.NoErr(err)
+			_, err = conn.Conn().Prepare(t.Context(), "hosts", "select 1")
+			is.NoErr(err)
+			conn.Release()
+			exec(t, pool, "deallocate checkout_begin")
+			exec(t, pool, "deallocate checkout_commit")
+			is.NoErr(pgx.BeginTxFunc(t.Context(), pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(pgx.Tx) error { return nil })) // by the same texts
+			creates(t, store)
+			is.Equal(value[int](t, pool, "hosts"), 1)
+		})
+	})
+	for name, change := range map[string]func(*pgx.ConnConfig){
+		"has a tracer, which would not see them": func(c *pgx.ConnConfig) { c.Tracer = new(panicTracer) },
+		"executes at once":                       func(c *pgx.ConnConfig) { c.DefaultQueryExecMode = pgx.QueryExecModeExec },
+		"describes, then executes":               func(c *pgx.ConnConfig) { c.DefaultQueryExecMode = pgx.QueryExecModeDescribeExec },
+		"caches descriptions":                    func(c *pgx.ConnConfig) { c.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe },
+		"sends plain text":                       func(c *pgx.ConnConfig) { c.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol },
+	} {
+		t.Run("are not used on a pool that "+name, func(t *testing.T) {
+			is := is.New(t)
+			url := pgtest.URL(t, "pool_max_conns=1")
+			openURL(t, url)
+			config, err := pgxpool.ParseConfig(url)
+			is.NoErr(err)
+			config.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error { change(c); return nil }
+			pool, err := pgxpool.NewWithConfig(t.Context(), config)
+			is.NoErr(err)
+			t.Cleanup(pool.Close)
+			store, err := postgres.New(pool)
+			is.NoErr(err)
+			creates(t, store)
+			is.Equal(value[int](t, pool, "select count(*) from pg_prepared_statements where statement like 'INSERT%' and name not like 'stmtcache%'"), 0)
+		})
+	}
+}
+
+func creates(t *testing.T, store *postgres.Store) {
+	t.Helper()
+	is := is.New(t)
+	_, created, err := store.Create(t.Context(), newSession())
+	is.NoErr(err)
+	is.True(created)
+}
+
+// onEach calls f for each of a pool's connections, while it is the only one that is to be had.
+func onEach(t *testing.T, pool *pgxpool.Pool, f func()) {
+	t.Helper()
+	is := is.New(t)
+	conns := make([]*pgxpool.Conn, pool.Config().MaxConns)
+	acquire := func(i int) {
+		var err error
+		conns[i], err = pool.Acquire(t.Context())
+		is.NoErr(err)
+	}
+	for i := range conns {
+		acquire(i)
+		defer func() { conns[i].Release() }()
+	}
+	for i := range conns {
+		conns[i].Release()
+		f()
+		acquire(i)
+	}
+}
