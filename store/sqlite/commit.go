@@ -45,19 +45,26 @@ func (s *Store) do(ctx context.Context, op operation) error {
 	return err
 }
 
+// batch is what one transaction writes.
+type batch struct {
+	next    []operation
+	more    func() []operation            // those that have come meanwhile
+	results []groupcommit.Result[nothing] // of all operations so far; those of next are the last
+}
+
 // commit writes one batch in one transaction. No context reaches it: who is in the batch waits for the outcome.
-func (s *Store) commit(batch []operation) []groupcommit.Result[nothing] {
-	results := make([]groupcommit.Result[nothing], len(batch))
-	if err := s.transact(batch, results); err != nil {
-		for i := range results {
-			results[i].Err = err
+func (s *Store) commit(first []operation, more func() []operation) []groupcommit.Result[nothing] {
+	b := &batch{next: first, more: more, results: make([]groupcommit.Result[nothing], len(first))}
+	if err := s.transact(b); err != nil {
+		for i := range b.results {
+			b.results[i].Err = err
 		}
 	}
-	return results
+	return b.results
 }
 
 // transact fills in the results of a batch. Its error is that of the whole batch.
-func (s *Store) transact(batch []operation, results []groupcommit.Result[nothing]) error {
+func (s *Store) transact(b *batch) (err error) {
 	if err := s.usable(); err != nil {
 		return err
 	}
@@ -74,9 +81,15 @@ func (s *Store) transact(batch []operation, results []groupcommit.Result[nothing
 			return
 		}
 		s.rollback(tx) // does nothing after a Commit
+		if err != nil && s.straight != nil {
+			// The pool may be about to close the connection, which would keep its lock for as long as it has statements.
+			if err := s.straight.close(conn); err != nil {
+				s.fail(err)
+			}
+		}
 		conn.Close()
 	}()
-	err = s.run(tx, batch, results)
+	err = s.run(conn, tx, b)
 	if err == nil && s.log != nil {
 		// What was committed is durable, whatever becomes of the log.
 		if err := s.log.committed(context.Background(), conn); err != nil {
@@ -87,16 +100,24 @@ func (s *Store) transact(batch []operation, results []groupcommit.Result[nothing
 	return err
 }
 
-// run runs the operations of a batch and commits.
-func (s *Store) run(tx *sql.Tx, batch []operation, results []groupcommit.Result[nothing]) error {
+// run runs the operations of a batch, those included that come while it does, and commits.
+func (s *Store) run(conn *sql.Conn, tx *sql.Tx, b *batch) error {
 	ctx := context.Background()
 	q, o := s.write.within(tx), &owners{locked: s.log != nil}
-	for i, op := range batch {
-		err := op(ctx, q, o)
-		if err != nil && !ownFault(err) {
-			return failed(ctx, "write", err)
+	if s.straight != nil {
+		q = batchQuerier{q, conn, s.straight}
+	}
+	for len(b.next) > 0 {
+		results := b.results[len(b.results)-len(b.next):]
+		for i, op := range b.next {
+			err := op(ctx, q, o)
+			if err != nil && !ownFault(err) {
+				return failed(ctx, "write", err)
+			}
+			results[i].Err = failed(ctx, "write", err)
 		}
-		results[i].Err = failed(ctx, "write", err)
+		b.next = b.more()
+		b.results = append(b.results, make([]groupcommit.Result[nothing], len(b.next))...)
 	}
 	err := tx.Commit()
 	if err == nil {

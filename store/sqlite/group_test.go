@@ -99,6 +99,36 @@ func TestGroupCommit(t *testing.T) {
 			}
 		})
 	})
+	t.Run("writes who comes while it is being written in the same transaction", func(t *testing.T) {
+		path := newPath(t)
+		synctest.Test(t, func(t *testing.T) {
+			is := is.New(t)
+			db, faults := faultyPool(t, path)
+			d := &disk{t: t, store: migrated(t, db), flushes: make(chan func(driver.Tx) error)}
+			proceed := make(chan struct{})
+			faults.begun = func() { <-proceed }
+			faults.commit = func(tx driver.Tx) error {
+				d.commits++
+				return (<-d.flushes)(tx)
+			}
+			twin, second := fresh(t), fresh(t)
+			second.IdempotencyKey = twin.IdempotencyKey
+			leader := d.create(t.Context(), fresh(t))
+			first, again := d.create(t.Context(), twin), d.create(t.Context(), second)
+			close(proceed)
+			d.finish()
+			is.Equal(d.commits, 1)
+			for _, r := range []*result{leader, first} {
+				is.NoErr(r.err)
+				is.True(r.created)
+				kept(t, d.store, r.session)
+			}
+			is.NoErr(again.err)
+			is.True(!again.created)
+			is.Equal(again.session, twin)
+		})
+		sound(t, path)
+	})
 	t.Run("writes a lone call at once", func(t *testing.T) {
 		batches(t, func(t *testing.T, d *disk) {
 			is := is.New(t)

@@ -24,18 +24,24 @@ import (
 //     Linux reports the error once, and the log that still had the pages is overwritten. A store that has seen the
 //     error stops.
 const (
-	pagesPerAssist = 2000  // 8 MB
-	pagesOfLog     = 16384 // 64 MB; half a second of writing at full speed
+	pagesPerAssist = 2000 // 8 MB
 	longestPause   = 200 * time.Millisecond
+
+	// The log is given an eighth of the database's size, within these bounds. The longer it is, the more often one page
+	// in it stands for many changes of it: of a small database 64 MB change every page many times over, of one of 10
+	// million sessions 128 MB. The price is room, and time for the next to open it after a crash: 0.1 s.
+	leastLog = 16384 // 64 MB; a quarter of a second of writing at full speed
+	mostLog  = 32768
 )
 
 // writeAheadLog keeps the log from growing. All its fields but the atomic ones belong to the leader of the batch.
 type writeAheadLog struct {
-	writer, readers *sql.DB
+	readers *sql.DB
 
 	pages   int           // written since startOver succeeded; the log may have started over by itself meanwhile
 	assists int           // pages since the last assist
-	next    int           // how many pages the log has when it is next to start over
+	bound   int           // how many pages the log should have at most; 0 until the first commit
+	next    int           // and how many it has when it is next to start over, where it could not at bound
 	wait    time.Duration // how long startOver last waited in vain
 
 	due  atomic.Bool // an assist is
@@ -55,12 +61,23 @@ func (l *writeAheadLog) committed(ctx context.Context, conn *sql.Conn) error {
 		l.assists = 0
 		l.due.Store(true)
 	}
-	if l.pages < max(l.next, pagesOfLog) || !l.busy.CompareAndSwap(false, true) {
+	if l.bound == 0 {
+		l.measure(ctx, conn)
+	}
+	if l.pages < max(l.next, l.bound) || !l.busy.CompareAndSwap(false, true) {
 		return nil
 	}
 	defer l.busy.Store(false)
 	l.due.Store(false)
+	defer l.measure(ctx, conn)
 	return l.startOver(ctx, conn)
+}
+
+// measure sets the log's bound by the size that the database has come to.
+func (l *writeAheadLog) measure(ctx context.Context, conn *sql.Conn) {
+	var pages int
+	_ = conn.QueryRowContext(ctx, "PRAGMA page_count").Scan(&pages) // if it cannot be had, the least bound will do
+	l.bound = min(max(pages/8, leastLog), mostLog)
 }
 
 // startOver moves what the assists have left and makes the next commit write from the log's beginning. For this it waits
@@ -77,7 +94,7 @@ func (l *writeAheadLog) startOver(ctx context.Context, conn *sql.Conn) error {
 	if left == 0 {
 		l.wait = 0
 	}
-	l.pages, l.next = left, left+pagesOfLog/4
+	l.pages, l.next = left, left+leastLog/4
 	return err
 }
 
@@ -116,17 +133,10 @@ func checkpoint(ctx context.Context, conn *sql.Conn, mode string) (left int, err
 	return 0, nil
 }
 
-// keep makes the last connection to close leave the log as it is. Its pages, all of them flushed, are then moved into the
+// keepLog makes the last connection to close leave the log as it is. Its pages, all of them flushed, are then moved into the
 // database file anew when it is next opened, whether or not an earlier move came to rest on the disk.
-func (l *writeAheadLog) keep() error {
-	ctx, cancel := context.WithTimeout(context.Background(), shortWait) // after a panic it is not there
-	defer cancel()
-	conn, err := l.writer.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	_, err = conn.ExecContext(ctx, "PRAGMA journal_size_limit = -1") // or the log is cut to nothing
+func keepLog(ctx context.Context, conn *sql.Conn) error {
+	_, err := conn.ExecContext(ctx, "PRAGMA journal_size_limit = -1") // or the log is cut to nothing
 	return errors.Join(err, conn.Raw(func(driverConn any) error {
 		_, err := driverConn.(sqlite.FileControl).FileControlPersistWAL("main", 1)
 		return err

@@ -47,7 +47,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 		"_pragma": {
 			fmt.Sprintf("cache_size(-%d)", cacheKiB),
 			"wal_autocheckpoint(0)", // see writeAheadLog
-			fmt.Sprintf("journal_size_limit(%d)", pagesOfLog*4096),
+			fmt.Sprintf("journal_size_limit(%d)", mostLog*4096),
 		},
 	})
 	if err != nil {
@@ -99,7 +99,7 @@ func open(ctx context.Context, writer, readers *sql.DB) (*Store, error) {
 			return nil, err
 		}
 	}
-	return newStore(write, read, &writeAheadLog{writer: writer, readers: readers}), nil
+	return newStore(write, read, &writeAheadLog{readers: readers}), nil
 }
 
 // openPool opens no connection yet. What a connection must know stands in the DSN, for it reaches all of them.

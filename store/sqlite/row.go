@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"time"
@@ -22,11 +23,11 @@ const (
 	insertSession = `INSERT INTO checkout_sessions (owner, ` + columns + `)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 
-	// insertPlain is insertSession for what most sessions are at first, without the columns that are NULL in them. To
-	// bind those takes 0.8 µs, of 13 for a row in all.
+	// insertPlain is insertSession for what nearly all sessions are at first, of whose columns half are the same or NULL. To
+	// bind those takes 1.5 µs, of 13 for a row in all.
 	insertPlain = `INSERT INTO checkout_sessions (owner, id, idempotency_key, fingerprint, status, version, created_at,
 		expires_at, amount, transaction_fee, currency, user_phone, description, late)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+		VALUES (?, ?, ?, ?, 0, 1, ?, ?, ?, ?, 'XOF', ?, ?, 0) ON CONFLICT DO NOTHING`
 
 	// updateSession sets what a session can change, in the order of mutable.
 	updateSession = `UPDATE checkout_sessions SET status = ?, version = ?, expires_at = ?, completed_at = ?, amount = ?,
@@ -68,22 +69,40 @@ func setTimes(s *checkout.Session, created, expires int64, completed sql.Null[in
 	}
 }
 
-// insertion is the statement that inserts r, and its values save that of the owner, which is the first.
-func (r *row) insertion() (query string, values []any) {
+func (r *row) insertion() insertion {
 	s := &r.session
-	var fingerprint any
+	var fingerprint driver.Value
 	if s.Fingerprint != (idempotency.Fingerprint{}) {
 		fingerprint = s.Fingerprint[:]
 	}
 	id, key := encodeID(s.ID), encodeKey(s.IdempotencyKey)
-	if !r.completed.Valid && s.PaymentMethod == checkout.MobileMoney &&
-		s.PaymentID == "" && s.CustomerID == "" && s.SuccessURL == "" && s.CancelURL == "" && s.FailureReason == "" {
-		return insertPlain, []any{nil, id, key, fingerprint, r.status, s.Version, r.created, r.expires, s.Amount,
-			s.TransactionFee, s.Currency, text(s.UserPhone), text(s.Description), s.Late}
+	if r.plain() {
+		return insertion{insertPlain, ordinals(nil, id, key, fingerprint, r.created, r.expires, s.Amount, s.TransactionFee,
+			text(s.UserPhone), text(s.Description))}
 	}
-	return insertSession, []any{nil, id, key, fingerprint, r.status, s.Version, r.created, r.expires, r.completed, s.Amount,
-		s.TransactionFee, s.Currency, method(s.PaymentMethod), text(s.UserPhone), text(s.PaymentID), text(s.CustomerID),
-		text(s.Description), text(s.SuccessURL), text(s.CancelURL), text(s.FailureReason), s.Late}
+	var completed driver.Value
+	if r.completed.Valid {
+		completed = r.completed.V
+	}
+	return insertion{insertSession, ordinals(nil, id, key, fingerprint, r.status, s.Version, r.created, r.expires, completed,
+		s.Amount, s.TransactionFee, s.Currency, method(s.PaymentMethod), text(s.UserPhone), text(s.PaymentID),
+		text(s.CustomerID), text(s.Description), text(s.SuccessURL), text(s.CancelURL), text(s.FailureReason), s.Late)}
+}
+
+// plain reports whether insertPlain says all of r.
+func (r *row) plain() bool {
+	s := &r.session
+	return s.Status == checkout.StatusCreated && s.Version == 1 && !s.Late && s.Currency == "XOF" &&
+		s.PaymentMethod == checkout.MobileMoney && !r.completed.Valid && s.PaymentID == "" && s.CustomerID == "" &&
+		s.SuccessURL == "" && s.CancelURL == "" && s.FailureReason == ""
+}
+
+func ordinals(values ...driver.Value) []driver.NamedValue {
+	all := make([]driver.NamedValue, len(values))
+	for i, value := range values {
+		all[i] = driver.NamedValue{Ordinal: i + 1, Value: value}
+	}
+	return all
 }
 
 // changes are the values of updateSession.

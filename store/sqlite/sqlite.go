@@ -20,6 +20,7 @@ type Store struct {
 	write, read *pool
 	group       *groupcommit.Group[operation, nothing]
 	log         *writeAheadLog // nil where the host's pool looks after it
+	straight    *straight      // nil where the pool is the host's
 
 	gate   sync.RWMutex // a call holds it for reading, Close for writing
 	closed bool
@@ -60,7 +61,10 @@ func New(db *sql.DB) (*Store, error) {
 
 func newStore(write, read *pool, log *writeAheadLog) *Store {
 	s := &Store{write: write, read: read, log: log}
-	s.group = groupcommit.New(groupcommit.Limits{Batch: maxBatch, InFlight: 1}, s.commit)
+	if log != nil {
+		s.straight = new(straight)
+	}
+	s.group = groupcommit.NewGrowing(groupcommit.Limits{Batch: maxBatch, InFlight: 1}, s.commit)
 	return s
 }
 
@@ -93,10 +97,10 @@ func (s *Store) Create(ctx context.Context, session checkout.Session) (checkout.
 	if err != nil {
 		return checkout.Session{}, false, err
 	}
-	query, values := r.insertion() // made here, rather than by the one goroutine that writes the batch
+	ins := r.insertion() // made here, rather than by the one goroutine that writes the batch
 	var created bool
 	err = s.do(ctx, func(ctx context.Context, q querier, o *owners) (err error) {
-		created, err = create(ctx, q, o, r, query, values)
+		created, err = create(ctx, q, o, r, ins)
 		return err
 	})
 	if err != nil {
@@ -176,11 +180,24 @@ func (s *Store) Close() error {
 	if s.log == nil {
 		return err
 	}
-	if s.broken.Load() != nil {
-		err = errors.Join(err, s.log.keep())
-	}
+	err = errors.Join(err, s.leaveWriter())
 	// The writer goes last: whoever closes last moves the log into the file, and must know if it is to be kept.
 	return errors.Join(err, s.read.db.Close(), s.write.close(), s.write.db.Close())
+}
+
+// leaveWriter prepares the writer's connection for its end.
+func (s *Store) leaveWriter() error {
+	ctx, cancel := context.WithTimeout(context.Background(), shortWait) // after a panic it is not there
+	defer cancel()
+	conn, err := s.write.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if s.broken.Load() != nil {
+		err = keepLog(ctx, conn)
+	}
+	return errors.Join(err, s.straight.close(conn))
 }
 
 // enter begins a call, whose end is gate.RUnlock.

@@ -79,18 +79,14 @@ func (o *owners) find(ctx context.Context, q querier, account checkout.Account) 
 
 // create is [checkout.Store]'s, within a transaction, of a row by its insertion. Where it has not created the session, r
 // has become the one that the key names.
-func create(ctx context.Context, q querier, o *owners, r *row, query string, values []any) (created bool, err error) {
+func create(ctx context.Context, q querier, o *owners, r *row, ins insertion) (created bool, err error) {
 	account := r.session.Account
 	owner, err := o.of(ctx, q, account)
 	if err != nil {
 		return false, err
 	}
-	values[0] = owner
-	result, err := q.ExecContext(ctx, query, values...)
-	if err != nil {
-		return false, err
-	}
-	if n, err := result.RowsAffected(); err != nil || n == 1 {
+	ins.values[0].Value = owner
+	if n, err := insert(ctx, q, ins); err != nil || n == 1 {
 		return err == nil, err
 	}
 	r.session, err = getByKey(ctx, q, account, r.session.IdempotencyKey)

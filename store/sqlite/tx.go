@@ -51,10 +51,10 @@ func (t *transaction) Create(ctx context.Context, session checkout.Session) (che
 	if err != nil {
 		return checkout.Session{}, false, err
 	}
-	query, values := r.insertion()
+	ins := r.insertion()
 	var created bool
 	err = t.do(ctx, "create a session", func() (err error) {
-		created, err = create(ctx, t.tx, new(owners), r, query, values)
+		created, err = create(ctx, t.tx, new(owners), r, ins)
 		return err
 	})
 	if err != nil {

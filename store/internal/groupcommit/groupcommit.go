@@ -41,7 +41,7 @@ func (e *PanicError) Error() string {
 
 // Group gathers the items of concurrent calls into batches. It is made by [New].
 type Group[T, R any] struct {
-	commit   func(batch []T) []Result[R]
+	commit   func(batch []T, more func() []T) []Result[R]
 	batch    int // Limits.Batch
 	inFlight int // Limits.InFlight
 
@@ -71,6 +71,13 @@ type call[T, R any] struct {
 // give an item a context's error, which the caller would take for that of its own context, and must not call [Group.Do]
 // of its own Group, which would wait for itself.
 func New[T, R any](limits Limits, commit func(batch []T) []Result[R]) *Group[T, R] {
+	return NewGrowing(limits, func(batch []T, _ func() []T) []Result[R] { return commit(batch) })
+}
+
+// NewGrowing is [New] for a commit that takes time before it flushes, during which others come: more takes those into the
+// batch too, as long as it has room, and returns their items, none when nobody waits. There is then one [Result] for
+// each item that batch had and more returned. Once commit has returned, more returns none.
+func NewGrowing[T, R any](limits Limits, commit func(batch []T, more func() []T) []Result[R]) *Group[T, R] {
 	g := &Group[T, R]{commit: commit, batch: limits.Batch, inFlight: limits.InFlight}
 	if g.batch < 1 {
 		g.batch = 512
@@ -131,8 +138,8 @@ func (g *Group[T, R]) leave(c *call[T, R]) bool {
 
 // lead commits one batch, which c is the first of, and hands leadership on however that ends.
 func (g *Group[T, R]) lead(c *call[T, R]) {
-	calls := []*call[T, R]{c}
-	defer func() { g.handOver(calls) }()
+	b := &batch[T, R]{group: g, calls: []*call[T, R]{c}}
+	defer func() { g.handOver(b.calls) }()
 	if c.yields {
 		// The members of the batch before have just been woken and are about to come back. Without this they find a
 		// small batch gone, and small and large ones take turns from then on: on 2 cores, with 16 callers and a flush
@@ -144,8 +151,7 @@ func (g *Group[T, R]) lead(c *call[T, R]) {
 		c.result.Err = err
 		return
 	}
-	calls = g.take(calls)
-	g.run(calls)
+	b.run(append([]T{c.item}, b.more()...))
 }
 
 // take appends to calls who waits, as long as the batch has room.
@@ -162,10 +168,34 @@ func (g *Group[T, R]) take(calls []*call[T, R]) []*call[T, R] {
 	return calls
 }
 
-// run commits the items of calls and gives each call its result.
-func (g *Group[T, R]) run(calls []*call[T, R]) {
+// batch is one that is being committed.
+type batch[T, R any] struct {
+	group *Group[T, R]
+	calls []*call[T, R]
+	ended bool // nobody joins any more
+}
+
+// more takes who waits into the batch and returns their items.
+func (b *batch[T, R]) more() (items []T) {
+	if b.ended {
+		return nil
+	}
+	known := len(b.calls)
+	b.calls = b.group.take(b.calls)
+	for _, c := range b.calls[known:] {
+		// Its goroutine may not have run since its ctx ended.
+		if c.result.Err = c.ctx.Err(); c.result.Err == nil {
+			items = append(items, c.item)
+		}
+	}
+	return items
+}
+
+// run commits the batch, which begins with items, and gives each call its result.
+func (b *batch[T, R]) run(items []T) {
 	returned := false
 	defer func() {
+		b.ended = true
 		if returned {
 			return
 		}
@@ -174,25 +204,23 @@ func (g *Group[T, R]) run(calls []*call[T, R]) {
 			value = errors.New("runtime.Goexit was called")
 		}
 		err := &PanicError{Value: value, Stack: debug.Stack()}
-		for _, c := range calls {
+		for _, c := range b.calls {
 			if c.result.Err == nil {
 				c.result.Err = err
 			}
 		}
 	}()
-	items := make([]T, 1, len(calls))
-	items[0] = calls[0].item
-	for _, c := range calls[1:] {
-		// Its goroutine may not have run since its ctx ended.
-		if c.result.Err = c.ctx.Err(); c.result.Err == nil {
-			items = append(items, c.item)
+	results := b.group.commit(items, b.more)
+	given := 0
+	for _, c := range b.calls {
+		if c.result.Err == nil {
+			given++
 		}
 	}
-	results := g.commit(items)
-	if len(results) != len(items) {
-		panic(fmt.Errorf("%d results for %d items", len(results), len(items)))
+	if len(results) != given {
+		panic(fmt.Errorf("%d results for %d items", len(results), given))
 	}
-	for _, c := range calls {
+	for _, c := range b.calls {
 		if c.result.Err == nil {
 			c.result, results = results[0], results[1:]
 		}

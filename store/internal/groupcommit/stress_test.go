@@ -35,10 +35,11 @@ type table struct {
 	rows      map[int]outcome
 	writing   int
 	overlaps  bool
+	joined    int
 	violation error // the first
 }
 
-func (tb *table) commit(batch []int) []groupcommit.Result[int] {
+func (tb *table) commit(batch []int, more func() []int) []groupcommit.Result[int] {
 	tb.mu.Lock()
 	defer tb.mu.Unlock()
 	tb.writing++
@@ -48,6 +49,17 @@ func (tb *table) commit(batch []int) []groupcommit.Result[int] {
 		tb.violation = fmt.Errorf("%d items in one of %d batches at once", len(batch), tb.writing)
 	}
 	fault, work := tb.random.IntN(20), tb.random.IntN(20)
+	for range tb.random.IntN(3) {
+		tb.mu.Unlock()
+		runtime.Gosched()
+		joined := more()
+		tb.mu.Lock()
+		tb.joined += len(joined)
+		batch = append(batch, joined...)
+	}
+	if len(batch) > tb.limits.Batch {
+		tb.violation = fmt.Errorf("a batch of %d items", len(batch))
+	}
 	results := make([]groupcommit.Result[int], len(batch))
 	for i, item := range batch {
 		if was, twice := tb.rows[item]; twice {
@@ -102,7 +114,7 @@ func TestAnyMixOfCallers(t *testing.T) {
 			seed := rand.Uint64()
 			t.Logf("seed %d", seed)
 			tb := &table{limits: limits, random: rand.New(rand.NewPCG(seed, 0)), rows: make(map[int]outcome)}
-			g := groupcommit.New(limits, tb.commit)
+			g := groupcommit.NewGrowing(limits, tb.commit)
 			answers := make([]outcome, callers*calls)
 			var wg sync.WaitGroup
 			for caller := range callers {
@@ -130,6 +142,7 @@ func TestAnyMixOfCallers(t *testing.T) {
 			wg.Wait()
 			is.NoErr(tb.violation)
 			is.Equal(tb.overlaps, limits.InFlight > 1)
+			is.True(tb.joined > 0 || limits.Batch < callers) // small batches are full before any joins
 			count := make(map[outcome]int)
 			for item, got := range answers {
 				count[got]++
