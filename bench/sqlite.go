@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -80,7 +81,7 @@ func sqliteRound(ctx context.Context, dir string, callers int, d time.Duration) 
 	if err != nil {
 		return sample{}, err
 	}
-	t, err := drive(ctx, callers, d, same(func(ctx context.Context) error {
+	t, err := drive(ctx, callers, d, d, same(func(ctx context.Context) error {
 		_, _, err := checkouts.Create(ctx, params())
 		return err
 	}))
@@ -117,13 +118,14 @@ func loopRound(ctx context.Context, dir string, rows int, d time.Duration) (samp
 func perCallContender(opts options, name string, connections int) contender {
 	const callers = 256
 	return contender{name, callers, opts.withFolder(func(ctx context.Context, dir string, d time.Duration) (sample, error) {
-		l, err := openLoop(ctx, dir, nil)
+		// SQLite lets some of many that wait for its lock wait for very long.
+		l, err := openLoop(ctx, dir, url.Values{"_busy_timeout": {"600000"}})
 		if err != nil {
 			return sample{}, err
 		}
 		defer l.close()
 		l.db.SetMaxOpenConns(connections)
-		t, err := drive(ctx, callers, d, func() (call, error) {
+		t, err := drive(ctx, callers, d, d, func() (call, error) {
 			own := l.clone()
 			return func(ctx context.Context) error { return own.write(ctx, 1) }, nil
 		})
@@ -142,7 +144,7 @@ func handwrittenRound(ctx context.Context, dir string, callers int, d time.Durat
 	}
 	defer database.Close()
 	request := handwritten.Request{Amount: amount, Currency: currency, UserPhone: phone, Description: description}
-	t, err := drive(ctx, callers, d, same(func(ctx context.Context) error {
+	t, err := drive(ctx, callers, d, d, same(func(ctx context.Context) error {
 		_, _, err := database.Create(ctx, accountID, newKey(), request)
 		return err
 	}))
@@ -170,7 +172,7 @@ func fiberRound(ctx context.Context, dir string, callers int, d time.Duration) (
 	}
 	defer app.Close()
 	serve := app.Handler()
-	t, err := drive(ctx, callers, d, func() (call, error) {
+	t, err := drive(ctx, callers, d, d, func() (call, error) {
 		var c fasthttp.RequestCtx
 		return func(context.Context) error {
 			c.Request.Reset()
