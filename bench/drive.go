@@ -29,9 +29,10 @@ func (t tally) sample() sample {
 	}}
 }
 
-// drive has callers make calls, each one after the other, for d after a warm-up, or until one has ended where that takes
-// longer. The first error ends it. A caller gets its own call from newCall, so that callers need share nothing.
-func drive(ctx context.Context, callers int, warmUp, d time.Duration, newCall func() (call, error)) (tally, error) {
+// drive has callers make calls, each one after the other, for d after a warm-up of a fifth of d, or until one has ended
+// where that takes longer. The first error ends it. A caller gets its own call from newCall, so that callers need share
+// nothing.
+func drive(ctx context.Context, callers int, d time.Duration, newCall func() (call, error)) (tally, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	calls := make([]call, callers)
@@ -48,7 +49,7 @@ func drive(ctx context.Context, callers int, warmUp, d time.Duration, newCall fu
 		all   int64
 		some  atomic.Bool // call was counted
 		cpu   = cpuTime()
-		begin = time.Now().Add(warmUp)
+		begin = time.Now().Add(d / 5)
 		end   = begin.Add(d)
 	)
 	for _, f := range calls {

@@ -43,7 +43,7 @@ func load(ctx context.Context, p parent) error {
 	if task.Client == goClient {
 		newCall = newGoClient(task)
 	}
-	t, err := drive(ctx, task.Connections, task.Duration, task.Duration, newCall)
+	t, err := drive(ctx, task.Connections, task.Duration, newCall)
 	if err != nil {
 		return err
 	}

@@ -5,8 +5,10 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/url"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -51,7 +53,7 @@ func openLoop(ctx context.Context, dir string, settings url.Values) (*loop, erro
 		"_synchronous":  {"FULL"},
 		"_busy_timeout": {"5000"},
 		"_txlock":       {"immediate"},
-		"_pragma":       {"cache_size(-65536)"},
+		"_pragma":       {cacheFor(path)},
 	}
 	for name, values := range settings {
 		dsn[name] = values
@@ -66,6 +68,15 @@ func openLoop(ctx context.Context, dir string, settings url.Values) (*loop, erro
 		return nil, errors.Join(err, db.Close())
 	}
 	return l, nil
+}
+
+// cacheFor is the store's setting of the page cache: a quarter of the database, 16 MB at least and 64 MB at most.
+func cacheFor(path string) string {
+	var kib int64
+	if file, err := os.Stat(path); err == nil {
+		kib = file.Size() / 4 >> 10
+	}
+	return fmt.Sprintf("cache_size(-%d)", min(max(kib, 16<<10), 64<<10))
 }
 
 func (l *loop) prepare(ctx context.Context) (err error) {
@@ -120,7 +131,7 @@ func (l *loop) writeRow(ctx context.Context, insert *sql.Stmt, now time.Time) er
 
 // run writes transactions of some rows for d.
 func (l *loop) run(ctx context.Context, d time.Duration, rows int) (sample, error) {
-	t, err := drive(ctx, 1, d, d, same(func(ctx context.Context) error { return l.write(ctx, rows) }))
+	t, err := drive(ctx, 1, d, same(func(ctx context.Context) error { return l.write(ctx, rows) }))
 	if err != nil {
 		return sample{}, err
 	}

@@ -81,7 +81,7 @@ func sqliteRound(ctx context.Context, dir string, callers int, d time.Duration) 
 	if err != nil {
 		return sample{}, err
 	}
-	t, err := drive(ctx, callers, d, d, same(func(ctx context.Context) error {
+	t, err := drive(ctx, callers, d, same(func(ctx context.Context) error {
 		_, _, err := checkouts.Create(ctx, params())
 		return err
 	}))
@@ -125,7 +125,7 @@ func perCallContender(opts options, name string, connections int) contender {
 		}
 		defer l.close()
 		l.db.SetMaxOpenConns(connections)
-		t, err := drive(ctx, callers, d, d, func() (call, error) {
+		t, err := drive(ctx, callers, d, func() (call, error) {
 			own := l.clone()
 			return func(ctx context.Context) error { return own.write(ctx, 1) }, nil
 		})
@@ -144,7 +144,7 @@ func handwrittenRound(ctx context.Context, dir string, callers int, d time.Durat
 	}
 	defer database.Close()
 	request := handwritten.Request{Amount: amount, Currency: currency, UserPhone: phone, Description: description}
-	t, err := drive(ctx, callers, d, d, same(func(ctx context.Context) error {
+	t, err := drive(ctx, callers, d, same(func(ctx context.Context) error {
 		_, _, err := database.Create(ctx, accountID, newKey(), request)
 		return err
 	}))
@@ -172,7 +172,7 @@ func fiberRound(ctx context.Context, dir string, callers int, d time.Duration) (
 	}
 	defer app.Close()
 	serve := app.Handler()
-	t, err := drive(ctx, callers, d, d, func() (call, error) {
+	t, err := drive(ctx, callers, d, func() (call, error) {
 		var c fasthttp.RequestCtx
 		return func(context.Context) error {
 			c.Request.Reset()

@@ -26,9 +26,10 @@
 //
 // # The file
 //
-// Beside checkouts.db there are checkouts.db-wal, which grows to 64 MB under load, and further while somebody reads one
-// snapshot for long, as VACUUM INTO does, and checkouts.db-shm while the store is open, and after a crash. They belong
-// together: never copy, move or delete one without the others. To copy a database that is in use, run VACUUM INTO through
-// SQLite. A program that has the store open must not open the file by other means, not even to read it: closing it would
-// drop SQLite's locks (https://www.sqlite.org/howtocorrupt.html, section 2.2). A network file system will not do.
+// Beside checkouts.db there are checkouts.db-wal, which grows to some 64 MB under load and beside a large database to 128,
+// and further while somebody reads one snapshot for long, as VACUUM INTO does, and checkouts.db-shm while the store is
+// open, and after a crash. They belong together: never copy, move or delete one without the others. To copy a database
+// that is in use, run VACUUM INTO through SQLite. A program that has the store open must not open the file by other
+// means, not even to read it: closing it would drop SQLite's locks (https://www.sqlite.org/howtocorrupt.html, section
+// 2.2). A network file system will not do.
 package sqlite

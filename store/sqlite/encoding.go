@@ -19,7 +19,7 @@ import (
 func encodeID(id string) any {
 	rest, ok := strings.CutPrefix(id, "cs_")
 	scope, digits, _ := strings.Cut(rest, "_")
-	if !ok || len(digits) != 2*uuidSize || strings.ToLower(digits) != digits {
+	if !ok || len(digits) != 2*uuidSize || hasUpper(digits) {
 		return id
 	}
 	b := make([]byte, uuidSize, uuidSize+len(scope))
@@ -53,12 +53,16 @@ func encodeKey(key idempotency.Key) any {
 	if key == "" {
 		return nil
 	}
-	if len(key) == 36 && strings.ToLower(string(key)) == string(key) {
+	if len(key) == 36 && !hasUpper(string(key)) {
 		if id, err := uuid.Parse(string(key)); err == nil { // of this length it reads the canonical form only
 			return id[:]
 		}
 	}
 	return string(key)
+}
+
+func hasUpper(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return 'A' <= r && r <= 'Z' }) >= 0
 }
 
 func decodeKey(kept any) (idempotency.Key, error) {

@@ -24,8 +24,13 @@ import (
 //     Linux reports the error once, and the log that still had the pages is overwritten. A store that has seen the
 //     error stops.
 const (
-	pagesPerAssist = 2000 // 8 MB
-	longestPause   = 200 * time.Millisecond
+	// An assist is due after so many pages, twice as many when one was quick, half as many when one took long: pages of a
+	// small database are changed over and over, and moved once by each assist.
+	leastAssist  = 2000 // 8 MB
+	mostAssist   = 6000
+	quickAssist  = 10 * time.Millisecond
+	longAssist   = 40 * time.Millisecond
+	longestPause = 200 * time.Millisecond
 
 	// The log is given an eighth of the database's size, within these bounds. The longer it is, the more often one page
 	// in it stands for many changes of it: of a small database 64 MB change every page many times over, of one of 10
@@ -44,8 +49,9 @@ type writeAheadLog struct {
 	next    int           // and how many it has when it is next to start over, where it could not at bound
 	wait    time.Duration // how long startOver last waited in vain
 
-	due  atomic.Bool // an assist is
-	busy atomic.Bool // a checkpoint runs
+	every atomic.Int64 // pages from one assist to the next
+	due   atomic.Bool  // an assist is
+	busy  atomic.Bool  // a checkpoint runs
 }
 
 // committed counts what a commit on the writer's connection has written, and starts the log over when it is long.
@@ -57,14 +63,18 @@ func (l *writeAheadLog) committed(ctx context.Context, conn *sql.Conn) error {
 		l.assists += written
 		return err // there is none: the counter exists
 	})
-	if l.assists >= pagesPerAssist {
-		l.assists = 0
-		l.due.Store(true)
-	}
 	if l.bound == 0 {
 		l.measure(ctx, conn)
 	}
-	if l.pages < max(l.next, l.bound) || !l.busy.CompareAndSwap(false, true) {
+	bound := max(l.next, l.bound)
+	full := l.pages >= bound
+	// What an assist moves, nobody waits for: there is one before the log starts over too.
+	if l.assists >= max(int(l.every.Load()), leastAssist) || full && l.assists >= leastAssist/2 {
+		l.assists = 0
+		l.due.Store(true)
+	}
+	assisted := !l.due.Load() || l.pages >= bound+leastLog/4
+	if !full || !assisted || !l.busy.CompareAndSwap(false, true) {
 		return nil
 	}
 	defer l.busy.Store(false)
@@ -73,11 +83,13 @@ func (l *writeAheadLog) committed(ctx context.Context, conn *sql.Conn) error {
 	return l.startOver(ctx, conn)
 }
 
-// measure sets the log's bound by the size that the database has come to.
+// measure sets the log's bound and the writer's cache by the size that the database has come to. If it cannot be had,
+// the least will do.
 func (l *writeAheadLog) measure(ctx context.Context, conn *sql.Conn) {
 	var pages int
-	_ = conn.QueryRowContext(ctx, "PRAGMA page_count").Scan(&pages) // if it cannot be had, the least bound will do
+	_ = conn.QueryRowContext(ctx, "PRAGMA page_count").Scan(&pages)
 	l.bound = min(max(pages/8, leastLog), mostLog)
+	_, _ = conn.ExecContext(ctx, fmt.Sprintf("PRAGMA cache_size = %d", min(max(pages/4, leastCache), mostCache)))
 }
 
 // startOver moves what the assists have left and makes the next commit write from the log's beginning. For this it waits
@@ -115,7 +127,14 @@ func (l *writeAheadLog) assist(ctx context.Context) error {
 		return nil // no file descriptor is free, perhaps; the next assist will do
 	}
 	defer conn.Close()
+	begun, every := time.Now(), l.every.Load()
 	_, err = checkpoint(ctx, conn, "PASSIVE")
+	switch took := time.Since(begun); {
+	case took < quickAssist:
+		l.every.Store(min(max(2*every, leastAssist), mostAssist))
+	case took > longAssist:
+		l.every.Store(every / 2)
+	}
 	return err
 }
 
