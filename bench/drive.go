@@ -29,10 +29,13 @@ func (t tally) sample() sample {
 	}}
 }
 
-// drive has callers make calls, each one after the other, for d after a warm-up of a fifth of d, or until one has ended
-// where that takes longer. The first error ends it. A caller gets its own call from newCall, so that callers need share
+// usually is how long the warm-up of a measurement is.
+func usually(d time.Duration) time.Duration { return d / 5 }
+
+// drive has callers make calls, each one after the other, for d after a warm-up, or until one has ended where that takes
+// longer. The first error ends it. A caller gets its own call from newCall, so that callers need share
 // nothing.
-func drive(ctx context.Context, callers int, d time.Duration, newCall func() (call, error)) (tally, error) {
+func drive(ctx context.Context, callers int, warmUp, d time.Duration, newCall func() (call, error)) (tally, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	calls := make([]call, callers)
@@ -49,7 +52,7 @@ func drive(ctx context.Context, callers int, d time.Duration, newCall func() (ca
 		all   int64
 		some  atomic.Bool // call was counted
 		cpu   = cpuTime()
-		begin = time.Now().Add(d / 5)
+		begin = time.Now().Add(warmUp)
 		end   = begin.Add(d)
 	)
 	for _, f := range calls {

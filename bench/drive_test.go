@@ -14,7 +14,7 @@ func TestDrive(t *testing.T) {
 	t.Run("counts the calls of all callers, without those of the warm-up", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
-			tally, err := drive(t.Context(), 4, time.Second, same(func(context.Context) error {
+			tally, err := drive(t.Context(), 4, time.Second/5, time.Second, same(func(context.Context) error {
 				time.Sleep(10 * time.Millisecond)
 				return nil
 			}))
@@ -32,7 +32,7 @@ func TestDrive(t *testing.T) {
 			is := is.New(t)
 			broken := errors.New("broken")
 			n, begin := 0, time.Now()
-			_, err := drive(t.Context(), 2, time.Hour, func() (call, error) {
+			_, err := drive(t.Context(), 2, 0, time.Hour, func() (call, error) {
 				n++
 				if n == 1 {
 					return func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, nil
@@ -46,7 +46,7 @@ func TestDrive(t *testing.T) {
 	t.Run("waits for the first call, however long it takes", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
-			tally, err := drive(t.Context(), 2, 10*time.Second, same(func(context.Context) error {
+			tally, err := drive(t.Context(), 2, 2*time.Second, 10*time.Second, same(func(context.Context) error {
 				time.Sleep(102 * time.Second)
 				return nil
 			}))
@@ -58,7 +58,7 @@ func TestDrive(t *testing.T) {
 	t.Run("does not begin where a caller cannot", func(t *testing.T) {
 		is := is.New(t)
 		refused := errors.New("refused")
-		_, err := drive(t.Context(), 1, time.Hour, func() (call, error) { return nil, refused })
+		_, err := drive(t.Context(), 1, 0, time.Hour, func() (call, error) { return nil, refused })
 		is.True(errors.Is(err, refused))
 	})
 }

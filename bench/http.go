@@ -20,20 +20,20 @@ func httpContenders(opts options, client string) []contender {
 	var contenders []contender
 	for _, name := range names {
 		contenders = append(contenders, contender{name, connections, opts.withFolder(func(ctx context.Context, dir string, d time.Duration) (sample, error) {
-			return httpRound(ctx, serving{Name: name, Dir: dir, Profile: opts.profileOf(client+" "+name, connections)}, client, d)
+			return httpRound(ctx, serving{Name: name, Dir: dir, Profile: opts.profileOf(client+" "+name, connections)}, client, usually(d), d)
 		})})
 	}
 	return contenders
 }
 
-func httpRound(ctx context.Context, task serving, client string, d time.Duration) (sample, error) {
+func httpRound(ctx context.Context, task serving, client string, warmUp, d time.Duration) (sample, error) {
 	var at listening
 	server, err := spawn(ctx, "serve", task, &at)
 	if err != nil {
 		return sample{}, err
 	}
 	defer server.kill()
-	t, err := loadFrom(ctx, loading{Address: at.Address, Client: client, Connections: connections, Duration: d})
+	t, err := loadFrom(ctx, loading{Address: at.Address, Client: client, Connections: connections, WarmUp: warmUp, Duration: d})
 	if err != nil {
 		return sample{}, err
 	}

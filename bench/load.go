@@ -19,6 +19,7 @@ type loading struct {
 	Address     string        `json:"address"`
 	Client      string        `json:"client"` // bareClient or goClient
 	Connections int           `json:"connections"`
+	WarmUp      time.Duration `json:"warm_up_ns"`
 	Duration    time.Duration `json:"duration_ns"`
 }
 
@@ -43,7 +44,7 @@ func load(ctx context.Context, p parent) error {
 	if task.Client == goClient {
 		newCall = newGoClient(task)
 	}
-	t, err := drive(ctx, task.Connections, task.Duration, newCall)
+	t, err := drive(ctx, task.Connections, task.WarmUp, task.Duration, newCall)
 	if err != nil {
 		return err
 	}

@@ -130,8 +130,8 @@ func (l *loop) writeRow(ctx context.Context, insert *sql.Stmt, now time.Time) er
 }
 
 // run writes transactions of some rows for d.
-func (l *loop) run(ctx context.Context, d time.Duration, rows int) (sample, error) {
-	t, err := drive(ctx, 1, d, same(func(ctx context.Context) error { return l.write(ctx, rows) }))
+func (l *loop) run(ctx context.Context, warmUp, d time.Duration, rows int) (sample, error) {
+	t, err := drive(ctx, 1, warmUp, d, same(func(ctx context.Context) error { return l.write(ctx, rows) }))
 	if err != nil {
 		return sample{}, err
 	}

@@ -136,7 +136,7 @@ func workPostgres(ctx context.Context, p parent) error {
 	if err != nil {
 		return err
 	}
-	t, err := drive(ctx, task.Callers, task.Duration, same(create))
+	t, err := drive(ctx, task.Callers, usually(task.Duration), task.Duration, same(create))
 	if err = errors.Join(err, stopProfile()); err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func sqliteContenders(opts options) []contender {
 	var contenders []contender
 	for _, callers := range []int{1, 16, 64, 256} {
 		contenders = append(contenders, contender{storeName, callers, opts.withFolder(func(ctx context.Context, dir string, d time.Duration) (sample, error) {
-			return sqliteRound(ctx, dir, callers, d)
+			return sqliteRound(ctx, dir, callers, usually(d), d)
 		})})
 	}
 	contenders = append(contenders, loopContender(opts, loopOf1, 1), loopContender(opts, loopOf256, 256),
@@ -69,7 +69,7 @@ func (opts options) withFolder(round func(ctx context.Context, dir string, d tim
 }
 
 // sqliteRound has callers create sessions in a database, and says how many bytes a session took if it was a new one.
-func sqliteRound(ctx context.Context, dir string, callers int, d time.Duration) (sample, error) {
+func sqliteRound(ctx context.Context, dir string, callers int, warmUp, d time.Duration) (sample, error) {
 	path := filepath.Join(dir, databaseName)
 	_, missing := os.Stat(path)
 	store, err := sqlite.Open(ctx, path)
@@ -81,7 +81,7 @@ func sqliteRound(ctx context.Context, dir string, callers int, d time.Duration) 
 	if err != nil {
 		return sample{}, err
 	}
-	t, err := drive(ctx, callers, d, same(func(ctx context.Context) error {
+	t, err := drive(ctx, callers, warmUp, d, same(func(ctx context.Context) error {
 		_, _, err := checkouts.Create(ctx, params())
 		return err
 	}))
@@ -101,17 +101,17 @@ func sqliteRound(ctx context.Context, dir string, callers int, d time.Duration) 
 
 func loopContender(opts options, name string, rows int) contender {
 	return contender{name, 1, opts.withFolder(func(ctx context.Context, dir string, d time.Duration) (sample, error) {
-		return loopRound(ctx, dir, rows, d)
+		return loopRound(ctx, dir, rows, usually(d), d)
 	})}
 }
 
-func loopRound(ctx context.Context, dir string, rows int, d time.Duration) (sample, error) {
+func loopRound(ctx context.Context, dir string, rows int, warmUp, d time.Duration) (sample, error) {
 	l, err := openLoop(ctx, dir, nil)
 	if err != nil {
 		return sample{}, err
 	}
 	defer l.close()
-	return l.run(ctx, d, rows)
+	return l.run(ctx, warmUp, d, rows)
 }
 
 // perCallContender has 256 callers write their rows over so many connections, 0 for as many as it takes.
@@ -125,7 +125,7 @@ func perCallContender(opts options, name string, connections int) contender {
 		}
 		defer l.close()
 		l.db.SetMaxOpenConns(connections)
-		t, err := drive(ctx, callers, d, func() (call, error) {
+		t, err := drive(ctx, callers, usually(d), d, func() (call, error) {
 			own := l.clone()
 			return func(ctx context.Context) error { return own.write(ctx, 1) }, nil
 		})
@@ -144,7 +144,7 @@ func handwrittenRound(ctx context.Context, dir string, callers int, d time.Durat
 	}
 	defer database.Close()
 	request := handwritten.Request{Amount: amount, Currency: currency, UserPhone: phone, Description: description}
-	t, err := drive(ctx, callers, d, same(func(ctx context.Context) error {
+	t, err := drive(ctx, callers, usually(d), d, same(func(ctx context.Context) error {
 		_, _, err := database.Create(ctx, accountID, newKey(), request)
 		return err
 	}))
@@ -172,7 +172,7 @@ func fiberRound(ctx context.Context, dir string, callers int, d time.Duration) (
 	}
 	defer app.Close()
 	serve := app.Handler()
-	t, err := drive(ctx, callers, d, func() (call, error) {
+	t, err := drive(ctx, callers, usually(d), d, func() (call, error) {
 		var c fasthttp.RequestCtx
 		return func(context.Context) error {
 			c.Request.Reset()

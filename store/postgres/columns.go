@@ -135,9 +135,9 @@ func (c column) given() string {
 
 // statementFor is a statement that takes sessions, as one row or as many.
 func statementFor(doing, one, many string, sessions []*checkout.Session) statement {
-	st := statement{doing, many, make([]any, len(columns))}
+	st := statement{"checkout_" + doing + "_rows", doing, many, make([]any, len(columns))}
 	if len(sessions) == 1 {
-		st.sql = one
+		st.name, st.sql = "checkout_"+doing, one
 	}
 	for i, c := range columns {
 		if len(sessions) == 1 {

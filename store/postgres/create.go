@@ -137,7 +137,7 @@ func (t table) readBack(ctx context.Context, sessions []*checkout.Session, lost 
 		s := sessions[i]
 		accounts, tests, keys = append(accounts, s.Account.ID), append(tests, s.Account.Test), append(keys, string(s.IdempotencyKey))
 	}
-	found, err := rowsOf(ctx, t.read, statement{"read sessions by key", byKeys, []any{accounts, tests, keys}}, scan)
+	found, err := rowsOf(ctx, t.read, statement{"", "read sessions by key", byKeys, []any{accounts, tests, keys}}, scan)
 	if err != nil {
 		return err
 	}
@@ -156,7 +156,7 @@ func (t table) readBack(ctx context.Context, sessions []*checkout.Session, lost 
 	if len(unheld) == 0 {
 		return nil
 	}
-	used, err := rowsOf(ctx, t.read, statement{"look for used ids", taken, []any{ids}}, pgx.RowTo[string])
+	used, err := rowsOf(ctx, t.read, statement{"", "look for used ids", taken, []any{ids}}, pgx.RowTo[string])
 	if err != nil {
 		return err
 	}

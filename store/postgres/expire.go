@@ -30,7 +30,7 @@ func (t table) Expire(ctx context.Context, now time.Time, limit int) ([]checkout
 	if limit <= 0 {
 		return nil, nil
 	}
-	expired, err := rowsOf(ctx, t.write, statement{"expire", expire, []any{now, int64(limit)}}, scan)
+	expired, err := rowsOf(ctx, t.write, statement{"checkout_expire", "expire", expire, []any{now, int64(limit)}}, scan)
 	slices.SortFunc(expired, func(a, b checkout.Session) int {
 		return cmp.Or(a.ExpiresAt.Compare(b.ExpiresAt), cmp.Compare(a.ID, b.ID))
 	})

@@ -43,6 +43,22 @@ func TestPreparedStatements(t *testing.T) {
 		exec(t, pool, "alter table checkout_sessions alter column id type varchar") // which INSERT returns
 		onEach(t, pool, func() { creates(t, store) })
 	})
+	t.Run("are none of WithTx's, which gets over a loss on its own", func(t *testing.T) {
+		is := is.New(t)
+		store, pool := setUp(t)
+		within := func() error {
+			return pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+				_, _, err := store.WithTx(tx).Create(t.Context(), newSession())
+				return err
+			})
+		}
+		onEach(t, pool, func() {
+			is.NoErr(within())
+			exec(t, pool, "deallocate all")
+			_ = within() // pgx learns of the loss
+			is.NoErr(within())
+		})
+	})
 	t.Run("are no more after many creates of any number of rows", func(t *testing.T) {
 		is := is.New(t)
 		store, pool := setUp(t)

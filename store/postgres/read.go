@@ -31,7 +31,7 @@ func (t table) one(ctx context.Context, doing, sql, name string, account checkou
 	if !askable(name, account.ID) {
 		return checkout.Session{}, checkout.ErrNotFound
 	}
-	found, err := rowsOf(ctx, t.read, statement{doing, sql, []any{name, account.ID, account.Test}}, scan)
+	found, err := rowsOf(ctx, t.read, statement{"", doing, sql, []any{name, account.ID, account.Test}}, scan)
 	if err != nil {
 		return checkout.Session{}, err
 	}
@@ -104,7 +104,7 @@ LEFT JOIN (
 	ORDER BY s.created_at DESC, s.id DESC LIMIT ` + arg(int64(limit)) + ` OFFSET ` + arg(int64(max(q.Offset, 0))) + `
 ) AS s ON true
 ORDER BY s.created_at DESC, s.id DESC`
-	return statement{"list", sql, args}
+	return statement{"", "list", sql, args}
 }
 
 // askable reports whether PostgreSQL can be asked for such texts. For others there is nothing to be found.

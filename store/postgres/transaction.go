@@ -26,6 +26,7 @@ const (
 
 // statement is one statement and what it is for.
 type statement struct {
+	name       string // for write to prepare it under
 	doing, sql string
 	args       []any
 }
@@ -85,7 +86,7 @@ func (p pooled) write(ctx context.Context, st statement, collect func(pgx.Rows) 
 		}
 		defer conn.Release()
 		err = p.transact(ctx, conn.Conn(), st, collect)
-		if !stale(err) || conn.Conn().IsClosed() {
+		if !stale(err) || conn.Conn().IsClosed() || !goesWhole(conn.Conn()) {
 			return err
 		}
 		if err := p.forget(ctx, conn.Conn(), st); err != nil {
@@ -95,7 +96,7 @@ func (p pooled) write(ctx context.Context, st statement, collect func(pgx.Rows) 
 	})
 }
 
-// transact runs one statement as one transaction in one round trip. The isolation is the same whatever the database's
+// transact runs one statement as one transaction, in one round trip if all goes well. The isolation is the same whatever the database's
 // default: with READ COMMITTED a session that another instance has just written under the same key is passed over,
 // where REPEATABLE READ would fail.
 func (p pooled) transact(ctx context.Context, conn *pgx.Conn, st statement, collect func(pgx.Rows) error) error {

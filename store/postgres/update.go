@@ -81,7 +81,7 @@ func (t table) updateRows(ctx context.Context, sessions []*checkout.Session, row
 	if len(lost) == 0 {
 		return
 	}
-	there, err := rowsOf(ctx, t.read, statement{"look for sessions", present, []any{ids, accounts, tests}}, pgx.RowTo[string])
+	there, err := rowsOf(ctx, t.read, statement{"", "look for sessions", present, []any{ids, accounts, tests}}, pgx.RowTo[string])
 	for _, i := range lost {
 		switch {
 		case err != nil:

@@ -21,8 +21,9 @@ import (
 // It is written and read below pgx's Pipeline, which drops the warning that a wait for a standby was cancelled, and asks
 // the server to cancel when an answer takes too long: see transactInTwo.
 
-// toPrepare is a statement by the name that a connection knows it by. The names are the store's own: pgx looks SQL up
-// among prepared statements, and a host's "commit" must not depend on ours.
+// toPrepare is a statement by the name that a connection knows it by. The names are the store's own, and none is the SQL:
+// pgx looks SQL up among prepared statements, and neither a host's "commit" nor a store of WithTx, for which pgx mends
+// what is stale, must depend on ours.
 type toPrepare struct{ name, sql string }
 
 // steps are the statements of a transaction, of which the third is the one that it is about.
@@ -31,7 +32,7 @@ func (p pooled) steps(st statement) [4]toPrepare {
 	return [...]toPrepare{
 		{"checkout_begin", "begin isolation level read committed"},
 		{"checkout_lock_timeout_" + timeout, "set local lock_timeout = " + timeout},
-		{st.sql, st.sql}, // for which pgx makes a short one
+		{st.name, st.sql},
 		{"checkout_commit", "commit"},
 	}
 }
@@ -219,7 +220,7 @@ func stale(err error) bool {
 	return errors.As(err, &pg) && (pg.Code == "26000" || pg.Code == "0A000") && !errors.Is(err, checkout.ErrOutcomeUnknown)
 }
 
-// forget has the statements prepared again when they are next needed. Where pgx has prepared them it does so by itself.
+// forget has the statements prepared again when they are next needed.
 func (p pooled) forget(ctx context.Context, conn *pgx.Conn, st statement) error {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
 	defer cancel()

@@ -38,9 +38,7 @@ func (s *Store) do(ctx context.Context, op operation) error {
 		err = fmt.Errorf("sqlite: write: %w: %w", checkout.ErrOutcomeUnknown, err)
 	}
 	if s.log != nil {
-		if err := s.log.assist(ctx); err != nil {
-			s.fail(err)
-		}
+		s.log.assist(ctx, s.fail)
 	}
 	return err
 }
@@ -90,7 +88,7 @@ func (s *Store) transact(b *batch) (err error) {
 		conn.Close()
 	}()
 	err = s.run(conn, tx, b)
-	if err == nil && s.log != nil {
+	if err == nil && s.log != nil && s.broken.Load() == nil { // an assist may just have failed
 		// What was committed is durable, whatever becomes of the log.
 		if err := s.log.committed(context.Background(), conn); err != nil {
 			s.fail(err)

@@ -64,7 +64,7 @@ func (s *straight) insert(ctx context.Context, conn *sql.Conn, ins insertion) (r
 }
 
 func (s *straight) prepare(ctx context.Context, on any, query string) (driver.StmtExecContext, error) {
-	if s.on != on { // the connection before is closed, and its statements with it
+	if s.on != on { // a new connection; that before had none left, or the driver panicked
 		s.on, s.statements = on, make(map[string]driver.Stmt)
 	}
 	stmt := s.statements[query]
@@ -92,20 +92,25 @@ func (s *straight) close(conn *sql.Conn) error {
 	})
 }
 
-// unlocked has f use the driver's connection below conn. A panic of the driver's goes on, but only once database/sql is
-// out of it: it would close the connection, and wait for ever for the transaction that is under way there.
+// unlocked has f use the driver's connection below conn. What f fails with, a panic too, goes on, but only once database/sql
+// is out of it: of a panic and of [driver.ErrBadConn] it would close the connection, and wait for ever for the transaction
+// that is under way there.
 func unlocked(conn *sql.Conn, f func(on any) error) error {
-	var panicked error
+	var own, panicked error
 	err := conn.Raw(func(on any) error {
 		defer func() {
 			if value := recover(); value != nil {
 				panicked = fmt.Errorf("in the driver: %v\n\n%s", value, debug.Stack())
 			}
 		}()
-		return f(on)
+		own = f(on)
+		return nil
 	})
 	if panicked != nil {
 		panic(panicked)
+	}
+	if err == nil {
+		err = own
 	}
 	return err
 }

@@ -17,9 +17,9 @@ import (
 // pages, and keeps an error of its flush to itself. Here the store sees to it, for two reasons:
 //
 //   - With 10 million sessions every row changes a page of its own in the key index. To move 16,000 such pages took 220 ms
-//     in a measurement, for which every caller waited. Moved 2,000 at a time on another connection, by one caller on its
-//     way out while the others wrote on, no transaction of 256 rows took longer than 35 ms, and as many rows were
-//     written per second.
+//     in a measurement, for which every caller waited. Moved 2,000 at a time, as they then are, on another connection,
+//     by one caller on its way out while the others wrote on, no transaction of 256 rows took longer than 35 ms, and as
+//     many rows were written per second.
 //   - When a flush of the database file fails, SQLite tries again at the next checkpoint. The second flush succeeds, since
 //     Linux reports the error once, and the log that still had the pages is overwritten. A store that has seen the
 //     error stops.
@@ -39,16 +39,18 @@ const (
 	mostLog  = 32768
 )
 
-// writeAheadLog keeps the log from growing. All its fields but the atomic ones belong to the leader of the batch.
+// writeAheadLog keeps the log from growing.
 type writeAheadLog struct {
 	readers *sql.DB
 
+	// Those of the leader of the batch.
 	pages   int           // written since startOver succeeded; the log may have started over by itself meanwhile
 	assists int           // pages since the last assist
 	bound   int           // how many pages the log should have at most; 0 until the first commit
 	next    int           // and how many it has when it is next to start over, where it could not at bound
 	wait    time.Duration // how long startOver last waited in vain
 
+	// Those of everybody.
 	every atomic.Int64 // pages from one assist to the next
 	due   atomic.Bool  // an assist is
 	busy  atomic.Bool  // a checkpoint runs
@@ -73,7 +75,7 @@ func (l *writeAheadLog) committed(ctx context.Context, conn *sql.Conn) error {
 		l.assists = 0
 		l.due.Store(true)
 	}
-	assisted := !l.due.Load() || l.pages >= bound+leastLog/4
+	assisted := !l.due.Load() || l.wait > 0 || l.pages >= bound+leastLog/4
 	if !full || !assisted || !l.busy.CompareAndSwap(false, true) {
 		return nil
 	}
@@ -114,28 +116,30 @@ func busyTimeout(wait time.Duration) string {
 	return fmt.Sprintf("PRAGMA busy_timeout = %d", wait.Milliseconds())
 }
 
-// assist runs the checkpoint that is due, if one is, while others write.
-func (l *writeAheadLog) assist(ctx context.Context) error {
+// assist runs the checkpoint that is due, if one is, while others write. The log does not start over before fail knows
+// that it has failed.
+func (l *writeAheadLog) assist(ctx context.Context, fail func(error)) {
 	if !l.due.Load() || !l.busy.CompareAndSwap(false, true) {
-		return nil
+		return
 	}
 	defer l.busy.Store(false)
 	l.due.Store(false)
 	ctx = context.WithoutCancel(ctx) // the caller's own write is done
 	conn, err := l.readers.Conn(ctx)
 	if err != nil {
-		return nil // no file descriptor is free, perhaps; the next assist will do
+		return // no file descriptor is free, perhaps; the next assist will do
 	}
 	defer conn.Close()
 	begun, every := time.Now(), l.every.Load()
-	_, err = checkpoint(ctx, conn, "PASSIVE")
+	if _, err = checkpoint(ctx, conn, "PASSIVE"); err != nil {
+		fail(err)
+	}
 	switch took := time.Since(begun); {
 	case took < quickAssist:
 		l.every.Store(min(max(2*every, leastAssist), mostAssist))
 	case took > longAssist:
 		l.every.Store(every / 2)
 	}
-	return err
 }
 
 // checkpoint returns how many pages the log still holds, 0 where it can start over. That somebody is in the way, or
@@ -152,8 +156,8 @@ func checkpoint(ctx context.Context, conn *sql.Conn, mode string) (left int, err
 	return 0, nil
 }
 
-// keepLog makes the last connection to close leave the log as it is. Its pages, all of them flushed, are then moved into the
-// database file anew when it is next opened, whether or not an earlier move came to rest on the disk.
+// keepLog makes the last connection to close leave the log as it is. Its pages, all of them flushed, are then moved into
+// the database file anew when it is next opened, whether or not an earlier move came to rest on the disk.
 func keepLog(ctx context.Context, conn *sql.Conn) error {
 	_, err := conn.ExecContext(ctx, "PRAGMA journal_size_limit = -1") // or the log is cut to nothing
 	return errors.Join(err, conn.Raw(func(driverConn any) error {

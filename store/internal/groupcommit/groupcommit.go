@@ -151,7 +151,7 @@ func (g *Group[T, R]) lead(c *call[T, R]) {
 		c.result.Err = err
 		return
 	}
-	b.run(append([]T{c.item}, b.more()...))
+	b.run(c.item)
 }
 
 // take appends to calls who waits, as long as the batch has room.
@@ -184,15 +184,25 @@ func (b *batch[T, R]) more() (items []T) {
 	b.calls = b.group.take(b.calls)
 	for _, c := range b.calls[known:] {
 		// Its goroutine may not have run since its ctx ended.
-		if c.result.Err = c.ctx.Err(); c.result.Err == nil {
+		if c.result.Err = c.stayed(); c.result.Err == nil {
 			items = append(items, c.item)
 		}
 	}
 	return items
 }
 
-// run commits the batch, which begins with items, and gives each call its result.
-func (b *batch[T, R]) run(items []T) {
+// stayed returns the error of the call's ctx. A panic in there, of a host's own ctx, is nobody else's affair.
+func (c *call[T, R]) stayed() (err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = &PanicError{Value: value, Stack: debug.Stack()}
+		}
+	}()
+	return c.ctx.Err()
+}
+
+// run commits the batch, of which first is the first item, and gives each call its result.
+func (b *batch[T, R]) run(first T) {
 	returned := false
 	defer func() {
 		b.ended = true
@@ -210,7 +220,7 @@ func (b *batch[T, R]) run(items []T) {
 			}
 		}
 	}()
-	results := b.group.commit(items, b.more)
+	results := b.group.commit(append([]T{first}, b.more()...), b.more)
 	given := 0
 	for _, c := range b.calls {
 		if c.result.Err == nil {

@@ -1,6 +1,7 @@
 package groupcommit_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -9,6 +10,20 @@ import (
 
 	"github.com/caisse/checkout/store/internal/groupcommit"
 )
+
+// broken is a context whose Err panics when it is asked again.
+type broken struct {
+	context.Context
+	asked bool
+}
+
+func (b *broken) Err() error {
+	if b.asked {
+		panic("boom")
+	}
+	b.asked = true
+	return nil
+}
 
 func TestGrowing(t *testing.T) {
 	type results = []groupcommit.Result[string]
@@ -83,6 +98,26 @@ func TestGrowing(t *testing.T) {
 			is.Equal(d.batches, [][]string{{"a", "c"}})
 			is.Equal(d.answers()["b"], answer{"", quitter.Err()})
 			is.Equal(d.answers()["c"], answer{"did c", nil})
+		})
+	})
+
+	t.Run("a context of a host's that panics is its own caller's affair", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			is := is.New(t)
+			d := newDisk(t, groupcommit.Limits{})
+			for _, item := range []string{"a", "b"} {
+				d.start(t.Context(), item)
+			}
+			d.start(&broken{Context: t.Context()}, "c")
+			d.start(t.Context(), "d")
+			d.flushAll()
+			is.Equal(d.batches, [][]string{{"a"}, {"b", "d"}})
+			var panicked *groupcommit.PanicError
+			is.True(errors.As(d.answers()["c"].err, &panicked))
+			is.Equal(panicked.Value, "boom")
+			for _, item := range []string{"a", "b", "d"} {
+				is.Equal(d.answers()[item], answer{"did " + item, nil})
+			}
 		})
 	})
 
