@@ -30,6 +30,8 @@
 //
 // A commit that takes too long is not cancelled, only no longer waited for. To cancel it would end its wait for a
 // standby and show a session to others, who might replay it, that a failover can still lose.
+// Where the connection breaks in the midst of such a wait, pgx itself asks the server to cancel: if that gets through,
+// such a session may be seen.
 //
 // # What the database must be
 //
