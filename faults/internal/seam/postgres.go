@@ -13,8 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// The points of a PostgreSQL store: what its connections send, and one answer. A batch is sent whole, the commit that
-// follows it without a wait. "Half" is half of the bytes.
+// The points of a PostgreSQL store: what its connections send, and one answer. A batch and its commit may be one write.
+// "Half" is half of the bytes.
 const (
 	BeforeConnecting   Point = "before a connection is made"
 	BeforeMigrationOut Point = "before the migration is sent"
@@ -105,19 +105,26 @@ type wire struct {
 }
 
 func (w *wire) Write(data []byte) (int, error) {
-	k := w.look(data)
+	written := 0
+	for _, part := range w.look(data) {
+		n, err := w.write(data[written:part.end], part.kind)
+		written += n
+		if err != nil {
+			return written, err
+		}
+	}
+	return written, nil
+}
+
+func (w *wire) write(data []byte, k kind) (n int, err error) {
 	w.seam.at(k.before)
-	if k.half == "" {
-		n, err := w.Conn.Write(data)
-		w.seam.at(k.after)
-		return n, err
+	if k.half != "" {
+		if n, err = w.Conn.Write(data[:len(data)/2]); err != nil {
+			return n, err
+		}
+		w.seam.at(k.half)
 	}
-	n, err := w.Conn.Write(data[:len(data)/2])
-	if err != nil {
-		return n, err
-	}
-	w.seam.at(k.half)
-	m, err := w.Conn.Write(data[len(data)/2:])
+	m, err := w.Conn.Write(data[n:])
 	w.seam.at(k.after)
 	return n + m, err
 }
@@ -131,25 +138,35 @@ func (w *wire) Read(data []byte) (int, error) {
 	return n, err
 }
 
-// look is the kind of the last message that has one.
-func (w *wire) look(data []byte) (found kind) {
+// part is what goes out for one message that has a kind, with the messages that lead to the first and those that follow.
+type part struct {
+	kind
+	end int // in what is written
+}
+
+// look takes apart what is written: a transaction may go whole, its commit included.
+func (w *wire) look(data []byte) (parts []part) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.started { // the first message has no type
 		w.started = true
-		return kind{}
+		return []part{{end: len(data)}}
 	}
-	for len(data) >= 5 {
-		length := 1 + int(binary.BigEndian.Uint32(data[1:]))
-		if length > len(data) {
+	var last kind
+	for at := 0; len(data)-at >= 5; {
+		end := at + 1 + int(binary.BigEndian.Uint32(data[at+1:]))
+		if end > len(data) {
 			break
 		}
-		if k := w.message(data[0], data[5:length]); k != (kind{}) {
-			found = k
+		if k := w.message(data[at], data[at+5:end]); k != (kind{}) {
+			if last != (kind{}) {
+				parts = append(parts, part{last, at})
+			}
+			last = k
 		}
-		data = data[length:]
+		at = end
 	}
-	return found
+	return append(parts, part{last, len(data)})
 }
 
 func (w *wire) message(typ byte, body []byte) kind {
