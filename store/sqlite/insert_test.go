@@ -11,6 +11,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/idempotency"
 )
 
 // triggered has SQLite run a statement after each insert of a session whose description is "odd".
@@ -27,6 +28,40 @@ var registerPanics = sync.OnceFunc(func() {
 		panic("boom")
 	})
 })
+
+// Most sessions are inserted without the columns in which they are alike, so each of those must be looked at alone.
+func TestEveryFieldIsKept(t *testing.T) {
+	for name, change := range map[string]func(*checkout.Session){
+		"none":            func(*checkout.Session) {},
+		"status":          func(s *checkout.Session) { s.Status = checkout.StatusPending },
+		"version":         func(s *checkout.Session) { s.Version = 7 },
+		"late":            func(s *checkout.Session) { s.Late = true },
+		"amount":          func(s *checkout.Session) { s.Amount = 1 },
+		"transaction fee": func(s *checkout.Session) { s.TransactionFee = 1 },
+		"currency":        func(s *checkout.Session) { s.Currency = "EUR" },
+		"payment method":  func(s *checkout.Session) { s.PaymentMethod = checkout.Card },
+		"phone":           func(s *checkout.Session) { s.UserPhone = "" },
+		"payment":         func(s *checkout.Session) { s.PaymentID = "pay_1" },
+		"customer":        func(s *checkout.Session) { s.CustomerID = "cus_1" },
+		"description":     func(s *checkout.Session) { s.Description = "" },
+		"success URL":     func(s *checkout.Session) { s.SuccessURL = "https://shop.example/thanks" },
+		"cancel URL":      func(s *checkout.Session) { s.CancelURL = "https://shop.example/cart" },
+		"failure reason":  func(s *checkout.Session) { s.FailureReason = "refused" },
+		"completed":       func(s *checkout.Session) { s.CompletedAt = s.CreatedAt },
+		"fingerprint":     func(s *checkout.Session) { s.Fingerprint = idempotency.Fingerprint{} },
+		"key":             func(s *checkout.Session) { s.IdempotencyKey = "" },
+		"test mode":       func(s *checkout.Session) { s.Account.Test = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			session := fresh(t)
+			change(&session)
+			for _, s := range []checkout.Store{open(t, newPath(t)), migrated(t, hostPool(t, hostDSN(newPath(t))))} {
+				create(t, s, session)
+				kept(t, s, session)
+			}
+		})
+	}
+}
 
 func TestInsertionsOfOpen(t *testing.T) {
 	t.Run("a row that SQLite refuses fails alone", func(t *testing.T) {
