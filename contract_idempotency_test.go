@@ -84,10 +84,11 @@ func TestSameKeyOtherRequestIsRefused(t *testing.T) {
 					want[i] = "#/" + name + " differs"
 				}
 				is.Equal(got.faults(), want)
-				for i := 1; i < len(test.members); i += 2 { // and no value
-					is.True(!strings.Contains(got.raw, strings.Trim(test.members[i], `"`)))
+				told := strings.ReplaceAll(got.raw, got.header.Get("Request-Id"), "") // which holds digits at random
+				for i := 1; i < len(test.members); i += 2 {                           // and no value
+					is.True(!strings.Contains(told, strings.Trim(test.members[i], `"`)))
 				}
-				is.True(!strings.Contains(got.raw, "22507987654"))
+				is.True(!strings.Contains(told, "22507987654"))
 
 				is.Equal(a.post(test.first, key).raw, first.raw) // the first is still replayable, and unchanged
 			})
