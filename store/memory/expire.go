@@ -21,13 +21,15 @@ func (m *Store) Expire(ctx context.Context, now time.Time, limit int) ([]checkou
 	var expired []checkout.Session
 	for len(expired) < limit && len(m.due) > 0 {
 		r := m.due[0]
-		if r.session.ExpiresAt.After(now) {
+		if r.expires.After(now) {
 			break
 		}
-		r.session.Status = checkout.StatusExpired
-		r.session.Version++
+		s := r.session()
+		s.Status = checkout.StatusExpired
+		s.Version++
+		r.change(s)
 		m.due.track(r)
-		expired = append(expired, r.session)
+		expired = append(expired, s)
 	}
 	return expired, nil
 }
@@ -41,7 +43,7 @@ const unplaced = -1
 
 // track puts r where its status and its expiry belong, in the heap or out of it.
 func (h *dueHeap) track(r *record) {
-	waits := r.session.Status == checkout.StatusCreated || r.session.Status == checkout.StatusPending
+	waits := r.status() == checkout.StatusCreated || r.status() == checkout.StatusPending
 	switch placed := r.place != unplaced; {
 	case waits && placed:
 		heap.Fix(h, r.place)
@@ -57,8 +59,8 @@ func (h dueHeap) Len() int { return len(h) }
 
 // Less implements [heap.Interface].
 func (h dueHeap) Less(i, j int) bool {
-	a, b := &h[i].session, &h[j].session
-	return cmp.Or(a.ExpiresAt.Compare(b.ExpiresAt), strings.Compare(a.ID, b.ID)) < 0
+	a, b := h[i], h[j]
+	return cmp.Or(a.expires.Compare(b.expires), strings.Compare(a.id(), b.id())) < 0
 }
 
 // Swap implements [heap.Interface].

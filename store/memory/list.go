@@ -38,7 +38,7 @@ func (m *Store) List(ctx context.Context, account checkout.Account, q checkout.Q
 			continue
 		}
 		if total >= offset && len(page) < limit {
-			page = append(page, r.session)
+			page = append(page, r.session())
 		}
 		total++
 	}
@@ -47,8 +47,8 @@ func (m *Store) List(ctx context.Context, account checkout.Account, q checkout.Q
 
 // passes reports whether q's filter lets the session through.
 func (r *record) passes(q checkout.Query) bool {
-	return (q.PaymentID == "" || q.PaymentID == r.session.PaymentID) &&
-		(q.Status == "" || q.Status == r.session.StatusAt(q.At))
+	return (q.PaymentID == "" || q.PaymentID == r.detail(paymentDetail)) &&
+		(q.Status == "" || q.Status == checkout.Session{Status: r.status(), ExpiresAt: r.expires}.StatusAt(q.At))
 }
 
 // page returns copies of up to limit sessions, newest first, after the first offset.
@@ -57,7 +57,7 @@ func (a *account) page(offset, limit int) []checkout.Session {
 	page := make([]checkout.Session, 0, min(rest, limit))
 	for len(page) < cap(page) {
 		rest--
-		page = append(page, a.records[rest].session)
+		page = append(page, a.records[rest].session())
 	}
 	return page
 }
@@ -79,5 +79,5 @@ func (a *account) insert(r *record) {
 
 // older orders the older session first, equal instants by ID. A list reads it from the end.
 func older(a, b *record) int {
-	return cmp.Or(a.session.CreatedAt.Compare(b.session.CreatedAt), strings.Compare(a.session.ID, b.session.ID))
+	return cmp.Or(a.created.Compare(b.created), strings.Compare(a.id(), b.id()))
 }
