@@ -30,7 +30,7 @@ func (f AuthenticatorFunc) Authenticate(r *http.Request) (Account, error) { retu
 // scheme in any case, for hosts that look it up themselves. ok is false where there is no such header, or more than
 // one.
 func BearerToken(r *http.Request) (token string, ok bool) {
-	headers := r.Header.Values("Authorization")
+	headers := r.Header["Authorization"]
 	if len(headers) != 1 {
 		return "", false
 	}

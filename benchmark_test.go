@@ -2,6 +2,7 @@ package checkout_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -46,4 +47,28 @@ func BenchmarkHandler(b *testing.B) {
 		r.ContentLength = int64(len(mobileMoney))
 		h.ServeHTTP(sink{http.Header{}}, r)
 	}
+}
+
+func BenchmarkSessionJSON(b *testing.B) {
+	c, _ := checkout.New(memory.New(), checkout.Config{})
+	s, _, err := c.Create(b.Context(), params(live, ""))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("MarshalJSON", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := s.MarshalJSON(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("encoding json", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := json.Marshal(wireOf(s)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

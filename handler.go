@@ -3,7 +3,6 @@ package checkout
 import (
 	"context"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -123,9 +122,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			h.logFailure(r, id, p, err)
 		}
 		p.RequestID = id
-		a = answer{status: p.Status, contentType: "application/problem+json", header: p.header, body: encode(p)}
+		a = problemAnswer(p)
 	}
-	fields := append(a.header,
+	fields := append(append(make([]field, 0, 8), a.header...),
 		field{"Cache-Control", "no-store"},
 		field{"Content-Length", strconv.Itoa(len(a.body))},
 		field{"Content-Type", a.contentType},
@@ -138,9 +137,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Write(a.body) // a client that is gone needs no answer
 	}
 }
-
-// field is one line of a header, its name in canonical form.
-type field struct{ name, value string }
 
 // setAll is header.Set for each field, with one allocation for all of them.
 func setAll(header http.Header, fields []field) {
@@ -179,18 +175,6 @@ func (h *Handler) leave() {
 	if h.inFlight != nil {
 		<-h.inFlight
 	}
-}
-
-// answer is a response that is whole before its first byte is written.
-type answer struct {
-	status      int
-	contentType string
-	header      []field // that not every answer has
-	body        []byte
-}
-
-func jsonAnswer(status int, body any, header ...field) answer {
-	return answer{status: status, contentType: "application/json", header: header, body: encode(body)}
 }
 
 // answer does what the request asks. A panic becomes an error: the store may be anybody's.
@@ -274,9 +258,9 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, account Account
 	}
 	location := field{"Location", h.basePath + "/v1/checkouts/" + session.ID}
 	if replayed {
-		return jsonAnswer(http.StatusOK, wireOf(session), location, field{"Idempotent-Replayed", "true"}), nil
+		return sessionAnswer(http.StatusOK, &session, location, field{"Idempotent-Replayed", "true"})
 	}
-	return jsonAnswer(http.StatusCreated, wireOf(session), location), nil
+	return sessionAnswer(http.StatusCreated, &session, location)
 }
 
 func (h *Handler) get(r *http.Request, account Account, id string) (answer, error) {
@@ -288,7 +272,7 @@ func (h *Handler) get(r *http.Request, account Account, id string) (answer, erro
 	if err != nil {
 		return answer{}, err
 	}
-	return jsonAnswer(http.StatusOK, wireOf(session)), nil
+	return sessionAnswer(http.StatusOK, &session)
 }
 
 func (h *Handler) cancel(r *http.Request, account Account, id string) (answer, error) {
@@ -300,7 +284,7 @@ func (h *Handler) cancel(r *http.Request, account Account, id string) (answer, e
 	if err != nil {
 		return answer{}, err
 	}
-	return jsonAnswer(http.StatusOK, wireOf(session)), nil
+	return sessionAnswer(http.StatusOK, &session)
 }
 
 func (h *Handler) list(r *http.Request, account Account) (answer, error) {
@@ -316,12 +300,12 @@ func (h *Handler) list(r *http.Request, account Account) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return jsonAnswer(http.StatusOK, wirePageOf(page)), nil
+	return pageAnswer(page)
 }
 
 // requestID is the request's own where it is usable, else a new one.
 func requestID(r *http.Request) string {
-	if ids := r.Header.Values("Request-Id"); len(ids) == 1 && 1 <= len(ids[0]) && len(ids[0]) <= 128 && isVisibleASCII(ids[0]) {
+	if ids := r.Header["Request-Id"]; len(ids) == 1 && 1 <= len(ids[0]) && len(ids[0]) <= 128 && isVisibleASCII(ids[0]) {
 		return ids[0]
 	}
 	id, err := uuid.NewV7()
@@ -329,13 +313,4 @@ func requestID(r *http.Request) string {
 		return uuid.NewString()
 	}
 	return id.String()
-}
-
-func encode(v any) []byte {
-	body, err := json.Marshal(v)
-	if err != nil {
-		// The shapes are ours and hold no value that JSON lacks; a time beyond year 9999 is a fault of the clock.
-		panic(err)
-	}
-	return body
 }

@@ -2,9 +2,9 @@ package checkout
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -20,94 +20,16 @@ import (
 // maxJSONDepth is how deep a body may nest; the object itself is the first level.
 const maxJSONDepth = 32
 
-// wireSession is a session as a client sees it.
-type wireSession struct {
-	ID             string        `json:"id"`
-	Status         Status        `json:"status"`
-	Amount         int64         `json:"amount"`
-	Currency       string        `json:"currency"`
-	PaymentMethod  PaymentMethod `json:"payment_method,omitempty"`
-	UserPhone      string        `json:"user_phone,omitempty"`
-	PaymentID      string        `json:"payment_id,omitempty"`
-	CustomerID     string        `json:"customer_id,omitempty"`
-	Description    string        `json:"description,omitempty"`
-	SuccessURL     string        `json:"success_url,omitempty"`
-	CancelURL      string        `json:"cancel_url,omitempty"`
-	CreatedAt      time.Time     `json:"created_at"`
-	ExpiresAt      time.Time     `json:"expires_at"`
-	CompletedAt    *time.Time    `json:"completed_at"`
-	FailureReason  *string       `json:"failure_reason"`
-	TransactionFee int64         `json:"transaction_fee"`
-}
-
-func wireOf(s Session) wireSession {
-	w := wireSession{
-		ID:             s.ID,
-		Status:         s.Status,
-		Amount:         s.Amount,
-		Currency:       s.Currency,
-		UserPhone:      s.UserPhone,
-		PaymentID:      s.PaymentID,
-		CustomerID:     s.CustomerID,
-		Description:    s.Description,
-		SuccessURL:     s.SuccessURL,
-		CancelURL:      s.CancelURL,
-		CreatedAt:      s.CreatedAt.UTC(),
-		ExpiresAt:      s.ExpiresAt.UTC(),
-		TransactionFee: s.TransactionFee,
-	}
-	if s.PaymentMethod == Card {
-		w.PaymentMethod = Card
-		w.Currency = strings.ToLower(s.Currency)
-	}
-	if !s.CompletedAt.IsZero() {
-		completedAt := s.CompletedAt.UTC()
-		w.CompletedAt = &completedAt
-	}
-	if s.FailureReason != "" {
-		w.FailureReason = &s.FailureReason
-	}
-	return w
-}
-
-// MarshalJSON is the session as the handler answers it: without account, idempotency key, fingerprint, lateness and
-// version, and with the phone number in full.
-func (s Session) MarshalJSON() ([]byte, error) { return json.Marshal(wireOf(s)) }
-
-// UnmarshalJSON always fails. What MarshalJSON leaves out cannot be read back, so a store or a cache that kept sessions
-// as JSON would lose their keys.
-func (s *Session) UnmarshalJSON([]byte) error {
-	return errors.New("checkout: a Session cannot be read back from its JSON, which leaves out account, key and version")
-}
-
-type wirePage struct {
-	Sessions   []wireSession `json:"sessions"`
-	TotalCount int           `json:"total_count"`
-	HasMore    bool          `json:"has_more"`
-	NextOffset *int          `json:"next_offset"`
-}
-
-func wirePageOf(p Page) wirePage {
-	w := wirePage{Sessions: make([]wireSession, len(p.Sessions)), TotalCount: p.Total, HasMore: p.HasMore}
-	for i, s := range p.Sessions {
-		w.Sessions[i] = wireOf(s)
-	}
-	if p.HasMore {
-		w.NextOffset = &p.NextOffset
-	}
-	return w
-}
-
 // checkMediaType refuses a body that is not plain JSON by its own account.
 func checkMediaType(header http.Header) error {
-	types := header.Values("Content-Type")
+	types := header["Content-Type"]
 	if len(types) != 1 {
 		return unsupportedMediaType("the body must be sent with one Content-Type: application/json")
 	}
 	if !isJSON(types[0]) {
 		return unsupportedMediaType("the body must be sent with Content-Type: application/json")
 	}
-	for _, encoding := range header.Values("Content-Encoding") {
+	for _, encoding := range header["Content-Encoding"] {
 		if !strings.EqualFold(strings.Trim(encoding, " \t"), "identity") {
 			return unsupportedMediaType("the body must be sent without Content-Encoding")
 		}
@@ -134,16 +56,26 @@ func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	if r.Body == nil {
 		return nil, nil
 	}
-	// What is declared is believed up to the usual limit only: a host may have set one that no memory holds.
-	body := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), DefaultMaxBodyBytes)+bytes.MinRead))
-	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, h.maxBody))
-	if limit, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, tooLarge(limit.Limit) // ours, or a smaller one of the host
+	// What is declared is believed up to the usual limit only: a host may have set one that no memory holds. There is room
+	// for one byte more, to come to the end without growing.
+	body := make([]byte, 0, min(max(r.ContentLength, 0), DefaultMaxBodyBytes)+1)
+	limited := http.MaxBytesReader(w, r.Body, h.maxBody)
+	for {
+		n, err := limited.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		if err == io.EOF {
+			return body, nil
+		}
+		if limit, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return nil, tooLarge(limit.Limit) // ours, or a smaller one of the host
+		}
+		if err != nil {
+			return nil, badRequest("invalid_json", "the body could not be read to its end")
+		}
+		if len(body) == cap(body) {
+			body = slices.Grow(body, bytes.MinRead)
+		}
 	}
-	if err != nil {
-		return nil, badRequest("invalid_json", "the body could not be read to its end")
-	}
-	return body.Bytes(), nil
 }
 
 func tooLarge(limit int64) error {
@@ -153,7 +85,7 @@ func tooLarge(limit int64) error {
 
 // idempotencyKey reads the one line of the header.
 func (h *Handler) idempotencyKey(r *http.Request) (idempotency.Key, error) {
-	lines := r.Header.Values("Idempotency-Key")
+	lines := r.Header["Idempotency-Key"]
 	switch len(lines) {
 	case 0:
 		return "", idempotency.ErrMissing

@@ -1,0 +1,86 @@
+package checkout_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/store/memory"
+	"github.com/matryer/is"
+)
+
+// wire is the session of the page, for encoding/json to write.
+type wire struct {
+	ID             string     `json:"id"`
+	Status         string     `json:"status"`
+	Amount         int64      `json:"amount"`
+	Currency       string     `json:"currency"`
+	PaymentMethod  string     `json:"payment_method,omitempty"`
+	UserPhone      string     `json:"user_phone,omitempty"`
+	PaymentID      string     `json:"payment_id,omitempty"`
+	CustomerID     string     `json:"customer_id,omitempty"`
+	Description    string     `json:"description,omitempty"`
+	SuccessURL     string     `json:"success_url,omitempty"`
+	CancelURL      string     `json:"cancel_url,omitempty"`
+	CreatedAt      time.Time  `json:"created_at"`
+	ExpiresAt      time.Time  `json:"expires_at"`
+	CompletedAt    *time.Time `json:"completed_at"`
+	FailureReason  *string    `json:"failure_reason"`
+	TransactionFee int64      `json:"transaction_fee"`
+}
+
+func wireOf(s checkout.Session) wire {
+	w := wire{
+		ID: s.ID, Status: string(s.Status), Amount: s.Amount, Currency: s.Currency, UserPhone: s.UserPhone,
+		PaymentID: s.PaymentID, CustomerID: s.CustomerID, Description: s.Description, SuccessURL: s.SuccessURL,
+		CancelURL: s.CancelURL, CreatedAt: s.CreatedAt.UTC(), ExpiresAt: s.ExpiresAt.UTC(), TransactionFee: s.TransactionFee,
+	}
+	if s.PaymentMethod == checkout.Card {
+		w.PaymentMethod, w.Currency = "card", strings.ToLower(s.Currency)
+	}
+	if at := s.CompletedAt.UTC(); !at.IsZero() {
+		w.CompletedAt = &at
+	}
+	if s.FailureReason != "" {
+		w.FailureReason = &s.FailureReason
+	}
+	return w
+}
+
+func FuzzSessionJSON(f *testing.F) {
+	for _, text := range []string{"", "a", "Deux paniers d'attiéké", `"\/`, "<b>&amp;", "\x00\x1f\x7f", "\u2028\u2029\ufffd", "\xff\xc3", "😀"} {
+		f.Add(text, "https://example.com/?a=1&b=2", "XOF", int64(5000), int64(1_763_800_000_123_456), false)
+		f.Add("", text, "eur", int64(-1), int64(-62_135_596_800_000_000), true) // the zero time
+	}
+	f.Add("", "", "", int64(0), int64(253_402_300_800_000_000), true) // the year 10000
+	f.Fuzz(func(t *testing.T, text, url, currency string, amount, micros int64, card bool) {
+		at := time.UnixMicro(micros).In(time.FixedZone("", 3600))
+		s := checkout.Session{
+			ID: text, Status: checkout.Status(text), Amount: amount, Currency: currency, UserPhone: text, PaymentID: text,
+			CustomerID: url, Description: text, SuccessURL: url, CancelURL: url, CreatedAt: at, ExpiresAt: at.Add(time.Second),
+			CompletedAt: at, FailureReason: text, TransactionFee: -amount,
+		}
+		if card {
+			s.PaymentMethod = checkout.Card
+		}
+		want, wantErr := json.Marshal(wireOf(s))
+		got, err := s.MarshalJSON()
+		if (err != nil) != (wantErr != nil) {
+			t.Fatalf("%v, by encoding/json %v", err, wantErr)
+		}
+		if err == nil && string(got) != string(want) {
+			t.Fatalf("\n%s, by encoding/json\n%s", got, want)
+		}
+	})
+}
+
+func TestATimeThatJSONLacks(t *testing.T) {
+	is := is.New(t)
+	a := newAPI(t, memory.New())
+	a.clock.Set(time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC))
+	got := a.post(mobileMoney, keyHeader())
+	is.Equal(got.status, 500)
+	is.Equal(got.code(), "internal")
+}
