@@ -19,11 +19,7 @@ type Fingerprint [FingerprintSize]byte
 // Sum makes the fingerprint of a request's fields under a version of the rules, 1 to 255. Each field is prefixed by
 // its length, so that no two lists of fields run together into the same bytes.
 func Sum(version byte, fields ...string) Fingerprint {
-	size := 0
-	for _, field := range fields {
-		size += 8 + len(field)
-	}
-	text := make([]byte, 0, size)
+	text := make([]byte, 0, 512) // on the stack; what is longer moves to the heap
 	for _, field := range fields {
 		text = binary.BigEndian.AppendUint64(text, uint64(len(field)))
 		text = append(text, field...)

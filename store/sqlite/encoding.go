@@ -62,7 +62,12 @@ func encodeKey(key idempotency.Key) any {
 }
 
 func hasUpper(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return 'A' <= r && r <= 'Z' }) >= 0
+	for i := range len(s) {
+		if 'A' <= s[i] && s[i] <= 'Z' {
+			return true
+		}
+	}
+	return false
 }
 
 func decodeKey(kept any) (idempotency.Key, error) {
