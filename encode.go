@@ -17,21 +17,25 @@ type answer struct {
 	contentType string
 	header      []field // that not every answer has
 	body        []byte
+	written     *jsonWriter // what body is of, for the Handler to use again; nil where it is not its own
 }
 
 // field is one line of a header, its name in canonical form.
 type field struct{ name, value string }
 
-// sessionSize is room for most sessions without their free texts and URLs.
-const sessionSize = 448
+const (
+	sessionSize   = 512      // bytes; most sessions have less
+	maxKeptAnswer = 64 << 10 // bytes; a long page is not worth keeping its memory
+)
 
-func sessionAnswer(status int, s *Session, header ...field) (answer, error) {
-	body, err := encodeSession(s)
-	return answer{status: status, contentType: "application/json", header: header, body: body}, err
+func (h *Handler) sessionAnswer(status int, s *Session, header ...field) (answer, error) {
+	w := h.writer()
+	w.session(s)
+	return w.answer(status, header)
 }
 
-func pageAnswer(p Page) (answer, error) {
-	w := jsonWriter{text: make([]byte, 0, (1+len(p.Sessions))*sessionSize)}
+func (h *Handler) pageAnswer(p Page) (answer, error) {
+	w := h.writer()
 	w.begin('{')
 	w.name("sessions")
 	w.begin('[')
@@ -48,7 +52,26 @@ func pageAnswer(p Page) (answer, error) {
 		w.null("next_offset")
 	}
 	w.end('}')
-	return answer{status: http.StatusOK, contentType: "application/json", body: w.text}, w.err
+	return w.answer(http.StatusOK, nil)
+}
+
+func (w *jsonWriter) answer(status int, header []field) (answer, error) {
+	return answer{status: status, contentType: "application/json", header: header, body: w.text, written: w}, w.err
+}
+
+func (h *Handler) writer() *jsonWriter {
+	if w, ok := h.writers.Get().(*jsonWriter); ok {
+		return w
+	}
+	return &jsonWriter{text: make([]byte, 0, sessionSize)}
+}
+
+// release takes back what an answer was written with, once it has been sent.
+func (h *Handler) release(a answer) {
+	if w := a.written; w != nil && cap(w.text) <= maxKeptAnswer {
+		*w = jsonWriter{text: w.text[:0]}
+		h.writers.Put(w)
+	}
 }
 
 func problemAnswer(p problem) answer {
@@ -61,18 +84,16 @@ func problemAnswer(p problem) answer {
 
 // MarshalJSON is the session as the handler answers it: without account, idempotency key, fingerprint, lateness and
 // version, and with the phone number in full. Its error is a time beyond the years 0 to 9999.
-func (s Session) MarshalJSON() ([]byte, error) { return encodeSession(&s) }
+func (s Session) MarshalJSON() ([]byte, error) {
+	w := jsonWriter{text: make([]byte, 0, sessionSize)}
+	w.session(&s)
+	return w.text, w.err
+}
 
 // UnmarshalJSON always fails. What MarshalJSON leaves out cannot be read back, so a store or a cache that kept sessions
 // as JSON would lose their keys.
 func (s *Session) UnmarshalJSON([]byte) error {
 	return errors.New("checkout: a Session cannot be read back from its JSON, which leaves out account, key and version")
-}
-
-func encodeSession(s *Session) ([]byte, error) {
-	w := jsonWriter{text: make([]byte, 0, sessionSize+len(s.Description)+len(s.SuccessURL)+len(s.CancelURL))}
-	w.session(s)
-	return w.text, w.err
 }
 
 // session writes s as a client sees it.

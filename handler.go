@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/caisse/checkout/idempotency"
 	"github.com/google/uuid"
@@ -68,6 +69,7 @@ type Handler struct {
 	maxBody   int64
 	inFlight  chan struct{} // holds one value for each request that uses the store; nil: no limit
 	log       *slog.Logger
+	writers   sync.Pool // of *jsonWriter
 }
 
 // NewHandler makes a Handler. The error joins a [*ConfigError] for each fault of cfg, or of what is nil.
@@ -136,6 +138,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodHead {
 		w.Write(a.body) // a client that is gone needs no answer
 	}
+	h.release(a)
 }
 
 // setAll is header.Set for each field, with one allocation for all of them.
@@ -258,9 +261,9 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, account Account
 	}
 	location := field{"Location", h.basePath + "/v1/checkouts/" + session.ID}
 	if replayed {
-		return sessionAnswer(http.StatusOK, &session, location, field{"Idempotent-Replayed", "true"})
+		return h.sessionAnswer(http.StatusOK, &session, location, field{"Idempotent-Replayed", "true"})
 	}
-	return sessionAnswer(http.StatusCreated, &session, location)
+	return h.sessionAnswer(http.StatusCreated, &session, location)
 }
 
 func (h *Handler) get(r *http.Request, account Account, id string) (answer, error) {
@@ -272,7 +275,7 @@ func (h *Handler) get(r *http.Request, account Account, id string) (answer, erro
 	if err != nil {
 		return answer{}, err
 	}
-	return sessionAnswer(http.StatusOK, &session)
+	return h.sessionAnswer(http.StatusOK, &session)
 }
 
 func (h *Handler) cancel(r *http.Request, account Account, id string) (answer, error) {
@@ -284,7 +287,7 @@ func (h *Handler) cancel(r *http.Request, account Account, id string) (answer, e
 	if err != nil {
 		return answer{}, err
 	}
-	return sessionAnswer(http.StatusOK, &session)
+	return h.sessionAnswer(http.StatusOK, &session)
 }
 
 func (h *Handler) list(r *http.Request, account Account) (answer, error) {
@@ -300,7 +303,7 @@ func (h *Handler) list(r *http.Request, account Account) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return pageAnswer(page)
+	return h.pageAnswer(page)
 }
 
 // requestID is the request's own where it is usable, else a new one.

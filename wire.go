@@ -98,7 +98,8 @@ func (h *Handler) idempotencyKey(r *http.Request) (idempotency.Key, error) {
 // decodeCreate reads the body of a create. The error is a body that is no JSON object; f holds what is wrong with its
 // members as JSON.
 func decodeCreate(body []byte) (p CreateParams, f faults, err error) {
-	members, err := strictjson.ParseObject(body, maxJSONDepth)
+	var room [8]strictjson.Member
+	members, err := strictjson.ParseObject(room[:], body, maxJSONDepth)
 	if err != nil {
 		return CreateParams{}, nil, err
 	}

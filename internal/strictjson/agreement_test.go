@@ -68,7 +68,7 @@ func TestParseObjectAgainstEncodingJSON(t *testing.T) {
 // first refuses has the flaw that the refusal names.
 func agree(t *testing.T, data []byte) {
 	t.Helper()
-	members, err := strictjson.ParseObject(data, maxDepth)
+	members, err := strictjson.ParseObject(nil, data, maxDepth)
 	if err != nil {
 		fault, ok := err.(*strictjson.SyntaxError)
 		switch {
@@ -238,7 +238,7 @@ func TestJSONTestSuite(t *testing.T) {
 	t.Run("accepts every text that a parser must accept, as a member", func(t *testing.T) {
 		for _, text := range suiteYes {
 			is := is.New(t)
-			members, err := strictjson.ParseObject([]byte(`{"a":`+text+`}`), maxDepth)
+			members, err := strictjson.ParseObject(nil, []byte(`{"a":`+text+`}`), maxDepth)
 			is.NoErr(err) // must be accepted
 			is.Equal(len(members), 1)
 		}
@@ -248,7 +248,7 @@ func TestJSONTestSuite(t *testing.T) {
 		is := is.New(t)
 		for _, text := range suiteNo {
 			for _, whole := range []string{text, `{"a":` + text + `}`} {
-				if _, err := strictjson.ParseObject([]byte(whole), maxDepth); err == nil {
+				if _, err := strictjson.ParseObject(nil, []byte(whole), maxDepth); err == nil {
 					t.Errorf("accepted %q", whole)
 				}
 			}
@@ -258,7 +258,7 @@ func TestJSONTestSuite(t *testing.T) {
 
 	t.Run("refuses text that a parser may accept, and holds numbers of any size to be numbers", func(t *testing.T) {
 		for _, text := range suiteEither {
-			_, err := strictjson.ParseObject([]byte(`{"a":`+text+`}`), maxDepth)
+			_, err := strictjson.ParseObject(nil, []byte(`{"a":`+text+`}`), maxDepth)
 			number := strings.Contains("-0123456789", text[:1])
 			if (err == nil) != number {
 				t.Errorf("%q: %v", text, err)

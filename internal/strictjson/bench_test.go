@@ -28,7 +28,7 @@ func parse(b *testing.B, data []byte) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(data)))
 	for b.Loop() {
-		if _, err := strictjson.ParseObject(data, maxDepth); err != nil {
+		if _, err := strictjson.ParseObject(nil, data, maxDepth); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 // value parses the text as the value of a member.
 func value(t *testing.T, text string) strictjson.Value {
 	t.Helper()
-	members, err := strictjson.ParseObject([]byte(`{"n":`+text+`}`), maxDepth)
+	members, err := strictjson.ParseObject(nil, []byte(`{"n":`+text+`}`), maxDepth)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -96,12 +96,12 @@ const (
 const greatestDepth = 10000
 
 // ParseObject reads data as one JSON object in UTF-8, with nothing around it but white space, and returns its members
-// in their order. It refuses a member given twice in any object, however it is spelled, and nesting deeper than
-// maxDepth, where the object itself is depth 1 and 10000 is the most. What is in nested arrays and objects is checked
-// and not kept. The error is a [*SyntaxError], of the first fault.
+// in their order, within room as far as they fit. It refuses a member given twice in any object, however it is spelled, and
+// nesting deeper than maxDepth, where the object itself is depth 1 and 10000 is the most. What is in nested arrays and
+// objects is checked and not kept. The error is a [*SyntaxError], of the first fault.
 //
 // Time and memory grow with the length of data, not faster. The members share no memory with data.
-func ParseObject(data []byte, maxDepth int) ([]Member, error) {
+func ParseObject(room []Member, data []byte, maxDepth int) ([]Member, error) {
 	if bytes.HasPrefix(data, []byte("\ufeff")) {
 		return nil, &SyntaxError{0, reasonBOM}
 	}
@@ -116,7 +116,7 @@ func ParseObject(data []byte, maxDepth int) ([]Member, error) {
 	if data[d.next] != '{' {
 		return nil, d.refuse(reasonNotObject)
 	}
-	members, err := d.object(make([]Member, 0, 8))
+	members, err := d.object(room[:0])
 	if err != nil {
 		return nil, err
 	}

@@ -181,7 +181,7 @@ func TestParseObjectRefuses(t *testing.T) {
 	for _, c := range refused {
 		t.Run(c.name, func(t *testing.T) {
 			is := is.New(t)
-			members, err := strictjson.ParseObject([]byte(c.text), maxDepth)
+			members, err := strictjson.ParseObject(nil, []byte(c.text), maxDepth)
 			is.Equal(members, nil)
 			var fault *strictjson.SyntaxError
 			is.True(errors.As(err, &fault))
@@ -250,7 +250,7 @@ func TestParseObjectAccepts(t *testing.T) {
 	for _, c := range accepted {
 		t.Run(c.name, func(t *testing.T) {
 			is := is.New(t)
-			members, err := strictjson.ParseObject([]byte(c.text), maxDepth)
+			members, err := strictjson.ParseObject(nil, []byte(c.text), maxDepth)
 			is.NoErr(err)
 			var got []string
 			for _, m := range members {
@@ -265,7 +265,7 @@ func TestParseObject(t *testing.T) {
 	t.Run("keeps nothing of the bytes that it read", func(t *testing.T) {
 		is := is.New(t)
 		data := []byte(`{"amount":5000,"currency":"XOF","de\u0073c":"\u00e9t\u00e9"}`)
-		members, err := strictjson.ParseObject(data, maxDepth)
+		members, err := strictjson.ParseObject(nil, data, maxDepth)
 		is.NoErr(err)
 		clear(data)
 		is.Equal(describe(members[0]), "amount number")
@@ -280,14 +280,14 @@ func TestParseObject(t *testing.T) {
 		is := is.New(t)
 		for _, text := range []string{`{"a":"\u0041"}`, `{"a":"\u0041"`, `{"a":1,"a":1}`} {
 			room := []byte(text + "behind")
-			_, _ = strictjson.ParseObject(room[:len(text)], maxDepth)
+			_, _ = strictjson.ParseObject(nil, room[:len(text)], maxDepth)
 			is.Equal(string(room), text+"behind")
 		}
 	})
 
 	t.Run("reads a hundred thousand distinct members", func(t *testing.T) {
 		is := is.New(t)
-		members, err := strictjson.ParseObject([]byte(distinct(100000, "")), maxDepth)
+		members, err := strictjson.ParseObject(nil, []byte(distinct(100000, "")), maxDepth)
 		is.NoErr(err)
 		is.Equal(len(members), 100000)
 		is.Equal(members[99999].Name, "099999")
@@ -297,9 +297,9 @@ func TestParseObject(t *testing.T) {
 		is := is.New(t)
 		for _, depth := range []int{1, 2, 31, 33, 9999, 10000} {
 			text := []byte(nested(depth))
-			_, err := strictjson.ParseObject(text, depth)
+			_, err := strictjson.ParseObject(nil, text, depth)
 			is.NoErr(err)
-			_, err = strictjson.ParseObject(text, depth-1)
+			_, err = strictjson.ParseObject(nil, text, depth-1)
 			is.Equal(reason(err), "nested too deep")
 		}
 	})
@@ -307,23 +307,23 @@ func TestParseObject(t *testing.T) {
 	t.Run("nests no deeper than encoding/json, whatever it is told", func(t *testing.T) {
 		is := is.New(t)
 		for _, depth := range []int{10001, 100000} {
-			_, err := strictjson.ParseObject([]byte(nested(depth)), math.MaxInt)
+			_, err := strictjson.ParseObject(nil, []byte(nested(depth)), math.MaxInt)
 			is.Equal(reason(err), "nested too deep")
 		}
 	})
 
 	t.Run("names the fault that comes first", func(t *testing.T) {
 		is := is.New(t)
-		_, err := strictjson.ParseObject([]byte(`{"a":x`+nested(33)), maxDepth)
+		_, err := strictjson.ParseObject(nil, []byte(`{"a":x`+nested(33)), maxDepth)
 		is.Equal(err.Error(), "strictjson: bad syntax at byte 5")
-		_, err = strictjson.ParseObject([]byte(nested(33)+`x`), maxDepth)
+		_, err = strictjson.ParseObject(nil, []byte(nested(33)+`x`), maxDepth)
 		is.Equal(err.Error(), "strictjson: nested too deep at byte 36")
 	})
 
 	t.Run("reads no object where no depth is allowed", func(t *testing.T) {
 		is := is.New(t)
 		for _, depth := range []int{0, -1} {
-			_, err := strictjson.ParseObject([]byte(`{}`), depth)
+			_, err := strictjson.ParseObject(nil, []byte(`{}`), depth)
 			is.Equal(reason(err), "nested too deep")
 		}
 	})

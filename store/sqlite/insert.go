@@ -13,7 +13,7 @@ import (
 // goroutine that writes the batch has nothing left to make.
 type insertion struct {
 	query  string
-	values []driver.NamedValue // the first is the owner, for create to fill in
+	values []any // the first is the owner, for create to fill in
 }
 
 // insert returns how many rows there are more.
@@ -21,11 +21,7 @@ func insert(ctx context.Context, q querier, ins insertion) (int64, error) {
 	if b, ok := q.(batchQuerier); ok {
 		return b.straight.insert(ctx, b.conn, ins)
 	}
-	args := make([]any, len(ins.values))
-	for i, value := range ins.values {
-		args[i] = value.Value
-	}
-	result, err := q.ExecContext(ctx, ins.query, args...)
+	result, err := q.ExecContext(ctx, ins.query, ins.values...)
 	if err != nil {
 		return 0, err
 	}
@@ -44,6 +40,7 @@ type batchQuerier struct {
 type straight struct {
 	on         any // the driver's connection
 	statements map[string]driver.Stmt
+	values     []driver.NamedValue // of the last statement, for their room
 }
 
 // insert is a statement of the transaction that conn is in.
@@ -53,7 +50,11 @@ func (s *straight) insert(ctx context.Context, conn *sql.Conn, ins insertion) (r
 		if err != nil {
 			return err
 		}
-		result, err := stmt.ExecContext(ctx, ins.values)
+		s.values = s.values[:0]
+		for i, value := range ins.values {
+			s.values = append(s.values, driver.NamedValue{Ordinal: i + 1, Value: value})
+		}
+		result, err := stmt.ExecContext(ctx, s.values)
 		if err != nil {
 			return err
 		}

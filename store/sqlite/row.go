@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"time"
@@ -71,22 +70,22 @@ func setTimes(s *checkout.Session, created, expires int64, completed sql.Null[in
 
 func (r *row) insertion() insertion {
 	s := &r.session
-	var fingerprint driver.Value
+	var fingerprint any
 	if s.Fingerprint != (idempotency.Fingerprint{}) {
 		fingerprint = s.Fingerprint[:]
 	}
 	id, key := encodeID(s.ID), encodeKey(s.IdempotencyKey)
 	if r.plain() {
-		return insertion{insertPlain, ordinals(nil, id, key, fingerprint, r.created, r.expires, s.Amount, s.TransactionFee,
-			text(s.UserPhone), text(s.Description))}
+		return insertion{insertPlain, []any{nil, id, key, fingerprint, r.created, r.expires, s.Amount, s.TransactionFee,
+			text(s.UserPhone), text(s.Description)}}
 	}
-	var completed driver.Value
+	var completed any
 	if r.completed.Valid {
 		completed = r.completed.V
 	}
-	return insertion{insertSession, ordinals(nil, id, key, fingerprint, r.status, s.Version, r.created, r.expires, completed,
+	return insertion{insertSession, []any{nil, id, key, fingerprint, r.status, s.Version, r.created, r.expires, completed,
 		s.Amount, s.TransactionFee, s.Currency, method(s.PaymentMethod), text(s.UserPhone), text(s.PaymentID),
-		text(s.CustomerID), text(s.Description), text(s.SuccessURL), text(s.CancelURL), text(s.FailureReason), s.Late)}
+		text(s.CustomerID), text(s.Description), text(s.SuccessURL), text(s.CancelURL), text(s.FailureReason), s.Late}}
 }
 
 // plain reports whether insertPlain says all of r.
@@ -95,14 +94,6 @@ func (r *row) plain() bool {
 	return s.Status == checkout.StatusCreated && s.Version == 1 && !s.Late && s.Currency == "XOF" &&
 		s.PaymentMethod == checkout.MobileMoney && !r.completed.Valid && s.PaymentID == "" && s.CustomerID == "" &&
 		s.SuccessURL == "" && s.CancelURL == "" && s.FailureReason == ""
-}
-
-func ordinals(values ...driver.Value) []driver.NamedValue {
-	all := make([]driver.NamedValue, len(values))
-	for i, value := range values {
-		all[i] = driver.NamedValue{Ordinal: i + 1, Value: value}
-	}
-	return all
 }
 
 // changes are the values of updateSession.

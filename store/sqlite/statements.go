@@ -85,7 +85,7 @@ func create(ctx context.Context, q querier, o *owners, r *row, ins insertion) (c
 	if err != nil {
 		return false, err
 	}
-	ins.values[0].Value = owner
+	ins.values[0] = owner
 	if n, err := insert(ctx, q, ins); err != nil || n == 1 {
 		return err == nil, err
 	}
