@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -293,6 +294,40 @@ func TestBodyLimit(t *testing.T) {
 		is.Equal(a.send(r).status, 413)
 		is.True(total < 256<<10) // and does not read on for ever
 	})
+	t.Run("takes an undeclared length up to the limit to the byte", func(t *testing.T) {
+		is := is.New(t)
+		for _, test := range []struct{ length, status int }{{64 << 10, 201}, {64<<10 + 1, 413}} {
+			r := createRequest(strings.NewReader(padded(test.length)))
+			r.ContentLength = -1
+			is.Equal(a.send(r).status, test.status)
+		}
+	})
+	t.Run("reads a body that comes in pieces, and a piece that is empty, to its end", func(t *testing.T) {
+		is := is.New(t)
+		for _, declared := range []int64{-1, int64(len(mobileMoney))} {
+			rest, empty := mobileMoney, false
+			r := createRequest(readerFunc(func(p []byte) (n int, err error) {
+				if empty = !empty; empty {
+					return 0, nil
+				}
+				if n = copy(p, rest[:min(7, len(rest))]); n == 0 {
+					return 0, io.EOF
+				}
+				rest = rest[n:]
+				return n, nil
+			}))
+			r.ContentLength = declared
+			is.Equal(a.send(r).status, 201)
+		}
+	})
+	t.Run("takes no body at all for an empty one", func(t *testing.T) {
+		is := is.New(t)
+		r := createRequest(strings.NewReader(""))
+		r.Body = nil
+		got := a.send(r)
+		is.Equal(got.status, 400)
+		is.Equal(got.code(), "invalid_json")
+	})
 	t.Run("tells the smaller limit of a host's middleware", func(t *testing.T) {
 		is := is.New(t)
 		a := newAPI(t, openSQLite(t))
@@ -314,7 +349,13 @@ func TestBodyLimit(t *testing.T) {
 		a := newAPIWith(t, openSQLite(t), checkout.Config{}, checkout.HandlerConfig{MaxBodyBytes: 16 << 20})
 		r := createRequest(strings.NewReader(mobileMoney))
 		r.ContentLength = 16 << 20 // declared, and not sent
-		is.New(t).Equal(a.send(r).status, 201)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		status := a.send(r).status
+		runtime.ReadMemStats(&after)
+		is := is.New(t)
+		is.Equal(status, 201)
+		is.True(after.TotalAlloc-before.TotalAlloc < 2<<20)
 	})
 	t.Run("takes another limit from the host", func(t *testing.T) {
 		a := newAPIWith(t, openSQLite(t), checkout.Config{}, checkout.HandlerConfig{MaxBodyBytes: 100})

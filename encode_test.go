@@ -2,6 +2,8 @@ package checkout_test
 
 import (
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -76,11 +78,70 @@ func FuzzSessionJSON(f *testing.F) {
 	})
 }
 
+func TestSessionJSONOfEveryByte(t *testing.T) {
+	for c := range 256 {
+		for _, text := range []string{string([]byte{byte(c)}), string([]byte{'a', byte(c), 'b'})} {
+			s := checkout.Session{Description: text}
+			want, err := json.Marshal(wireOf(s))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := s.MarshalJSON(); err != nil || string(got) != string(want) {
+				t.Errorf("%q: %s %v, by encoding/json %s", text, got, err, want)
+			}
+		}
+	}
+}
+
 func TestATimeThatJSONLacks(t *testing.T) {
 	is := is.New(t)
-	a := newAPI(t, memory.New())
+	store := memory.New()
+	a := newAPI(t, store)
+	now := a.clock.Now()
 	a.clock.Set(time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC))
-	got := a.post(mobileMoney, keyHeader())
-	is.Equal(got.status, 500)
-	is.Equal(got.code(), "internal")
+	for range 3 {
+		for _, got := range []response{a.post(mobileMoney, keyHeader()), a.get("/v1/checkouts")} {
+			is.Equal(got.status, 500)
+			is.Equal(got.code(), "internal")
+		}
+	}
+	_, err := checkout.Session{CreatedAt: a.clock.Now()}.MarshalJSON()
+	is.True(err != nil)
+
+	a.clock.Set(now) // and nothing of it is left for the next
+	for range 3 {
+		is.Equal(a.post(card, keyHeader()).status, 201)
+	}
+}
+
+// The handler writes answers into memory that it uses again. None must be touched before it has been sent.
+func TestAnswersOfManyAccountsAtOnce(t *testing.T) {
+	is := is.New(t)
+	a := newAPI(t, memory.New())
+	theirs := a.mustCreate(other, "")
+	request := func(token, id string) *http.Request {
+		r := httptest.NewRequest("GET", "/v1/checkouts/"+id, nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		return r
+	}
+	for range 10 {
+		mine := a.mustCreate(live, "")
+		within := httptest.NewRecorder()
+		w := beforeWrite{httptest.NewRecorder(), func() { a.handler.ServeHTTP(within, request(otherToken, theirs.ID)) }}
+		a.handler.ServeHTTP(w, request(liveToken, mine.ID))
+		is.True(strings.Contains(w.Body.String(), mine.ID))
+		is.True(!strings.Contains(w.Body.String(), theirs.ID))
+		is.True(strings.Contains(within.Body.String(), theirs.ID))
+	}
+}
+
+// beforeWrite does something else while an answer is about to be sent.
+type beforeWrite struct {
+	*httptest.ResponseRecorder
+	do func()
+}
+
+func (w beforeWrite) Write(p []byte) (int, error) {
+	w.do()
+	return w.ResponseRecorder.Write(p)
 }

@@ -60,7 +60,8 @@ type HandlerConfig struct {
 // Every other path is answered 404, so mount it where these paths reach it unchanged, or strip a prefix and tell it by
 // HandlerConfig.BasePath. Under an [http.ServeMux], mux.Handle("/v1/", handler) does, beside "GET /{$}" rather than "GET /",
 // which the mux finds ambiguous. It needs no router and no middleware: it authenticates, bounds the body and recovers from a
-// panic of a store or an authenticator. Time-outs are the server's (ReadHeaderTimeout, ReadTimeout) and CORS is the host's.
+// panic of a store or an authenticator. Answers reuse their memory: what wraps its [http.ResponseWriter] must not keep the
+// slice that Write gives it, as [io.Writer] says. Time-outs are the server's (ReadHeaderTimeout, ReadTimeout) and CORS is the host's.
 type Handler struct {
 	checkouts *Checkouts
 	auth      Authenticator

@@ -56,9 +56,13 @@ func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	if r.Body == nil {
 		return nil, nil
 	}
-	// What is declared is believed up to the usual limit only: a host may have set one that no memory holds. There is room
-	// for one byte more, to come to the end without growing.
-	body := make([]byte, 0, min(max(r.ContentLength, 0), DefaultMaxBodyBytes)+1)
+	room := int64(bytes.MinRead)
+	if r.ContentLength >= 0 {
+		// What is declared is believed up to the usual limit only: a host may have set one that no memory holds. One
+		// byte more is there to come to the end without growing.
+		room = min(r.ContentLength, DefaultMaxBodyBytes) + 1
+	}
+	body := make([]byte, 0, room)
 	limited := http.MaxBytesReader(w, r.Body, h.maxBody)
 	for {
 		n, err := limited.Read(body[len(body):cap(body)])
@@ -73,7 +77,7 @@ func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, erro
 			return nil, badRequest("invalid_json", "the body could not be read to its end")
 		}
 		if len(body) == cap(body) {
-			body = slices.Grow(body, bytes.MinRead)
+			body = slices.Grow(body, len(body))
 		}
 	}
 }

@@ -337,3 +337,22 @@ func reason(err error) string {
 	}
 	return ""
 }
+
+func TestParseObjectUsesTheRoomThatItIsGiven(t *testing.T) {
+	old := strictjson.Member{Name: "old"}
+	for _, length := range []int{0, 1, 2, 3, 8} {
+		is := is.New(t)
+		room := make([]strictjson.Member, length)
+		for i := range room {
+			room[i] = old
+		}
+		members, err := strictjson.ParseObject(room, []byte(`{"a": 1, "b": "x"}`), maxDepth)
+		is.NoErr(err)
+		is.Equal(len(members), 2)
+		is.Equal(members[0].Name, "a")
+		is.Equal(members[1].Name, "b")
+		if length >= 2 {
+			is.Equal(&members[0], &room[0])
+		}
+	}
+}

@@ -111,6 +111,13 @@ func TestCreateCopiesEveryText(t *testing.T) {
 	is.NoErr(err)
 	is.Equal(kept, next)
 	noTextShared(t, reflect.ValueOf(next), reflect.ValueOf(kept), "Session")
+
+	alone := session(2)
+	alone.IdempotencyKey = ""
+	create(t, m, alone)
+	kept, err = m.Get(t.Context(), alone.Account, alone.ID)
+	is.NoErr(err)
+	noTextShared(t, reflect.ValueOf(alone.ID), reflect.ValueOf(kept.ID), "ID")
 }
 
 // noTextShared looks at where each string lies: one that was cut out of a request would keep the request in memory.

@@ -34,7 +34,7 @@ func newRecord(s checkout.Session) *record {
 	r := &record{
 		place:       unplaced,
 		idLength:    uint32(len(s.ID)),
-		identity:    s.ID + string(s.IdempotencyKey),
+		identity:    join(s.ID, string(s.IdempotencyKey)),
 		created:     normal(s.CreatedAt),
 		fingerprint: s.Fingerprint,
 	}
@@ -44,23 +44,19 @@ func newRecord(s checkout.Session) *record {
 
 // change takes from s what an update may change.
 func (r *record) change(s checkout.Session) {
-	texts := detailsOf(&s)
-	size := 0
-	for i, text := range texts {
-		size += len(*text)
-		r.ends[i] = uint32(size)
+	var texts [len(r.ends)]string
+	end := 0
+	for i, text := range detailsOf(&s) {
+		texts[i] = *text
+		end += len(*text)
+		r.ends[i] = uint32(end)
 	}
-	var all strings.Builder
-	all.Grow(size)
-	for _, text := range texts {
-		all.WriteString(*text)
-	}
-	r.details = all.String()
+	r.details = join(texts[:]...)
 	r.expires, r.completed = normal(s.ExpiresAt), normal(s.CompletedAt)
 	r.amount, r.fee, r.version, r.late = s.Amount, s.TransactionFee, s.Version, s.Late
 }
 
-// session is the session as it was given.
+// session is the session as it stands.
 func (r *record) session() checkout.Session {
 	s := checkout.Session{
 		ID:             r.id(),
@@ -79,6 +75,20 @@ func (r *record) session() checkout.Session {
 		*text = r.detail(i)
 	}
 	return s
+}
+
+// join copies texts into one string, also where only one of them is not empty.
+func join(texts ...string) string {
+	size := 0
+	for _, text := range texts {
+		size += len(text)
+	}
+	var all strings.Builder
+	all.Grow(size)
+	for _, text := range texts {
+		all.WriteString(text)
+	}
+	return all.String()
 }
 
 // The details that are also read alone, by their place in detailsOf.

@@ -36,6 +36,15 @@ var odd = []string{
 	"0193f0c2-a7b4-7c5e-9d3a-1b2c3d4e5f6",
 	"0193f0c2-a7b4-7c5e-9d3a-1b2c3d4e5f6g",
 	"00000000-0000-0000-0000-000000000000",
+	"A193f0c2-a7b4-7c5e-9d3a-1b2c3d4e5f60",
+	"a193f0c2-a7b4-7c5e-9d3a-1b2c3d4e5f60",
+	"a193f0c2-a7b4-7c5e-9d3A-1b2c3d4e5f60",
+	"a193f0c2-a7b4-7c5e-9d3a-1b2c3d4e5f6F",
+	"a193f0c2-a7b4-7c5e-9d3a-1b2c3d4e5f6f",
+	"cs_ci_A193f0c2a7b47c5e9d3a1b2c3d4e5f60",
+	"cs_ci_a193f0c2a7b47c5e9d3a1b2c3d4e5f60",
+	"cs_ci_a193f0c2a7b47c5e9d3a1b2c3d4e5f6F",
+	"cs_ci_a193f0c2a7b47c5e9d3a1b2c3d4e5f6f",
 	strings.Repeat("k", 1000),
 }
 

@@ -9,8 +9,8 @@ import (
 	"runtime/debug"
 )
 
-// insertion is a statement that inserts a session. It is made by the session's own caller, whole, so that the one
-// goroutine that writes the batch has nothing left to make.
+// insertion is a statement that inserts a session. It is made by the session's own caller, so that the one goroutine that
+// writes the batch has little left to do.
 type insertion struct {
 	query  string
 	values []any // the first is the owner, for create to fill in
@@ -40,7 +40,7 @@ type batchQuerier struct {
 type straight struct {
 	on         any // the driver's connection
 	statements map[string]driver.Stmt
-	values     []driver.NamedValue // of the last statement, for their room
+	values     []driver.NamedValue // of the statement that runs
 }
 
 // insert is a statement of the transaction that conn is in.
@@ -50,7 +50,10 @@ func (s *straight) insert(ctx context.Context, conn *sql.Conn, ins insertion) (r
 		if err != nil {
 			return err
 		}
-		s.values = s.values[:0]
+		defer func() {
+			clear(s.values) // they are a customer's
+			s.values = s.values[:0]
+		}()
 		for i, value := range ins.values {
 			s.values = append(s.values, driver.NamedValue{Ordinal: i + 1, Value: value})
 		}
