@@ -33,8 +33,7 @@ func (t tally) sample() sample {
 func usually(d time.Duration) time.Duration { return d / 5 }
 
 // drive has callers make calls, each one after the other, for d after a warm-up, or until one has ended where that takes
-// longer. The first error ends it. A caller gets its own call from newCall, so that callers need share
-// nothing.
+// longer. The first error ends it. A caller gets its own call from newCall, so that callers need share nothing.
 func drive(ctx context.Context, callers int, warmUp, d time.Duration, newCall func() (call, error)) (tally, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

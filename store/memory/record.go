@@ -10,7 +10,7 @@ import (
 
 // record is one session as the store keeps it, read and replaced under the store's lock. Its texts lie end to end in two
 // strings, since the garbage collector follows every pointer of every session each time it runs: with a string for each
-// text that was a fifth of all processor time beside half a million sessions.
+// text it took 22 % of a server's processor time beside half a million sessions, and 18 % with two.
 //
 // The texts are copies. What a host cut out of a request would otherwise keep the whole request in memory, or change with
 // it where the host reuses its buffers.

@@ -96,9 +96,9 @@ func (p pooled) write(ctx context.Context, st statement, collect func(pgx.Rows) 
 	})
 }
 
-// transact runs one statement as one transaction, in one round trip if all goes well. The isolation is the same whatever the database's
-// default: with READ COMMITTED a session that another instance has just written under the same key is passed over,
-// where REPEATABLE READ would fail.
+// transact runs one statement as one transaction, in one round trip if all goes well. The isolation is the same whatever
+// the database's default: with READ COMMITTED a session that another instance has just written under the same key is
+// passed over, where REPEATABLE READ would fail.
 func (p pooled) transact(ctx context.Context, conn *pgx.Conn, st statement, collect func(pgx.Rows) error) error {
 	if goesWhole(conn) {
 		return p.transactWhole(ctx, conn, st, collect)
