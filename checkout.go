@@ -18,6 +18,7 @@ import (
 type Checkouts struct {
 	store Store
 	settings
+	waits *waits // shared with those of WithStore
 }
 
 // New makes a Checkouts over a store. The error joins a [*ConfigError] for each fault of cfg, or of a nil store.
@@ -29,7 +30,7 @@ func New(store Store, cfg Config) (*Checkouts, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Checkouts{store: store, settings: s}, nil
+	return &Checkouts{store: store, settings: s, waits: newWaits(store)}, nil
 }
 
 // WithStore returns a Checkouts with the same configuration over another store: one that writes within the host's own
@@ -40,7 +41,7 @@ func New(store Store, cfg Config) (*Checkouts, error) {
 // The store must not be nil.
 // What is returned before the transaction commits is no more certain than the transaction.
 func (c *Checkouts) WithStore(store Store) *Checkouts {
-	return &Checkouts{store: store, settings: c.settings}
+	return &Checkouts{store: store, settings: c.settings, waits: c.waits}
 }
 
 // Create makes a session, or finds the one that the same request made under the same idempotency key: replayed is then
@@ -139,6 +140,7 @@ func (c *Checkouts) newSession(r request) (Session, error) {
 		CancelURL:      r.CancelURL,
 		CreatedAt:      now,
 		ExpiresAt:      now.Add(r.ExpiresIn),
+		UpdatedAt:      now,
 		TransactionFee: c.fees[r.Currency].charge(r.Amount),
 		IdempotencyKey: r.IdempotencyKey,
 		Fingerprint:    r.fingerprint(),
@@ -189,20 +191,27 @@ func (c *Checkouts) Get(ctx context.Context, account Account, id string) (Sessio
 
 // get returns the session as it is kept.
 func (c *Checkouts) get(ctx context.Context, account Account, id string) (Session, error) {
-	var f faults
-	f.account(account)
-	if err := f.err(); err != nil {
+	if err := addressable(account, id); err != nil {
 		return Session{}, err
-	}
-	var unusable faults
-	if unusable.text("id", id, MaxIDLength); id == "" || unusable != nil {
-		return Session{}, ErrNotFound
 	}
 	s, err := c.store.Get(ctx, account, id)
 	if err != nil {
 		return Session{}, fmt.Errorf("get session: %w", err)
 	}
 	return s, nil
+}
+
+// addressable refuses an account without an ID, and finds nothing under an id that no session can have.
+func addressable(account Account, id string) error {
+	var f, unusable faults
+	f.account(account)
+	if err := f.err(); err != nil {
+		return err
+	}
+	if unusable.text("id", id, MaxIDLength); id == "" || unusable != nil {
+		return ErrNotFound
+	}
+	return nil
 }
 
 // List returns a page of the account's sessions as they are now, newest first. The error is a [*ValidationError] where
@@ -246,6 +255,8 @@ func (c *Checkouts) now() time.Time { return c.clock.Now().UTC().Truncate(time.M
 
 // at is the session as it is answered at an instant.
 func (s Session) at(now time.Time) Session {
-	s.Status = s.StatusAt(now)
+	if status := s.StatusAt(now); status != s.Status {
+		s.Status, s.UpdatedAt = status, s.ExpiresAt
+	}
 	return s
 }

@@ -23,6 +23,8 @@ var (
 	// ErrOutcomeUnknown says that the store cannot tell whether it wrote: a connection was cut during commit.
 	// Trying again with the same idempotency key is safe and finds out.
 	ErrOutcomeUnknown = errors.New("checkout: outcome unknown")
+	// ErrStopped says that a Wait was ended by StopWaiting.
+	ErrStopped = errors.New("checkout: waiting was stopped")
 )
 
 // The codes of a [FieldError]. They are part of the wire contract and do not change.
@@ -40,7 +42,7 @@ const (
 // FieldError is one fault of a request.
 type FieldError struct {
 	// Field is the member's name on the wire, such as "user_phone"; in-process calls may also find "account",
-	// "idempotency_key", "payment_id", "customer_id", "failure_reason", "status", "limit" and "offset".
+	// "idempotency_key", "payment_id", "customer_id", "failure_reason", "status", "limit", "offset" and "cursor".
 	Field string
 	// Code is one of the Code constants.
 	Code string
@@ -86,15 +88,17 @@ func (e *TransitionError) Error() string {
 	return "checkout: a session that is " + string(e.From) + " cannot become " + string(e.To)
 }
 
-// PaymentConflictError says that a completed session was completed once more by another payment. Two payments may
-// have been taken for one session: a person, or a refund, should look at it. Nothing was changed.
+// PaymentConflictError says that a call spoke of another payment than the session's. Nothing was changed.
+//
+// From Complete, two payments may have been taken for one session: a person, or a refund, should look at it. From
+// Process and Fail it is news of an attempt that another has replaced, and there is nothing to do.
 type PaymentConflictError struct {
 	SessionID string
-	Have, Got string // the payment that completed the session, and the one that now claims to
+	Have, Got string // the session's payment, and the one that the call named
 }
 
 func (e *PaymentConflictError) Error() string {
-	return fmt.Sprintf("checkout: session %s was completed by payment %q, now %q claims it too", e.SessionID, e.Have, e.Got)
+	return fmt.Sprintf("checkout: session %s has payment %q, not %q", e.SessionID, e.Have, e.Got)
 }
 
 // ConfigError is one fault of a configuration. [New] and [NewHandler] join all that they find.

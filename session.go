@@ -19,19 +19,20 @@ const (
 	StatusPending    Status = "pending"    // the payer was asked; a card session starts here
 	StatusProcessing Status = "processing" // the operator holds the payer's money
 	StatusCompleted  Status = "completed"  // paid, for good
-	StatusFailed     Status = "failed"     // refused, for good
+	StatusFailed     Status = "failed"     // refused
 	StatusExpired    Status = "expired"    // not paid in time
 	StatusCancelled  Status = "cancelled"  // called off by merchant or payer
 )
 
-// transitions is the table; nothing writes to it. A payment that comes after expiry or cancellation has moved money, so
+// transitions is the table; nothing writes to it. A payment that comes after expiry, cancellation or
+// refusal has moved money, so
 // the session must say completed; it is then marked late.
 var transitions = map[Status][]Status{
 	StatusCreated:    {StatusPending, StatusProcessing, StatusCompleted, StatusFailed, StatusCancelled, StatusExpired},
 	StatusPending:    {StatusProcessing, StatusCompleted, StatusFailed, StatusCancelled, StatusExpired},
 	StatusProcessing: {StatusCompleted, StatusFailed},
 	StatusCompleted:  {},
-	StatusFailed:     {},
+	StatusFailed:     {StatusCompleted},
 	StatusExpired:    {StatusCompleted},
 	StatusCancelled:  {StatusCompleted},
 }
@@ -48,8 +49,8 @@ func Statuses() []Status {
 //	processing  completed, failed
 //	expired     completed (late)
 //	cancelled   completed (late)
+//	failed      completed (late)
 //	completed   nothing
-//	failed      nothing
 func Transitions() map[Status][]Status {
 	table := make(map[Status][]Status, len(transitions))
 	for from, to := range transitions {
@@ -66,6 +67,11 @@ func (s Status) known() bool { _, ok := transitions[s]; return ok }
 
 // expires reports whether the clock alone moves a session of this status to expired.
 func (s Status) expires() bool { return s == StatusCreated || s == StatusPending }
+
+// ended reports whether nothing more is to be expected of a session of this status: only a late payment can change it.
+func (s Status) ended() bool {
+	return s == StatusCompleted || s == StatusFailed || s == StatusExpired || s == StatusCancelled
+}
 
 // PaymentMethod chooses the dialect of the page.
 type PaymentMethod string
@@ -107,10 +113,14 @@ type Session struct {
 	CreatedAt   time.Time
 	ExpiresAt   time.Time
 	CompletedAt time.Time // zero until completed
+	UpdatedAt   time.Time // of the last change, CreatedAt until there is one; not on the wire
 
-	FailureReason  string // set by Fail
+	FailureReason  string // set by Fail; a late payment keeps it
 	TransactionFee int64  // in the smallest unit of Currency, fixed at creation
-	Late           bool   // completed after it had expired or been cancelled
+	Late           bool   // completed after it had expired, failed or been cancelled
+
+	ClientReference string            // the merchant's own; "" where there is none
+	Metadata        map[string]string // the merchant's own; nil where there is none
 
 	IdempotencyKey idempotency.Key         // "" where the session was created without one
 	Fingerprint    idempotency.Fingerprint // of the request that created it

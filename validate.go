@@ -28,8 +28,15 @@ const (
 	MaxURLLength         = 2048 // Unicode code points
 	MaxIDLength          = 255  // Unicode code points of an account, payment or customer identifier
 	MaxReasonLength      = 1000 // Unicode code points of a failure reason
+	MaxReferenceLength   = 255  // Unicode code points of a client reference
+	MaxMetadata          = 20   // members
+	MaxMetadataName      = 40   // characters of a member's name
+	MaxMetadataValue     = 500  // Unicode code points of a member's value
 	MaxListLimit         = 100
 	DefaultListLimit     = 50
+	MaxListOffset        = 10_000
+	MaxListTotal         = 10_000 // a list counts no further
+	MaxPhoneScan         = 10_000 // sessions that a page by phone looks at
 )
 
 // currencyXOF is the one currency of mobile money.
@@ -54,6 +61,12 @@ type CreateParams struct {
 	CancelURL      string        // as SuccessURL
 	PaymentID      string        // the host's own, at most 255 code points; "" until it is known
 	CustomerID     string        // the host's own, at most 255 code points; a card session without one gets one
+	// ClientReference is the merchant's own, such as an order number, at most 255 code points. It need not be unique;
+	// lists find by it.
+	ClientReference string
+	// Metadata is the merchant's own, at most 20 members: names of 1 to 40 characters out of A-Z a-z 0-9 _ . -, values
+	// of 1 to 500 code points. An empty map is the same as none.
+	Metadata map[string]string
 }
 
 // String is what LogValue shows.

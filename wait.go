@@ -1,0 +1,238 @@
+package checkout
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	// feedTurn is how long the feed rests between two looks at it: a change made by another process is seen within that
+	// time and the time of a read.
+	feedTurn = 400 * time.Millisecond
+	// feedPage is how many events one look takes. While there are as many, the next look follows at once.
+	feedPage = 1000
+	// feedForgotten is how long after a look the next one begins at the end of the feed, since nobody waited meanwhile.
+	feedForgotten = 10 * time.Second
+)
+
+// Wait returns the account's session as soon as it is another than seen: its Version is another, or the clock has
+// expired it. It returns at once where it already is, or where the session has ended. Where ctx ends first, it returns
+// the session as it was last known, with ctx's error, and where [Checkouts.StopWaiting] does, with [ErrStopped]. Other
+// errors are those of [Checkouts.Get].
+//
+// A change made through the same Checkouts, or one that shares its configuration by [Checkouts.WithStore], ends the wait at
+// once; one made elsewhere within a second. On PostgreSQL a transaction that is left open holds the feed up, and with it what
+// other processes have changed.
+//
+// It starts no goroutine. Those who wait take turns at reading the feed of events, so that ten thousand of them cost the
+// store what one costs: less than three reads a second, and one read for each when it begins and when its session changes.
+// A store that fails meanwhile ends no wait.
+func (c *Checkouts) Wait(ctx context.Context, account Account, id string, seen Session) (Session, error) {
+	w := c.waits.enter(account, id)
+	defer c.waits.leave(w)
+	for {
+		kept, err := c.get(ctx, account, id)
+		if err != nil {
+			return Session{}, err
+		}
+		now := c.now()
+		s := kept.at(now)
+		if s.Version != seen.Version || s.Status != seen.Status || s.Status.ended() {
+			return s, nil
+		}
+		var due <-chan time.Time
+		if s.Status.expires() {
+			c.waits.setDue(w, s.ExpiresAt)
+			timer := time.NewTimer(s.ExpiresAt.Sub(now))
+			defer timer.Stop()
+			due = timer.C
+		}
+		if err := c.waitForWake(ctx, w, due); err != nil {
+			return kept.at(c.now()), err
+		}
+	}
+}
+
+// waitForWake returns nil when the session should be read again.
+func (c *Checkouts) waitForWake(ctx context.Context, w *waiter, due <-chan time.Time) error {
+	select {
+	case <-w.woken:
+		return nil
+	case <-due:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-c.waits.stopped:
+		return ErrStopped
+	case f := <-c.waits.turn:
+		defer func() { c.waits.turn <- f }() // after a panic of the store's too
+		return c.takeTurn(ctx, w, due, f)
+	}
+}
+
+// takeTurn reads the feed for all who wait, until this one's own wait is over.
+func (c *Checkouts) takeTurn(ctx context.Context, w *waiter, due <-chan time.Time, f *feed) error {
+	rest := time.NewTimer(time.Until(f.looked.Add(feedTurn)))
+	defer rest.Stop()
+	for {
+		select {
+		case <-w.woken:
+			return nil
+		case <-due:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-c.waits.stopped:
+			return ErrStopped
+		case <-rest.C:
+			c.waits.read(ctx, f)
+			c.waits.wakeDue(c.now())
+			rest.Reset(feedTurn)
+		}
+	}
+}
+
+// waits are those who wait for a change.
+type waits struct {
+	store   Store
+	turn    chan *feed // holds the feed while nobody reads it
+	stopped chan struct{}
+	stop    func()
+
+	mu      sync.Mutex
+	waiting map[sessionName]map[*waiter]bool
+}
+
+// sessionName is a session as its account knows it.
+type sessionName struct {
+	account Account
+	id      string
+}
+
+// waiter is one call of Wait.
+type waiter struct {
+	of    sessionName
+	woken chan struct{} // holds a value once the session may have changed since it was read
+	due   time.Time     // when the clock expires the session; zero: it does not. Guarded by waits.mu.
+}
+
+// feed is how far the feed has been read.
+type feed struct {
+	known  bool // after is a place in the feed from which on everybody who waits has been told
+	after  Cursor
+	looked time.Time // when it was last tried
+}
+
+func newWaits(store Store) *waits {
+	s := &waits{
+		store:   store,
+		turn:    make(chan *feed, 1),
+		stopped: make(chan struct{}),
+		waiting: make(map[sessionName]map[*waiter]bool),
+	}
+	s.stop = sync.OnceFunc(func() { close(s.stopped) })
+	s.turn <- new(feed)
+	return s
+}
+
+func (s *waits) enter(account Account, id string) *waiter {
+	w := &waiter{of: sessionName{account, id}, woken: make(chan struct{}, 1)}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting[w.of] == nil {
+		s.waiting[w.of] = make(map[*waiter]bool)
+	}
+	s.waiting[w.of][w] = true
+	return w
+}
+
+func (s *waits) leave(w *waiter) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.waiting[w.of], w)
+	if len(s.waiting[w.of]) == 0 {
+		delete(s.waiting, w.of)
+	}
+}
+
+func (s *waits) setDue(w *waiter, due time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w.due = due
+}
+
+// wake has those read the session again who wait for it.
+func (s *waits) wake(account Account, id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for w := range s.waiting[sessionName{account, id}] {
+		w.wake()
+	}
+}
+
+// wakeDue wakes those whose sessions the clock has expired. Timers alone would not do: the clock may be a host's.
+func (s *waits) wakeDue(now time.Time) {
+	s.wakeWhere(func(w *waiter) bool { return !w.due.IsZero() && !w.due.After(now) })
+}
+
+func (s *waits) wakeWhere(is func(*waiter) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, same := range s.waiting {
+		for w := range same {
+			if is(w) {
+				w.wake()
+			}
+		}
+	}
+}
+
+func (w *waiter) wake() {
+	select {
+	case w.woken <- struct{}{}:
+	default:
+	}
+}
+
+// read wakes whoever waits for what the feed says has changed. After an error the feed is read again from where it was.
+func (s *waits) read(ctx context.Context, f *feed) {
+	idle := time.Since(f.looked)
+	defer func() { f.looked = time.Now() }()
+	if !f.known || idle > feedForgotten {
+		s.begin(ctx, f)
+		return
+	}
+	for {
+		events, err := s.store.Events(ctx, f.after, feedPage)
+		for _, e := range events {
+			s.wake(e.Session.Account, e.Session.ID)
+			f.after = e.Cursor
+		}
+		if err != nil || len(events) < feedPage {
+			return
+		}
+	}
+}
+
+// begin goes to the end of the feed rather than through all that nobody waited for, and has everybody read once more,
+// since what they have read may be older than that.
+func (s *waits) begin(ctx context.Context, f *feed) {
+	last, err := s.store.Events(ctx, LastEvent, 1)
+	if f.known = err == nil; err != nil {
+		return
+	}
+	f.after = ""
+	for _, e := range last {
+		f.after = e.Cursor
+	}
+	s.wakeWhere(func(*waiter) bool { return true })
+}
+
+// StopWaiting ends every [Checkouts.Wait], now and from now on, so that a server that is to stop need not wait for those
+// who wait:
+//
+//	server.RegisterOnShutdown(checkouts.StopWaiting)
+//
+// Over HTTP they are answered what there is. It may be called more than once.
+func (c *Checkouts) StopWaiting() { c.waits.stop() }
