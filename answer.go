@@ -22,8 +22,16 @@ const maxKeptAnswer = 64 << 10
 
 func (h *Handler) sessionAnswer(status int, s *Session, header ...field) (answer, error) {
 	w := h.writer()
-	w.session(s)
-	return w.answer(status, header)
+	w.session(s, h.checkoutURLOf(s))
+	return w.answer(status, append(header, field{"Etag", etag(s)}))
+}
+
+// checkoutURLOf is where the payer pays; "" where that can no longer be.
+func (h *Handler) checkoutURLOf(s *Session) string {
+	if h.checkoutURL == nil || !s.Status.expires() {
+		return ""
+	}
+	return h.checkoutURL(*s)
 }
 
 func (h *Handler) pageAnswer(p Page) (answer, error) {
@@ -33,16 +41,42 @@ func (h *Handler) pageAnswer(p Page) (answer, error) {
 	w.begin('[')
 	for i := range p.Sessions {
 		w.next()
-		w.session(&p.Sessions[i])
+		w.session(&p.Sessions[i], h.checkoutURLOf(&p.Sessions[i]))
 	}
 	w.end(']')
-	w.integer("total_count", int64(p.Total))
-	w.bool("has_more", p.HasMore)
-	if p.HasMore {
-		w.integer("next_offset", int64(p.NextOffset))
+	if p.Total < 0 {
+		w.null("total_count")
 	} else {
-		w.null("next_offset")
+		w.integer("total_count", int64(p.Total))
 	}
+	if p.TotalMore {
+		w.string("total_relation", "gte")
+	}
+	w.bool("has_more", p.HasMore)
+	if p.NextOffset == 0 {
+		w.null("next_offset")
+	} else {
+		w.integer("next_offset", int64(p.NextOffset))
+	}
+	if p.NextCursor == "" {
+		w.null("next_cursor")
+	} else {
+		w.string("next_cursor", p.NextCursor)
+	}
+	w.end('}')
+	return w.answer(http.StatusOK, nil)
+}
+
+func (h *Handler) eventsAnswer(events []Event) (answer, error) {
+	w := h.writer()
+	w.begin('{')
+	w.name("events")
+	w.begin('[')
+	for i := range events {
+		w.next()
+		w.event(&events[i])
+	}
+	w.end(']')
 	w.end('}')
 	return w.answer(http.StatusOK, nil)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -145,6 +146,9 @@ func (c *Checkouts) newSession(r request) (Session, error) {
 		IdempotencyKey: r.IdempotencyKey,
 		Fingerprint:    r.fingerprint(),
 		Version:        1,
+
+		ClientReference: r.ClientReference,
+		Metadata:        maps.Clone(r.Metadata),
 	}
 	if r.PaymentMethod == Card {
 		s.Status = StatusPending
@@ -212,42 +216,6 @@ func addressable(account Account, id string) error {
 		return ErrNotFound
 	}
 	return nil
-}
-
-// List returns a page of the account's sessions as they are now, newest first. The error is a [*ValidationError] where
-// the account or q is not valid, or is the store's.
-func (c *Checkouts) List(ctx context.Context, account Account, q Query) (Page, error) {
-	var f faults
-	f.account(account)
-	if q.Status != "" && !q.Status.known() {
-		f.add("status", CodeUnsupported, "must be one of the seven statuses")
-	}
-	if q.Limit < 0 || q.Limit > MaxListLimit {
-		f.add("limit", CodeOutOfRange, fmt.Sprintf("must be 1 to %d", MaxListLimit))
-	}
-	if q.Offset < 0 {
-		f.add("offset", CodeOutOfRange, "must be 0 or more")
-	}
-	f.text("payment_id", q.PaymentID, MaxIDLength)
-	if err := f.err(); err != nil {
-		return Page{}, err
-	}
-	if q.Limit == 0 {
-		q.Limit = DefaultListLimit
-	}
-	q.At = c.now()
-	sessions, total, err := c.store.List(ctx, account, q)
-	if err != nil {
-		return Page{}, fmt.Errorf("list sessions: %w", err)
-	}
-	page := Page{Sessions: make([]Session, len(sessions)), Total: total}
-	for i, s := range sessions {
-		page.Sessions[i] = s.at(q.At)
-	}
-	if n := len(sessions); n > 0 && n < total-q.Offset {
-		page.HasMore, page.NextOffset = true, q.Offset+n
-	}
-	return page, nil
 }
 
 // now is the instant of a decision, in the precision that every store keeps.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,11 +14,11 @@ import (
 // sessionSize is room for most sessions, in bytes.
 const sessionSize = 512
 
-// MarshalJSON is the session as the handler answers it: without account, idempotency key, fingerprint, lateness and
-// version, and with the phone number in full. Its error is a time beyond the years 0 to 9999.
+// MarshalJSON is the session as the handler answers it: without account, idempotency key, fingerprint, version and time of
+// the last change, and with the phone number in full. It has no checkout_url, which a [Handler] adds. Its error is a time beyond the years 0 to 9999.
 func (s Session) MarshalJSON() ([]byte, error) {
 	w := jsonWriter{text: make([]byte, 0, sessionSize)}
-	w.session(&s)
+	w.session(&s, "")
 	if w.err != nil {
 		return nil, w.err
 	}
@@ -30,8 +31,8 @@ func (s *Session) UnmarshalJSON([]byte) error {
 	return errors.New("checkout: a Session cannot be read back from its JSON, which leaves out account, key and version")
 }
 
-// session writes s as a client sees it.
-func (w *jsonWriter) session(s *Session) {
+// session writes s as a client sees it. A checkoutURL of "" is left out.
+func (w *jsonWriter) session(s *Session, checkoutURL string) {
 	currency, method := s.Currency, PaymentMethod("")
 	if s.PaymentMethod == Card {
 		currency, method = strings.ToLower(currency), Card
@@ -48,6 +49,11 @@ func (w *jsonWriter) session(s *Session) {
 	w.optional("description", s.Description)
 	w.optional("success_url", s.SuccessURL)
 	w.optional("cancel_url", s.CancelURL)
+	w.optional("checkout_url", checkoutURL)
+	w.optional("client_reference", s.ClientReference)
+	if len(s.Metadata) > 0 {
+		w.texts("metadata", s.Metadata)
+	}
 	w.time("created_at", s.CreatedAt)
 	w.time("expires_at", s.ExpiresAt)
 	if s.CompletedAt.IsZero() {
@@ -61,6 +67,38 @@ func (w *jsonWriter) session(s *Session) {
 		w.string("failure_reason", s.FailureReason)
 	}
 	w.integer("transaction_fee", s.TransactionFee)
+	if s.Late {
+		w.bool("late", true)
+	}
+	w.end('}')
+}
+
+// MarshalJSON is the event as the handler answers it and as a webhook sends it. Its error is a time beyond the years 0 to
+// 9999.
+func (e Event) MarshalJSON() ([]byte, error) {
+	w := jsonWriter{text: make([]byte, 0, sessionSize+sessionSize/2)}
+	w.event(&e)
+	if w.err != nil {
+		return nil, w.err
+	}
+	return w.text, nil
+}
+
+// UnmarshalJSON always fails, as that of a [Session] does.
+func (e *Event) UnmarshalJSON([]byte) error {
+	return errors.New("checkout: an Event cannot be read back from its JSON, which leaves out account, key and cursor")
+}
+
+// event writes e as a client sees it.
+func (w *jsonWriter) event(e *Event) {
+	w.begin('{')
+	w.string("id", e.ID)
+	w.string("type", e.Type)
+	w.time("timestamp", e.At)
+	w.integer("sequence", e.Session.Version)
+	w.bool("livemode", !e.Session.Account.Test)
+	w.name("data")
+	w.session(&e.Session, "")
 	w.end('}')
 }
 
@@ -134,6 +172,16 @@ func (w *jsonWriter) string(name, value string) {
 	w.text = append(w.text, '"')
 	w.text = append(w.text, value...)
 	w.text = append(w.text, '"')
+}
+
+// texts writes an object of texts, sorted by name as encoding/json does.
+func (w *jsonWriter) texts(name string, texts map[string]string) {
+	w.name(name)
+	w.begin('{')
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		w.string(name, texts[name])
+	}
+	w.end('}')
 }
 
 // isPlain reports whether s is all ASCII that JSON quotes as it is.

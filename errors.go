@@ -41,13 +41,25 @@ const (
 
 // FieldError is one fault of a request.
 type FieldError struct {
-	// Field is the member's name on the wire, such as "user_phone"; in-process calls may also find "account",
+	// Field is the member's name on the wire, such as "user_phone", or "metadata/size" for a member of metadata; in-process
+	// calls may also find "account",
 	// "idempotency_key", "payment_id", "customer_id", "failure_reason", "status", "limit", "offset" and "cursor".
 	Field string
 	// Code is one of the Code constants.
 	Code string
 	// Detail is a sentence's end for a developer, such as "must be at least 100". It never holds what was sent.
 	Detail string
+
+	nested bool // Field is the path of a member within another
+}
+
+// member is the name of the member of the request that the fault is about or within.
+func (e FieldError) member() string {
+	if e.nested {
+		name, _, _ := strings.Cut(e.Field, "/")
+		return name
+	}
+	return e.Field
 }
 
 func (e FieldError) String() string { return e.Field + " " + e.Detail }

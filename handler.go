@@ -1,6 +1,7 @@
 package checkout
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -26,6 +27,9 @@ const DefaultMaxBodyBytes = 64 << 10
 
 const maxMaxBodyBytes = 16 << 20
 
+// DefaultMaxWaiting is how many requests wait for a change at once, unless the host sets another number.
+const DefaultMaxWaiting = 10_000
+
 // HandlerConfig is what a host may settle about HTTP. The zero HandlerConfig works.
 type HandlerConfig struct {
 	_ struct{} // keyed literals only
@@ -43,6 +47,13 @@ type HandlerConfig struct {
 	// than its client does. A limit well above what is in flight on a good day, such as 512, keeps a store that is
 	// overloaded answering as many as it can.
 	MaxInFlight int
+	// MaxWaiting is how many requests with "Prefer: wait" wait for a change at once; 0 is 10,000. What is beyond is answered
+	// at once, without Preference-Applied. Who waits takes no place of MaxInFlight. Each takes some 20 KB with its
+	// connection.
+	MaxWaiting int
+	// CheckoutURL returns where the payer pays a session, such as the method Link of a paypage.Page, or "" for
+	// nowhere. It is asked for sessions that can still be paid. nil: answers have no checkout_url.
+	CheckoutURL func(Session) string
 	// Logger hears of every answer of 500 and 503 with its cause, save those of MaxInFlight, of which there may be a flood:
 	// as an error, unless the client has gone. Keys, tokens and phone numbers never appear. nil is silent.
 	Logger *slog.Logger
@@ -54,6 +65,7 @@ type HandlerConfig struct {
 //	GET  /v1/checkouts
 //	GET  /v1/checkouts/{id}
 //	POST /v1/checkouts/{id}/cancel
+//	GET  /v1/checkouts/{id}/events
 //	GET  /v1/openapi.yaml
 //
 // HEAD is answered wherever GET is.
@@ -69,8 +81,11 @@ type Handler struct {
 	basePath  string
 	maxBody   int64
 	inFlight  chan struct{} // holds one value for each request that uses the store; nil: no limit
+	waiting   chan struct{} // holds one value for each request that waits for a change
 	log       *slog.Logger
-	writers   sync.Pool // of *jsonWriter
+
+	checkoutURL func(Session) string // nil: none
+	writers     sync.Pool            // of *jsonWriter
 }
 
 // NewHandler makes a Handler. The error joins a [*ConfigError] for each fault of cfg, or of what is nil.
@@ -96,10 +111,17 @@ func NewHandler(c *Checkouts, auth Authenticator, cfg HandlerConfig) (*Handler, 
 	if cfg.MaxInFlight < 0 {
 		fault("HandlerConfig.MaxInFlight", "must be 0 or more")
 	}
+	if cfg.MaxWaiting < 0 {
+		fault("HandlerConfig.MaxWaiting", "must be 0 or more")
+	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	h := &Handler{checkouts: c, auth: auth, basePath: cfg.BasePath, maxBody: cfg.MaxBodyBytes, log: cfg.Logger}
+	h := &Handler{
+		checkouts: c, auth: auth, basePath: cfg.BasePath, maxBody: cfg.MaxBodyBytes, log: cfg.Logger,
+		waiting:     make(chan struct{}, cmp.Or(cfg.MaxWaiting, DefaultMaxWaiting)),
+		checkoutURL: cfg.CheckoutURL,
+	}
 	if cfg.AnyIdempotencyKey {
 		h.policy = idempotency.Any
 	}
@@ -127,16 +149,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.RequestID = id
 		a = problemAnswer(p)
 	}
-	fields := append(append(make([]field, 0, 8), a.header...),
-		field{"Cache-Control", "no-store"},
-		field{"Content-Length", strconv.Itoa(len(a.body))},
-		field{"Content-Type", a.contentType},
-		field{"Request-Id", id},
-		field{"X-Content-Type-Options", "nosniff"},
-	)
+	fields := append(append(make([]field, 0, 8), a.header...), field{"Cache-Control", "no-store"})
+	if a.status != http.StatusNotModified { // RFC 9110, section 15.4.5
+		fields = append(fields,
+			field{"Content-Length", strconv.Itoa(len(a.body))},
+			field{"Content-Type", a.contentType})
+	}
+	fields = append(fields, field{"Request-Id", id}, field{"X-Content-Type-Options", "nosniff"})
 	setAll(w.Header(), fields)
 	w.WriteHeader(a.status)
-	if r.Method != http.MethodHead {
+	if r.Method != http.MethodHead && a.status != http.StatusNotModified {
 		w.Write(a.body) // a client that is gone needs no answer
 	}
 	h.release(a)
@@ -194,6 +216,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (a answer, err 
 	if route.kind == routeNone {
 		return answer{}, errNoRoute
 	}
+	r.Pattern = h.basePath + route.pattern() // for what wraps the handler, and names its measurements by route
 	if allowed := route.methods(); !slices.Contains(allowed, r.Method) {
 		return answer{}, methodNotAllowed(allowed)
 	}
@@ -207,6 +230,8 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (a answer, err 
 	switch {
 	case route.kind == routeCancel:
 		return h.cancel(r, account, route.id)
+	case route.kind == routeEvents:
+		return h.events(r, account, route.id)
 	case route.kind == routeSession:
 		return h.get(r, account, route.id)
 	case r.Method == http.MethodPost:
@@ -267,18 +292,6 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, account Account
 	return h.sessionAnswer(http.StatusCreated, &session, location)
 }
 
-func (h *Handler) get(r *http.Request, account Account, id string) (answer, error) {
-	if err := h.enter(); err != nil {
-		return answer{}, err
-	}
-	defer h.leave()
-	session, err := h.checkouts.Get(r.Context(), account, id)
-	if err != nil {
-		return answer{}, err
-	}
-	return h.sessionAnswer(http.StatusOK, &session)
-}
-
 func (h *Handler) cancel(r *http.Request, account Account, id string) (answer, error) {
 	if err := h.enter(); err != nil {
 		return answer{}, err
@@ -302,9 +315,21 @@ func (h *Handler) list(r *http.Request, account Account) (answer, error) {
 	defer h.leave()
 	page, err := h.checkouts.List(r.Context(), account, q)
 	if err != nil {
-		return answer{}, err
+		return answer{}, asQuery(err)
 	}
 	return h.pageAnswer(page)
+}
+
+func (h *Handler) events(r *http.Request, account Account, id string) (answer, error) {
+	if err := h.enter(); err != nil {
+		return answer{}, err
+	}
+	defer h.leave()
+	events, err := h.checkouts.History(r.Context(), account, id)
+	if err != nil {
+		return answer{}, err
+	}
+	return h.eventsAnswer(events)
 }
 
 // requestID is the request's own where it is usable, else a new one.

@@ -83,7 +83,7 @@ func problemOf(err error) problem {
 			p.Detail += "; " + plural(more, "more is", "more are") + " not listed"
 		}
 		for _, f := range e.Fields[:min(len(e.Fields), maxProblemErrors)] {
-			p.Errors = append(p.Errors, problemError{pointer(f.Field), f.Code, f.Detail})
+			p.Errors = append(p.Errors, problemError{f.pointer(), f.Code, f.Detail})
 		}
 		return p
 	}
@@ -112,6 +112,18 @@ func problemOf(err error) problem {
 		return unavailable()
 	}
 	return newProblem(http.StatusInternalServerError, "internal", "an internal error occurred")
+}
+
+// pointer is where the fault is, as [pointer] writes it.
+func (e FieldError) pointer() string {
+	if !e.nested {
+		return pointer(e.Field)
+	}
+	outer, inner, _ := strings.Cut(e.Field, "/")
+	if p := pointer(inner); p != "#" {
+		return pointer(outer) + strings.TrimPrefix(p, "#")
+	}
+	return pointer(outer)
 }
 
 // pointer is a member's name as a JSON Pointer in the form of a URI fragment: RFC 6901 escapes, then percent-encoding of

@@ -1,6 +1,8 @@
 package checkout
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -13,14 +15,18 @@ type request struct {
 	phone Phone
 }
 
-// fingerprintVersion is the version of the rules below. Sessions outlive a release: a rule that changes gets a new
-// number, and the old one stays for the sessions that it made.
-const fingerprintVersion = 1
+// The versions of the rules below. Sessions outlive a release: a rule that changes gets a new number, and the old one
+// stays for the sessions that it made. A request without reference and metadata keeps the first version, by which a program
+// of the release before finds its session, where both run side by side.
+const (
+	fingerprintPlain   = 1
+	fingerprintLabeled = 2 // has a client reference or metadata
+)
 
 // fingerprint is over what the request means, so that what does not change the meaning (the order of members, 5000.0
 // for 5000, a default that is spelled out) does not change the fingerprint.
 func (r request) fingerprint() idempotency.Fingerprint {
-	return idempotency.Sum(fingerprintVersion,
+	plain := [...]string{
 		string(r.PaymentMethod),
 		strconv.FormatInt(r.Amount, 10),
 		r.Currency,
@@ -31,17 +37,24 @@ func (r request) fingerprint() idempotency.Fingerprint {
 		r.CancelURL,
 		r.PaymentID,
 		r.CustomerID,
-	)
+	}
+	if r.ClientReference == "" && len(r.Metadata) == 0 {
+		return idempotency.Sum(fingerprintPlain, plain[:]...)
+	}
+	labeled := append(plain[:], r.ClientReference)
+	for _, name := range slices.Sorted(maps.Keys(r.Metadata)) {
+		labeled = append(labeled, name, r.Metadata[name])
+	}
+	return idempotency.Sum(fingerprintLabeled, labeled...)
 }
 
 // sameAs reports whether held is the session of this request, and which members differ if it is not.
 func (r request) sameAs(held Session) (same bool, differ []string) {
-	print := r.fingerprint()
-	if held.Fingerprint == print {
+	if held.Fingerprint == r.fingerprint() {
 		return true, nil
 	}
 	differ = r.differences(held)
-	if held.Fingerprint.Version() != fingerprintVersion {
+	if v := held.Fingerprint.Version(); v != fingerprintPlain && v != fingerprintLabeled {
 		// Another release's rules: what was kept of the first request decides.
 		return len(differ) == 0, differ
 	}
@@ -64,6 +77,8 @@ func (r request) differences(held Session) []string {
 	add("cancel_url", r.CancelURL != held.CancelURL)
 	add("description", r.Description != held.Description)
 	add("expires_in", r.ExpiresIn != held.ExpiresAt.Sub(held.CreatedAt))
+	add("client_reference", r.ClientReference != held.ClientReference)
+	add("metadata", !maps.Equal(r.Metadata, held.Metadata))
 	return names
 }
 
@@ -79,6 +94,9 @@ func (r request) identifiersThatDiffer(held Session) []string {
 		ExpiresIn:     held.ExpiresAt.Sub(held.CreatedAt),
 		SuccessURL:    held.SuccessURL,
 		CancelURL:     held.CancelURL,
+
+		ClientReference: held.ClientReference,
+		Metadata:        held.Metadata,
 	}}
 	for _, first.CustomerID = range []string{r.CustomerID, held.CustomerID, ""} {
 		for _, first.PaymentID = range []string{r.PaymentID, held.PaymentID, ""} {

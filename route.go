@@ -13,6 +13,7 @@ const (
 	routeSessions
 	routeSession
 	routeCancel
+	routeEvents
 	routeOpenAPI
 )
 
@@ -49,6 +50,8 @@ func routeOf(u *url.URL) route {
 		return route{kind: routeSession, id: segments[2]}
 	case segments[3] == "cancel":
 		return route{kind: routeCancel, id: segments[2]}
+	case segments[3] == "events":
+		return route{kind: routeEvents, id: segments[2]}
 	}
 	return route{}
 }
@@ -62,6 +65,8 @@ func (r route) pattern() string {
 		return "/v1/checkouts/{id}"
 	case routeCancel:
 		return "/v1/checkouts/{id}/cancel"
+	case routeEvents:
+		return "/v1/checkouts/{id}/events"
 	case routeOpenAPI:
 		return "/v1/openapi.yaml"
 	}

@@ -66,7 +66,8 @@ type Store interface {
 	// from the same snapshot as the page.
 	//
 	// Where q.UserPhone is set, only the first [MaxPhoneScan] sessions that pass the rest of the filter are looked at,
-	// from where q begins, and total is 0.
+	// from where q begins, and total is 0. Where all of those are there, and fewer than q.Limit of them have the phone, the
+	// last one looked at is returned too, as the last, whatever its phone: so the caller knows where to go on.
 	List(ctx context.Context, account Account, q Query) (sessions []Session, total int, err error)
 	// Expire moves up to limit sessions of any account that are created or pending and due at now to expired, the
 	// longest due first and equal instants by ID in ascending order, appends their events, and returns them as they then

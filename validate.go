@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -90,7 +91,9 @@ func (p CreateParams) LogValue() slog.Value {
 // fieldOrder is the order in which faults are told: the contract's table, then what only in-process calls have.
 var fieldOrder = []string{
 	"amount", "currency", "user_phone", "payment_method", "success_url", "cancel_url", "description", "expires_in",
-	"account", "idempotency_key", "payment_id", "customer_id", "failure_reason", "status", "limit", "offset",
+	"client_reference", "metadata",
+	"account", "idempotency_key", "payment_id", "customer_id", "failure_reason", "status", "created_after", "created_before",
+	"limit", "offset", "cursor",
 }
 
 // faults collects what is wrong with a request, the first fault of each field.
@@ -100,6 +103,11 @@ func (f *faults) add(field, code, detail string) {
 	if !f.has(field) {
 		*f = append(*f, FieldError{Field: field, Code: code, Detail: detail})
 	}
+}
+
+// addIn is add for a member of an object that is the value of a member.
+func (f *faults) addIn(field, name, code, detail string) {
+	*f = append(*f, FieldError{Field: field + "/" + name, Code: code, Detail: detail, nested: true})
 }
 
 func (f *faults) has(field string) bool {
@@ -120,7 +128,7 @@ func (f faults) err() error {
 		}
 	}
 	slices.SortStableFunc(known, func(a, b FieldError) int {
-		return cmp.Compare(slices.Index(fieldOrder, a.Field), slices.Index(fieldOrder, b.Field))
+		return cmp.Compare(slices.Index(fieldOrder, a.member()), slices.Index(fieldOrder, b.member()))
 	})
 	return &ValidationError{Fields: append(known, unknown...)}
 }
@@ -135,6 +143,45 @@ func (f *faults) text(field, s string, limit int) {
 	case len(s) > limit && utf8.RuneCountInString(s) > limit:
 		f.add(field, CodeTooLong, "must have at most "+strconv.Itoa(limit)+" characters")
 	}
+}
+
+// metadata adds a fault for each member that is not valid, by name, unless there are too many to look at.
+func (f *faults) metadata(m map[string]string) {
+	if f.has("metadata") {
+		return
+	}
+	if len(m) > MaxMetadata {
+		f.add("metadata", CodeTooLong, "must have at most "+strconv.Itoa(MaxMetadata)+" members")
+		return
+	}
+	if len(m) == 0 {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		switch value := m[name]; {
+		case len(name) > MaxMetadataName && utf8.RuneCountInString(name) > MaxMetadataName:
+			f.addIn("metadata", name, CodeTooLong, "must have a name of at most "+strconv.Itoa(MaxMetadataName)+" characters")
+		case !isMetadataName(name):
+			f.addIn("metadata", name, CodeMalformed, "must have a name of 1 to 40 characters out of A-Z a-z 0-9 _ . -")
+		case value == "":
+			f.addIn("metadata", name, CodeMalformed, "must not be empty")
+		default:
+			var unusable faults
+			if unusable.text("", value, MaxMetadataValue); unusable != nil {
+				f.addIn("metadata", name, unusable[0].Code, unusable[0].Detail)
+			}
+		}
+	}
+}
+
+func isMetadataName(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '.' || c == '-') {
+			return false
+		}
+	}
+	return s != ""
 }
 
 func (f *faults) account(a Account) {
@@ -198,6 +245,12 @@ func (p CreateParams) normalize(f *faults) request {
 		f.add("expires_in", CodeOutOfRange, expiresInRange)
 	case p.ExpiresIn%time.Second != 0:
 		f.add("expires_in", CodeWrongType, "must be whole seconds")
+	}
+
+	f.text("client_reference", p.ClientReference, MaxReferenceLength)
+	f.metadata(p.Metadata)
+	if len(p.Metadata) == 0 {
+		p.Metadata = nil
 	}
 
 	f.account(p.Account)

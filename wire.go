@@ -7,9 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -102,7 +100,7 @@ func (h *Handler) idempotencyKey(r *http.Request) (idempotency.Key, error) {
 // decodeCreate reads the body of a create. The error is a body that is no JSON object; f holds what is wrong with its
 // members as JSON.
 func decodeCreate(body []byte) (p CreateParams, f faults, err error) {
-	var room [8]strictjson.Member
+	var room [10]strictjson.Member
 	members, err := strictjson.ParseObject(room[:], body, maxJSONDepth)
 	if err != nil {
 		return CreateParams{}, nil, err
@@ -137,6 +135,10 @@ func decodeCreate(body []byte) (p CreateParams, f faults, err error) {
 			p.CancelURL = text(m)
 		case "description":
 			p.Description = text(m)
+		case "client_reference":
+			p.ClientReference = text(m)
+		case "metadata":
+			p.Metadata = f.texts(m)
 		case "expires_in":
 			// Checked here as well, since 0 means the default in Go, and a duration holds fewer seconds than an int64.
 			seconds := f.integer(m, expiresInRange)
@@ -157,7 +159,7 @@ func decodeCreate(body []byte) (p CreateParams, f faults, err error) {
 }
 
 // wireMembers are those of the contract's table, in its order.
-var wireMembers = fieldOrder[:8]
+var wireMembers = fieldOrder[:10]
 
 // emptyMembers refuses "" where a member is optional. Where it is required, "" is as good as absent, and normalize says
 // so; an empty description is absent in both dialects.
@@ -170,8 +172,37 @@ func (f *faults) emptyMembers(names []string, method PaymentMethod) {
 			f.add(name, CodeMalformed, "must begin with + and the country's calling code")
 		case (name == "success_url" || name == "cancel_url") && method != Card:
 			f.add(name, CodeMalformed, redirectRule)
+		case name == "client_reference":
+			f.add(name, CodeMalformed, "must not be empty")
 		}
 	}
+}
+
+// texts reads an object whose values are strings.
+func (f *faults) texts(m strictjson.Member) map[string]string {
+	if m.Value.Kind() != strictjson.Object {
+		f.add(m.Name, CodeWrongType, "must be an object")
+		return nil
+	}
+	members := m.Value.Members()
+	texts := make(map[string]string, min(len(members), MaxMetadata+1))
+	var wrong []string
+	for _, member := range members {
+		if len(texts) > MaxMetadata {
+			break // which is a fault of the whole
+		}
+		texts[member.Name] = member.Value.Text()
+		if member.Value.Kind() != strictjson.String {
+			wrong = append(wrong, member.Name)
+		}
+	}
+	if len(texts) <= MaxMetadata {
+		for _, name := range wrong {
+			f.addIn(m.Name, name, CodeWrongType, "must be a string")
+			delete(texts, name)
+		}
+	}
+	return texts
 }
 
 func (f *faults) integer(m strictjson.Member, rangeDetail string) int64 {
@@ -183,52 +214,4 @@ func (f *faults) integer(m strictjson.Member, rangeDetail string) int64 {
 		f.add(m.Name, CodeWrongType, "must be a whole number")
 	}
 	return n
-}
-
-// decodeQuery reads the parameters of a list.
-func decodeQuery(raw string) (Query, error) {
-	values, err := url.ParseQuery(raw)
-	if err != nil {
-		return Query{}, badRequest("invalid_query", "the query is not well-formed")
-	}
-	var q Query
-	var wrong []string
-	for _, name := range []string{"status", "limit", "offset"} {
-		given, ok := values[name]
-		delete(values, name)
-		if !ok {
-			continue
-		}
-		if len(given) > 1 {
-			wrong = append(wrong, name+" must be given once")
-			continue
-		}
-		switch value := given[0]; name {
-		case "status":
-			if q.Status = Status(value); !q.Status.known() {
-				wrong = append(wrong, "status must be one of the seven statuses")
-			}
-		case "limit":
-			if q.Limit, ok = wholeNumber(value); !ok || q.Limit < 1 || q.Limit > MaxListLimit {
-				wrong = append(wrong, fmt.Sprintf("limit must be 1 to %d", MaxListLimit))
-			}
-		case "offset":
-			if q.Offset, ok = wholeNumber(value); !ok {
-				wrong = append(wrong, "offset must be 0 or more")
-			}
-		}
-	}
-	if len(values) > 0 {
-		wrong = append(wrong, "only status, limit and offset are known")
-	}
-	if wrong != nil {
-		return Query{}, badRequest("invalid_query", strings.Join(wrong, "; "))
-	}
-	return q, nil
-}
-
-// wholeNumber reads decimal digits and nothing else.
-func wholeNumber(s string) (int, bool) {
-	n, err := strconv.Atoi(s)
-	return n, err == nil && s[0] != '+' && s[0] != '-'
 }

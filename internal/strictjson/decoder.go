@@ -48,17 +48,23 @@ func (d *decoder) object(members []Member) ([]Member, error) {
 	}
 }
 
-func (d *decoder) array() error {
+// array reads the array that begins here. Its items are kept if it is the value of a member of the text.
+func (d *decoder) array() (items []Value, err error) {
+	kept := d.depth == 1
 	if err := d.open(); err != nil {
-		return err
+		return nil, err
 	}
 	for first := true; ; first = false {
 		more, err := d.more(']', first)
 		if err != nil || !more {
-			return err
+			return items, err
 		}
-		if _, err := d.value(); err != nil {
-			return err
+		item, err := d.value()
+		if err != nil {
+			return nil, err
+		}
+		if kept {
+			items = append(items, item)
 		}
 	}
 }
@@ -95,10 +101,15 @@ func (d *decoder) more(closing byte, first bool) (bool, error) {
 func (d *decoder) value() (Value, error) {
 	switch d.peek() {
 	case '{':
-		_, err := d.object(nil)
-		return Value{kind: Object}, err
+		kept := d.depth == 1
+		members, err := d.object(nil)
+		if !kept {
+			members = nil
+		}
+		return Value{kind: Object, members: members}, err
 	case '[':
-		return Value{kind: Array}, d.array()
+		items, err := d.array()
+		return Value{kind: Array, items: items}, err
 	case '"':
 		text, err := d.string()
 		return Value{kind: String, text: text}, err

@@ -1,4 +1,4 @@
-// Package strictjson reads a request body that is one flat JSON object, and refuses whatever two readers could
+// Package strictjson reads a request body that is one JSON object, and refuses whatever two readers could
 // understand differently: members given twice, invalid UTF-8, lone surrogates, a byte-order mark. encoding/json takes
 // the last of two members, matches names without regard to case and replaces bad text by U+FFFD.
 //
@@ -42,10 +42,12 @@ type Member struct {
 	Value Value
 }
 
-// Value is what a flat request needs of a member's value. Of Bool, Array and Object only the kind is kept.
+// Value is what a request needs of a member's value. Of a Bool and of what is nested deeper only the kind is kept.
 type Value struct {
-	kind Kind
-	text string // of a String, decoded; of a Number, as it was sent
+	kind    Kind
+	text    string   // of a String, decoded; of a Number, as it was sent
+	members []Member // of an Object
+	items   []Value  // of an Array
 }
 
 // Kind is the JSON type of the value.
@@ -58,6 +60,14 @@ func (v Value) Text() string {
 	}
 	return v.text
 }
+
+// Members are those of an Object that is the value of one of the members of the text, in their order. Of an object that is
+// nested deeper, and of any other kind, there are none.
+func (v Value) Members() []Member { return v.members }
+
+// Items are those of an Array that is the value of one of the members of the text, in their order. Of an array that is
+// nested deeper, and of any other kind, there are none.
+func (v Value) Items() []Value { return v.items }
 
 // Int64 is the value of a Number, however it was spelled: 5000, 5000.0 and 5e3 are one. The error is [ErrFraction] or
 // [ErrRange], and [ErrType] for any other kind. It takes time in proportion to what was sent, whatever that is worth.
@@ -97,8 +107,8 @@ const greatestDepth = 10000
 
 // ParseObject reads data as one JSON object in UTF-8, with nothing around it but white space, and returns its members
 // in their order, within room as far as they fit. It refuses a member given twice in any object, however it is spelled, and
-// nesting deeper than maxDepth, where the object itself is depth 1 and 10000 is the most. What is in nested arrays and
-// objects is checked and not kept. The error is a [*SyntaxError], of the first fault.
+// nesting deeper than maxDepth, where the object itself is depth 1 and 10000 is the most. What is in arrays and objects
+// that are nested deeper than the members' own values is checked and not kept. The error is a [*SyntaxError], of the first fault.
 //
 // Time and memory grow with the length of data, not faster. The members share no memory with data.
 func ParseObject(room []Member, data []byte, maxDepth int) ([]Member, error) {

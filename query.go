@@ -1,0 +1,103 @@
+package checkout
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// listParameters are those of a list, in the order in which their faults are told.
+var listParameters = []string{
+	"status", "client_reference", "payment_id", "user_phone", "created_after", "created_before", "limit", "offset", "cursor",
+}
+
+// decodeQuery reads the parameters of a list. What is wrong with their values beyond their syntax is for
+// [Query.normalize] to say.
+func decodeQuery(raw string) (Query, error) {
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return Query{}, badRequest("invalid_query", "the query is not well-formed")
+	}
+	var q Query
+	var f faults
+	if values.Has("cursor") && values.Has("offset") { // also an offset of 0, which Query cannot tell from none
+		f.add("cursor", CodeUnsupported, "must not stand together with offset")
+	}
+	for _, name := range listParameters {
+		given, ok := values[name]
+		delete(values, name)
+		switch {
+		case !ok:
+		case len(given) > 1:
+			f.add(name, CodeMalformed, "must be given once")
+		case given[0] == "":
+			f.add(name, CodeMissing, "must not be empty")
+		default:
+			f.parameter(&q, name, given[0])
+		}
+	}
+	if len(values) > 0 {
+		f.add("query", CodeUnknownField, "must hold "+strings.Join(listParameters, ", ")+" only")
+	}
+	if f != nil {
+		return Query{}, badQuery(f)
+	}
+	return q, nil
+}
+
+func (f *faults) parameter(q *Query, name, value string) {
+	var ok bool
+	switch name {
+	case "status":
+		q.Status = Status(value)
+	case "client_reference":
+		q.ClientReference = value
+	case "payment_id":
+		q.PaymentID = value
+	case "user_phone":
+		q.UserPhone = value
+	case "created_after":
+		q.CreatedAfter = f.instant(name, value)
+	case "created_before":
+		q.CreatedBefore = f.instant(name, value)
+	case "limit":
+		if q.Limit, ok = wholeNumber(value); !ok || q.Limit == 0 {
+			f.add(name, CodeOutOfRange, limitRange)
+		}
+	case "offset":
+		if q.Offset, ok = wholeNumber(value); !ok {
+			f.add(name, CodeOutOfRange, offsetRange)
+		}
+	case "cursor":
+		q.Cursor = value
+	}
+}
+
+// instant reads a time of RFC 3339, which has a zone. A "+" that was sent bare is a space by the time it gets here.
+func (f *faults) instant(name, value string) time.Time {
+	t, err := time.Parse(time.RFC3339, strings.Replace(value, " ", "+", 1))
+	if err != nil || t.IsZero() || t.Year() < 1 || t.Year() > 9999 {
+		f.add(name, CodeMalformed, "must be a time of RFC 3339, such as 2026-11-22T07:31:56Z")
+	}
+	return t
+}
+
+// badQuery names each parameter that has a fault.
+func badQuery(fields []FieldError) error {
+	details := make([]string, len(fields))
+	for i, f := range fields {
+		details[i] = "the parameter " + f.String()
+		if f.Code == CodeUnknownField {
+			details[i] = "the " + f.String()
+		}
+	}
+	return badRequest("invalid_query", strings.Join(details, "; "))
+}
+
+// wholeNumber reads decimal digits and nothing else.
+func wholeNumber(s string) (int, bool) {
+	n, err := strconv.Atoi(s)
+	return n, err == nil && !slices.Contains([]byte("+-"), s[0])
+}
