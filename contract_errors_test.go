@@ -200,9 +200,9 @@ func TestOneMethodOfTheStoreFails(t *testing.T) {
 		failing = "Update"
 		for _, move := range []func() (checkout.Session, error){
 			func() (checkout.Session, error) { return a.Begin(ctx, live, s.ID, "P") },
-			func() (checkout.Session, error) { return a.Process(ctx, live, s.ID) },
+			func() (checkout.Session, error) { return a.Process(ctx, live, s.ID, "") },
 			func() (checkout.Session, error) { return a.Complete(ctx, live, s.ID, "") },
-			func() (checkout.Session, error) { return a.Fail(ctx, live, s.ID, "") },
+			func() (checkout.Session, error) { return a.Fail(ctx, live, s.ID, "", "") },
 			func() (checkout.Session, error) { return a.Cancel(ctx, live, s.ID) },
 		} {
 			got, err := move()

@@ -2,6 +2,7 @@ package checkout_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -255,4 +257,25 @@ func params(account checkout.Account, key string) checkout.CreateParams {
 		p.IdempotencyKey = idempotency.Key(key)
 	}
 	return p
+}
+
+// keyOf is the nth idempotency key of a test.
+func keyOf(n int) string { return fmt.Sprintf("0193f0c2-a7b4-4c5e-9d3a-%012x", n) }
+
+// parallel calls f n times, some dozens at once, and fails the test with an error of any.
+func parallel(t *testing.T, n int, f func(i int) error) {
+	t.Helper()
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(n, 128) {
+		wg.Go(func() {
+			for i := int(next.Add(1)); i <= n; i = int(next.Add(1)) {
+				if err := f(i - 1); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -20,8 +20,8 @@ var table = map[checkout.Status]string{
 	"processing": "completed failed",
 	"expired":    "completed",
 	"cancelled":  "completed",
+	"failed":     "completed",
 	"completed":  "",
-	"failed":     "",
 }
 
 func TestTransitionsAreTheTable(t *testing.T) {
@@ -35,9 +35,9 @@ func TestTransitionsAreTheTable(t *testing.T) {
 			is.Equal(from.CanBecome(to), strings.Contains(" "+words+" ", " "+string(to)+" "))
 		}
 	}
-	got["failed"] = append(got["failed"], "completed")
+	got["completed"] = append(got["completed"], "failed")
 	got["created"][0] = "failed"
-	is.True(!checkout.StatusFailed.CanBecome(checkout.StatusCompleted)) // a copy
+	is.True(!checkout.StatusCompleted.CanBecome(checkout.StatusFailed)) // a copy
 	is.True(checkout.StatusCreated.CanBecome(checkout.StatusPending))
 	is.True(!checkout.Status("paid").CanBecome(checkout.StatusFailed))
 }
@@ -45,7 +45,11 @@ func TestTransitionsAreTheTable(t *testing.T) {
 // reach brings a session into a status by way of the table.
 func reach(t *testing.T, a *api, status checkout.Status) checkout.Session {
 	t.Helper()
-	s := a.mustCreate(live, "")
+	return reachFrom(t, a, a.mustCreate(live, ""), status)
+}
+
+func reachFrom(t *testing.T, a *api, s checkout.Session, status checkout.Status) checkout.Session {
+	t.Helper()
 	var err error
 	switch status {
 	case checkout.StatusExpired:
@@ -68,11 +72,11 @@ func move(ctx context.Context, a *api, id string, to checkout.Status) (checkout.
 	case checkout.StatusPending:
 		return a.Begin(ctx, live, id, "PAY_1")
 	case checkout.StatusProcessing:
-		return a.Process(ctx, live, id)
+		return a.Process(ctx, live, id, "PAY_1")
 	case checkout.StatusCompleted:
 		return a.Complete(ctx, live, id, "PAY_1")
 	case checkout.StatusFailed:
-		return a.Fail(ctx, live, id, "no funds")
+		return a.Fail(ctx, live, id, "PAY_1", "no funds")
 	case checkout.StatusCancelled:
 		return a.Cancel(ctx, live, id)
 	}
@@ -120,7 +124,11 @@ func TestEveryCellOfTheTable(t *testing.T) {
 						is.Equal(after, kept)
 						is.Equal(after.Status, to)
 						is.Equal(after.Version, before.Version+1)
-						is.Equal(after.Late, from == checkout.StatusExpired || from == checkout.StatusCancelled)
+						is.Equal(after.Late, from == checkout.StatusExpired || from == checkout.StatusCancelled || from == checkout.StatusFailed)
+						is.Equal(after.UpdatedAt, a.clock.Now())
+						if from == checkout.StatusFailed {
+							is.Equal(after.FailureReason, before.FailureReason) // kept by a late payment
+						}
 						is.Equal(after.CompletedAt.IsZero(), to != checkout.StatusCompleted)
 						if to == checkout.StatusCompleted {
 							is.Equal(after.CompletedAt, a.clock.Now())
@@ -179,7 +187,7 @@ func TestRepeatedCallbacks(t *testing.T) {
 			is := is.New(t)
 			s := reach(t, a, checkout.StatusFailed)
 			is.Equal(a.get("/v1/checkouts/" + s.ID).body["failure_reason"], "no funds")
-			s, err := a.Fail(ctx, live, a.mustCreate(live, "").ID, "")
+			s, err := a.Fail(ctx, live, a.mustCreate(live, "").ID, "", "")
 			is.NoErr(err)
 			reason, there := a.get("/v1/checkouts/" + s.ID).body["failure_reason"]
 			is.True(there && reason == nil)
@@ -209,9 +217,22 @@ func TestRepeatedCallbacks(t *testing.T) {
 		t.Run("Fail in other words keeps the first reason", func(t *testing.T) {
 			is := is.New(t)
 			s := reach(t, a, checkout.StatusFailed)
-			again, err := a.Fail(ctx, live, s.ID, "insufficient funds")
+			again, err := a.Fail(ctx, live, s.ID, "PAY_1", "insufficient funds")
 			is.NoErr(err)
 			is.Equal(again, s)
+		})
+		t.Run("a completion after a refusal keeps the reason and is late", func(t *testing.T) {
+			is := is.New(t)
+			s := reach(t, a, checkout.StatusFailed)
+			s, err := a.Complete(ctx, live, s.ID, "PAY_2")
+			is.NoErr(err)
+			is.Equal(s.Status, checkout.StatusCompleted)
+			is.True(s.Late)
+			is.Equal(s.FailureReason, "no funds")
+			is.Equal(s.PaymentID, "PAY_2")
+			got := a.get("/v1/checkouts/" + s.ID)
+			is.Equal(got.body["late"], true)
+			is.Equal(got.body["failure_reason"], "no funds")
 		})
 		t.Run("Complete records the payment that paid", func(t *testing.T) {
 			is := is.New(t)
@@ -243,7 +264,7 @@ func TestLatePaymentAfterTheClockAlone(t *testing.T) {
 		a := newAPI(t, store)
 		s := a.mustCreate(live, "")
 		a.clock.Set(s.ExpiresAt) // expired, though nothing swept it
-		_, err := a.Process(t.Context(), live, s.ID)
+		_, err := a.Process(t.Context(), live, s.ID, "")
 		var refused *checkout.TransitionError
 		is.True(asError(err, &refused))
 		is.Equal(refused.From, checkout.StatusExpired)
@@ -414,7 +435,7 @@ func TestTransitionArguments(t *testing.T) {
 	is.Equal(fields(err), "payment_id too_long")
 	_, err = a.Complete(t.Context(), live, s.ID, "a\x00")
 	is.Equal(fields(err), "payment_id malformed")
-	_, err = a.Fail(t.Context(), live, s.ID, strings.Repeat("é", 1001))
+	_, err = a.Fail(t.Context(), live, s.ID, "", strings.Repeat("é", 1001))
 	is.Equal(fields(err), "failure_reason too_long")
 	_, err = a.Begin(t.Context(), checkout.Account{}, s.ID, "\x00")
 	var both *checkout.ValidationError
@@ -426,7 +447,7 @@ func TestTransitionArguments(t *testing.T) {
 	is.True(errors.Is(err, checkout.ErrNotFound))
 	_, err = a.Get(t.Context(), live, "")
 	is.True(errors.Is(err, checkout.ErrNotFound))
-	s, err = a.Fail(t.Context(), live, s.ID, strings.Repeat("é", 1000))
+	s, err = a.Fail(t.Context(), live, s.ID, "", strings.Repeat("é", 1000))
 	is.NoErr(err)
 	is.Equal(len([]rune(s.FailureReason)), 1000)
 }
@@ -449,7 +470,7 @@ func TestALostRaceIsReadAgainAndRetried(t *testing.T) {
 	store := &lostRaces{openSQLite(t), 5}
 	a := newAPI(t, store)
 	s := a.mustCreate(live, "")
-	s, err := a.Process(t.Context(), live, s.ID)
+	s, err := a.Process(t.Context(), live, s.ID, "")
 	is.NoErr(err)
 	is.Equal(s.Status, checkout.StatusProcessing)
 	store.n = 1 << 30

@@ -43,14 +43,11 @@ func (h *Host) paid(ctx context.Context, s checkout.Session, e Event) error {
 	if conflict, ok := errors.AsType[*checkout.PaymentConflictError](err); ok {
 		return h.Books.Note(ctx, note(e, "refund: "+conflict.Have+" has paid already"))
 	}
-	if refused, ok := errors.AsType[*checkout.TransitionError](err); ok {
-		// Only a failed session cannot be completed: the payer was told that it failed, and may have paid elsewhere.
-		return h.Books.Note(ctx, note(e, fmt.Sprintf("refund: the session had %s", refused.From)))
-	}
 	if err != nil {
 		return err
 	}
 	if s.Late {
+		// The payer was told that the session had ended, and may have paid elsewhere.
 		return h.Books.Note(ctx, note(e, "came late: deliver or refund"))
 	}
 	// From here the session says completed, and a crash may come before the goods have left. So the operator's second
@@ -58,33 +55,30 @@ func (h *Host) paid(ctx context.Context, s checkout.Session, e Event) error {
 	return h.Books.Deliver(ctx, s)
 }
 
-// held keeps the session from expiring. Only the latest payment counts: an earlier one that is held after all tells
-// again when it is paid.
+// held keeps the session from expiring.
 func (h *Host) held(ctx context.Context, s checkout.Session, e Event) error {
-	if e.PaymentID != s.PaymentID {
-		return nil
-	}
-	_, err := h.Checkouts.Process(ctx, h.Account, s.ID)
-	if _, ok := errors.AsType[*checkout.TransitionError](err); ok {
-		return nil // told out of order, or after the session's end: what matters is what comes of the money
-	}
-	return err
+	_, err := h.Checkouts.Process(ctx, h.Account, s.ID, e.PaymentID)
+	return unlessOver(err)
 }
 
-// refused fails the session, unless the payer is being asked once more already.
-//
-// Another attempt may begin between the look at PaymentID and Fail, and would then be failed with the first. That costs
-// a refund and no money: a payment of a failed session ends in the books.
+// refused fails the session, unless the payer is being asked once more already: Fail speaks of the payment that it names.
 func (h *Host) refused(ctx context.Context, s checkout.Session, e Event) error {
-	if e.PaymentID != s.PaymentID {
+	_, err := h.Checkouts.Fail(ctx, h.Account, s.ID, e.PaymentID, cut(e.Reason, checkout.MaxReasonLength))
+	refused, ok := errors.AsType[*checkout.TransitionError](err)
+	if ok && refused.From == checkout.StatusCompleted {
+		return h.Books.Note(ctx, note(e, "refused after it had paid: ask the operator"))
+	}
+	return unlessOver(err)
+}
+
+// unlessOver drops the error of news that no longer matters: of an attempt that another has replaced, or told out of
+// order, or after the session's end. What matters is what comes of the money.
+func unlessOver(err error) error {
+	if _, ok := errors.AsType[*checkout.PaymentConflictError](err); ok {
 		return nil
 	}
-	_, err := h.Checkouts.Fail(ctx, h.Account, s.ID, cut(e.Reason, checkout.MaxReasonLength))
-	if refused, ok := errors.AsType[*checkout.TransitionError](err); ok {
-		if refused.From == checkout.StatusCompleted {
-			return h.Books.Note(ctx, note(e, "refused after it had paid: ask the operator"))
-		}
-		return nil // expired or cancelled: over in any case
+	if _, ok := errors.AsType[*checkout.TransitionError](err); ok {
+		return nil
 	}
 	return err
 }

@@ -1,0 +1,345 @@
+package checkout_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/store/memory"
+	"github.com/matryer/is"
+)
+
+func TestETagChangesWhenTheSessionDoes(t *testing.T) {
+	eachStore(t, func(t *testing.T, store checkout.Store) {
+		is := is.New(t)
+		a := newAPI(t, store)
+		created := a.post(mobileMoney)
+		path := "/v1/checkouts/" + created.id()
+		seen := map[string]bool{}
+		tag := func(r response) string {
+			is.True(r.header.Get("ETag") != "")
+			return r.header.Get("ETag")
+		}
+		is.Equal(tag(a.get(path)), tag(created)) // every answer that is one session has it
+		seen[tag(created)] = true
+		_, err := a.Begin(t.Context(), live, created.id(), "PAY_1")
+		is.NoErr(err)
+		pending := tag(a.get(path))
+		is.True(!seen[pending])
+		seen[pending] = true
+		a.clock.Advance(30 * time.Minute)
+		expired := tag(a.get(path)) // by the clock alone
+		is.True(!seen[expired])
+
+		other := a.post(mobileMoney).id()
+		cancelled := a.do("POST", "/v1/checkouts/"+other+"/cancel", "")
+		is.Equal(tag(cancelled), tag(a.get("/v1/checkouts/"+other)))
+		is.Equal(a.get("/v1/checkouts").header.Get("ETag"), "") // a page is not one session
+	})
+}
+
+func TestIfNoneMatchIs304WhileNothingHasChanged(t *testing.T) {
+	a := newAPI(t, openSQLite(t))
+	created := a.post(mobileMoney)
+	path, tag := "/v1/checkouts/"+created.id(), created.header.Get("ETag")
+	strong := strings.TrimPrefix(tag, "W/")
+	for _, match := range []string{tag, strong, "W/" + strong, "*", `"x", ` + tag, `"a,b",` + strong + `, "y"`, `W/"x" , W/` + strong} {
+		t.Run(match, func(t *testing.T) {
+			is := is.New(t)
+			for _, method := range []string{"GET", "HEAD"} {
+				got := a.do(method, path, "", "If-None-Match: "+match)
+				is.Equal(got.status, 304)
+				is.Equal(got.raw, "")
+				is.Equal(got.header.Get("ETag"), tag)
+				is.Equal(got.header.Get("Content-Length"), "")
+				is.Equal(got.header.Get("Cache-Control"), "no-store")
+				is.True(got.header.Get("Request-Id") != "")
+			}
+		})
+	}
+	for _, match := range []string{`"x"`, `W/"x"`, strings.Trim(strong, `"`), `"`, strong[:len(strong)-1], ""} {
+		is.New(t).Equal(a.do("GET", path, "", "If-None-Match: "+match).status, 200)
+	}
+	is.New(t).Equal(a.get("/v1/checkouts/cs_ci_0193f0c2a7b47c5e9d3a1b2c3d4e5f60", "If-None-Match: *").status, 404)
+}
+
+// waited is an answer and how long it took.
+type waited struct {
+	response
+	took time.Duration
+}
+
+// waiting sends a GET that waits, and calls change once it does.
+func waiting(t *testing.T, a *api, path string, change func(), headers ...string) waited {
+	t.Helper()
+	answered := make(chan waited)
+	start := time.Now()
+	go func() {
+		answered <- waited{a.do("GET", path, "", headers...), time.Since(start)}
+	}()
+	synctest.Wait()
+	change()
+	return <-answered
+}
+
+func TestPreferWaitHoldsTheAnswerBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		is := is.New(t)
+		a := newAPIWith(t, memory.New(), checkout.Config{Clock: checkout.ClockFunc(time.Now)}, checkout.HandlerConfig{})
+		id := a.post(mobileMoney).id()
+		path := "/v1/checkouts/" + id
+		nothing := func() {}
+
+		got := waiting(t, a, path, nothing, "Prefer: wait=20")
+		is.Equal(got.status, 200) // the time is over: what there is
+		is.Equal(got.took, 20*time.Second)
+		is.Equal(got.header.Get("Preference-Applied"), "wait=20")
+		tag := got.header.Get("ETag")
+		got = waiting(t, a, path, nothing, "Prefer: wait=300", "If-None-Match: "+tag)
+		is.Equal(got.status, 304)
+		is.Equal(got.took, 60*time.Second) // more is cut
+		is.Equal(got.header.Get("Preference-Applied"), "wait=60")
+
+		got = waiting(t, a, path, func() {
+			time.Sleep(5 * time.Second)
+			_, err := a.Begin(t.Context(), live, id, "PAY_1")
+			is.NoErr(err)
+		}, "Prefer: respond-async, wait=30", "If-None-Match: "+tag)
+		is.Equal(got.status, 200)
+		is.Equal(got.body["status"], "pending")
+		is.True(got.took < 5100*time.Millisecond) // within 100 ms of a change by the same process
+		tag = got.header.Get("ETag")
+
+		got = waiting(t, a, path, nothing, "Prefer: wait=30", `If-None-Match: W/"1-created"`)
+		is.Equal(got.status, 200) // it is another already
+		is.Equal(got.took, 0*time.Second)
+
+		got = waiting(t, a, path, func() {
+			time.Sleep(5 * time.Second)
+			_, err := a.Complete(t.Context(), live, id, "PAY_1")
+			is.NoErr(err)
+		}, `Prefer: Wait="30"; foo`)
+		is.Equal(got.body["status"], "completed")
+		is.True(got.took < 5100*time.Millisecond)
+		got = waiting(t, a, path, nothing, "Prefer: wait=30")
+		is.Equal(got.status, 200) // a session that has ended answers at once
+		is.Equal(got.took, 0*time.Second)
+		got = waiting(t, a, path, nothing, "Prefer: wait=30", "If-None-Match: "+got.header.Get("ETag"))
+		is.Equal(got.status, 304)
+		is.Equal(got.took, 0*time.Second)
+		is.Equal(waiting(t, a, "/v1/checkouts/cs_ci_x", nothing, "Prefer: wait=30").status, 404)
+	})
+}
+
+func TestAWaitEndsWhenTheClockExpiresTheSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		is := is.New(t)
+		a := newAPIWith(t, memory.New(), checkout.Config{Clock: checkout.ClockFunc(time.Now)}, checkout.HandlerConfig{})
+		created := a.post(with(t, mobileMoney, "expires_in", "300"))
+		time.Sleep(290 * time.Second)
+		got := waiting(t, a, "/v1/checkouts/"+created.id(), func() {}, "Prefer: wait=60", "If-None-Match: "+created.header.Get("ETag"))
+		is.Equal(got.status, 200)
+		is.Equal(got.body["status"], "expired")
+		is.Equal(got.took, 10*time.Second)
+	})
+}
+
+func TestAMalformedPreferIsIgnored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAPIWith(t, memory.New(), checkout.Config{Clock: checkout.ClockFunc(time.Now)}, checkout.HandlerConfig{})
+		path := "/v1/checkouts/" + a.post(mobileMoney).id()
+		for _, prefer := range []string{"", "wait", "wait=", "wait=0", "wait=-1", "wait=1.5", "wait=ten", "wait= ", "return=minimal", "waiting=5", "=5", `wait="`, "wait;=5"} {
+			is := is.New(t)
+			got := waiting(t, a, path, func() {}, "Prefer: "+prefer)
+			is.Equal(got.status, 200)
+			is.Equal(got.took, 0*time.Second)
+			is.Equal(got.header.Get("Preference-Applied"), "")
+		}
+	})
+}
+
+func TestAChangeByAnotherProcessEndsAWaitWithinASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		is := is.New(t)
+		store := memory.New()
+		a := newAPIWith(t, store, checkout.Config{Clock: checkout.ClockFunc(time.Now)}, checkout.HandlerConfig{})
+		another, err := checkout.New(store, checkout.Config{})
+		is.NoErr(err)
+		for _, after := range []time.Duration{time.Millisecond, time.Second, 7 * time.Second} {
+			id := a.post(mobileMoney).id()
+			got := waiting(t, a, "/v1/checkouts/"+id, func() {
+				time.Sleep(after)
+				_, err := another.Begin(t.Context(), live, id, "PAY_1")
+				is.NoErr(err)
+			}, "Prefer: wait=30")
+			is.Equal(got.body["status"], "pending")
+			is.True(got.took < after+time.Second)
+		}
+	})
+}
+
+// counted counts the reads of a store, and makes the feed fail while it is told to.
+type counted struct {
+	checkout.Store
+	reads   atomic.Int64
+	failing atomic.Bool
+}
+
+func (s *counted) Get(ctx context.Context, account checkout.Account, id string) (checkout.Session, error) {
+	s.reads.Add(1)
+	return s.Store.Get(ctx, account, id)
+}
+
+func (s *counted) Events(ctx context.Context, after checkout.Cursor, limit int) ([]checkout.Event, error) {
+	s.reads.Add(1)
+	if s.failing.Load() {
+		return nil, checkout.ErrUnavailable
+	}
+	return s.Store.Events(ctx, after, limit)
+}
+
+func TestManyWaitersCostTheStoreWhatOneCosts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		is := is.New(t)
+		store := &counted{Store: memory.New()}
+		a := newAPIWith(t, store, checkout.Config{Clock: checkout.ClockFunc(time.Now)}, checkout.HandlerConfig{})
+		another, err := checkout.New(store.Store, checkout.Config{Clock: checkout.ClockFunc(time.Now)})
+		is.NoErr(err)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		const n = 1000
+		var sessions [n]checkout.Session
+		var woken [n]time.Time
+		var wg sync.WaitGroup
+		for i := range n {
+			sessions[i] = a.mustCreate(live, "")
+			wg.Go(func() {
+				s, err := a.Wait(ctx, live, sessions[i].ID, sessions[i])
+				if err == nil && s.Status == checkout.StatusPending {
+					woken[i] = time.Now()
+				}
+			})
+		}
+		time.Sleep(5 * time.Second)
+		before := store.reads.Load()
+		time.Sleep(100 * time.Second)
+		is.True(store.reads.Load()-before <= 400) // 4 a second while nothing changes
+
+		store.failing.Store(true) // for a while nothing can be read: nobody's wait ends for it
+		time.Sleep(30 * time.Second)
+		store.failing.Store(false)
+		start := time.Now()
+		for i := range n / 2 { // from elsewhere
+			_, err := another.Begin(t.Context(), live, sessions[i].ID, "PAY_1")
+			is.NoErr(err)
+		}
+		for i := n / 2; i < n-1; i++ { // from here
+			_, err := a.Begin(t.Context(), live, sessions[i].ID, "PAY_1")
+			is.NoErr(err)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		for i := range n - 1 {
+			if woken[i].IsZero() || woken[i].Sub(start) > time.Second {
+				t.Fatalf("waiter %d was woken after %s", i, woken[i].Sub(start))
+			}
+		}
+		is.True(woken[n-1].IsZero()) // whose session has not changed
+		cancel()
+		wg.Wait()
+	})
+}
+
+func TestWaitReturnsWhatIsAnotherAlready(t *testing.T) {
+	eachStore(t, func(t *testing.T, store checkout.Store) {
+		is := is.New(t)
+		a := newAPI(t, store)
+		s := a.mustCreate(live, "")
+		got, err := a.Wait(t.Context(), live, s.ID, checkout.Session{})
+		is.NoErr(err)
+		is.Equal(got, s)
+		ended, done := context.WithCancel(t.Context())
+		done()
+		_, err = a.Wait(ended, live, s.ID, s)
+		is.True(errors.Is(err, context.Canceled))
+		_, err = a.Wait(t.Context(), other, s.ID, s)
+		is.True(errors.Is(err, checkout.ErrNotFound))
+		changed := make(chan checkout.Session)
+		go func() {
+			got, err := a.Wait(t.Context(), live, s.ID, s)
+			if err != nil {
+				t.Error(err)
+			}
+			changed <- got
+		}()
+		another, err := checkout.New(store, checkout.Config{Clock: a.clock})
+		is.NoErr(err)
+		begun, err := another.Begin(t.Context(), live, s.ID, "PAY_1")
+		is.NoErr(err)
+		is.Equal(<-changed, begun)
+	})
+}
+
+func TestAServerThatStopsAnswersItsWaiters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		is := is.New(t)
+		a := newAPIWith(t, memory.New(), checkout.Config{Clock: checkout.ClockFunc(time.Now)}, checkout.HandlerConfig{})
+		created := a.post(mobileMoney)
+		path := "/v1/checkouts/" + created.id()
+		got := waiting(t, a, path, a.StopWaiting, "Prefer: wait=60", "If-None-Match: "+created.header.Get("ETag"))
+		is.Equal(got.status, 304)
+		is.Equal(got.took, 0*time.Second)
+		a.StopWaiting()
+		got = waiting(t, a, path, func() {}, "Prefer: wait=60")
+		is.Equal(got.status, 200)
+		is.Equal(got.took, 0*time.Second)
+	})
+}
+
+func TestMaxWaitingIsABound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		is := is.New(t)
+		a := newAPIWith(t, memory.New(), checkout.Config{Clock: checkout.ClockFunc(time.Now)}, checkout.HandlerConfig{MaxWaiting: 2, MaxInFlight: 1})
+		path := "/v1/checkouts/" + a.post(mobileMoney).id()
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() { a.do("GET", path, "", "Prefer: wait=10") })
+			synctest.Wait() // one read at a time is all that MaxInFlight lets pass
+		}
+		got := waiting(t, a, path, func() {}, "Prefer: wait=10")
+		is.Equal(got.status, 200) // beyond, the answer comes at once; and who waits takes no place of MaxInFlight
+		is.Equal(got.took, 0*time.Second)
+		is.Equal(got.header.Get("Preference-Applied"), "")
+		wg.Wait()
+		is.Equal(waiting(t, a, path, func() {}, "Prefer: wait=10").took, 10*time.Second)
+	})
+	is := is.New(t)
+	_, err := checkout.NewHandler(newAPI(t, memory.New()).Checkouts, checkout.AuthenticatorFunc(nil), checkout.HandlerConfig{MaxWaiting: -1})
+	is.True(strings.Contains(fmt.Sprint(err), "HandlerConfig.MaxWaiting"))
+}
+
+func TestTheHandlerNamesItsRoutes(t *testing.T) {
+	is := is.New(t)
+	a := newAPI(t, memory.New())
+	id := a.post(mobileMoney).id()
+	for path, pattern := range map[string]string{
+		"/v1/checkouts":                   "/v1/checkouts",
+		"/v1/checkouts/" + id:             "/v1/checkouts/{id}",
+		"/v1/checkouts/" + id + "/events": "/v1/checkouts/{id}/events",
+		"/v1/checkouts/" + id + "/cancel": "/v1/checkouts/{id}/cancel",
+		"/v1/openapi.yaml":                "/v1/openapi.yaml",
+		"/v1/other":                       "",
+	} {
+		r := httptest.NewRequest("GET", path, nil)
+		a.handler.ServeHTTP(httptest.NewRecorder(), r)
+		is.Equal(r.Pattern, pattern)
+	}
+}
