@@ -2,7 +2,6 @@ package checkout_test
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
 	"slices"

@@ -27,8 +27,8 @@ func (m *Store) Expire(ctx context.Context, now time.Time, limit int) ([]checkou
 		s := r.session()
 		s.Status = checkout.StatusExpired
 		s.Version++
-		r.change(s)
-		m.due.track(r)
+		s.UpdatedAt = s.ExpiresAt
+		m.change(r, s)
 		expired = append(expired, s)
 	}
 	return expired, nil

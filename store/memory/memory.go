@@ -5,7 +5,7 @@
 // store that evicted a session would free its idempotency key, and the client's next retry would be a second payment.
 //
 // A session of usual size takes about 550 bytes, so that a full store of [New] takes about 550 MB, and as much again
-// while the garbage collector lets it grow. Nothing is ever removed.
+// while the garbage collector lets it grow. Each change of a session takes some 250 bytes more. Only Prune removes anything.
 package memory
 
 import (
@@ -23,7 +23,7 @@ const DefaultLimit = 1_000_000
 // Store is a [checkout.Store] in memory. It is safe for concurrent use. Make one with [New] or [NewLimit].
 //
 // One lock guards it all, shared among readers. Expire holds it for as long as what it moves takes, List for as long as
-// its comment says, every other call for about a microsecond.
+// its comment says, Prune for as long as it takes to look at every session, every other call for a few microseconds.
 type Store struct {
 	limit int
 
@@ -32,12 +32,8 @@ type Store struct {
 	byKey    map[ownedKey]*record
 	accounts map[checkout.Account]*account
 	due      dueHeap
-}
-
-// account is what one account has in one mode.
-type account struct {
-	checkout.Account
-	records []*record // oldest first, see older
+	feed     []*state // oldest first
+	events   uint64   // how many there ever were
 }
 
 // ownedKey is an idempotency key within its account and mode. There is none without an owner, and no empty key.
@@ -145,8 +141,7 @@ func (m *Store) Update(ctx context.Context, s checkout.Session) error {
 	case r.version != s.Version-1:
 		return checkout.ErrConflict
 	}
-	r.change(s)
-	m.due.track(r)
+	m.change(r, s)
 	return nil
 }
 

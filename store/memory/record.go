@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"maps"
 	"strings"
 	"time"
 
@@ -17,10 +18,13 @@ import (
 type record struct {
 	owner    *account
 	place    int        // in the heap of what will be due, or unplaced
-	idLength uint32     // the rest of identity is the idempotency key
+	idLength uint32     // within identity, which begins with the id
+	keyEnd   uint32     // within identity: the idempotency key ends, and the client reference begins
 	ends     [10]uint32 // of each detail within details
 	identity string
 	details  string
+	metadata map[string]string // nil where there is none
+	states   []*state          // since the creation; none until the first change
 
 	created, expires, completed time.Time
 	amount, fee                 int64
@@ -34,7 +38,9 @@ func newRecord(s checkout.Session) *record {
 	r := &record{
 		place:       unplaced,
 		idLength:    uint32(len(s.ID)),
-		identity:    join(s.ID, string(s.IdempotencyKey)),
+		keyEnd:      uint32(len(s.ID) + len(s.IdempotencyKey)),
+		identity:    join(s.ID, string(s.IdempotencyKey), s.ClientReference),
+		metadata:    cloneTexts(s.Metadata),
 		created:     normal(s.CreatedAt),
 		fingerprint: s.Fingerprint,
 	}
@@ -70,11 +76,30 @@ func (r *record) session() checkout.Session {
 		IdempotencyKey: r.key(),
 		Fingerprint:    r.fingerprint,
 		Version:        r.version,
+		UpdatedAt:      r.created,
+
+		ClientReference: r.reference(),
+		Metadata:        maps.Clone(r.metadata),
+	}
+	if n := len(r.states); n > 0 {
+		s.UpdatedAt = time.UnixMicro(r.states[n-1].updated).UTC()
 	}
 	for i, text := range detailsOf(&s) {
 		*text = r.detail(i)
 	}
 	return s
+}
+
+// cloneTexts copies names and values too.
+func cloneTexts(m map[string]string) map[string]string {
+	if len(m) == 0 {
+		return nil
+	}
+	texts := make(map[string]string, len(m))
+	for name, value := range m {
+		texts[strings.Clone(name)] = strings.Clone(value)
+	}
+	return texts
 }
 
 // join copies texts into one string, also where only one of them is not empty.
@@ -95,6 +120,7 @@ func join(texts ...string) string {
 const (
 	statusDetail  = 0
 	paymentDetail = 1
+	phoneDetail   = 2
 )
 
 // detailsOf are the texts that an update may change.
@@ -102,7 +128,8 @@ func detailsOf(s *checkout.Session) [10]*string {
 	return [...]*string{
 		statusDetail:  (*string)(&s.Status),
 		paymentDetail: &s.PaymentID,
-		&s.Currency, (*string)(&s.PaymentMethod), &s.UserPhone, &s.CustomerID, &s.Description, &s.SuccessURL, &s.CancelURL,
+		phoneDetail:   &s.UserPhone,
+		&s.Currency, (*string)(&s.PaymentMethod), &s.CustomerID, &s.Description, &s.SuccessURL, &s.CancelURL,
 		&s.FailureReason,
 	}
 }
@@ -116,7 +143,8 @@ func (r *record) detail(i int) string {
 }
 
 func (r *record) id() string              { return r.identity[:r.idLength] }
-func (r *record) key() idempotency.Key    { return idempotency.Key(r.identity[r.idLength:]) }
+func (r *record) key() idempotency.Key    { return idempotency.Key(r.identity[r.idLength:r.keyEnd]) }
+func (r *record) reference() string       { return r.identity[r.keyEnd:] }
 func (r *record) status() checkout.Status { return checkout.Status(r.detail(statusDetail)) }
 
 // normal is t as every store answers it: in UTC, cut to whole microseconds, without a monotonic reading.
