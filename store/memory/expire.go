@@ -16,12 +16,13 @@ func (m *Store) Expire(ctx context.Context, now time.Time, limit int) ([]checkou
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	at := now.UnixMicro()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var expired []checkout.Session
 	for len(expired) < limit && len(m.due) > 0 {
 		r := m.due[0]
-		if r.expires.After(now) {
+		if r.expires > at {
 			break
 		}
 		s := r.session()
@@ -60,7 +61,7 @@ func (h dueHeap) Len() int { return len(h) }
 // Less implements [heap.Interface].
 func (h dueHeap) Less(i, j int) bool {
 	a, b := h[i], h[j]
-	return cmp.Or(a.expires.Compare(b.expires), strings.Compare(a.id(), b.id())) < 0
+	return cmp.Or(cmp.Compare(a.expires, b.expires), strings.Compare(a.id(), b.id())) < 0
 }
 
 // Swap implements [heap.Interface].

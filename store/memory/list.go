@@ -2,8 +2,6 @@ package memory
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/caisse/checkout"
@@ -12,9 +10,11 @@ import (
 // counted is how far a list counts.
 const counted = checkout.MaxListTotal + 1
 
-// List implements [checkout.Store]. It costs what it returns and passes over, however much the account holds: indexes by
-// status, reference and payment see to that. Of a filter by the statuses that the clock decides (created, pending, expired)
-// it passes over the sessions that were not swept and have the other status by the clock.
+// List implements [checkout.Store]. It costs what it returns, passes over and counts, however much the account holds:
+// indexes by status, reference and payment see to that, in an account of more than 512 sessions.
+//
+// Two filters cost more. One by created, pending or expired passes over sessions that are due and were not swept yet. One by
+// reference or payment looks at all sessions that share it, whatever their status.
 func (m *Store) List(ctx context.Context, account checkout.Account, q checkout.Query) ([]checkout.Session, int, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, 0, err
@@ -48,9 +48,11 @@ func (m *Store) List(ctx context.Context, account checkout.Account, q checkout.Q
 // byPhone looks at a bounded number of sessions.
 func (a *account) byPhone(q checkout.Query) []checkout.Session {
 	var page []checkout.Session
-	looked := 0
+	looked := -q.Offset
 	for r := range a.passing(q) {
-		looked++
+		if looked++; looked <= 0 {
+			continue
+		}
 		mine := r.detail(phoneDetail) == q.UserPhone
 		if mine || looked == checkout.MaxPhoneScan {
 			page = append(page, r.session())
@@ -66,8 +68,9 @@ func (a *account) byPhone(q checkout.Query) []checkout.Session {
 func (a *account) passing(q checkout.Query) func(yield func(*record) bool) {
 	return func(yield func(*record) bool) {
 		records := a.candidates(q)
+		oldest := q.CreatedAfter.UnixMicro()
 		for r := records.next(); r != nil; r = records.next() {
-			if !q.CreatedAfter.IsZero() && r.created.Before(q.CreatedAfter) {
+			if !q.CreatedAfter.IsZero() && r.created < oldest {
 				return
 			}
 			if r.passes(q) && !yield(r) {
@@ -80,17 +83,19 @@ func (a *account) passing(q checkout.Query) func(yield func(*record) bool) {
 // candidates reads what the narrowest index has, from where q begins.
 func (a *account) candidates(q checkout.Query) merge {
 	var orders []*order
-	switch {
+	switch x := a.indexes; {
+	case x == nil:
+		orders = append(orders, &a.all)
 	case q.ClientReference != "":
-		orders = append(orders, a.byReference[q.ClientReference])
+		orders = append(orders, x.byReference[q.ClientReference])
 	case q.PaymentID != "":
-		orders = append(orders, a.byPayment[q.PaymentID])
+		orders = append(orders, x.byPayment[q.PaymentID])
 	case q.Status == checkout.StatusExpired:
 		for _, s := range []checkout.Status{checkout.StatusExpired, checkout.StatusCreated, checkout.StatusPending} {
-			orders = append(orders, &a.byStatus[statusIndex(s)])
+			orders = append(orders, &x.byStatus[statusIndex(s)])
 		}
 	case q.Status != "":
-		orders = append(orders, &a.byStatus[statusIndex(q.Status)])
+		orders = append(orders, &x.byStatus[statusIndex(q.Status)])
 	default:
 		orders = append(orders, &a.all)
 	}
@@ -111,9 +116,9 @@ func (a *account) candidates(q checkout.Query) merge {
 // begin is the place that all of a list stands below.
 func begin(q checkout.Query) (from place, bounded bool) {
 	if q.AfterID != "" {
-		from, bounded = place{q.AfterCreatedAt, q.AfterID}, true
+		from, bounded = place{q.AfterCreatedAt.UnixMicro(), q.AfterID}, true
 	}
-	if before := (place{q.CreatedBefore, ""}); !q.CreatedBefore.IsZero() && (!bounded || before.compare(from) < 0) {
+	if before := (place{q.CreatedBefore.UnixMicro(), ""}); !q.CreatedBefore.IsZero() && (!bounded || before.compare(from) < 0) {
 		from, bounded = before, true
 	}
 	return from, bounded
@@ -127,82 +132,5 @@ func (r *record) passes(q checkout.Query) bool {
 }
 
 func (r *record) statusAt(now time.Time) checkout.Status {
-	return checkout.Session{Status: r.status(), ExpiresAt: r.expires}.StatusAt(now)
-}
-
-// account is what one account has in one mode.
-type account struct {
-	checkout.Account
-	all         order
-	byStatus    [len(statuses)]order
-	byReference map[string]*order
-	byPayment   map[string]*order
-}
-
-func newAccount(a checkout.Account) *account {
-	a.ID = strings.Clone(a.ID)
-	return &account{Account: a}
-}
-
-// statuses are what byStatus has an order for.
-var statuses = [...]checkout.Status{
-	checkout.StatusCreated, checkout.StatusPending, checkout.StatusProcessing, checkout.StatusCompleted,
-	checkout.StatusFailed, checkout.StatusExpired, checkout.StatusCancelled,
-}
-
-func statusIndex(s checkout.Status) int { return max(slices.Index(statuses[:], s), 0) }
-
-// insert adds r to the account's indexes.
-func (a *account) insert(r *record) {
-	a.all.insert(r)
-	if reference := r.reference(); reference != "" {
-		if a.byReference == nil {
-			a.byReference = make(map[string]*order)
-		}
-		insertIn(a.byReference, reference, r)
-	}
-	a.insertChanging(r)
-}
-
-// insertChanging adds r to the indexes by what a change may change.
-func (a *account) insertChanging(r *record) {
-	a.byStatus[statusIndex(r.status())].insert(r)
-	if payment := r.detail(paymentDetail); payment != "" {
-		if a.byPayment == nil {
-			a.byPayment = make(map[string]*order)
-		}
-		insertIn(a.byPayment, payment, r)
-	}
-}
-
-func (a *account) remove(r *record) {
-	a.all.remove(r)
-	if reference := r.reference(); reference != "" {
-		removeFrom(a.byReference, reference, r)
-	}
-	a.removeChanging(r)
-}
-
-func (a *account) removeChanging(r *record) {
-	a.byStatus[statusIndex(r.status())].remove(r)
-	if payment := r.detail(paymentDetail); payment != "" {
-		removeFrom(a.byPayment, payment, r)
-	}
-}
-
-// insertIn clones a name that becomes a key: it is part of a text that the record may drop.
-func insertIn(index map[string]*order, name string, r *record) {
-	o := index[name]
-	if o == nil {
-		o = new(order)
-		index[strings.Clone(name)] = o
-	}
-	o.insert(r)
-}
-
-func removeFrom(index map[string]*order, name string, r *record) {
-	o := index[name]
-	if o.remove(r); len(o.chunks) == 0 {
-		delete(index, name)
-	}
+	return checkout.Session{Status: r.status(), ExpiresAt: timeOf(r.expires)}.StatusAt(now)
 }
