@@ -72,6 +72,16 @@ func (a *account) removeChanging(r *record) {
 	}
 }
 
+// order returns those of records that are the account's, in their order.
+func (a *account) order(records []*record) *order {
+	records = slices.DeleteFunc(records, func(r *record) bool { return r.owner != a })
+	if len(records) == 0 {
+		return nil
+	}
+	slices.SortFunc(records, func(a, b *record) int { return a.placed().compare(b.placed()) })
+	return &order{chunks: [][]*record{records}}
+}
+
 func (x *indexes) insert(r *record) {
 	insertIn(x.byReference, r.reference(), r)
 	x.insertChanging(r)

@@ -55,6 +55,25 @@ func (h *dueHeap) track(r *record) {
 	}
 }
 
+// until returns the records that are due at now, in no order, and whether those are all: it gives up beyond a number.
+// A record is due no later than those below it in the heap, so it looks at twice as many at most.
+func (h dueHeap) until(now time.Time, most int) (due []*record, all bool) {
+	at := now.UnixMicro()
+	for look := []int{0}; len(look) > 0; {
+		i := look[len(look)-1]
+		look = look[:len(look)-1]
+		if i >= len(h) || h[i].expires > at {
+			continue
+		}
+		if len(due) == most {
+			return nil, false
+		}
+		due = append(due, h[i])
+		look = append(look, 2*i+1, 2*i+2)
+	}
+	return due, true
+}
+
 // Len implements [heap.Interface].
 func (h dueHeap) Len() int { return len(h) }
 

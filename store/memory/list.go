@@ -2,9 +2,17 @@ package memory
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/caisse/checkout"
+)
+
+const (
+	// longestExpiry is how long after its creation a session expires at most.
+	longestExpiry = checkout.MaxExpiresIn
+	// mostDue is how many sessions that are due, and were not swept, a list by expired sorts into its order.
+	mostDue = 4096
 )
 
 // counted is how far a list counts.
@@ -13,8 +21,9 @@ const counted = checkout.MaxListTotal + 1
 // List implements [checkout.Store]. It costs what it returns, passes over and counts, however much the account holds:
 // indexes by status, reference and payment see to that, in an account of more than 512 sessions.
 //
-// Two filters cost more. One by created, pending or expired passes over sessions that are due and were not swept yet. One by
-// reference or payment looks at all sessions that share it, whatever their status.
+// Two filters cost more. One by created or pending passes over the sessions of a day that are due and were not swept yet, and
+// one by expired passes over those that wait, where more than 4,096 of all accounts are due: so sweep. One by reference or
+// payment looks at all sessions that share it, whatever their status.
 func (m *Store) List(ctx context.Context, account checkout.Account, q checkout.Query) ([]checkout.Session, int, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, 0, err
@@ -26,11 +35,11 @@ func (m *Store) List(ctx context.Context, account checkout.Account, q checkout.Q
 		return nil, 0, nil
 	}
 	if q.UserPhone != "" {
-		return owner.byPhone(q), 0, nil
+		return m.byPhone(owner, q), 0, nil
 	}
 	var page []checkout.Session
 	total := 0
-	for r := range owner.passing(q) {
+	for r := range m.passing(owner, q) {
 		total++
 		if total > q.Offset && len(page) < q.Limit {
 			page = append(page, r.session())
@@ -46,10 +55,10 @@ func (m *Store) List(ctx context.Context, account checkout.Account, q checkout.Q
 }
 
 // byPhone looks at a bounded number of sessions.
-func (a *account) byPhone(q checkout.Query) []checkout.Session {
+func (m *Store) byPhone(a *account, q checkout.Query) []checkout.Session {
 	var page []checkout.Session
 	looked := -q.Offset
-	for r := range a.passing(q) {
+	for r := range m.passing(a, q) {
 		if looked++; looked <= 0 {
 			continue
 		}
@@ -65,12 +74,18 @@ func (a *account) byPhone(q checkout.Query) []checkout.Session {
 }
 
 // passing reads the sessions that pass q, its phone apart, from where it begins.
-func (a *account) passing(q checkout.Query) func(yield func(*record) bool) {
+func (m *Store) passing(a *account, q checkout.Query) func(yield func(*record) bool) {
 	return func(yield func(*record) bool) {
-		records := a.candidates(q)
-		oldest := q.CreatedAfter.UnixMicro()
+		records := m.candidates(a, q)
+		oldest := int64(math.MinInt64)
+		if !q.CreatedAfter.IsZero() {
+			oldest = q.CreatedAfter.UnixMicro()
+		}
+		if q.Status == checkout.StatusCreated || q.Status == checkout.StatusPending { // older ones are due
+			oldest = max(oldest, q.At.Add(-longestExpiry).UnixMicro())
+		}
 		for r := records.next(); r != nil; r = records.next() {
-			if !q.CreatedAfter.IsZero() && r.created < oldest {
+			if r.created < oldest {
 				return
 			}
 			if r.passes(q) && !yield(r) {
@@ -81,7 +96,7 @@ func (a *account) passing(q checkout.Query) func(yield func(*record) bool) {
 }
 
 // candidates reads what the narrowest index has, from where q begins.
-func (a *account) candidates(q checkout.Query) merge {
+func (m *Store) candidates(a *account, q checkout.Query) merge {
 	var orders []*order
 	switch x := a.indexes; {
 	case x == nil:
@@ -91,8 +106,11 @@ func (a *account) candidates(q checkout.Query) merge {
 	case q.PaymentID != "":
 		orders = append(orders, x.byPayment[q.PaymentID])
 	case q.Status == checkout.StatusExpired:
-		for _, s := range []checkout.Status{checkout.StatusExpired, checkout.StatusCreated, checkout.StatusPending} {
-			orders = append(orders, &x.byStatus[statusIndex(s)])
+		orders = append(orders, &x.byStatus[statusIndex(checkout.StatusExpired)])
+		if due, all := m.due.until(q.At, mostDue); all {
+			orders = append(orders, a.order(due))
+		} else {
+			orders = append(orders, &x.byStatus[statusIndex(checkout.StatusCreated)], &x.byStatus[statusIndex(checkout.StatusPending)])
 		}
 	case q.Status != "":
 		orders = append(orders, &x.byStatus[statusIndex(q.Status)])
@@ -100,17 +118,17 @@ func (a *account) candidates(q checkout.Query) merge {
 		orders = append(orders, &a.all)
 	}
 	from, bounded := begin(q)
-	var m merge
+	var records merge
 	for _, o := range orders {
 		switch {
 		case o == nil:
 		case bounded:
-			m = append(m, o.below(from))
+			records = append(records, o.below(from))
 		default:
-			m = append(m, o.newest())
+			records = append(records, o.newest())
 		}
 	}
-	return m
+	return records
 }
 
 // begin is the place that all of a list stands below.

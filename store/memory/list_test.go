@@ -50,6 +50,29 @@ func TestListIsWhatAWalkThroughAllWouldBe(t *testing.T) {
 	}
 }
 
+func TestListTellsWhatIsDueHoweverMuchWasNotSwept(t *testing.T) {
+	is := is.New(t)
+	const most = 6_000
+	m := memory.New()
+	for n := range most {
+		create(t, m, session(n))
+	}
+	for _, due := range []int{0, 1, 4_095, 4_096, 4_097, most} {
+		q := checkout.Query{Limit: 1, At: session(due).ExpiresAt.Add(-time.Microsecond)} // of the last one before
+		q.Status = checkout.StatusExpired
+		expired, total, err := m.List(t.Context(), session(0).Account, q)
+		is.NoErr(err)
+		is.Equal(total, due)
+		if due > 0 {
+			is.Equal(expired[0].ID, session(due-1).ID)
+		}
+		q.Status = checkout.StatusCreated
+		_, total, err = m.List(t.Context(), session(0).Account, q)
+		is.NoErr(err)
+		is.Equal(total, most-due)
+	}
+}
+
 func text(random *rand.Rand, name string, of int) string {
 	if n := random.IntN(2 * of); n < of {
 		return fmt.Sprint(name, n)
@@ -86,6 +109,9 @@ func pruned(t *testing.T, m *memory.Store, held []checkout.Session, before time.
 func query(random *rand.Rand, held []checkout.Session, start time.Time) checkout.Query {
 	maybe := func() bool { return random.IntN(3) == 0 }
 	q := checkout.Query{Limit: 1 + random.IntN(100), At: start.Add(time.Duration(random.IntN(3600)) * time.Second)}
+	if random.IntN(4) == 0 {
+		q.At = q.At.Add(23*time.Hour + 30*time.Minute) // about when the last can have come due
+	}
 	if maybe() {
 		q.Status = checkout.Statuses()[random.IntN(7)]
 	}
