@@ -241,7 +241,7 @@ func (n *naive) Expire(ctx context.Context, now time.Time, limit int) ([]checkou
 	moved := due[:n.most(len(due), limit)]
 	for i := range moved {
 		moved[i] = n.expired(moved[i])
-		n.put(moved[i])
+		n.put(own(moved[i]))
 		n.append(moved[i])
 	}
 	return moved, n.afterwards(ctx)
