@@ -81,6 +81,7 @@ func newSession() checkout.Session {
 		UserPhone:      "+2250707987654",
 		CreatedAt:      now,
 		ExpiresAt:      now.Add(30 * time.Minute),
+		UpdatedAt:      now,
 		TransactionFee: 25,
 		IdempotencyKey: idempotency.Key(key.String()),
 		Fingerprint:    idempotency.Sum(1, key.String()),

@@ -110,6 +110,7 @@ func TestStore(t *testing.T) {
 func conforms(t *testing.T, store checkout.Store, pool *pgxpool.Pool) {
 	t.Helper()
 	storetest.Run(t, func(t *testing.T) checkout.Store {
+		exec(t, pool, "delete from checkout_events")
 		exec(t, pool, "delete from checkout_sessions")
 		return store
 	})

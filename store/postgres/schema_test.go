@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/caisse/checkout"
 	"github.com/caisse/checkout/internal/pgtest"
@@ -33,7 +34,7 @@ func TestSchema(t *testing.T) {
 		}{
 			{checkout.StatusPending, 1},
 			{checkout.StatusProcessing, 0}, // leaves the index of what can still expire
-			{checkout.StatusFailed, 1},
+			{checkout.StatusFailed, 0},     // moves in the index of what is settled
 		} {
 			s.Version++
 			s.Status = step.status
@@ -69,11 +70,11 @@ func TestSchema(t *testing.T) {
 			{"checkout_sessions_key", func(in checkout.Store) error { _, _, err := in.Create(t.Context(), s); return err }},
 			{"checkout_sessions_pkey", func(in checkout.Store) error { s := s; s.Version++; return in.Update(t.Context(), s) }},
 			{"checkout_sessions_list", func(in checkout.Store) error {
-				_, _, err := in.List(t.Context(), account, checkout.Query{})
+				_, _, err := in.List(t.Context(), account, checkout.Query{Limit: 50, At: time.Now()})
 				return err
 			}},
 			{"checkout_sessions_payment", func(in checkout.Store) error {
-				_, _, err := in.List(t.Context(), account, checkout.Query{PaymentID: "pay_7"})
+				_, _, err := in.List(t.Context(), account, checkout.Query{PaymentID: "pay_7", Limit: 50, At: time.Now()})
 				return err
 			}},
 			{"checkout_sessions_due", func(in checkout.Store) error { _, err := in.Expire(t.Context(), s.ExpiresAt, 10); return err }},

@@ -1,0 +1,243 @@
+package postgres
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caisse/checkout"
+)
+
+// fewSessions is how many sessions are looked up one by one, rather than looked for among all of an account.
+const fewSessions = 2000
+
+// listing is the statement of a list as it is built. It is made so that PostgreSQL cannot plan it wrongly, whatever it
+// knows of the table: statements are prepared, and statistics may be old.
+//
+// Each arm is a range of one index, read in the index's own order, which no other index has. So the columns of the
+// index stand in ORDER BY, and what they must be in row comparisons: an equality would be known to be constant, and
+// then the order of another index would do. Limits are literals, since the planner takes a parameter for a tenth of all.
+type listing struct {
+	args  []any
+	with  []string // common table expressions
+	span           // of created_at
+	more  string   // conditions on s that no index serves
+	pages []arm    // where the page comes from
+	count []arm    // where the total comes from
+}
+
+// arm is an ordered range of sessions s.
+type arm struct {
+	from  string // "": the account's sessions
+	where string
+	order string
+}
+
+// span is a range of created_at, as SQL.
+type span struct{ lower, upper, below string }
+
+// list asks for one page and for the total, in one statement so that both are of one snapshot whatever transaction it
+// runs in. Each row ends in the total; where the page is empty there is one row that has nothing else.
+func list(account checkout.Account, q checkout.Query) statement {
+	l := &listing{args: []any{account.ID, account.Test}, span: span{"'-infinity'", "'infinity'", "<="}}
+	l.narrow(q)
+	l.choose(q)
+
+	total := "SELECT 0 AS total"
+	if q.AfterID == "" && q.UserPhone == "" {
+		most := checkout.MaxListTotal + 1
+		total = fmt.Sprintf("SELECT count(*) AS total FROM (SELECT 1 FROM (%s) AS s LIMIT %d) AS s",
+			union(l.count, "1", fmt.Sprintf("LIMIT %d", most)), most)
+	}
+	sql := `SELECT ` + selected + `, t.total FROM (` + total + `) AS t LEFT JOIN (
+	SELECT s.* FROM (` + l.page(q) + `) AS p CROSS JOIN LATERAL (
+		SELECT * FROM checkout_sessions AS s WHERE s.id = p.id AND s.account = $1 LIMIT 1
+	) AS s
+) AS s ON true` + newest
+	if len(l.with) > 0 {
+		sql = "WITH " + strings.Join(l.with, ", ") + " " + sql
+	}
+	return statement{"", "list", sql, l.args}
+}
+
+// newest is the order of a list.
+const newest = " ORDER BY s.created_at DESC, s.id DESC"
+
+func (l *listing) arg(value any) string {
+	l.args = append(l.args, value)
+	return "$" + strconv.Itoa(len(l.args))
+}
+
+// narrow sets what holds for every arm.
+func (l *listing) narrow(q checkout.Query) {
+	if !q.CreatedAfter.IsZero() {
+		l.lower = l.arg(clampTime(q.CreatedAfter))
+	}
+	if !q.CreatedBefore.IsZero() {
+		l.upper, l.below = l.arg(clampTime(q.CreatedBefore)), "<"
+	}
+	if q.AfterID != "" {
+		at, id := l.arg(clampTime(q.AfterCreatedAt)), l.arg(q.AfterID)
+		l.more = " AND (s.created_at < " + at + " OR s.created_at = " + at + " AND s.id < " + id + ")"
+		if q.CreatedBefore.IsZero() || !q.AfterCreatedAt.After(q.CreatedBefore) {
+			if !q.CreatedBefore.IsZero() {
+				l.more += " AND s.created_at < " + l.upper
+			}
+			l.upper, l.below = at, "<="
+		}
+	}
+}
+
+// page is the ids of a page, in their order.
+func (l *listing) page(q checkout.Query) string {
+	limit, offset := l.arg(int64(q.Limit)), l.arg(int64(q.Offset))+"::bigint"
+	if q.UserPhone == "" {
+		return "SELECT s.id FROM (" + union(l.pages, "id, s.created_at", withTies(q.Offset+q.Limit)) + ") AS s" + newest +
+			" LIMIT " + limit + " OFFSET " + offset
+	}
+	return fmt.Sprintf(`SELECT s.id FROM (
+		SELECT s.*, row_number() OVER (%s) AS nth FROM (%s) AS s%s LIMIT %d OFFSET %s
+	) AS s WHERE s.user_phone = %s OR s.nth = %d + %s%s LIMIT %s`,
+		newest, union(l.pages, "id, s.created_at, s.user_phone", withTies(q.Offset+checkout.MaxPhoneScan)), newest,
+		checkout.MaxPhoneScan, offset, l.arg(q.UserPhone), checkout.MaxPhoneScan, offset, newest, limit)
+}
+
+// withTies limits an arm to n, and takes those of the last one's instant with them: they are sorted by their ids later.
+func withTies(n int) string {
+	for _, most := range []int{1, checkout.DefaultListLimit, checkout.MaxListLimit, 1000, checkout.MaxListOffset + checkout.MaxListLimit} {
+		if n <= most {
+			return fmt.Sprintf("FETCH FIRST %d ROWS WITH TIES", most)
+		}
+	}
+	return fmt.Sprintf("FETCH FIRST %d ROWS WITH TIES", checkout.MaxListOffset+checkout.MaxPhoneScan)
+}
+
+// union is the sessions of all arms.
+func union(arms []arm, columns, limit string) string {
+	var all []string
+	for _, a := range arms {
+		from := a.from
+		if from == "" {
+			from = "checkout_sessions AS s"
+		}
+		if columns != "1" && !strings.HasPrefix(columns, "s.") {
+			columns = "s." + columns
+		}
+		all = append(all, "(SELECT "+columns+" FROM "+from+" WHERE s.account = $1 AND s.test = $2"+a.where+" ORDER BY "+a.order+" "+limit+")")
+	}
+	return strings.Join(all, " UNION ALL ")
+}
+
+// created is the range of the index of the account's sessions, from some lower bound.
+func (l *listing) created(lower, where string) arm {
+	return arm{
+		where: " AND s.created_at >= " + lower + "::timestamptz AND s.created_at " + l.below + " " + l.upper + "::timestamptz" + where + l.more,
+		order: "s.created_at DESC",
+	}
+}
+
+// having is the range of an index of a column and created_at.
+func (l *listing) having(column, value, where string) arm {
+	return arm{
+		where: fmt.Sprintf(" AND (s.%[1]s, s.created_at) >= (%[2]s, %[3]s::timestamptz) AND (s.%[1]s, s.created_at) %[4]s (%[2]s, %[5]s::timestamptz)",
+			column, value, l.lower, l.below, l.upper) + where + l.more,
+		order: "s." + column + " DESC, s.created_at DESC",
+	}
+}
+
+// dueIn is those of an account among the sessions of all accounts that are due, or not due yet. There must be few.
+func (l *listing) dueIn(condition, where string) arm {
+	a := l.created(l.lower, where)
+	a.from = fmt.Sprintf("(SELECT * FROM checkout_sessions AS s WHERE s.due_at %s ORDER BY s.due_at LIMIT %d) AS s", condition, fewSessions+1)
+	return a
+}
+
+// dueCount is the same where there may be many.
+func (l *listing) dueCount(condition, where string) arm {
+	a := l.created(l.lower, " AND s.due_at "+condition+where)
+	a.order = "s.due_at, s.id"
+	return a
+}
+
+// probe counts sessions, a few more than fewSessions at most.
+func probe(condition, order string) string {
+	return fmt.Sprintf("(SELECT count(*) FROM (SELECT 1 FROM checkout_sessions AS s WHERE %s ORDER BY %s LIMIT %d) AS s)", condition, order, fewSessions+1)
+}
+
+// choose sets the arms.
+func (l *listing) choose(q checkout.Query) {
+	switch {
+	case q.PaymentID != "" || q.ClientReference != "":
+		l.chooseNamed(q)
+	case q.Status == "":
+		l.pages = []arm{l.created(l.lower, "")}
+		l.count = l.pages
+	case q.Status == checkout.StatusCreated || q.Status == checkout.StatusPending:
+		l.chooseAlive(l.arg(string(q.Status)), l.arg(clampTime(q.At)), l.arg(clampTime(q.At.Add(-checkout.MaxExpiresIn))))
+	case q.Status == checkout.StatusExpired:
+		l.chooseExpired(l.arg(string(q.Status)), l.arg(clampTime(q.At)))
+	default:
+		l.pages = []arm{l.having("settled", l.arg(string(q.Status)), "")}
+		l.count = l.pages
+	}
+}
+
+// chooseNamed lists by what a merchant or an operator calls a session. Those of one payment are few, and all looked at.
+func (l *listing) chooseNamed(q checkout.Query) {
+	where := ""
+	if q.Status != "" {
+		// The status that a session has at an instant, as [checkout.Session.StatusAt] tells it.
+		where += " AND CASE WHEN s.due_at <= " + l.arg(clampTime(q.At)) + " THEN 'expired' ELSE s.status END = " + l.arg(string(q.Status))
+	}
+	if q.PaymentID == "" {
+		l.pages = []arm{l.having("client_reference", l.arg(q.ClientReference), where)}
+		l.count = l.pages
+		return
+	}
+	if q.ClientReference != "" {
+		where += " AND s.client_reference = " + l.arg(q.ClientReference)
+	}
+	l.with = append(l.with, `paid AS MATERIALIZED (
+	SELECT s.id, s.account, s.test, s.created_at, s.user_phone FROM checkout_sessions AS s
+	WHERE s.account = $1 AND s.test = $2 AND s.payment_id = `+l.arg(q.PaymentID)+where+`
+)`)
+	a := l.created(l.lower, "")
+	a.from = "paid AS s"
+	l.pages, l.count = []arm{a}, []arm{a}
+}
+
+// chooseAlive lists what waits for its payment. That was created within the last 24 hours. It is looked for where there is
+// less to look at: among the account's sessions of that time, or among all that are not due.
+func (l *listing) chooseAlive(status, at, young string) {
+	l.with = append(l.with, "few AS MATERIALIZED (SELECT "+
+		probe("s.account = $1 AND s.test = $2 AND s.created_at >= "+young, "s.created_at DESC")+" AS young, "+
+		probe("s.due_at > "+at, "s.due_at")+" AS alive)")
+	is := " AND s.status = " + status
+	since := "greatest(" + l.lower + "::timestamptz, " + young + "::timestamptz)"
+	few := strconv.Itoa(fewSessions)
+	l.pages = []arm{
+		l.created(since, " AND s.due_at > "+at+is+" AND (SELECT young <= "+few+" OR alive > "+few+" FROM few)"),
+		l.dueIn("> "+at, is+" AND (SELECT young > "+few+" AND alive <= "+few+" FROM few)"),
+	}
+	l.count = []arm{
+		l.created(since, " AND s.due_at > "+at+is+" AND (SELECT young <= "+few+" FROM few)"),
+		l.dueCount("> "+at, is+" AND (SELECT young > "+few+" FROM few)"),
+	}
+}
+
+// chooseExpired lists what was swept, and what is due and was not.
+func (l *listing) chooseExpired(status, at string) {
+	l.with = append(l.with, "few AS MATERIALIZED (SELECT "+probe("s.due_at <= "+at, "s.due_at")+" AS due, "+
+		"(SELECT s.due_at FROM checkout_sessions AS s WHERE s.due_at IS NOT NULL ORDER BY s.due_at, s.id LIMIT 1) AS longest)")
+	few := strconv.Itoa(fewSessions)
+	day := fmt.Sprintf("interval '%d seconds'", int(checkout.MaxExpiresIn/time.Second))
+	since := "greatest(" + l.lower + "::timestamptz, (SELECT longest - " + day + " FROM few))"
+	swept := l.having("settled", status, "")
+	l.pages = []arm{
+		swept,
+		l.dueIn("<= "+at, " AND (SELECT due <= "+few+" FROM few)"),
+		l.created(since, " AND s.due_at <= "+at+" AND (SELECT due > "+few+" FROM few)"),
+	}
+	l.count = []arm{swept, l.dueCount("<= "+at, "")}
+}
