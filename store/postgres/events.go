@@ -14,8 +14,7 @@ import (
 )
 
 // keepBefore keeps, in an update of s, what its history would else lose: what it was created with, and the state before
-// this change where an older program made that without an event. The latter is for [appendEvents] to find. It is taken
-// from the row that is updated, and not read before, when it might still be another.
+// this change where an older program made that without an event. The latter is for [appendEvents] to find.
 const keepBefore = `first_status = CASE WHEN s.version = 1 THEN s.status ELSE s.first_status END,
 	first_payment_id = CASE WHEN s.version = 1 THEN s.payment_id ELSE s.first_payment_id END,
 	unlogged = CASE WHEN s.version > 1 AND s.logged_version IS DISTINCT FROM s.version THEN jsonb_build_object(
