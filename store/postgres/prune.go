@@ -10,8 +10,8 @@ import (
 // prune goes from account to account and from status to status by the index of what is settled, and in each to the oldest,
 // so that it passes over nothing where nothing is to be pruned. It passes over what another one holds.
 //
-// A session that was changed since the statement began stays for the next time: its last event is not seen yet, and would
-// stay behind. That is known by the version of the last event, which is that of the row that was locked.
+// The event of a change that was committed since the statement began is not seen by it, and would stay behind. No such
+// session is pruned: what has ended changes to another status only, and PostgreSQL asks the row that it locks again.
 const prune = `WITH RECURSIVE kinds AS (
 	(SELECT account, test, settled FROM checkout_sessions WHERE settled IS NOT NULL ORDER BY account, test, settled LIMIT 1)
 	UNION ALL
@@ -21,17 +21,13 @@ const prune = `WITH RECURSIVE kinds AS (
 		ORDER BY s.account, s.test, s.settled LIMIT 1
 	) AS n
 ), ended AS (
-	SELECT s.id, s.account, s.logged_version FROM kinds AS k CROSS JOIN LATERAL (
-		SELECT s.id, s.account, s.logged_version FROM checkout_sessions AS s
+	SELECT s.id, s.account FROM kinds AS k CROSS JOIN LATERAL (
+		SELECT s.id, s.account FROM checkout_sessions AS s
 		WHERE s.account = k.account AND s.test = k.test AND s.settled = k.settled AND s.created_at < $1
 		ORDER BY s.created_at LIMIT $2 FOR UPDATE SKIP LOCKED
 	) AS s WHERE k.settled <> 'processing' LIMIT $2
 ), gone AS (
-	DELETE FROM checkout_sessions AS s USING ended
-	WHERE s.id = ended.id AND s.account = ended.account AND ended.logged_version IS NOT DISTINCT FROM (
-		SELECT max(e.version) FROM checkout_events AS e WHERE e.session = ended.id AND e.xid IS NOT NULL
-	)
-	RETURNING s.id, s.account
+	DELETE FROM checkout_sessions AS s USING ended WHERE s.id = ended.id AND s.account = ended.account RETURNING s.id, s.account
 ), forgotten AS (
 	DELETE FROM checkout_events AS e USING gone WHERE e.session = gone.id AND e.account = gone.account
 ) SELECT id FROM gone`
