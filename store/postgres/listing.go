@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -9,8 +10,9 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// fewSessions is how many sessions are looked up one by one, rather than looked for among all of an account.
-const fewSessions = 2000
+// fewSessions is how many sessions, of all accounts that are due or of those that are not, are looked at one by one, rather
+// than looked for among those of the account. It takes some 2 ms.
+const fewSessions = 5000
 
 // listing is the statement of a list as it is built. It is made so that PostgreSQL cannot plan it wrongly, whatever it
 // knows of the table: statements are prepared, and statistics may be old.
@@ -46,9 +48,7 @@ func list(account checkout.Account, q checkout.Query) statement {
 
 	total := "SELECT 0 AS total"
 	if q.AfterID == "" && q.UserPhone == "" {
-		most := checkout.MaxListTotal + 1
-		total = fmt.Sprintf("SELECT count(*) AS total FROM (SELECT 1 FROM (%s) AS s LIMIT %d) AS s",
-			union(l.count, "1", fmt.Sprintf("LIMIT %d", most)), most)
+		total = countOf(l.count)
 	}
 	sql := `SELECT ` + selected + `, t.total FROM (` + total + `) AS t LEFT JOIN (
 	SELECT s.* FROM (` + l.page(q) + `) AS p CROSS JOIN LATERAL (
@@ -93,13 +93,13 @@ func (l *listing) narrow(q checkout.Query) {
 func (l *listing) page(q checkout.Query) string {
 	limit, offset := l.arg(int64(q.Limit)), l.arg(int64(q.Offset))+"::bigint"
 	if q.UserPhone == "" {
-		return "SELECT s.id FROM (" + union(l.pages, "id, s.created_at", withTies(q.Offset+q.Limit)) + ") AS s" + newest +
+		return "SELECT s.id FROM (" + union(l.pages, "s.id, s.created_at", withTies(q.Offset+q.Limit)) + ") AS s" + newest +
 			" LIMIT " + limit + " OFFSET " + offset
 	}
 	return fmt.Sprintf(`SELECT s.id FROM (
 		SELECT s.*, row_number() OVER (%s) AS nth FROM (%s) AS s%s LIMIT %d OFFSET %s
 	) AS s WHERE s.user_phone = %s OR s.nth = %d + %s%s LIMIT %s`,
-		newest, union(l.pages, "id, s.created_at, s.user_phone", withTies(q.Offset+checkout.MaxPhoneScan)), newest,
+		newest, union(l.pages, "s.id, s.created_at, s.user_phone", withTies(q.Offset+checkout.MaxPhoneScan)), newest,
 		checkout.MaxPhoneScan, offset, l.arg(q.UserPhone), checkout.MaxPhoneScan, offset, newest, limit)
 }
 
@@ -113,20 +113,30 @@ func withTies(n int) string {
 	return fmt.Sprintf("FETCH FIRST %d ROWS WITH TIES", checkout.MaxListOffset+checkout.MaxPhoneScan)
 }
 
+// read selects from an arm, up to a limit.
+func (a arm) read(columns, limit string) string {
+	return "SELECT " + columns + " FROM " + cmp.Or(a.from, "checkout_sessions AS s") +
+		" WHERE s.account = $1 AND s.test = $2" + a.where + " ORDER BY " + a.order + " " + limit
+}
+
 // union is the sessions of all arms.
 func union(arms []arm, columns, limit string) string {
 	var all []string
 	for _, a := range arms {
-		from := a.from
-		if from == "" {
-			from = "checkout_sessions AS s"
-		}
-		if columns != "1" && !strings.HasPrefix(columns, "s.") {
-			columns = "s." + columns
-		}
-		all = append(all, "(SELECT "+columns+" FROM "+from+" WHERE s.account = $1 AND s.test = $2"+a.where+" ORDER BY "+a.order+" "+limit+")")
+		all = append(all, "("+a.read(columns, limit)+")")
 	}
 	return strings.Join(all, " UNION ALL ")
+}
+
+// countOf is how many sessions all arms have, counted as far as a list counts. Each is counted for itself: to hand 10,000
+// rows on through a union takes as long again.
+func countOf(arms []arm) string {
+	most := strconv.Itoa(checkout.MaxListTotal + 1)
+	var all []string
+	for _, a := range arms {
+		all = append(all, "(SELECT count(*) FROM ("+a.read("1", "LIMIT "+most)+") AS s)")
+	}
+	return "SELECT least(" + most + ", " + strings.Join(all, " + ") + ") AS total"
 }
 
 // created is the range of the index of the account's sessions, from some lower bound.
@@ -140,29 +150,33 @@ func (l *listing) created(lower, where string) arm {
 // having is the range of an index of a column and created_at.
 func (l *listing) having(column, value, where string) arm {
 	return arm{
-		where: fmt.Sprintf(" AND (s.%[1]s, s.created_at) >= (%[2]s, %[3]s::timestamptz) AND (s.%[1]s, s.created_at) %[4]s (%[2]s, %[5]s::timestamptz)",
+		where: fmt.Sprintf(" AND s.%[1]s IS NOT NULL AND (s.%[1]s, s.created_at) >= (%[2]s, %[3]s::timestamptz) AND (s.%[1]s, s.created_at) %[4]s (%[2]s, %[5]s::timestamptz)",
 			column, value, l.lower, l.below, l.upper) + where + l.more,
 		order: "s." + column + " DESC, s.created_at DESC",
 	}
 }
 
-// dueIn is those of an account among the sessions of all accounts that are due, or not due yet. There must be few.
-func (l *listing) dueIn(condition, where string) arm {
+// walked is what the account has of the sessions that [listing.walk] came by.
+func (l *listing) walked(where string) arm {
 	a := l.created(l.lower, where)
-	a.from = fmt.Sprintf("(SELECT * FROM checkout_sessions AS s WHERE s.due_at %s ORDER BY s.due_at LIMIT %d) AS s", condition, fewSessions+1)
+	a.from = "walk AS s"
 	return a
 }
 
-// dueCount is the same where there may be many.
-func (l *listing) dueCount(condition, where string) arm {
+// due is what the account has of the sessions that are due, or not yet, in the order of the index of those.
+func (l *listing) due(condition, where string) arm {
 	a := l.created(l.lower, " AND s.due_at "+condition+where)
 	a.order = "s.due_at, s.id"
 	return a
 }
 
-// probe counts sessions, a few more than fewSessions at most.
-func probe(condition, order string) string {
-	return fmt.Sprintf("(SELECT count(*) FROM (SELECT 1 FROM checkout_sessions AS s WHERE %s ORDER BY %s LIMIT %d) AS s)", condition, order, fewSessions+1)
+// walk looks at the sessions of all accounts that are due, or not yet, up to a few and one more. If there are more it is
+// known that there are many.
+func (l *listing) walk(condition, more string) {
+	l.with = append(l.with, fmt.Sprintf(`walk AS MATERIALIZED (
+	SELECT s.id, s.account, s.test, s.status, s.created_at, s.user_phone FROM checkout_sessions AS s
+	WHERE s.due_at %s ORDER BY s.due_at, s.id LIMIT %d
+), few AS MATERIALIZED (SELECT w.many%s FROM (SELECT count(*) > %d AS many FROM walk) AS w)`, condition, fewSessions+1, more, fewSessions))
 }
 
 // choose sets the arms.
@@ -207,37 +221,31 @@ func (l *listing) chooseNamed(q checkout.Query) {
 	l.pages, l.count = []arm{a}, []arm{a}
 }
 
-// chooseAlive lists what waits for its payment. That was created within the last 24 hours. It is looked for where there is
-// less to look at: among the account's sessions of that time, or among all that are not due.
+// chooseAlive lists what waits for its payment, which was created within the last 24 hours. Where many wait in all accounts
+// it is looked for among the account's sessions of that time; where these are many too, it is counted among all that wait.
 func (l *listing) chooseAlive(status, at, young string) {
-	l.with = append(l.with, "few AS MATERIALIZED (SELECT "+
-		probe("s.account = $1 AND s.test = $2 AND s.created_at >= "+young, "s.created_at DESC")+" AS young, "+
-		probe("s.due_at > "+at, "s.due_at")+" AS alive)")
+	l.walk("> "+at, fmt.Sprintf(`, w.many AND (SELECT count(*) FROM (
+		SELECT 1 FROM checkout_sessions AS s WHERE s.account = $1 AND s.test = $2 AND s.created_at >= %s
+		ORDER BY s.created_at DESC LIMIT %d
+	) AS s) > %d AS busy`, young, fewSessions+1, fewSessions))
 	is := " AND s.status = " + status
-	since := "greatest(" + l.lower + "::timestamptz, " + young + "::timestamptz)"
-	few := strconv.Itoa(fewSessions)
-	l.pages = []arm{
-		l.created(since, " AND s.due_at > "+at+is+" AND (SELECT young <= "+few+" OR alive > "+few+" FROM few)"),
-		l.dueIn("> "+at, is+" AND (SELECT young > "+few+" AND alive <= "+few+" FROM few)"),
-	}
-	l.count = []arm{
-		l.created(since, " AND s.due_at > "+at+is+" AND (SELECT young <= "+few+" FROM few)"),
-		l.dueCount("> "+at, is+" AND (SELECT young > "+few+" FROM few)"),
-	}
+	recent := l.created("greatest("+l.lower+"::timestamptz, "+young+"::timestamptz)", " AND s.due_at > "+at+is)
+	l.pages = []arm{l.walked(is).onlyIf("NOT many"), recent.onlyIf("many")}
+	l.count = []arm{l.walked(is).onlyIf("NOT many"), recent.onlyIf("many AND NOT busy"), l.due("> "+at, is).onlyIf("busy")}
 }
 
-// chooseExpired lists what was swept, and what is due and was not.
+// chooseExpired lists what was swept, and what is due and was not. Where that is much it is looked for among the account's
+// sessions since 24 hours before the longest due, and counted among all that are due.
 func (l *listing) chooseExpired(status, at string) {
-	l.with = append(l.with, "few AS MATERIALIZED (SELECT "+probe("s.due_at <= "+at, "s.due_at")+" AS due, "+
-		"(SELECT s.due_at FROM checkout_sessions AS s WHERE s.due_at IS NOT NULL ORDER BY s.due_at, s.id LIMIT 1) AS longest)")
-	few := strconv.Itoa(fewSessions)
-	day := fmt.Sprintf("interval '%d seconds'", int(checkout.MaxExpiresIn/time.Second))
-	since := "greatest(" + l.lower + "::timestamptz, (SELECT longest - " + day + " FROM few))"
-	swept := l.having("settled", status, "")
-	l.pages = []arm{
-		swept,
-		l.dueIn("<= "+at, " AND (SELECT due <= "+few+" FROM few)"),
-		l.created(since, " AND s.due_at <= "+at+" AND (SELECT due > "+few+" FROM few)"),
-	}
-	l.count = []arm{swept, l.dueCount("<= "+at, "")}
+	l.walk("<= "+at, ", (SELECT s.due_at FROM checkout_sessions AS s WHERE s.due_at IS NOT NULL ORDER BY s.due_at, s.id LIMIT 1) AS longest")
+	since := fmt.Sprintf("greatest(%s::timestamptz, (SELECT longest - interval '%d seconds' FROM few))", l.lower, int(checkout.MaxExpiresIn/time.Second))
+	swept, unswept := l.having("settled", status, ""), l.walked("").onlyIf("NOT many")
+	l.pages = []arm{swept, unswept, l.created(since, " AND s.due_at <= "+at).onlyIf("many")}
+	l.count = []arm{swept, unswept, l.due("<= "+at, "").onlyIf("many")}
+}
+
+// onlyIf reads the arm only if a condition of few holds, which is asked once.
+func (a arm) onlyIf(condition string) arm {
+	a.where += " AND (SELECT " + condition + " FROM few)"
+	return a
 }
