@@ -37,20 +37,31 @@ const eventColumns = `e.version, e.status, e.at, e.completed_at, coalesce(e.paym
 // feed is the events after a place, or the last one alone. It shows those only that are older than every transaction
 // still under way, in all databases of the server: an event that comes later stands after them. All of it must be one
 // statement, for another one has another snapshot. Where there is no event there is one row that tells the snapshot alone.
-func feed(where, order string) string {
+//
+// The limit is a literal, with that of the caller around it: of a parameter PostgreSQL would think that it asks for a tenth
+// of all events, and might read and sort them.
+func feed(where, order string, most int) string {
 	return `SELECT h.xmax, e.xid::text, e.num, ` + eventColumns + `, ` + selected + `
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS xmin, pg_snapshot_xmax(pg_current_snapshot())::text AS xmax) AS h
 LEFT JOIN LATERAL (
-	SELECT * FROM checkout_events AS e WHERE e.xid < h.xmin` + where + ` ORDER BY ` + order + ` LIMIT $1
+	SELECT * FROM (
+		SELECT * FROM checkout_events AS e WHERE e.xid < h.xmin` + where + ` ORDER BY ` + order + ` LIMIT ` + strconv.Itoa(most) + `
+	) AS e LIMIT $1
 ) AS e ON true
 LEFT JOIN checkout_sessions AS s ON s.id = e.session AND s.account = e.account
 ORDER BY e.xid, e.num`
 }
 
-var (
-	feedAfter = feed(` AND (e.xid, e.num) > ($2::text::xid8, $3::bigint)`, `e.xid, e.num`)
-	feedLast  = feed(``, `e.xid DESC, e.num DESC`)
-)
+var feedLast = feed(``, `e.xid DESC, e.num DESC`, 1)
+
+// feedAfter is the feed for a limit, which it rounds up, so that there are few statements.
+func feedAfter(limit int) string {
+	most := 1
+	for most < limit && most < 1<<30 {
+		most *= 4
+	}
+	return feed(` AND (e.xid, e.num) > ($2::text::xid8, $3::bigint)`, `e.xid, e.num`, most)
+}
 
 // state is what an event keeps of a session.
 type state struct {
@@ -95,7 +106,7 @@ func (t table) Events(ctx context.Context, after checkout.Cursor, limit int) ([]
 		if place, ok = feedPlaceOf(after); !ok {
 			return nil, errCursor
 		}
-		st.sql, st.args = feedAfter, []any{int64(limit), strconv.FormatUint(place.xid, 10), place.num}
+		st.sql, st.args = feedAfter(limit), []any{int64(limit), strconv.FormatUint(place.xid, 10), place.num}
 	}
 	for {
 		var page feedPage

@@ -52,7 +52,7 @@ func list(account checkout.Account, q checkout.Query) statement {
 	}
 	sql := `SELECT ` + selected + `, t.total FROM (` + total + `) AS t LEFT JOIN (
 	SELECT s.* FROM (` + l.page(q) + `) AS p CROSS JOIN LATERAL (
-		SELECT * FROM checkout_sessions AS s WHERE s.id = p.id AND s.account = $1 LIMIT 1
+		SELECT * FROM checkout_sessions AS s WHERE s.ctid = p.tid AND s.tableoid = p.part AND s.account = $1 LIMIT 1
 	) AS s
 ) AS s ON true` + newest
 	if len(l.with) > 0 {
@@ -89,17 +89,24 @@ func (l *listing) narrow(q checkout.Query) {
 	}
 }
 
-// page is the ids of a page, in their order.
+// found is what a page keeps of a session until it is known which ones are on it: where its row is in this snapshot, which
+// no plan can look for in a wrong way, and its place in the order.
+const (
+	found    = "s.tid, s.part, s.created_at, s.id"
+	rowPlace = "s.ctid AS tid, s.tableoid AS part"
+)
+
+// page is where the rows of a page are, in their order.
 func (l *listing) page(q checkout.Query) string {
 	limit, offset := l.arg(int64(q.Limit)), l.arg(int64(q.Offset))+"::bigint"
 	if q.UserPhone == "" {
-		return "SELECT s.id FROM (" + union(l.pages, "s.id, s.created_at", withTies(q.Offset+q.Limit)) + ") AS s" + newest +
+		return "SELECT s.tid, s.part FROM (" + union(l.pages, found, withTies(q.Offset+q.Limit)) + ") AS s" + newest +
 			" LIMIT " + limit + " OFFSET " + offset
 	}
-	return fmt.Sprintf(`SELECT s.id FROM (
+	return fmt.Sprintf(`SELECT s.tid, s.part FROM (
 		SELECT s.*, row_number() OVER (%s) AS nth FROM (%s) AS s%s LIMIT %d OFFSET %s
 	) AS s WHERE s.user_phone = %s OR s.nth = %d + %s%s LIMIT %s`,
-		newest, union(l.pages, "s.id, s.created_at, s.user_phone", withTies(q.Offset+checkout.MaxPhoneScan)), newest,
+		newest, union(l.pages, found+", s.user_phone", withTies(q.Offset+checkout.MaxPhoneScan)), newest,
 		checkout.MaxPhoneScan, offset, l.arg(q.UserPhone), checkout.MaxPhoneScan, offset, newest, limit)
 }
 
@@ -115,6 +122,9 @@ func withTies(n int) string {
 
 // read selects from an arm, up to a limit.
 func (a arm) read(columns, limit string) string {
+	if a.from == "" {
+		columns = strings.Replace(columns, "s.tid, s.part", rowPlace, 1)
+	}
 	return "SELECT " + columns + " FROM " + cmp.Or(a.from, "checkout_sessions AS s") +
 		" WHERE s.account = $1 AND s.test = $2" + a.where + " ORDER BY " + a.order + " " + limit
 }
@@ -174,7 +184,7 @@ func (l *listing) due(condition, where string) arm {
 // known that there are many.
 func (l *listing) walk(condition, more string) {
 	l.with = append(l.with, fmt.Sprintf(`walk AS MATERIALIZED (
-	SELECT s.id, s.account, s.test, s.status, s.created_at, s.user_phone FROM checkout_sessions AS s
+	SELECT `+rowPlace+`, s.id, s.account, s.test, s.status, s.created_at, s.user_phone FROM checkout_sessions AS s
 	WHERE s.due_at %s ORDER BY s.due_at, s.id LIMIT %d
 ), few AS MATERIALIZED (SELECT w.many%s FROM (SELECT count(*) > %d AS many FROM walk) AS w)`, condition, fewSessions+1, more, fewSessions))
 }
@@ -213,7 +223,7 @@ func (l *listing) chooseNamed(q checkout.Query) {
 		where += " AND s.client_reference = " + l.arg(q.ClientReference)
 	}
 	l.with = append(l.with, `paid AS MATERIALIZED (
-	SELECT s.id, s.account, s.test, s.created_at, s.user_phone FROM checkout_sessions AS s
+	SELECT `+rowPlace+`, s.id, s.account, s.test, s.created_at, s.user_phone FROM checkout_sessions AS s
 	WHERE s.account = $1 AND s.test = $2 AND s.payment_id = `+l.arg(q.PaymentID)+where+`
 )`)
 	a := l.created(l.lower, "")

@@ -12,6 +12,9 @@ import (
 //
 // The event of a change that was committed since the statement began is not seen by it, and would stay behind. No such
 // session is pruned: what has ended changes to another status only, and PostgreSQL asks the row that it locks again.
+//
+// The ids are arrays, which PostgreSQL looks up by index. A join it might do by reading the whole table, since it does not
+// know how many there are.
 const prune = `WITH RECURSIVE kinds AS (
 	(SELECT account, test, settled FROM checkout_sessions WHERE settled IS NOT NULL ORDER BY account, test, settled LIMIT 1)
 	UNION ALL
@@ -27,9 +30,10 @@ const prune = `WITH RECURSIVE kinds AS (
 		ORDER BY s.created_at LIMIT $2 FOR UPDATE SKIP LOCKED
 	) AS s WHERE k.settled <> 'processing' LIMIT $2
 ), gone AS (
-	DELETE FROM checkout_sessions AS s USING ended WHERE s.id = ended.id AND s.account = ended.account RETURNING s.id, s.account
+	DELETE FROM checkout_sessions AS s
+	WHERE s.id = ANY (ARRAY(SELECT id FROM ended)) AND s.account = ANY (ARRAY(SELECT DISTINCT account FROM ended)) RETURNING s.id
 ), forgotten AS (
-	DELETE FROM checkout_events AS e USING gone WHERE e.session = gone.id AND e.account = gone.account
+	DELETE FROM checkout_events AS e WHERE e.session = ANY (ARRAY(SELECT id FROM gone))
 ) SELECT id FROM gone`
 
 // Prune implements [checkout.Store]. One call is one transaction of at most ten seconds: keep the limit at a few thousand.
