@@ -10,9 +10,13 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// fewSessions is how many sessions, of all accounts that are due or of those that are not, are looked at one by one, rather
-// than looked for among those of the account. It takes some 2 ms.
-const fewSessions = 5000
+const (
+	// fewSessions is how many sessions, of all accounts that are due or of those that are not, are looked at one by one,
+	// rather than looked for among those of the account. It takes some 2 ms.
+	fewSessions = 2000
+	// busySessions is how many sessions of an account within 24 hours are too many to be counted one by one.
+	busySessions = 10_000
+)
 
 // listing is the statement of a list as it is built. It is made so that PostgreSQL cannot plan it wrongly, whatever it
 // knows of the table: statements are prepared, and statistics may be old.
@@ -234,14 +238,17 @@ func (l *listing) chooseNamed(q checkout.Query) {
 // chooseAlive lists what waits for its payment, which was created within the last 24 hours. Where many wait in all accounts
 // it is looked for among the account's sessions of that time; where these are many too, it is counted among all that wait.
 func (l *listing) chooseAlive(status, at, young string) {
-	l.walk("> "+at, fmt.Sprintf(`, w.many AND (SELECT count(*) FROM (
-		SELECT 1 FROM checkout_sessions AS s WHERE s.account = $1 AND s.test = $2 AND s.created_at >= %s
-		ORDER BY s.created_at DESC LIMIT %d
-	) AS s) > %d AS busy`, young, fewSessions+1, fewSessions))
+	l.walk("> "+at, "")
+	l.with = append(l.with, fmt.Sprintf(`account AS MATERIALIZED (SELECT few.many AND (SELECT count(*) FROM (
+	SELECT 1 FROM checkout_sessions AS s WHERE s.account = $1 AND s.test = $2 AND s.created_at >= %s
+	ORDER BY s.created_at DESC LIMIT %d
+) AS s) > %d AS busy, few.many FROM few)`, young, busySessions+1, busySessions))
 	is := " AND s.status = " + status
 	recent := l.created("greatest("+l.lower+"::timestamptz, "+young+"::timestamptz)", " AND s.due_at > "+at+is)
-	l.pages = []arm{l.walked(is).onlyIf("NOT many"), recent.onlyIf("many")}
-	l.count = []arm{l.walked(is).onlyIf("NOT many"), recent.onlyIf("many AND NOT busy"), l.due("> "+at, is).onlyIf("busy")}
+	l.pages = []arm{l.walked(is).onlyIf("few", "NOT many"), recent.onlyIf("few", "many")}
+	l.count = []arm{
+		l.walked(is).onlyIf("few", "NOT many"), recent.onlyIf("account", "many AND NOT busy"), l.due("> "+at, is).onlyIf("account", "busy"),
+	}
 }
 
 // chooseExpired lists what was swept, and what is due and was not. Where that is much it is looked for among the account's
@@ -249,13 +256,13 @@ func (l *listing) chooseAlive(status, at, young string) {
 func (l *listing) chooseExpired(status, at string) {
 	l.walk("<= "+at, ", (SELECT s.due_at FROM checkout_sessions AS s WHERE s.due_at IS NOT NULL ORDER BY s.due_at, s.id LIMIT 1) AS longest")
 	since := fmt.Sprintf("greatest(%s::timestamptz, (SELECT longest - interval '%d seconds' FROM few))", l.lower, int(checkout.MaxExpiresIn/time.Second))
-	swept, unswept := l.having("settled", status, ""), l.walked("").onlyIf("NOT many")
-	l.pages = []arm{swept, unswept, l.created(since, " AND s.due_at <= "+at).onlyIf("many")}
-	l.count = []arm{swept, unswept, l.due("<= "+at, "").onlyIf("many")}
+	swept, unswept := l.having("settled", status, ""), l.walked("").onlyIf("few", "NOT many")
+	l.pages = []arm{swept, unswept, l.created(since, " AND s.due_at <= "+at).onlyIf("few", "many")}
+	l.count = []arm{swept, unswept, l.due("<= "+at, "").onlyIf("few", "many")}
 }
 
-// onlyIf reads the arm only if a condition of few holds, which is asked once.
-func (a arm) onlyIf(condition string) arm {
-	a.where += " AND (SELECT " + condition + " FROM few)"
+// onlyIf reads the arm only if a condition on a table of one row holds, which is asked once.
+func (a arm) onlyIf(of, condition string) arm {
+	a.where += " AND (SELECT " + condition + " FROM " + of + ")"
 	return a
 }
