@@ -3,7 +3,7 @@
 -- it whichever release writes the row. Null until the payment was taken up or the session has ended, so a create and Begin
 -- write nothing for it.
 --
--- The table is rewritten once, locked for all others: README and the package's documentation say how long that takes.
+-- The table is rewritten once, locked for all others: the documentation of the package says how long that takes.
 ALTER TABLE checkout_sessions
     ADD COLUMN settled text COLLATE "C" GENERATED ALWAYS AS (CASE WHEN status NOT IN ('created', 'pending') THEN status END) STORED;
 
