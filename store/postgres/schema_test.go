@@ -1,12 +1,14 @@
 package postgres_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/caisse/checkout"
 	"github.com/caisse/checkout/internal/pgtest"
+	"github.com/caisse/checkout/store/postgres"
 	"github.com/jackc/pgx/v5"
 	"github.com/matryer/is"
 )
@@ -47,6 +49,40 @@ func TestSchema(t *testing.T) {
 		}
 	})
 
+	t.Run("needs the rights that the documentation names, and no more", func(t *testing.T) {
+		is := is.New(t)
+		url := pgtest.URL(t)
+		openURL(t, url)
+		owner := connect(t, url)
+		role := "role_" + value[string](t, owner, "select current_schema()")
+		exec(t, owner, "create role "+role)
+		t.Cleanup(func() {
+			_, err := owner.Exec(context.WithoutCancel(t.Context()), "drop owned by "+role+"; drop role "+role, pgx.QueryExecModeSimpleProtocol)
+			is.NoErr(err)
+		})
+		exec(t, owner, "grant usage on schema "+value[string](t, owner, "select current_schema()")+" to "+role)
+		exec(t, owner, "grant select, insert, update, delete on checkout_sessions to "+role)
+		exec(t, owner, "grant select, insert, delete on checkout_events to "+role)
+		store, err := postgres.New(connect(t, pgtest.With(t, url, "role="+role)))
+		is.NoErr(err)
+		first := change(t, store, change(t, store, made(t, store), checkout.StatusPending), checkout.StatusFailed)
+		due := made(t, store)
+		expired, err := store.Expire(t.Context(), due.ExpiresAt, 10)
+		is.NoErr(err)
+		is.Equal(len(expired), 1)
+		quiet(t, owner)
+		told, _ := feedOf(t, store, "")
+		is.Equal(len(told), 3)
+		is.Equal(len(historyOf(t, store, first)), 3)
+		for _, status := range append(checkout.Statuses(), "") {
+			_, _, err := store.List(t.Context(), first.Account, checkout.Query{Status: status, Limit: 10, At: first.CreatedAt})
+			is.NoErr(err)
+		}
+		n, err := store.Prune(t.Context(), due.ExpiresAt, 10)
+		is.NoErr(err)
+		is.Equal(n, 2)
+	})
+
 	t.Run("has an index for every question", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
@@ -78,6 +114,13 @@ func TestSchema(t *testing.T) {
 				return err
 			}},
 			{"checkout_sessions_due", func(in checkout.Store) error { _, err := in.Expire(t.Context(), s.ExpiresAt, 10); return err }},
+			{"checkout_events_pkey", func(in checkout.Store) error { _, err := in.History(t.Context(), account, s.ID); return err }},
+			{"checkout_events_feed", func(in checkout.Store) error { _, err := in.Events(t.Context(), "5:5", 10); return err }},
+			{"checkout_events_feed", func(in checkout.Store) error {
+				_, err := in.Events(t.Context(), checkout.LastEvent, 10)
+				return err
+			}},
+			{"checkout_sessions_settled", func(in checkout.Store) error { _, err := in.Prune(t.Context(), s.CreatedAt, 10); return err }},
 		} {
 			tx, err := pool.BeginTx(t.Context(), pgx.TxOptions{})
 			is.NoErr(err)
