@@ -70,9 +70,6 @@ func mayBegin(s *checkout.Session, attempt string) bool {
 	return attempt == s.PaymentID || attempt == attemptAfter(s, s.PaymentID)
 }
 
-// formSize is how much of the HMAC goes into a form.
-const formSize = 16
-
 // form is the hidden value of a form: an attempt, "" where the form can only cancel, authenticated together with the link. A
 // form of one link is worth nothing under another, and a payer can name no attempt that the page did not offer.
 func (k keyring) form(token, attempt string) string {
