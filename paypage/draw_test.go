@@ -34,17 +34,6 @@ func TestAPageIsSmall(t *testing.T) {
 	}
 }
 
-func TestRenderingAllocatesLittle(t *testing.T) {
-	view, draw := paypage.Rendering(t)
-	for _, state := range []string{"unbegun", "waiting"} {
-		n := testing.AllocsPerRun(100, func() { draw(state) })
-		t.Logf("%s: %v allocations, %d bytes", state, n, view(state))
-		if n > 100 {
-			t.Errorf("%s: %v allocations", state, n)
-		}
-	}
-}
-
 func BenchmarkPage(b *testing.B) {
 	_, draw := paypage.Rendering(b)
 	for _, state := range []string{"unbegun", "waiting"} {

@@ -3,6 +3,7 @@ package paypage
 import (
 	"context"
 	"net/http"
+	"reflect"
 	"testing"
 	"time"
 
@@ -51,4 +52,15 @@ func Rendering(t testing.TB) (size func(state string) int, draw func(state strin
 		p.draw(visits[state], http.StatusOK, &view)
 	}
 	return func(string) int { return n }, draw
+}
+
+// TextsByField are texts by the names of their fields.
+func TextsByField(t Texts) map[string]string {
+	all := make(map[string]string)
+	for v, i := reflect.ValueOf(t), 0; i < v.NumField(); i++ {
+		if f := v.Type().Field(i); f.IsExported() {
+			all[f.Name] = v.Field(i).String()
+		}
+	}
+	return all
 }

@@ -20,10 +20,7 @@ import (
 
 const where = "https://pay.example.com/pay"
 
-var (
-	live = checkout.Account{ID: "acct_1"}
-	test = checkout.Account{ID: "acct_1", Test: true}
-)
+var live = checkout.Account{ID: "acct_1"}
 
 func key(seed byte) []byte {
 	k := bytes.Repeat([]byte{seed}, 32)
@@ -193,7 +190,10 @@ func send(t *testing.T, page http.Handler, method, link, body string, headers ..
 		}
 	}
 	w := httptest.NewRecorder()
-	http.StripPrefix("/pay", page).ServeHTTP(w, r)
+	if strings.HasPrefix(r.URL.Path, "/pay/") {
+		page = http.StripPrefix("/pay", page)
+	}
+	page.ServeHTTP(w, r)
 	return answer{w, w.Body.String()}
 }
 
@@ -253,4 +253,13 @@ func (s *countingStore) counts() (reads, writes int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.reads, s.writes
+}
+
+// sendWith posts a form under a context.
+func sendWith(ctx context.Context, t *testing.T, page http.Handler, link, body string) {
+	t.Helper()
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, link, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	http.StripPrefix("/pay", page).ServeHTTP(httptest.NewRecorder(), r)
 }
