@@ -1,8 +1,11 @@
 package postgres
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,39 +27,59 @@ type column struct {
 type traits int
 
 const (
-	fixed  traits = 1 << iota // never updated
-	orNull                    // a text of which '' is kept as null
+	named   traits = 1 << iota // written by a create, and by which an update finds its row
+	changes                    // written by both
+	later                      // written by an update only
+	orNull                     // a text of which '' is kept as null
 )
 
 // columns are all that there are, in the order of every statement. [scanMore] knows them too, and nothing else.
 var columns = []column{
-	columnOf("id", "text", fixed, func(s *checkout.Session) string { return s.ID }),
-	columnOf("account", "text", fixed, func(s *checkout.Session) string { return s.Account.ID }),
-	columnOf("test", "boolean", fixed, func(s *checkout.Session) bool { return s.Account.Test }),
-	columnOf("idempotency_key", "text", fixed|orNull, func(s *checkout.Session) string { return string(s.IdempotencyKey) }),
-	columnOf("fingerprint", "bytea", fixed, func(s *checkout.Session) []byte { return s.Fingerprint[:] }),
-	columnOf("status", "text", 0, func(s *checkout.Session) string { return string(s.Status) }),
+	columnOf("id", "text", named, func(s *checkout.Session) string { return s.ID }),
+	columnOf("account", "text", named, func(s *checkout.Session) string { return s.Account.ID }),
+	columnOf("test", "boolean", named, func(s *checkout.Session) bool { return s.Account.Test }),
+	columnOf("idempotency_key", "text", orNull, func(s *checkout.Session) string { return string(s.IdempotencyKey) }),
+	columnOf("fingerprint", "bytea", 0, func(s *checkout.Session) []byte { return s.Fingerprint[:] }),
+	columnOf("status", "text", changes, func(s *checkout.Session) string { return string(s.Status) }),
 	columnOf("amount", "bigint", 0, func(s *checkout.Session) int64 { return s.Amount }),
 	columnOf("currency", "text", 0, func(s *checkout.Session) string { return s.Currency }),
 	columnOf("payment_method", "text", 0, func(s *checkout.Session) string { return string(s.PaymentMethod) }),
 	columnOf("user_phone", "text", 0, func(s *checkout.Session) string { return s.UserPhone }),
-	columnOf("payment_id", "text", orNull, func(s *checkout.Session) string { return s.PaymentID }),
+	columnOf("payment_id", "text", changes|orNull, func(s *checkout.Session) string { return s.PaymentID }),
 	columnOf("customer_id", "text", 0, func(s *checkout.Session) string { return s.CustomerID }),
 	columnOf("description", "text", 0, func(s *checkout.Session) string { return s.Description }),
 	columnOf("success_url", "text", 0, func(s *checkout.Session) string { return s.SuccessURL }),
 	columnOf("cancel_url", "text", 0, func(s *checkout.Session) string { return s.CancelURL }),
-	columnOf("created_at", "timestamptz", fixed, func(s *checkout.Session) time.Time { return s.CreatedAt }),
+	columnOf("created_at", "timestamptz", 0, func(s *checkout.Session) time.Time { return s.CreatedAt }),
 	columnOf("expires_at", "timestamptz", 0, func(s *checkout.Session) time.Time { return s.ExpiresAt }),
-	columnOf("completed_at", "timestamptz", 0, func(s *checkout.Session) *time.Time {
+	columnOf("completed_at", "timestamptz", changes, func(s *checkout.Session) *time.Time {
 		if s.CompletedAt.IsZero() {
 			return nil
 		}
 		return &s.CompletedAt
 	}),
-	columnOf("failure_reason", "text", 0, func(s *checkout.Session) string { return s.FailureReason }),
+	columnOf("failure_reason", "text", changes, func(s *checkout.Session) string { return s.FailureReason }),
 	columnOf("transaction_fee", "bigint", 0, func(s *checkout.Session) int64 { return s.TransactionFee }),
-	columnOf("late", "boolean", 0, func(s *checkout.Session) bool { return s.Late }),
-	columnOf("version", "bigint", 0, func(s *checkout.Session) int64 { return s.Version }),
+	columnOf("late", "boolean", changes, func(s *checkout.Session) bool { return s.Late }),
+	columnOf("version", "bigint", changes, func(s *checkout.Session) int64 { return s.Version }),
+	columnOf("client_reference", "text", orNull, func(s *checkout.Session) string { return s.ClientReference }),
+	columnOf("metadata", "text", orNull, func(s *checkout.Session) string { return encodeMetadata(s.Metadata) }),
+	columnOf("updated_at", "timestamptz", later, func(s *checkout.Session) time.Time { return s.UpdatedAt }),
+}
+
+// The columns that a create gives, and those that an update does.
+var (
+	created = columnsThat(func(t traits) bool { return t&later == 0 })
+	changed = columnsThat(func(t traits) bool { return t&(named|changes|later) != 0 })
+)
+
+func columnsThat(have func(traits) bool) (some []column) {
+	for _, c := range columns {
+		if have(c.traits) {
+			some = append(some, c)
+		}
+	}
+	return some
 }
 
 func columnOf[T any](name, sqlType string, traits traits, of func(*checkout.Session) T) column {
@@ -74,7 +97,7 @@ func columnOf[T any](name, sqlType string, traits traits, of func(*checkout.Sess
 }
 
 // each joins what f says of every column.
-func each(f func(i int, c column) string) string {
+func each(columns []column, f func(i int, c column) string) string {
 	var all []string
 	for i, c := range columns {
 		if part := f(i, c); part != "" {
@@ -84,46 +107,69 @@ func each(f func(i int, c column) string) string {
 	return strings.Join(all, ", ")
 }
 
-var (
-	names = each(func(_ int, c column) string { return c.name })
+func namesOf(columns []column) string {
+	return each(columns, func(_ int, c column) string { return c.name })
+}
 
-	// selected are the columns of the table s that scan reads.
-	selected = each(func(_ int, c column) string {
-		if c.traits&orNull != 0 {
-			return "coalesce(s." + c.name + ", '')"
-		}
-		return "s." + c.name
-	})
-)
+// selected are the columns of the table s that scan reads. Of a change by a program of a release without events it is not
+// known when it was made, unless it was the completion.
+var selected = each(created, func(_ int, c column) string {
+	if c.traits&orNull != 0 {
+		return "coalesce(s." + c.name + ", '')"
+	}
+	return "s." + c.name
+}) + ", coalesce(s.updated_at, CASE WHEN s.version > 1 THEN s.completed_at END, s.created_at)"
 
 // rowset is sessions as the rows of a table u: from one array for each column, so that a batch of any size is the
 // same statement, with one plan and one prepared name.
-var rowset = "unnest(" + each(func(i int, c column) string { return "$" + strconv.Itoa(i+1) + "::" + c.sqlType + "[]" }) + ") AS u (" + names + ")"
+func rowset(columns []column) string {
+	return "unnest(" + each(columns, func(i int, c column) string { return "$" + strconv.Itoa(i+1) + "::" + c.sqlType + "[]" }) +
+		") AS u (" + namesOf(columns) + ")"
+}
 
-// loneRow is one session as a row of a table u. Two dozen arrays cost 50 µs of the server's time, one row 4 µs.
-var loneRow = "(VALUES (" + each(func(i int, c column) string { return "$" + strconv.Itoa(i+1) + "::" + c.sqlType }) + ")) AS u (" + names + ")"
+// oneRow is one session as a row of a table u. Two dozen arrays cost 50 µs of the server's time, one row 4 µs.
+func oneRow(columns []column) string {
+	return "(VALUES (" + each(columns, func(i int, c column) string { return "$" + strconv.Itoa(i+1) + "::" + c.sqlType }) +
+		")) AS u (" + namesOf(columns) + ")"
+}
 
 var (
-	insertLoneRow, insertRowset = insertOf(loneRow), insertOf(rowset)
-	updateLoneRow, updateRowset = updateOf(loneRow), updateOf(rowset)
+	insertOneRow, insertRowset = insertOf(oneRow(created)), insertOf(rowset(created))
+	updateOneRow, updateRowset = updateOf(oneRow(changed)), updateOf(rowset(changed))
 )
 
 // insertOf writes each session whose key and id are both new, and names those that it wrote.
 func insertOf(rows string) string {
-	return "INSERT INTO checkout_sessions (" + names + ") SELECT " + each(func(_ int, c column) string { return c.given() }) +
+	return "INSERT INTO checkout_sessions (" + namesOf(created) + ") SELECT " +
+		each(created, func(_ int, c column) string { return c.given() }) +
 		" FROM " + rows + " ON CONFLICT DO NOTHING RETURNING id"
 }
 
-// updateOf replaces each session of which the version before is stored, and names those that it replaced.
+// updateOf replaces each session of which the version before is stored, appends the events of that, and names those that
+// it replaced.
 func updateOf(rows string) string {
-	return "UPDATE checkout_sessions AS s SET " + each(func(_ int, c column) string {
-		if c.traits&fixed != 0 {
+	return "WITH changed AS (UPDATE checkout_sessions AS s SET " + each(changed, func(_ int, c column) string {
+		if c.traits&named != 0 {
 			return ""
 		}
 		return c.name + " = " + c.given()
-	}) + " FROM " + rows +
-		" WHERE s.id = u.id AND s.account = u.account AND s.test = u.test AND s.version = u.version - 1 RETURNING s.id"
+	}) + ", " + keepFirst + " FROM " + rows +
+		" WHERE s.id = u.id AND s.account = u.account AND s.test = u.test AND s.version = u.version - 1" +
+		" RETURNING s.*), logged AS (" + appendEvents + ") SELECT id FROM changed"
 }
+
+// keepFirst keeps what s was before its first event.
+var keepFirst = func() string {
+	kept := []string{"first_version = coalesce(s.first_version, s.version)"}
+	for _, name := range []string{"status", "payment_id", "completed_at", "failure_reason", "late"} {
+		kept = append(kept, "first_"+name+" = CASE WHEN s.first_version IS NULL THEN s."+name+" ELSE s.first_"+name+" END")
+	}
+	return strings.Join(kept, ", ")
+}()
+
+// appendEvents appends the events of the sessions that a statement has changed.
+const appendEvents = `INSERT INTO checkout_events (session, account, version, status, at, completed_at, payment_id, failure_reason, late)
+	SELECT id, account, version, status, updated_at, completed_at, payment_id, failure_reason, late FROM changed`
 
 // given is what u gives for a column.
 func (c column) given() string {
@@ -133,8 +179,8 @@ func (c column) given() string {
 	return "u." + c.name
 }
 
-// statementFor is a statement that takes sessions, as one row or as many.
-func statementFor(doing, one, many string, sessions []*checkout.Session) statement {
+// statementFor is a statement that takes the columns of sessions, as one row or as many.
+func statementFor(doing, one, many string, columns []column, sessions []*checkout.Session) statement {
 	st := statement{"checkout_" + doing + "_rows", doing, many, make([]any, len(columns))}
 	if len(sessions) == 1 {
 		st.name, st.sql = "checkout_"+doing, one
@@ -150,28 +196,64 @@ func statementFor(doing, one, many string, sessions []*checkout.Session) stateme
 }
 
 // scan reads the columns that are selected.
-func scan(row pgx.CollectableRow) (checkout.Session, error) { return scanMore(row) }
+func scan(row pgx.CollectableRow) (checkout.Session, error) { return scanBetween(row, nil, nil) }
 
 // scanMore reads the columns that are selected, and those after them.
 func scanMore(row pgx.CollectableRow, more ...any) (checkout.Session, error) {
+	return scanBetween(row, nil, more)
+}
+
+// scanAfter reads some columns, and after them those that are selected.
+func scanAfter(row pgx.CollectableRow, before ...any) (checkout.Session, error) {
+	return scanBetween(row, before, nil)
+}
+
+func scanBetween(row pgx.CollectableRow, before, after []any) (checkout.Session, error) {
 	var (
 		s           checkout.Session
 		fingerprint []byte
 		completedAt *time.Time
+		metadata    string
 	)
-	err := row.Scan(append([]any{
+	err := row.Scan(slices.Concat(before, []any{
 		&s.ID, &s.Account.ID, &s.Account.Test, &s.IdempotencyKey, &fingerprint, &s.Status, &s.Amount, &s.Currency,
 		&s.PaymentMethod, &s.UserPhone, &s.PaymentID, &s.CustomerID, &s.Description, &s.SuccessURL, &s.CancelURL,
-		&s.CreatedAt, &s.ExpiresAt, &completedAt, &s.FailureReason, &s.TransactionFee, &s.Late, &s.Version,
-	}, more...)...)
+		&s.CreatedAt, &s.ExpiresAt, &completedAt, &s.FailureReason, &s.TransactionFee, &s.Late, &s.Version, &s.ClientReference,
+		&metadata, &s.UpdatedAt,
+	}, after)...)
 	if err != nil {
 		return checkout.Session{}, err
 	}
 	if completedAt != nil {
 		s.CompletedAt = *completedAt
 	}
+	if s.Metadata, err = decodeMetadata(metadata); err != nil {
+		return checkout.Session{}, err
+	}
 	s.Fingerprint, err = idempotency.FingerprintFromBytes(fingerprint)
 	return kept(s), err
+}
+
+// encodeMetadata is a JSON object, "" where there is none.
+func encodeMetadata(m map[string]string) string {
+	if len(m) == 0 {
+		return ""
+	}
+	text, err := json.Marshal(m)
+	if err != nil {
+		panic(err) // a map of strings has none
+	}
+	return string(text)
+}
+
+func decodeMetadata(kept string) (m map[string]string, err error) {
+	if kept == "" {
+		return nil, nil
+	}
+	if json.Unmarshal([]byte(kept), &m) != nil {
+		return nil, errors.New("kept metadata cannot be read")
+	}
+	return m, nil
 }
 
 // scanTotal reads the last column of a row that has nothing else.
@@ -181,10 +263,14 @@ func scanTotal(row pgx.CollectableRow, total *int) error {
 	return row.Scan(columns...)
 }
 
-// kept is a session as the database keeps it and scan returns it: times in UTC, cut to the microsecond.
+// kept is a session as the database keeps it and scan returns it: times in UTC, cut to the microsecond, and metadata that
+// nobody else has.
 func kept(s checkout.Session) checkout.Session {
-	for _, at := range []*time.Time{&s.CreatedAt, &s.ExpiresAt, &s.CompletedAt} {
+	for _, at := range []*time.Time{&s.CreatedAt, &s.ExpiresAt, &s.CompletedAt, &s.UpdatedAt} {
 		*at = at.UTC().Truncate(time.Microsecond)
+	}
+	if s.Metadata = maps.Clone(s.Metadata); len(s.Metadata) == 0 {
+		s.Metadata = nil
 	}
 	return s
 }
@@ -192,11 +278,12 @@ func kept(s checkout.Session) checkout.Session {
 // storable says why a session cannot be written, before it could spoil a batch.
 func storable(s *checkout.Session) error {
 	if !askable(s.ID, s.Account.ID, string(s.IdempotencyKey), string(s.Status), s.Currency, string(s.PaymentMethod), s.UserPhone,
-		s.PaymentID, s.CustomerID, s.Description, s.SuccessURL, s.CancelURL, s.FailureReason) {
+		s.PaymentID, s.CustomerID, s.Description, s.SuccessURL, s.CancelURL, s.FailureReason, s.ClientReference) ||
+		!askable(slices.Collect(maps.Keys(s.Metadata))...) || !askable(slices.Collect(maps.Values(s.Metadata))...) {
 		return errors.New("postgres: a text of the session is not UTF-8, or holds U+0000, which PostgreSQL cannot store")
 	}
 	// What no four digits write, the wire could not answer either.
-	for _, at := range []time.Time{s.CreatedAt, s.ExpiresAt, s.CompletedAt} {
+	for _, at := range []time.Time{s.CreatedAt, s.ExpiresAt, s.CompletedAt, s.UpdatedAt} {
 		if year := at.UTC().Year(); year < 1 || year > 9999 {
 			return fmt.Errorf("postgres: a time of the session is in the year %d", year)
 		}

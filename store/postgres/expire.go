@@ -15,9 +15,11 @@ import (
 var expire = `WITH due AS (
 	SELECT s.id, s.account FROM checkout_sessions AS s WHERE s.due_at <= $1
 	ORDER BY s.due_at, s.id LIMIT $2 FOR UPDATE SKIP LOCKED
-) UPDATE checkout_sessions AS s SET status = 'expired', version = s.version + 1
-FROM due WHERE s.id = due.id AND s.account = due.account
-RETURNING ` + selected
+), changed AS (
+	UPDATE checkout_sessions AS s SET status = 'expired', version = s.version + 1, updated_at = s.expires_at, ` + keepFirst + `
+	FROM due WHERE s.id = due.id AND s.account = due.account
+	RETURNING s.*
+), logged AS (` + appendEvents + `) SELECT ` + selected + ` FROM changed AS s`
 
 // Expire implements [checkout.Store]. Sweeps of any number of instances at once pass over the sessions that others have
 // in hand. One call is one transaction of at most ten seconds, so keep the limit at a few thousand.

@@ -107,7 +107,7 @@ func (s *Store) Create(ctx context.Context, session checkout.Session) (held chec
 	if err != nil {
 		return checkout.Session{}, false, unpanicked(err)
 	}
-	return *c.held, c.created, nil
+	return kept(*c.held), c.created, nil // others may hold the same
 }
 
 // Update implements [checkout.Store]. Calls at once share a transaction.

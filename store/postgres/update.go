@@ -56,7 +56,7 @@ func (t table) updateRows(ctx context.Context, sessions []*checkout.Session, row
 	for n, i := range rows {
 		batch[n] = sessions[i]
 	}
-	done, err := rowsOf(ctx, t.write, statementFor("update", updateLoneRow, updateRowset, batch), pgx.RowTo[string])
+	done, err := rowsOf(ctx, t.write, statementFor("update", updateOneRow, updateRowset, changed, batch), pgx.RowTo[string])
 	if err != nil {
 		for _, i := range rows {
 			results[i].Err = err

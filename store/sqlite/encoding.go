@@ -1,7 +1,9 @@
 package sqlite
 
 import (
+	"database/sql"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -140,3 +142,22 @@ func microsAt(t time.Time) int64 {
 }
 
 func decodeTime(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
+
+// encodeMetadata is a JSON object, nil where there is none.
+func encodeMetadata(m map[string]string) (any, error) {
+	if len(m) == 0 {
+		return nil, nil
+	}
+	text, err := json.Marshal(m)
+	return string(text), err
+}
+
+func decodeMetadata(kept sql.NullString) (m map[string]string, err error) {
+	if !kept.Valid {
+		return nil, nil
+	}
+	if err := json.Unmarshal([]byte(kept.String), &m); err != nil {
+		return nil, errors.New("kept metadata cannot be read")
+	}
+	return m, nil
+}

@@ -19,6 +19,8 @@ func failed(ctx context.Context, doing string, err error) error {
 	switch {
 	case err == nil, errors.Is(err, checkout.ErrNotFound), errors.Is(err, checkout.ErrConflict):
 		return err
+	case errors.As(err, new(*checkout.ValidationError)):
+		return err
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case passes(err):
@@ -65,6 +67,9 @@ func locked(err error) bool {
 // ownFault reports whether err concerns one statement only, which SQLite then has undone, so that the transaction around
 // it goes on: a bad row does not fail its batch mates.
 func ownFault(err error) bool {
+	if half := (*halfDoneError)(nil); errors.As(err, &half) {
+		return false
+	}
 	switch code(err) {
 	case sqlite3.SQLITE_OK: // a lost compare-and-swap, an id that is taken, a row that cannot be read
 		return !connectionLost(err) && !errors.Is(err, sql.ErrTxDone)

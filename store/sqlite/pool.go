@@ -9,9 +9,10 @@ import (
 // The statements that a store prepares.
 var (
 	writes = []string{
-		insertAccount, ownerOf, insertSession, insertPlain, selectByKey, updateSession, sessionExists, expireSessions,
+		insertAccount, ownerOf, insertSession, insertPlain, insertLabels, selectByKey, updateSession, sessionExists,
+		appendEvent, keepOriginOf, keepOrigins, appendExpiries, selectDue, expireSessions,
 	}
-	reads = []string{selectByID, selectByKey}
+	reads = []string{selectByID, selectByKey, ownerOf, eventsAfter, lastEvent, greatestEvent, historyOf}
 )
 
 // pool is a querier of a database whose statements, those of a list apart, are prepared.

@@ -4,6 +4,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/caisse/checkout"
@@ -12,10 +15,19 @@ import (
 
 // This file is the one place that knows the columns.
 
-// columns are those of a session, in the order of scan.
+// columns are those of a session's row, in the order of scan.
 const columns = `id, idempotency_key, fingerprint, status, version, created_at, expires_at, completed_at, amount,
 	transaction_fee, currency, payment_method, user_phone, payment_id, customer_id, description, success_url, cancel_url,
 	failure_reason, late`
+
+// selected is what scan reads of a row s. The time of the last change is that of its event; where a program of a release
+// without events has made the change, of the completion, or of the creation, for nothing else is known.
+var selected = "s." + strings.Join(regexp.MustCompile(`\s*,\s*`).Split(columns, -1), ", s.") + `,
+	CASE WHEN s.version > 1 THEN coalesce(
+		(SELECT at FROM checkout_events AS last WHERE last.session = s.num AND last.version = s.version),
+		s.completed_at) END,
+	(SELECT client_reference FROM checkout_labels AS label WHERE label.session = s.num),
+	(SELECT metadata FROM checkout_labels AS label WHERE label.session = s.num)`
 
 const (
 	// insertSession does nothing where the key or the id is taken.
@@ -28,11 +40,13 @@ const (
 		expires_at, amount, transaction_fee, currency, user_phone, description, late)
 		VALUES (?, ?, ?, ?, 0, 1, ?, ?, ?, ?, 'XOF', ?, ?, 0) ON CONFLICT DO NOTHING`
 
-	// updateSession sets what a session can change, in the order of mutable.
-	updateSession = `UPDATE checkout_sessions SET status = ?, version = ?, expires_at = ?, completed_at = ?, amount = ?,
-		transaction_fee = ?, currency = ?, payment_method = ?, user_phone = ?, payment_id = ?, customer_id = ?,
-		description = ?, success_url = ?, cancel_url = ?, failure_reason = ?, late = ?
-		WHERE id = ? AND owner = (` + ownerOf + `) AND version = ? - 1`
+	// insertLabels is for a session that has any.
+	insertLabels = `INSERT INTO checkout_labels (session, owner, created_at, client_reference, metadata)
+		SELECT num, owner, created_at, ?, ? FROM checkout_sessions WHERE id = ?`
+
+	// updateSession sets what a change can change.
+	updateSession = `UPDATE checkout_sessions SET status = ?, version = ?, completed_at = ?, payment_id = ?, failure_reason = ?,
+		late = ? WHERE id = ? AND owner = (` + ownerOf + `) AND version = ? - 1`
 )
 
 // row is a session as it is kept.
@@ -40,23 +54,31 @@ type row struct {
 	session          checkout.Session // as it will be read back
 	status           int64
 	created, expires int64
+	updated          int64
 	completed        sql.Null[int64]
+	metadata         any // as JSON; nil: none
 }
 
 // newRow refuses what cannot be kept.
 func newRow(s checkout.Session) (*row, error) {
 	r := &row{session: s}
-	var errs [4]error
+	var errs [6]error
 	r.status, errs[0] = encodeStatus(s.Status)
 	r.created, errs[1] = encodeTime(s.CreatedAt)
 	r.expires, errs[2] = encodeTime(s.ExpiresAt)
 	if r.completed.Valid = !s.CompletedAt.IsZero(); r.completed.Valid {
 		r.completed.V, errs[3] = encodeTime(s.CompletedAt)
 	}
+	r.updated, errs[4] = encodeTime(s.UpdatedAt)
+	r.metadata, errs[5] = encodeMetadata(s.Metadata)
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("sqlite: session %s cannot be kept: %w", s.ID, err)
 	}
 	setTimes(&r.session, r.created, r.expires, r.completed)
+	r.session.UpdatedAt = decodeTime(r.updated)
+	if r.session.Metadata = maps.Clone(s.Metadata); len(s.Metadata) == 0 {
+		r.session.Metadata = nil
+	}
 	return r, nil
 }
 
@@ -96,12 +118,19 @@ func (r *row) plain() bool {
 		s.SuccessURL == "" && s.CancelURL == "" && s.FailureReason == ""
 }
 
+// labels are the values of insertLabels; nil where there is nothing to insert.
+func (r *row) labels() []any {
+	s := &r.session
+	if s.ClientReference == "" && r.metadata == nil {
+		return nil
+	}
+	return []any{text(s.ClientReference), r.metadata, encodeID(s.ID)}
+}
+
 // changes are the values of updateSession.
 func (r *row) changes() []any {
 	s := &r.session
-	return []any{r.status, s.Version, r.expires, r.completed, s.Amount, s.TransactionFee, s.Currency,
-		method(s.PaymentMethod), text(s.UserPhone), text(s.PaymentID), text(s.CustomerID), text(s.Description),
-		text(s.SuccessURL), text(s.CancelURL), text(s.FailureReason), s.Late,
+	return []any{r.status, s.Version, r.completed, text(s.PaymentID), text(s.FailureReason), s.Late,
 		encodeID(s.ID), s.Account.ID, s.Account.Test, s.Version}
 }
 
@@ -121,17 +150,18 @@ func method(m checkout.PaymentMethod) any {
 	return string(m)
 }
 
-// scan reads columns from a row that also holds more, before them.
+// scan reads what is selected from a row that also holds more, before it.
 func scan(from interface{ Scan(...any) error }, account checkout.Account, more ...any) (checkout.Session, error) {
 	s := checkout.Session{Account: account}
 	var id, key any
 	var fingerprint []byte
 	var status, created, expires int64
-	var completed sql.Null[int64]
+	var completed, updated sql.Null[int64]
+	var reference, metadata sql.NullString
 	var paymentMethod, phone, payment, customer, description, success, cancel, reason sql.NullString
 	err := from.Scan(append(more, &id, &key, &fingerprint, &status, &s.Version, &created, &expires, &completed, &s.Amount,
 		&s.TransactionFee, &s.Currency, &paymentMethod, &phone, &payment, &customer, &description, &success, &cancel, &reason,
-		&s.Late)...)
+		&s.Late, &updated, &reference, &metadata)...)
 	if err != nil {
 		return checkout.Session{}, err
 	}
@@ -150,6 +180,13 @@ func scan(from interface{ Scan(...any) error }, account checkout.Account, more .
 		}
 	}
 	setTimes(&s, created, expires, completed)
+	if s.UpdatedAt = s.CreatedAt; updated.Valid {
+		s.UpdatedAt = decodeTime(updated.V)
+	}
+	s.ClientReference = reference.String
+	if s.Metadata, err = decodeMetadata(metadata); err != nil {
+		return checkout.Session{}, fmt.Errorf("session %s: %w", s.ID, err)
+	}
 	s.PaymentMethod = checkout.MobileMoney
 	if paymentMethod.Valid {
 		s.PaymentMethod = checkout.PaymentMethod(paymentMethod.String)

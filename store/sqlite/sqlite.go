@@ -151,8 +151,10 @@ func (s *Store) GetByKey(ctx context.Context, account checkout.Account, key idem
 	return found, failed(ctx, "get a session by its key", err)
 }
 
-// List implements [checkout.Store]. The total is counted, so a list costs what the account holds: some 5 ms for 100,000
-// sessions, and 25 ms with a filter by status. A payment is found at once.
+// List implements [checkout.Store]. It costs the same however many sessions the account has: some 2 ms at most, of which
+// counting to 10,000 is the most, and 10 ms at the last offset. A page by phone takes up to 30 ms. One case is slower, by
+// the statuses that the clock decides: where more than a thousand sessions have long been due and were not swept, and as many
+// are not due yet, a list by created, pending or expired looks at each session that it passes over, 1 µs each.
 func (s *Store) List(ctx context.Context, account checkout.Account, query checkout.Query) ([]checkout.Session, int, error) {
 	if err := s.enter(); err != nil {
 		return nil, 0, err
@@ -165,6 +167,40 @@ func (s *Store) List(ctx context.Context, account checkout.Account, query checko
 	defer tx.Rollback()
 	sessions, total, err := list(ctx, tx, account, query)
 	return sessions, total, failed(ctx, "list sessions", err)
+}
+
+// Events implements [checkout.Store].
+func (s *Store) Events(ctx context.Context, after checkout.Cursor, limit int) ([]checkout.Event, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.gate.RUnlock()
+	found, err := events(ctx, s.read, after, limit)
+	return found, failed(ctx, "read events", err)
+}
+
+// History implements [checkout.Store].
+func (s *Store) History(ctx context.Context, account checkout.Account, id string) ([]checkout.Event, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.gate.RUnlock()
+	found, err := history(ctx, s.read, account, id)
+	return found, failed(ctx, "read a session's history", err)
+}
+
+// Prune implements [checkout.Store]. The oldest of an account go first. One call is one transaction, which others wait for:
+// keep the limit at some hundreds. The file does not shrink; what is free is used again.
+func (s *Store) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
+	var n int
+	err := s.do(ctx, func(ctx context.Context, q querier, _ *owners) (err error) {
+		n, err = prune(ctx, q, before, limit)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
 }
 
 // Close waits for the calls under way, and closes the files where [Open] opened them. Later calls return

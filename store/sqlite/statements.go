@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -24,16 +23,16 @@ type querier interface {
 const (
 	insertAccount = `INSERT INTO checkout_accounts (account, test) VALUES (?, ?) ON CONFLICT DO NOTHING`
 	ownerOf       = `SELECT num FROM checkout_accounts WHERE account = ? AND test = ?`
-	selectByID    = `SELECT ` + columns + ` FROM checkout_sessions WHERE id = ? AND owner = (` + ownerOf + `)`
-	selectByKey   = `SELECT ` + columns + ` FROM checkout_sessions WHERE idempotency_key = ? AND owner = (` + ownerOf + `)`
 	sessionExists = `SELECT 1 FROM checkout_sessions WHERE id = ? AND owner = (` + ownerOf + `)`
 
-	// expireSessions returns in no order.
-	expireSessions = `UPDATE checkout_sessions SET status = 5, version = version + 1
-		WHERE num IN (SELECT num FROM checkout_sessions WHERE status < 2 AND expires_at <= ?
-			ORDER BY expires_at, ` + idText + ` LIMIT ?)
-		RETURNING (SELECT account FROM checkout_accounts WHERE num = owner),
-			(SELECT test FROM checkout_accounts WHERE num = owner), ` + columns
+	// expireSessions moves what due chooses.
+	expireSessions = `UPDATE checkout_sessions SET status = 5, version = version + 1 WHERE num IN (` + due + `)`
+)
+
+var (
+	selectByID  = `SELECT ` + selected + ` FROM checkout_sessions AS s WHERE s.id = ? AND s.owner = (` + ownerOf + `)`
+	selectByKey = `SELECT ` + selected + ` FROM checkout_sessions AS s WHERE s.idempotency_key = ? AND s.owner = (` + ownerOf + `)`
+	selectDue   = `SELECT ` + ownerName + `, ` + selected + ` FROM checkout_sessions AS s WHERE s.num IN (` + due + `)`
 )
 
 // errIDTaken says that another session has the id, under another key or none.
@@ -87,6 +86,9 @@ func create(ctx context.Context, q querier, o *owners, r *row, ins insertion) (c
 	}
 	ins.values[0] = owner
 	if n, err := insert(ctx, q, ins); err != nil || n == 1 {
+		if labels := r.labels(); err == nil && labels != nil {
+			err = label(ctx, q, r, labels)
+		}
 		return err == nil, err
 	}
 	r.session, err = getByKey(ctx, q, account, r.session.IdempotencyKey)
@@ -96,11 +98,21 @@ func create(ctx context.Context, q querier, o *owners, r *row, ins insertion) (c
 	return false, err
 }
 
+// label keeps the labels of a session that was just inserted. Where it fails there is no session either.
+func label(ctx context.Context, q querier, r *row, labels []any) error {
+	_, err := q.ExecContext(ctx, insertLabels, labels...)
+	return undo(ctx, q, err, `DELETE FROM checkout_sessions WHERE id = ?`, encodeID(r.session.ID))
+}
+
 // update is [checkout.Store]'s, within a transaction.
 func update(ctx context.Context, q querier, r *row) error {
+	if err := appendChange(ctx, q, r); err != nil {
+		return err
+	}
 	result, err := q.ExecContext(ctx, updateSession, r.changes()...)
 	if err != nil {
-		return err
+		return undo(ctx, q, err, `DELETE FROM checkout_events WHERE version = ? AND session = (
+			SELECT num FROM checkout_sessions WHERE id = ?)`, r.session.Version, encodeID(r.session.ID))
 	}
 	if n, err := result.RowsAffected(); err != nil || n == 1 {
 		return err
@@ -114,32 +126,71 @@ func update(ctx context.Context, q querier, r *row) error {
 	return cmp.Or(err, checkout.ErrConflict)
 }
 
-// expire is [checkout.Store]'s, within a transaction. Where it fails, the transaction is as it was.
-func expire(ctx context.Context, q querier, now time.Time, limit int) (expired []checkout.Session, err error) {
-	if _, err := q.ExecContext(ctx, "SAVEPOINT checkout_expire"); err != nil {
-		return nil, err
+// undo takes back the first of two statements where the second one failed, so that the transaction can go on. Where that
+// cannot be done the transaction must end: the error is then a [*halfDoneError].
+func undo(ctx context.Context, q querier, failed error, statement string, args ...any) error {
+	if failed == nil {
+		return nil
+	}
+	if _, err := q.ExecContext(context.WithoutCancel(ctx), statement, args...); err != nil {
+		return &halfDoneError{errors.Join(failed, err)}
+	}
+	return failed
+}
+
+// halfDoneError says that half of what belongs together was written, and could not be undone.
+type halfDoneError struct{ error }
+
+func (e *halfDoneError) Unwrap() error { return e.error }
+
+// undoably runs f so that the transaction is as it was where f fails.
+func undoably(ctx context.Context, q querier, savepoint string, f func() error) (err error) {
+	if _, err := q.ExecContext(ctx, "SAVEPOINT "+savepoint); err != nil {
+		return err
 	}
 	defer func() {
 		ctx := context.WithoutCancel(ctx)
-		if err != nil { // a row that cannot be read, perhaps: no other must have been moved
-			if _, undone := q.ExecContext(ctx, "ROLLBACK TO checkout_expire"); undone != nil {
+		if err != nil {
+			if _, undone := q.ExecContext(ctx, "ROLLBACK TO "+savepoint); undone != nil {
 				err = errors.Join(undone, err)
 			}
 		}
-		if _, released := q.ExecContext(ctx, "RELEASE checkout_expire"); err == nil {
+		if _, released := q.ExecContext(ctx, "RELEASE "+savepoint); err == nil {
 			err = released
 		}
 	}()
-	var account checkout.Account
-	expired, err = scanAll(ctx, q, func(rows *sql.Rows) (checkout.Session, error) {
-		s, err := scan(rows, account, &account.ID, &account.Test)
-		s.Account = account
-		return s, err
-	}, expireSessions, microsAt(now), max(limit, 0))
+	return f()
+}
+
+// expire is [checkout.Store]'s, within a transaction. Where it fails, the transaction is as it was.
+func expire(ctx context.Context, q querier, now time.Time, limit int) (expired []checkout.Session, err error) {
+	at, limit := microsAt(now), max(limit, 0)
+	err = undoably(ctx, q, "checkout_expire", func() error {
+		for _, statement := range []string{keepOrigins, appendExpiries} {
+			if _, err := q.ExecContext(ctx, statement, at, limit); err != nil {
+				return err
+			}
+		}
+		var account checkout.Account
+		expired, err = scanAll(ctx, q, func(rows *sql.Rows) (checkout.Session, error) {
+			s, err := scan(rows, account, &account.ID, &account.Test)
+			s.Account, s.Status, s.UpdatedAt = account, checkout.StatusExpired, s.ExpiresAt
+			s.Version++
+			return s, err
+		}, selectDue, at, limit)
+		if err != nil {
+			return err // a row that cannot be read, perhaps: no other must have been moved
+		}
+		_, err = q.ExecContext(ctx, expireSessions, at, limit)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
 	slices.SortFunc(expired, func(a, b checkout.Session) int {
 		return cmp.Or(a.ExpiresAt.Compare(b.ExpiresAt), strings.Compare(a.ID, b.ID))
 	})
-	return expired, err
+	return expired, nil
 }
 
 func get(ctx context.Context, q querier, account checkout.Account, id string) (checkout.Session, error) {
@@ -158,58 +209,16 @@ func one(found *sql.Row, account checkout.Account) (checkout.Session, error) {
 	return s, err
 }
 
-// list is [checkout.Store]'s, within a transaction, which is its snapshot.
-func list(ctx context.Context, q querier, account checkout.Account, query checkout.Query) ([]checkout.Session, int, error) {
-	where, newest := "owner = ("+ownerOf+")", "created_at DESC"
-	args := []any{account.ID, account.Test}
-	if query.PaymentID != "" {
-		where += " AND payment_id = ?"
-		newest = "+created_at DESC" // + keeps SQLite from walking the whole account in this order to find the one
-		args = append(args, query.PaymentID)
-	}
-	if query.Status != "" {
-		code, err := encodeStatus(query.Status)
-		if err != nil {
-			return nil, 0, nil // no session has it
-		}
-		at := microsAt(query.At)
-		switch {
-		case code < statusProcessing:
-			where += " AND status = ? AND expires_at > ?"
-			args = append(args, code, at)
-		case code == statusExpired:
-			where += " AND (status = ? OR status < 2 AND expires_at <= ?)"
-			args = append(args, code, at)
-		default:
-			where += " AND status = ?"
-			args = append(args, code)
-		}
-	}
-	var total int
-	err := q.QueryRowContext(ctx, "SELECT count(*) FROM checkout_sessions WHERE "+where, args...).Scan(&total)
-	if err != nil {
-		return nil, 0, err
-	}
-	if query.Limit <= 0 {
-		query.Limit = 50
-	}
-	page := fmt.Sprintf("SELECT %s FROM checkout_sessions WHERE %s ORDER BY %s, %s DESC LIMIT ? OFFSET ?",
-		columns, where, newest, idText)
-	sessions, err := scanAll(ctx, q, func(rows *sql.Rows) (checkout.Session, error) { return scan(rows, account) },
-		page, append(args, query.Limit, max(query.Offset, 0))...)
-	return sessions, total, err
-}
-
 // scanAll reads all rows of a query.
-func scanAll(
-	ctx context.Context, q querier, read func(*sql.Rows) (checkout.Session, error), query string, args ...any,
-) ([]checkout.Session, error) {
+func scanAll[T any](
+	ctx context.Context, q querier, read func(*sql.Rows) (T, error), query string, args ...any,
+) ([]T, error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var all []checkout.Session
+	var all []T
 	for rows.Next() {
 		s, err := read(rows)
 		if err != nil {

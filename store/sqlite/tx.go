@@ -112,6 +112,34 @@ func (t *transaction) Expire(ctx context.Context, now time.Time, limit int) (exp
 	return expired, err
 }
 
+// Events implements [checkout.Store]. It shows the transaction's own events too. A cursor that was read after them means
+// nothing once the transaction is rolled back: their numbers are then given to others.
+func (t *transaction) Events(ctx context.Context, after checkout.Cursor, limit int) (found []checkout.Event, err error) {
+	err = t.do(ctx, "read events", func() (err error) {
+		found, err = events(ctx, t.tx, after, limit)
+		return err
+	})
+	return found, err
+}
+
+// History implements [checkout.Store].
+func (t *transaction) History(ctx context.Context, account checkout.Account, id string) (found []checkout.Event, err error) {
+	err = t.do(ctx, "read a session's history", func() (err error) {
+		found, err = history(ctx, t.tx, account, id)
+		return err
+	})
+	return found, err
+}
+
+// Prune implements [checkout.Store].
+func (t *transaction) Prune(ctx context.Context, before time.Time, limit int) (n int, err error) {
+	err = t.do(ctx, "prune sessions", func() (err error) {
+		n, err = prune(ctx, t.tx, before, limit)
+		return err
+	})
+	return n, err
+}
+
 func (t *transaction) do(ctx context.Context, doing string, f func() error) error {
 	if err := t.store.enter(); err != nil {
 		return err

@@ -107,3 +107,39 @@ func (t *transactional) Expire(ctx context.Context, now time.Time, limit int) (e
 	})
 	return expired, err
 }
+
+func (a *alternating) Events(ctx context.Context, after checkout.Cursor, limit int) ([]checkout.Event, error) {
+	return a.next().Events(ctx, after, limit)
+}
+
+func (a *alternating) History(ctx context.Context, account checkout.Account, id string) ([]checkout.Event, error) {
+	return a.next().History(ctx, account, id)
+}
+
+func (a *alternating) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
+	return a.next().Prune(ctx, before, limit)
+}
+
+func (t *transactional) Events(ctx context.Context, after checkout.Cursor, limit int) (events []checkout.Event, err error) {
+	err = t.within(ctx, reading, func(store checkout.Store) (err error) {
+		events, err = store.Events(ctx, after, limit)
+		return err
+	})
+	return events, err
+}
+
+func (t *transactional) History(ctx context.Context, account checkout.Account, id string) (events []checkout.Event, err error) {
+	err = t.within(ctx, reading, func(store checkout.Store) (err error) {
+		events, err = store.History(ctx, account, id)
+		return err
+	})
+	return events, err
+}
+
+func (t *transactional) Prune(ctx context.Context, before time.Time, limit int) (n int, err error) {
+	err = t.within(ctx, nil, func(store checkout.Store) (err error) {
+		n, err = store.Prune(ctx, before, limit)
+		return err
+	})
+	return n, err
+}

@@ -67,10 +67,16 @@ func (t *trial) refusesAll(ctx context.Context, want error, s checkout.Session) 
 	_, err = t.store.GetByKey(ctx, merchant, s.IdempotencyKey)
 	t.failed("GetByKey", err, want)
 	t.failed("Update", t.store.Update(ctx, completed(s)), want)
-	_, _, err = t.store.List(ctx, merchant, checkout.Query{})
+	_, _, err = t.store.List(ctx, merchant, checkout.Query{Limit: 100, At: morning})
 	t.failed("List", err, want)
 	_, err = t.store.Expire(ctx, s.ExpiresAt, 10)
 	t.failed("Expire", err, want)
+	_, err = t.store.Events(ctx, "", 10)
+	t.failed("Events", err, want)
+	_, err = t.store.History(ctx, merchant, s.ID)
+	t.failed("History", err, want)
+	_, err = t.store.Prune(ctx, s.ExpiresAt, 10)
+	t.failed("Prune", err, want)
 }
 
 // agrees wants a write to be there if, and only if, it was not refused. Where the outcome is unknown either will do.

@@ -12,7 +12,7 @@ import (
 type forgetful struct{ *naive }
 
 func (f forgetful) Create(_ context.Context, s checkout.Session) (checkout.Session, bool, error) {
-	return inUTC(s), true, nil
+	return s, true, nil
 }
 
 // lastWriteWins is an upsert: it answers a replay rightly, and keeps what came with it.
@@ -21,7 +21,7 @@ type lastWriteWins struct{ *naive }
 func (l lastWriteWins) Create(ctx context.Context, s checkout.Session) (checkout.Session, bool, error) {
 	held, created, err := l.naive.Create(ctx, s)
 	if err == nil && !created {
-		i := slices.Index(l.sessions, held)
+		i := slices.IndexFunc(l.sessions, func(s checkout.Session) bool { return s.ID == held.ID })
 		l.sessions[i] = l.replaced(held, s)
 		l.sessions[i].ID = held.ID
 	}

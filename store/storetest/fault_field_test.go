@@ -43,23 +43,19 @@ var fieldFaults = []fault{
 		changes(func(s *checkout.Session) { s.Amount = int64(int32(s.Amount)) })},
 	{"keeps fees in a small float", "keeps amounts beyond 32 bits",
 		changes(func(s *checkout.Session) { s.TransactionFee = int64(float32(s.TransactionFee)) })},
-	{"keeps milliseconds", "keeps times to the microsecond and no finer",
+	{"keeps milliseconds", "keeps times to the microsecond",
 		times(func(at time.Time) time.Time { return at.UTC().Truncate(time.Millisecond) })},
-	{"rounds to microseconds", "keeps times to the microsecond and no finer",
-		times(func(at time.Time) time.Time { return at.UTC().Round(time.Microsecond) })},
-	{"keeps nanoseconds", "keeps times to the microsecond and no finer", times(time.Time.UTC)},
-	{"keeps seconds in a float", "keeps times to the microsecond and no finer",
+	{"keeps seconds in a float", "keeps times to the microsecond",
 		times(func(at time.Time) time.Time {
 			second, fraction := math.Modf(float64(at.UnixNano()) / 1e9)
 			return time.Unix(int64(second), int64(fraction*1e9)).UTC().Truncate(time.Microsecond)
 		})},
-	{"answers in the zone that it was asked in", "answers times in UTC whatever zone they came in",
-		times(func(at time.Time) time.Time { return at.Truncate(time.Microsecond) })},
-	{"takes every wall clock for UTC", "answers times in UTC whatever zone they came in",
-		times(func(at time.Time) time.Time {
-			_, offset := at.Zone()
-			return at.UTC().Add(time.Duration(offset) * time.Second).Truncate(time.Microsecond)
-		})},
+	{"answers in a zone of its own", "keeps times to the microsecond",
+		times(func(at time.Time) time.Time { return at.In(time.FixedZone("here", 3600)) })},
+	{"keeps the metadata that it was given", "keeps metadata that is the caller's own",
+		part(func(n *naive) { n.written = func(s checkout.Session) checkout.Session { return s } })},
+	{"hands out the metadata that it keeps", "keeps metadata that is the caller's own",
+		part(func(n *naive) { n.copied = func(s checkout.Session) checkout.Session { return s } })},
 }
 
 // changes makes a fault of what befalls every session that is written.
@@ -87,7 +83,7 @@ func texts(keep func(string) string) func(*naive) checkout.Store {
 
 func times(keep func(time.Time) time.Time) func(*naive) checkout.Store {
 	all := func(s checkout.Session) checkout.Session {
-		for _, at := range []*time.Time{&s.CreatedAt, &s.ExpiresAt, &s.CompletedAt} {
+		for _, at := range []*time.Time{&s.CreatedAt, &s.ExpiresAt, &s.CompletedAt, &s.UpdatedAt} {
 			if !at.IsZero() {
 				*at = keep(*at)
 			}

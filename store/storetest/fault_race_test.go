@@ -45,8 +45,8 @@ func (c checkThenInsert) Create(ctx context.Context, s checkout.Session) (checko
 	c.others(2)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.sessions = append(c.sessions, inUTC(s))
-	return inUTC(s), true, nil
+	c.sessions = append(c.sessions, own(s))
+	return own(s), true, nil
 }
 
 // allCreated dedupes, and does not tell.
@@ -67,8 +67,8 @@ func (c copyOnWrite) Create(_ context.Context, s checkout.Session) (checkout.Ses
 	c.others(2)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.sessions = append(all, inUTC(s))
-	return inUTC(s), true, nil
+	c.sessions = append(all, own(s))
+	return own(s), true, nil
 }
 
 // compareThenSwap compares the version, and swaps when others may have done so too.
@@ -154,18 +154,18 @@ func (f fieldByField) Create(ctx context.Context, s checkout.Session) (checkout.
 	f.others(2)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.put(inUTC(s))
-	return inUTC(s), created, err
+	f.put(own(s))
+	return own(s), created, err
 }
 
 func (f fieldByField) Update(ctx context.Context, s checkout.Session) error {
 	half := s
-	half.Description = ""
+	half.PaymentID = ""
 	err := f.naive.Update(ctx, half)
 	f.others(2)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.put(inUTC(s))
+	f.put(own(s))
 	return err
 }
 

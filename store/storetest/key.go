@@ -54,7 +54,7 @@ var keyChecks = []check{
 		t.failed("GetByKey of no key", err, checkout.ErrNotFound)
 	}},
 	{"holds a key as long as its session, whatever became of it", func(t *trial) {
-		for n, form := range samples() {
+		for n, form := range forms() {
 			first := t.create(sample(n))
 			t.update(successor(first, form))
 			again := sample(n)

@@ -14,6 +14,7 @@ var listChecks = []check{
 		for age, n := range []int{3, 1, 4, 0, 2} {
 			s := sample(n)
 			s.CreatedAt = morning.Add(-time.Duration(age) * time.Microsecond)
+			s.UpdatedAt = s.CreatedAt
 			want = append(want, s)
 		}
 		t.createAll(want[2], want[0], want[4], want[1], want[3])
@@ -24,7 +25,7 @@ var listChecks = []check{
 		for _, scope := range []string{"test", "sn", "live", "ci"} {
 			for _, n := range []int{0xf, 0xa, 9, 1} {
 				s := sample(n)
-				s.ID, s.CreatedAt, s.IdempotencyKey = sampleID(scope, n), morning, ""
+				s.ID, s.CreatedAt, s.UpdatedAt, s.IdempotencyKey = sampleID(scope, n), morning, morning, ""
 				want = append(want, s)
 			}
 		}
@@ -39,6 +40,7 @@ var listChecks = []check{
 		for n := range 10 {
 			s := sample(n)
 			s.CreatedAt = morning.Add(time.Duration(n/4) * time.Second) // three of four are followed by an equal
+			s.UpdatedAt = s.CreatedAt
 			s.PaymentID = "ORDER_123"
 			want = append(want, t.create(s))
 		}
@@ -47,7 +49,7 @@ var listChecks = []check{
 			t.walks(size, want)
 		}
 	}},
-	{"keeps the limit, which is 50 where there is none", func(t *trial) {
+	{"keeps the limit", func(t *trial) {
 		const all = 53
 		var want []checkout.Session
 		for n := range all {
@@ -55,16 +57,15 @@ var listChecks = []check{
 		}
 		slices.Reverse(want)
 		for _, page := range []struct{ limit, offset, from, to int }{
-			{0, 0, 0, 50},
 			{1, 0, 0, 1},
 			{50, 0, 0, 50},
 			{51, 0, 0, 51},
 			{100, 0, 0, all},
-			{0, 2, 2, 52},
-			{0, 51, 51, all},
+			{50, 2, 2, 52},
+			{50, 51, 51, all},
 			{2, all - 1, all - 1, all},
 			{2, all, all, all},
-			{100, all + 1000, all, all},
+			{100, checkout.MaxListOffset, all, all},
 		} {
 			q := checkout.Query{Limit: page.limit, Offset: page.offset}
 			sessions, total := t.list(merchant, q)

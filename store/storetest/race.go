@@ -59,26 +59,22 @@ var raceChecks = []check{
 			s := t.create(sample(round))
 			won := make([]bool, callers)
 			atOnce(callers, func(i int) {
-				next := s
-				next.Status, next.Version = checkout.StatusPending, 2
-				next.PaymentID = string(sampleKey(i))
-				err := t.store.Update(t.Context(), next)
+				err := t.store.Update(t.Context(), began(s, string(sampleKey(i))))
 				if won[i] = err == nil; err != nil {
 					t.failed("Update that lost", err, checkout.ErrConflict)
 				}
 			})
-			winners := 0
+			winners, paid := 0, ""
 			for i := range callers {
 				if won[i] {
 					winners++
-					s.PaymentID = string(sampleKey(i))
+					paid = string(sampleKey(i))
 				}
 			}
 			if winners != 1 {
 				t.Fatalf("%d of %d updates of one version won, want 1", winners, callers)
 			}
-			s.Status, s.Version = checkout.StatusPending, 2
-			t.kept(s)
+			t.kept(began(s, paid))
 		}
 	}},
 	{"lets either an update or an expiry win", func(t *trial) {
@@ -148,7 +144,7 @@ var raceChecks = []check{
 	{"lists rows and total of one moment", func(t *trial) {
 		for n := range 24 {
 			t.createWhile(sample(n), func(bool) {
-				sessions, total, err := t.store.List(t.Context(), merchant, checkout.Query{Limit: 100})
+				sessions, total, err := t.store.List(t.Context(), merchant, checkout.Query{Limit: 100, At: morning})
 				if err != nil {
 					t.Errorf("List: %v", err)
 				}
@@ -180,7 +176,7 @@ var raceChecks = []check{
 	{"shows an update whole or not at all", func(t *trial) {
 		for n := range 12 {
 			before := t.create(sample(n))
-			after := successor(before, samples()[1])
+			after := successor(before, forms()[1])
 			t.while(func() {
 				if err := t.store.Update(t.Context(), after); err != nil {
 					t.Errorf("Update: %v", err)

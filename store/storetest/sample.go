@@ -32,6 +32,7 @@ func sample(n int) checkout.Session {
 		UserPhone:      "+22507987654",
 		CreatedAt:      created,
 		ExpiresAt:      created.Add(30 * time.Minute),
+		UpdatedAt:      created,
 		IdempotencyKey: sampleKey(n),
 		Fingerprint:    idempotency.Sum(1, fmt.Sprint(n)),
 		Version:        1,
@@ -47,7 +48,7 @@ func sampleKey(n int) idempotency.Key {
 	return idempotency.Key(fmt.Sprintf("0193f0c2-a7b4-4c5e-9d3a-%012x", n))
 }
 
-// samples are sessions that between them give every field a value, each as [checkout.Checkouts] may write it.
+// samples are sessions that between them give every field a value that [checkout.Checkouts] gives it at creation.
 func samples() []checkout.Session {
 	bare := sample(1)
 
@@ -63,34 +64,65 @@ func samples() []checkout.Session {
 	card.CancelURL = "https://shop.example/cart"
 	card.TransactionFee = 25
 
-	late := sample(3)
-	late.Account = sandbox
-	late.ID = sampleID("test", 3)
-	late.Status = checkout.StatusCompleted
-	late.PaymentID = "ORDER_123"
-	late.CompletedAt = late.ExpiresAt.Add(90 * time.Second)
-	late.Late = true
+	named := sample(3)
+	named.Account = sandbox
+	named.ID = sampleID("test", 3)
+	named.PaymentID = "ORDER_123"
+	named.ClientReference = "order 123"
+	named.Metadata = map[string]string{"size": "XL", "__proto__": `{"a": "b"}`}
 
-	failed := sample(4)
-	failed.Status = checkout.StatusFailed
-	failed.FailureReason = "insufficient funds"
-
-	unkeyed := sample(5)
+	unkeyed := sample(4)
 	unkeyed.IdempotencyKey = ""
 	unkeyed.Fingerprint = idempotency.Fingerprint{}
+	unkeyed.Metadata = map[string]string{"only": "metadata"}
 
-	return []checkout.Session{bare, card, late, failed, unkeyed}
+	return []checkout.Session{bare, card, named, unkeyed}
 }
 
-// normal is a session as every store answers it: times in UTC, cut to whole microseconds.
-func normal(s checkout.Session) checkout.Session {
-	v := reflect.ValueOf(&s).Elem()
-	for _, f := range fields {
-		if at, ok := v.FieldByIndex(f.Index).Addr().Interface().(*time.Time); ok {
-			*at = at.UTC().Truncate(time.Microsecond)
-		}
+// forms are what changes make of a session, between them with a value for every field that a change may change.
+func forms() []checkout.Session {
+	begun := sample(1)
+	begun.Status = checkout.StatusPending
+	begun.PaymentID = "ORDER_1"
+
+	late := sample(1)
+	late.Status = checkout.StatusCompleted
+	late.PaymentID = "ORDER_2"
+	late.FailureReason = "insufficient funds"
+	late.Late = true
+
+	failed := sample(1)
+	failed.Status = checkout.StatusFailed
+	failed.FailureReason = "wrong PIN"
+
+	cancelled := sample(1)
+	cancelled.Status = checkout.StatusCancelled
+
+	return []checkout.Session{begun, late, failed, cancelled}
+}
+
+// successor is the next version of from, changed as form is. Each change comes a second after the one before.
+func successor(from, form checkout.Session) checkout.Session {
+	from.Version++
+	from.UpdatedAt = from.CreatedAt.Add(time.Duration(from.Version) * (time.Second + time.Microsecond))
+	from.Status, from.PaymentID, from.FailureReason, from.Late = form.Status, form.PaymentID, form.FailureReason, form.Late
+	from.CompletedAt = time.Time{}
+	if form.Status == checkout.StatusCompleted {
+		from.CompletedAt = from.UpdatedAt
 	}
-	return s
+	return from
+}
+
+// completed is the next version of s, paid.
+func completed(s checkout.Session) checkout.Session {
+	s.Status, s.PaymentID = checkout.StatusCompleted, "ORDER_123"
+	return successor(s, s)
+}
+
+// began is the next version of s, pending with a payment.
+func began(s checkout.Session, payment string) checkout.Session {
+	s.Status, s.PaymentID = checkout.StatusPending, payment
+	return successor(s, s)
 }
 
 // fields are those of a session, whatever it comes to have.

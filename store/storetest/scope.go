@@ -27,8 +27,7 @@ var scopeChecks = []check{
 	{"finds nothing where nothing is", func(t *trial) {
 		t.absent(merchant, sampleID("ci", 1), sampleKey(1))
 		t.absent(merchant, "", "")
-		next := sample(1)
-		next.Version = 2
+		next := completed(sample(1))
 		t.failed("Update of an absent session", t.store.Update(t.Context(), next), checkout.ErrNotFound)
 		t.lists(merchant, checkout.Query{})
 		t.lists(merchant, checkout.Query{Offset: 7})

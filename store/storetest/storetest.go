@@ -26,7 +26,7 @@ type check struct {
 
 func checks() []check {
 	return slices.Concat(createChecks, fieldChecks, keyChecks, scopeChecks, updateChecks, listChecks, filterChecks,
-		expireChecks, contextChecks, raceChecks)
+		walkChecks, expireChecks, historyChecks, feedChecks, pruneChecks, contextChecks, raceChecks)
 }
 
 // tb is what a check needs of a *testing.T. With another tb the suite is itself tested: a check that cannot fail

@@ -1,0 +1,196 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/caisse/checkout"
+)
+
+const (
+	// appendEvent writes the event of a change that is about to be made: the session's row is still as it was.
+	appendEvent = `INSERT INTO checkout_events (session, version, status, late, at, completed_at, payment_id, failure_reason,
+			first_status, first_payment)
+		SELECT num, ?, ?, ?, ?, ?, ?, ?, iif(version = 1, status, NULL), iif(version = 1, payment_id, NULL)
+		FROM checkout_sessions WHERE id = ? AND owner = (` + ownerOf + `) AND version = ? - 1`
+
+	// due chooses what a sweep moves.
+	due = `SELECT num FROM checkout_sessions WHERE status < 2 AND expires_at <= ? ORDER BY expires_at, ` + idText + ` LIMIT ?`
+
+	appendExpiries = `INSERT INTO checkout_events (session, version, status, late, at, completed_at, payment_id, failure_reason,
+			first_status, first_payment)
+		SELECT num, version + 1, 5, late, expires_at, completed_at, payment_id, failure_reason, iif(version = 1, status, NULL),
+			iif(version = 1, payment_id, NULL)
+		FROM checkout_sessions WHERE num IN (` + due + `)`
+
+	// keepOrigin writes what is known of a session whose version has no event: another program, of a release without
+	// events, has made it.
+	keepOrigin = `INSERT INTO checkout_origins (session, version, status, late, at, completed_at, payment_id, failure_reason)
+		SELECT num, version, status, late, coalesce(completed_at, created_at), completed_at, payment_id, failure_reason
+		FROM checkout_sessions AS s WHERE version > 1
+			AND NOT EXISTS (SELECT 1 FROM checkout_events AS e WHERE e.session = s.num AND e.version = s.version)`
+	keepOriginOf = keepOrigin + ` AND id = ? AND owner = (` + ownerOf + `) AND version = ? - 1
+		ON CONFLICT (session) DO NOTHING`
+	keepOrigins = keepOrigin + ` AND num IN (` + due + `) ON CONFLICT (session) DO NOTHING`
+
+	// eventColumns are read by scanEvent.
+	eventColumns = `e.num, e.version, e.status, e.late, e.at, e.completed_at, e.payment_id, e.failure_reason, e.first_status,
+		e.first_payment`
+
+	ownerName = `(SELECT account FROM checkout_accounts WHERE num = s.owner), (SELECT test FROM checkout_accounts WHERE num = s.owner)`
+)
+
+var (
+	eventsAfter = `SELECT ` + eventColumns + `, ` + ownerName + `, ` + selected + `
+		FROM checkout_events AS e CROSS JOIN checkout_sessions AS s ON s.num = e.session WHERE e.num > ? ORDER BY e.num LIMIT ?`
+	lastEvent = `SELECT ` + eventColumns + `, ` + ownerName + `, ` + selected + `
+		FROM checkout_events AS e CROSS JOIN checkout_sessions AS s ON s.num = e.session ORDER BY e.num DESC LIMIT 1`
+	greatestEvent = `SELECT seq FROM sqlite_sequence WHERE name = 'checkout_events'`
+
+	// historyOf has one row, without an event, for a session without events.
+	historyOf = `SELECT coalesce(e.num, 0), coalesce(e.version, 0), coalesce(e.status, 0), coalesce(e.late, 0), coalesce(e.at, 0),
+			e.completed_at, e.payment_id, e.failure_reason, e.first_status, e.first_payment,
+			0, coalesce(o.version, 0), coalesce(o.status, 0), coalesce(o.late, 0), coalesce(o.at, 0),
+			o.completed_at, o.payment_id, o.failure_reason, NULL, NULL, ` + selected + `
+		FROM checkout_sessions AS s LEFT JOIN checkout_events AS e ON e.session = s.num
+			LEFT JOIN checkout_origins AS o ON o.session = s.num
+		WHERE s.id = ? AND s.owner = (` + ownerOf + `) ORDER BY e.version`
+)
+
+// appendChange writes the event of a change to r, before the change.
+func appendChange(ctx context.Context, q querier, r *row) error {
+	s := &r.session
+	if s.Version > 2 {
+		if _, err := q.ExecContext(ctx, keepOriginOf, encodeID(s.ID), s.Account.ID, s.Account.Test, s.Version); err != nil {
+			return err
+		}
+	}
+	_, err := q.ExecContext(ctx, appendEvent, s.Version, r.status, s.Late, r.updated, r.completed, text(s.PaymentID),
+		text(s.FailureReason), encodeID(s.ID), s.Account.ID, s.Account.Test, s.Version)
+	return err
+}
+
+// state is what an event keeps of a session.
+type state struct {
+	num, version, status, at     int64
+	late                         bool
+	completed, firstStatus       sql.Null[int64]
+	payment, reason, firstChosen sql.NullString
+}
+
+func (e *state) targets() []any {
+	return []any{&e.num, &e.version, &e.status, &e.late, &e.at, &e.completed, &e.payment, &e.reason, &e.firstStatus, &e.firstChosen}
+}
+
+// of is s as the event's change left it.
+func (e *state) of(s checkout.Session) (checkout.Session, error) {
+	status, err := decodeStatus(e.status)
+	if err != nil {
+		return checkout.Session{}, err
+	}
+	s.Version, s.Status, s.Late, s.UpdatedAt = e.version, status, e.late, decodeTime(e.at)
+	s.PaymentID, s.FailureReason, s.CompletedAt = e.payment.String, e.reason.String, time.Time{}
+	if e.completed.Valid {
+		s.CompletedAt = decodeTime(e.completed.V)
+	}
+	return s, nil
+}
+
+// first is s as it was created, which the event of version 2 tells.
+func (e *state) first(s checkout.Session) (checkout.Session, error) {
+	status, err := decodeStatus(e.firstStatus.V)
+	s.Version, s.Status, s.Late, s.UpdatedAt = 1, status, false, s.CreatedAt
+	s.PaymentID, s.FailureReason, s.CompletedAt = e.firstChosen.String, "", time.Time{}
+	return s, err
+}
+
+// events is [checkout.Store]'s, within a snapshot.
+func events(ctx context.Context, q querier, after checkout.Cursor, limit int) ([]checkout.Event, error) {
+	read := func(rows *sql.Rows) (checkout.Event, error) {
+		var e state
+		var account checkout.Account
+		s, err := scan(rows, checkout.Account{}, append(e.targets(), &account.ID, &account.Test)...)
+		if err != nil {
+			return checkout.Event{}, err
+		}
+		s.Account = account
+		s, err = e.of(s)
+		return checkout.NewEvent(s, checkout.Cursor(strconv.FormatInt(e.num, 10))), err
+	}
+	if after == checkout.LastEvent {
+		return scanAll(ctx, q, read, lastEvent)
+	}
+	var num int64
+	if after != "" {
+		var err error
+		num, err = strconv.ParseInt(string(after), 10, 64)
+		if err != nil || num < 1 || checkout.Cursor(strconv.FormatInt(num, 10)) != after {
+			return nil, errCursor()
+		}
+	}
+	found, err := scanAll(ctx, q, read, eventsAfter, num, limit)
+	if err != nil || len(found) > 0 || num == 0 {
+		return found, err
+	}
+	// There is nothing after it. That can also be a cursor of another database.
+	var greatest int64
+	err = q.QueryRowContext(ctx, greatestEvent).Scan(&greatest)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && num > greatest {
+		return nil, errCursor()
+	}
+	return nil, err
+}
+
+func errCursor() error {
+	return &checkout.ValidationError{Fields: []checkout.FieldError{{
+		Field: "cursor", Code: checkout.CodeMalformed, Detail: "must be the Cursor of an event of this database",
+	}}}
+}
+
+// history is [checkout.Store]'s, within a snapshot.
+func history(ctx context.Context, q querier, account checkout.Account, id string) ([]checkout.Event, error) {
+	var now checkout.Session
+	var origin state
+	states, err := scanAll(ctx, q, func(rows *sql.Rows) (e state, err error) {
+		now, err = scan(rows, account, append(e.targets(), origin.targets()...)...)
+		return e, err
+	}, historyOf, encodeID(id), account.ID, account.Test)
+	if err != nil {
+		return nil, err
+	}
+	if len(states) == 0 {
+		return nil, checkout.ErrNotFound
+	}
+	if origin.version > 0 {
+		states = append(states, origin)
+		slices.SortStableFunc(states, func(a, b state) int { return cmp.Compare(a.version, b.version) })
+	}
+	var told []checkout.Event
+	for _, e := range states {
+		if e.version == 0 { // there is none
+			continue
+		}
+		if e.firstStatus.Valid {
+			first, err := e.first(now)
+			if err != nil {
+				return nil, err
+			}
+			told = append(told, checkout.NewEvent(first, ""))
+		}
+		s, err := e.of(now)
+		if err != nil {
+			return nil, err
+		}
+		told = append(told, checkout.NewEvent(s, ""))
+	}
+	// Without events, or where a program without events has made the last change, the session's row says the last there is.
+	if n := len(told); n == 0 || told[n-1].Session.Version < now.Version {
+		told = append(told, checkout.NewEvent(now, ""))
+	}
+	return told, nil
+}

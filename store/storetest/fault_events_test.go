@@ -1,0 +1,220 @@
+package storetest_test
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/idempotency"
+)
+
+var historyFaults = []fault{
+	{"begins a history with the payment of today", "tells a session's history from its creation, as each change left it",
+		part(func(n *naive) {
+			n.first = func(created, now checkout.Session) checkout.Session {
+				created.PaymentID = now.PaymentID
+				return created
+			}
+		})},
+	{"begins a history with the first change", "tells a session's history from its creation, as each change left it",
+		func(n *naive) checkout.Store { return noCreation{n} }},
+	{"tells no expiry", "tells an expiry in a session's history", unlogged(checkout.StatusExpired)},
+	{"logs a change before it is made", "tells nothing of a change that was refused",
+		func(n *naive) checkout.Store { return logsFirst{n} }},
+	{"tells everybody a session's history", "has no history of a session that is not there",
+		func(n *naive) checkout.Store { return openHistory{n} }},
+}
+
+// noCreation leaves out what it never logged.
+type noCreation struct{ *naive }
+
+func (s noCreation) History(ctx context.Context, a checkout.Account, id string) ([]checkout.Event, error) {
+	events, err := s.naive.History(ctx, a, id)
+	if len(events) > 1 {
+		events = events[1:]
+	}
+	return events, err
+}
+
+// unlogged makes a fault of changes to a status that are not logged.
+func unlogged(status checkout.Status) func(*naive) checkout.Store {
+	return part(func(n *naive) {
+		n.logged = func(s checkout.Session) []checkout.Session {
+			if s.Status == status {
+				return nil
+			}
+			return []checkout.Session{s}
+		}
+	})
+}
+
+// logsFirst writes the event in a step of its own, and does not take it back.
+type logsFirst struct{ *naive }
+
+func (l logsFirst) Update(ctx context.Context, s checkout.Session) error {
+	right := l.logged
+	l.naive.append(s)
+	l.logged = func(checkout.Session) []checkout.Session { return nil }
+	defer func() { l.logged = right }()
+	return l.naive.Update(ctx, s)
+}
+
+// openHistory finds events by the session alone.
+type openHistory struct{ *naive }
+
+func (o openHistory) History(ctx context.Context, a checkout.Account, id string) ([]checkout.Event, error) {
+	for _, s := range o.sessions {
+		if s.ID == id {
+			a = s.Account
+		}
+	}
+	return o.naive.History(ctx, a, id)
+}
+
+var feedFaults = []fault{
+	{"logs creates", "appends an event for every change, and none for a create",
+		func(n *naive) checkout.Store { return logsCreates{n} }},
+	{"logs a change twice", "appends an event for every change, and none for a create",
+		part(func(n *naive) {
+			n.logged = func(s checkout.Session) []checkout.Session { return []checkout.Session{s, s} }
+		})},
+	{"gives two events one number", "appends an event for every change, and none for a create",
+		func(n *naive) checkout.Store { return sameNumber{n} }},
+	{"logs no expiry", "appends an event for every session that it expires", unlogged(checkout.StatusExpired)},
+	{"returns the last event again", "goes on from a cursor, by pages of any size",
+		part(func(n *naive) { n.from = func(num int) int { return max(num, 1) } })},
+	{"passes over the next event", "goes on from a cursor, by pages of any size",
+		part(func(n *naive) {
+			n.from = func(num int) int {
+				if num == 0 {
+					return 1
+				}
+				return num + 2
+			}
+		})},
+	{"takes the first event for the last", "tells the last event for a cursor",
+		part(func(n *naive) { n.last = func(log []entry) []entry { return log[:min(1, len(log))] } })},
+	{"takes all events for the last", "tells the last event for a cursor",
+		part(func(n *naive) { n.last = func(log []entry) []entry { return log } })},
+	{"takes a strange cursor for the beginning", "refuses a cursor that it has not made",
+		func(n *naive) checkout.Store { return anyCursor{n} }},
+	{"shares the metadata of events", "returns events that share no memory",
+		part(func(n *naive) { n.copied = func(s checkout.Session) checkout.Session { return s } })},
+	{"numbers an event before it commits", "shows a reader every event once, whoever writes meanwhile",
+		func(n *naive) checkout.Store {
+			n.logged = func(checkout.Session) []checkout.Session { return nil }
+			return earlyNumbers{n}
+		}},
+}
+
+// logsCreates appends an event for a create too.
+type logsCreates struct{ *naive }
+
+func (l logsCreates) Create(ctx context.Context, s checkout.Session) (checkout.Session, bool, error) {
+	held, created, err := l.naive.Create(ctx, s)
+	if created {
+		l.naive.append(held)
+	}
+	return held, created, err
+}
+
+// sameNumber forgets to count.
+type sameNumber struct{ *naive }
+
+func (s sameNumber) Update(ctx context.Context, session checkout.Session) error {
+	err := s.naive.Update(ctx, session)
+	if n := len(s.log); n > 1 {
+		s.log[n-1].num = s.log[n-2].num
+	}
+	return err
+}
+
+// anyCursor makes something of every cursor.
+type anyCursor struct{ *naive }
+
+func (a anyCursor) Events(ctx context.Context, after checkout.Cursor, limit int) ([]checkout.Event, error) {
+	events, err := a.naive.Events(ctx, after, limit)
+	if err != nil && ctx.Err() == nil {
+		return a.naive.Events(ctx, "", limit)
+	}
+	return events, err
+}
+
+// earlyNumbers is a sequence: a number is drawn before the change commits, so that a reader can see a greater one first.
+type earlyNumbers struct{ *naive }
+
+func (e earlyNumbers) Update(ctx context.Context, s checkout.Session) error {
+	e.mu.Lock()
+	e.events++
+	num := e.events
+	e.mu.Unlock()
+	e.others(3)
+	if err := e.naive.Update(ctx, s); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	at, _ := slices.BinarySearchFunc(e.log, num, func(e entry, num int) int { return e.num - num })
+	e.log = slices.Insert(e.log, at, entry{num, own(s)})
+	return nil
+}
+
+var pruneFaults = []fault{
+	{"prunes a session that is processing", "prunes what has ended, and nothing else",
+		part(func(n *naive) {
+			right := n.ended
+			n.ended = func(s checkout.Session, before time.Time) bool {
+				if s.Status == checkout.StatusProcessing {
+					s.Status = checkout.StatusFailed
+				}
+				return right(s, before)
+			}
+		})},
+	{"prunes what was created at the instant", "prunes what was created before an instant",
+		part(func(n *naive) {
+			right := n.ended
+			n.ended = func(s checkout.Session, before time.Time) bool { return right(s, before.Add(time.Microsecond)) }
+		})},
+	{"prunes without a limit", "prunes up to a limit, of every account",
+		part(func(n *naive) { n.most = func(due, _ int) int { return due } })},
+	{"prunes live sessions alone", "prunes up to a limit, of every account",
+		part(func(n *naive) {
+			right := n.ended
+			n.ended = func(s checkout.Session, before time.Time) bool { return right(s, before) && !s.Account.Test }
+		})},
+	{"keeps the key of what it prunes", "prunes a key with its session",
+		func(n *naive) checkout.Store { return &keepsKeys{naive: n} }},
+	{"keeps the events of what it prunes", "prunes events with their session, and the feed goes on",
+		part(func(n *naive) { n.forgotten = func(entry, string) bool { return false } })},
+	{"begins to count anew when all is pruned", "prunes events with their session, and the feed goes on",
+		func(n *naive) checkout.Store { return countsAnew{n} }},
+}
+
+// keepsKeys has its keys in a table of their own.
+type keepsKeys struct {
+	*naive
+	keys map[idempotency.Key]string
+}
+
+func (k *keepsKeys) Create(ctx context.Context, s checkout.Session) (checkout.Session, bool, error) {
+	if id, ok := k.keys[s.IdempotencyKey]; ok && id != s.ID {
+		return checkout.Session{}, false, checkout.ErrUnavailable
+	}
+	if k.keys == nil {
+		k.keys = make(map[idempotency.Key]string)
+	}
+	k.keys[s.IdempotencyKey] = s.ID
+	return k.naive.Create(ctx, s)
+}
+
+// countsAnew numbers events by how many there are.
+type countsAnew struct{ *naive }
+
+func (c countsAnew) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
+	n, err := c.naive.Prune(ctx, before, limit)
+	if c.events = 0; len(c.log) > 0 {
+		c.events = c.log[len(c.log)-1].num
+	}
+	return n, err
+}

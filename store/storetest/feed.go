@@ -1,0 +1,203 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/caisse/checkout"
+)
+
+var feedChecks = []check{
+	{"appends an event for every change, and none for a create", func(t *trial) {
+		t.feed()
+		var want []checkout.Session
+		for n, form := range forms() {
+			s := sample(n)
+			s.Account = []checkout.Account{merchant, sandbox, stranger}[n%3]
+			s = t.create(s)
+			t.feed(want...)
+			want = append(want, t.update(successor(s, form)))
+			t.feed(want...)
+		}
+		t.replay(sample(0), want[0])
+		t.feed(want...)
+	}},
+	{"appends an event for every session that it expires", func(t *trial) {
+		var due []checkout.Session
+		for n := range 5 {
+			due = append(due, expired(t.create(sample(n))))
+		}
+		t.expire(morning.Add(time.Hour), 3)
+		events := t.events("", 100)
+		if len(events) != 3 {
+			t.Fatalf("Events returned %v after 3 expiries", steps(events))
+		}
+		t.expire(morning.Add(time.Hour), 100)
+		t.expire(morning.Add(time.Hour), 100) // which finds nothing more
+		t.holds(due...)
+	}},
+	{"goes on from a cursor, by pages of any size", func(t *trial) {
+		var want []checkout.Session
+		for n := range 7 {
+			want = append(want, t.update(completed(t.create(sample(n)))))
+		}
+		for size := 1; size <= 8; size++ {
+			var got []checkout.Event
+			cursor := checkout.Cursor("")
+			for range len(want) + 1 {
+				page := t.events(cursor, size)
+				if len(page) > size {
+					t.Errorf("Events returned %d events, want %d at most", len(page), size)
+				}
+				if len(page) == 0 {
+					break
+				}
+				got = append(got, page...)
+				cursor = page[len(page)-1].Cursor
+			}
+			t.tell("Events, page by page,", got, want)
+		}
+		// What comes later stands after what was read.
+		cursor := t.events("", 100)[6].Cursor
+		for n := 10; n < 13; n++ {
+			s := t.update(completed(t.create(sample(n))))
+			page := t.events(cursor, 100)
+			t.tell("Events after later changes", page, []checkout.Session{s})
+			if len(page) == 1 {
+				cursor = page[0].Cursor
+			}
+		}
+	}},
+	{"tells the last event for a cursor", func(t *trial) {
+		t.tell("Events(LastEvent) of an empty feed", t.events(checkout.LastEvent, 10), nil)
+		first := t.update(began(t.create(sample(1)), "ORDER_1"))
+		second := t.update(completed(t.create(sample(2))))
+		t.feed(first, second)
+		last := t.events(checkout.LastEvent, 10)
+		t.tell("Events(LastEvent)", last, []checkout.Session{second})
+		third := t.update(completed(first))
+		if len(last) == 1 {
+			t.tell("Events after the last event", t.events(last[0].Cursor, 10), []checkout.Session{third})
+		}
+	}},
+	{"refuses a cursor that it has not made", func(t *trial) {
+		t.update(completed(t.create(sample(1))))
+		for _, cursor := range []checkout.Cursor{"x", "-1", "1.5", " 1", "9999999999999999999999", "1:", "\x00", "first"} {
+			_, err := t.store.Events(t.Context(), cursor, 10)
+			invalid, ok := errors.AsType[*checkout.ValidationError](err)
+			if !ok || len(invalid.Fields) != 1 || invalid.Fields[0].Field != "cursor" {
+				t.Errorf("Events after %q: %v, want a *ValidationError about cursor", cursor, err)
+			}
+		}
+	}},
+	{"returns events that share no memory", func(t *trial) {
+		s := sample(1)
+		s.Metadata = map[string]string{"size": "XL"}
+		paid := t.update(completed(t.create(s)))
+		for range 2 {
+			events := t.events("", 10)
+			t.tell("Events", events, []checkout.Session{paid})
+			for i := range events {
+				events[i].Session.Metadata["size"] = "scribble"
+				events[i] = checkout.Event{}
+			}
+		}
+	}},
+	{"shows a reader every event once, whoever writes meanwhile", func(t *trial) {
+		const writers, each = 8, 12
+		var done atomic.Int64
+		seen := make(map[string]int)
+		atOnce(writers+1, func(i int) {
+			if i > 0 {
+				defer done.Add(1)
+				for n := range each {
+					s := sample(100*i + n)
+					if _, _, err := t.store.Create(t.Context(), s); err != nil {
+						t.Errorf("Create: %v", err)
+					}
+					for _, form := range forms()[:2] {
+						s = successor(s, form)
+						if err := t.store.Update(t.Context(), s); err != nil {
+							t.Errorf("Update: %v", err)
+						}
+					}
+				}
+				return
+			}
+			cursor := checkout.Cursor("")
+			for last := 0; last < 2*writers*each; {
+				over := done.Load() == writers
+				if over {
+					last++
+				}
+				events, err := t.store.Events(t.Context(), cursor, 5)
+				if err != nil {
+					t.Errorf("Events: %v", err)
+					return
+				}
+				for _, e := range events {
+					seen[e.ID]++
+					cursor = e.Cursor
+				}
+				if over && len(events) == 0 {
+					return
+				}
+			}
+		})
+		if want := writers * each * 2; len(seen) != want {
+			t.Errorf("a reader saw %d events, want %d", len(seen), want)
+		}
+		for id, n := range seen {
+			if n != 1 {
+				t.Errorf("a reader saw the event %s %d times, want once", id, n)
+			}
+		}
+	}},
+}
+
+func (t *trial) events(after checkout.Cursor, limit int) []checkout.Event {
+	t.Helper()
+	events, err := t.store.Events(t.Context(), after, limit)
+	if err != nil {
+		t.Fatalf("Events(%q): %v", after, err)
+	}
+	return events
+}
+
+// feed wants the feed to be of these states, in their order.
+func (t *trial) feed(states ...checkout.Session) {
+	t.Helper()
+	events := t.events("", 1000)
+	t.tell("Events", events, states)
+	cursors := make(map[checkout.Cursor]bool)
+	for _, e := range events {
+		if e.Cursor == "" || cursors[e.Cursor] {
+			t.Errorf("Events returned the cursor %q, want one of its own for each event", e.Cursor)
+		}
+		cursors[e.Cursor] = true
+	}
+}
+
+// holds wants the feed to be of these states, in any order.
+func (t *trial) holds(states ...checkout.Session) {
+	t.Helper()
+	left := make(map[string]checkout.Session)
+	for _, s := range states {
+		left[fmt.Sprint(s.ID, s.Version)] = s
+	}
+	for _, e := range t.events("", 1000) {
+		key := fmt.Sprint(e.Session.ID, e.Session.Version)
+		s, ok := left[key]
+		if !ok {
+			t.Errorf("Events returned %s, want it not, or once", e.ID)
+			continue
+		}
+		delete(left, key)
+		t.tell("Events", []checkout.Event{e}, []checkout.Session{s})
+	}
+	for key := range left {
+		t.Errorf("Events did not return the event of %s", key)
+	}
+}
