@@ -42,7 +42,7 @@ func (s *Simulator) serveCard(w http.ResponseWriter, r *http.Request) {
 			Session checkout.Session
 			Amount  string
 			Back    string
-		}{p.session, p.session.AmountMajor().String() + " " + p.session.Currency, back})
+		}{p.session, p.session.AmountMajor().StringFixed(-p.session.AmountMajor().Exponent()) + " " + p.session.Currency, back})
 	default:
 		header.Set("Allow", "GET, HEAD, POST")
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)

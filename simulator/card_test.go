@@ -57,7 +57,7 @@ func TestTheCardPage(t *testing.T) {
 		w := s.visit("GET", processor, "")
 		is.Equal(w.Code, 200)
 		body := w.Body.String()
-		is.True(strings.Contains(body, "10.5 USD"))
+		is.True(strings.Contains(body, "10.50 USD"))
 		is.True(!strings.Contains(body, "<input"))
 		is.True(!strings.Contains(body, "<b>"))
 		is.True(strings.Contains(body, link))
