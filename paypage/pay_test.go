@@ -230,7 +230,7 @@ func TestRefusals(t *testing.T) {
 		link := h.page.Link(s)
 		a := h.submit(link, h.get(link), "pay")
 		is.True(h.get("https://pay.example.com" + a.location()).has("Your operator refused the payment."))
-		is.True(h.get("https://pay.example.com"+a.location(), "Accept-Language: fr").has("refusé : pas assez d’argent."))
+		is.True(h.get("https://pay.example.com"+a.location(), "Accept-Language: fr").has("refusé : pas assez d’argent."))
 	})
 
 	t.Run("at once in two processes offer one next attempt", func(t *testing.T) {

@@ -81,7 +81,7 @@ func (s *shop) showOrder(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "try again in a moment", http.StatusServiceUnavailable)
 		return
 	}
-	if o.Status == "open" && r.URL.Path == "/paid" {
+	if o.Status == "open" {
 		w.Header().Set("Refresh", "1") // the news is on its way
 	}
 	s.draw(w, http.StatusOK, "order.html", struct {
