@@ -76,7 +76,8 @@ type Store interface {
 	Expire(ctx context.Context, now time.Time, limit int) ([]Session, error)
 	// Events returns up to limit events of any account that stand after a place in the feed, in its order. An event
 	// never appears before one that was returned already, whatever commits meanwhile: who goes on from the last Cursor
-	// meets every event exactly once. "" is before the first event. A cursor stays good when events were pruned, and
+	// meets every event exactly once. It may appear some time after its change: where others commit in another order than
+	// they began, once those are over. "" is before the first event. A cursor stays good when events were pruned, and
 	// after a restart. [LastEvent] stands for the event that is now last: where it is given, that event alone is returned.
 	// Any other cursor that the store cannot have made is a [*ValidationError] about "cursor".
 	Events(ctx context.Context, after Cursor, limit int) ([]Event, error)

@@ -54,7 +54,7 @@ func expireAll(sessions []checkout.Session, now time.Time, limit int) []checkout
 	})
 	var moved []checkout.Session
 	for _, s := range due[:min(len(due), limit)] {
-		s.Status = checkout.StatusExpired
+		s.Status, s.UpdatedAt = checkout.StatusExpired, s.ExpiresAt
 		s.Version++
 		moved = append(moved, *s)
 	}

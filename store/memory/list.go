@@ -35,14 +35,14 @@ func (m *Store) List(ctx context.Context, account checkout.Account, q checkout.Q
 		if total > q.Offset && len(page) < q.Limit {
 			page = append(page, r.session())
 		}
-		if len(page) == q.Limit && q.AfterID != "" || total == counted {
+		if len(page) == q.Limit && (q.AfterID != "" || total >= counted) {
 			break
 		}
 	}
 	if q.AfterID != "" {
 		total = 0
 	}
-	return page, total, nil
+	return page, min(total, counted), nil
 }
 
 // byPhone looks at a bounded number of sessions.

@@ -97,6 +97,7 @@ func TestCreateCopiesEveryText(t *testing.T) {
 	m := memory.New()
 	given := session(1)
 	given.PaymentID, given.CustomerID, given.FailureReason = "ORDER_123", "cus_1", "none"
+	given.ClientReference = "order 1"
 	given.SuccessURL, given.CancelURL = "https://shop.example/thanks", "https://shop.example/cart"
 	create(t, m, given)
 	kept, err := m.Get(t.Context(), given.Account, given.ID)

@@ -80,6 +80,7 @@ func newSession() checkout.Session {
 		PaymentMethod:  checkout.MobileMoney,
 		UserPhone:      "+2250707987654",
 		CreatedAt:      now,
+		UpdatedAt:      now,
 		ExpiresAt:      now.Add(30 * time.Minute),
 		TransactionFee: 25,
 		IdempotencyKey: idempotency.Key(key.String()),

@@ -24,8 +24,11 @@ func TestCallersContext(t *testing.T) {
 	begin(t, pool) // has the only connection
 	s := newSession()
 	for name, call := range map[string]func(context.Context) error{
-		"Get":    func(ctx context.Context) error { _, err := store.Get(ctx, s.Account, s.ID); return err },
-		"List":   func(ctx context.Context) error { _, _, err := store.List(ctx, s.Account, checkout.Query{}); return err },
+		"Get": func(ctx context.Context) error { _, err := store.Get(ctx, s.Account, s.ID); return err },
+		"List": func(ctx context.Context) error {
+			_, _, err := store.List(ctx, s.Account, checkout.Query{Limit: 100})
+			return err
+		},
 		"Expire": func(ctx context.Context) error { _, err := store.Expire(ctx, s.ExpiresAt, 1); return err },
 	} {
 		t.Run("ends "+name+", which waits for a connection", func(t *testing.T) {

@@ -40,7 +40,7 @@ func TestPartitionedTable(t *testing.T) {
 		is.True(a.created)
 		is.Equal(a.held, sessions[i])
 	}
-	_, total, err := store.List(t.Context(), checkout.Account{ID: "acct_6"}, checkout.Query{})
+	_, total, err := store.List(t.Context(), checkout.Account{ID: "acct_6"}, checkout.Query{Limit: 100, At: sessions[0].CreatedAt})
 	is.NoErr(err)
 	is.Equal(total, 28)
 	again := newSession()

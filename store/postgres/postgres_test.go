@@ -111,6 +111,7 @@ func conforms(t *testing.T, store checkout.Store, pool *pgxpool.Pool) {
 	t.Helper()
 	storetest.Run(t, func(t *testing.T) checkout.Store {
 		exec(t, pool, "delete from checkout_sessions")
+		exec(t, pool, "delete from checkout_events")
 		return store
 	})
 }

@@ -20,32 +20,6 @@ func TestSchema(t *testing.T) {
 			and collation_name is distinct from 'C'`), 0)
 	})
 
-	t.Run("touches no index when only a status changes", func(t *testing.T) {
-		is := is.New(t)
-		url := pgtest.URL(t)
-		store, pool := openURL(t, url), connect(t, url)
-		s := newSession()
-		_, _, err := store.Create(t.Context(), s)
-		is.NoErr(err)
-		for _, step := range []struct {
-			status checkout.Status
-			hot    int // updates that touched no index
-		}{
-			{checkout.StatusPending, 1},
-			{checkout.StatusProcessing, 0}, // leaves the index of what can still expire
-			{checkout.StatusFailed, 1},
-		} {
-			s.Version++
-			s.Status = step.status
-			tx := begin(t, pool)
-			const counters = "select n_tup_hot_upd from pg_stat_xact_user_tables where relid = 'checkout_sessions'::regclass"
-			before := counted(t, tx, counters)
-			is.NoErr(store.WithTx(tx).Update(t.Context(), s))
-			is.Equal(counted(t, tx, counters)-before, step.hot)
-			is.NoErr(tx.Commit(t.Context()))
-		}
-	})
-
 	t.Run("has an index for every question", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
@@ -68,15 +42,14 @@ func TestSchema(t *testing.T) {
 			}},
 			{"checkout_sessions_key", func(in checkout.Store) error { _, _, err := in.Create(t.Context(), s); return err }},
 			{"checkout_sessions_pkey", func(in checkout.Store) error { s := s; s.Version++; return in.Update(t.Context(), s) }},
-			{"checkout_sessions_list", func(in checkout.Store) error {
-				_, _, err := in.List(t.Context(), account, checkout.Query{})
-				return err
-			}},
-			{"checkout_sessions_payment", func(in checkout.Store) error {
-				_, _, err := in.List(t.Context(), account, checkout.Query{PaymentID: "pay_7"})
-				return err
-			}},
 			{"checkout_sessions_due", func(in checkout.Store) error { _, err := in.Expire(t.Context(), s.ExpiresAt, 10); return err }},
+			{"checkout_events_pkey", func(in checkout.Store) error { _, err := in.History(t.Context(), account, s.ID); return err }},
+			{"checkout_events_feed", func(in checkout.Store) error { _, err := in.Events(t.Context(), "5:5", 10); return err }},
+			{"checkout_events_feed", func(in checkout.Store) error {
+				_, err := in.Events(t.Context(), checkout.LastEvent, 10)
+				return err
+			}},
+			{"checkout_sessions_status", func(in checkout.Store) error { _, err := in.Prune(t.Context(), s.CreatedAt, 10); return err }},
 		} {
 			tx, err := pool.BeginTx(t.Context(), pgx.TxOptions{})
 			is.NoErr(err)

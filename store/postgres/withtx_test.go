@@ -77,7 +77,7 @@ func TestWithTx(t *testing.T) {
 		s.Account.Test = true
 		is.Equal(in.Update(t.Context(), s), checkout.ErrNotFound)
 		s.Account.Test = false
-		listed, total, err := in.List(t.Context(), s.Account, checkout.Query{Status: checkout.StatusPending, At: s.CreatedAt})
+		listed, total, err := in.List(t.Context(), s.Account, checkout.Query{Limit: 100, Status: checkout.StatusPending, At: s.CreatedAt})
 		is.NoErr(err)
 		is.Equal(listed, []checkout.Session{s})
 		is.Equal(total, 1)
@@ -85,7 +85,7 @@ func TestWithTx(t *testing.T) {
 		is.NoErr(err)
 		is.Equal(len(expired), 1)
 		is.NoErr(tx.Rollback(t.Context()))
-		_, total, err = store.List(t.Context(), s.Account, checkout.Query{})
+		_, total, err = store.List(t.Context(), s.Account, checkout.Query{Limit: 100})
 		is.NoErr(err)
 		is.Equal(total, 0)
 	})

@@ -54,7 +54,8 @@ func (l *ledger) check(tb testing.TB) {
 		is.NoErr(err)            // what was acknowledged is there
 		is.Equal(session.ID, id) // under the key that it was acknowledged for
 		want := numbered(n)      // and whole
-		want.ID, want.CreatedAt, want.ExpiresAt, want.Fingerprint = id, session.CreatedAt, session.ExpiresAt, session.Fingerprint
+		want.ID, want.Fingerprint = id, session.Fingerprint
+		want.CreatedAt, want.UpdatedAt, want.ExpiresAt = session.CreatedAt, session.CreatedAt, session.ExpiresAt
 		is.Equal(session, want)
 	}
 	is.NoErr(s.Close())
@@ -110,7 +111,7 @@ func TestCrash(t *testing.T) {
 
 			if strings.Contains(role, "sweep") {
 				s := open(t, l.path)
-				_, expired, err := s.List(t.Context(), merchant, checkout.Query{Status: checkout.StatusExpired})
+				_, expired, err := s.List(t.Context(), merchant, checkout.Query{Limit: 100, Status: checkout.StatusExpired})
 				is.NoErr(err)
 				is.Equal(expired, map[bool]int{true: 3, false: 0}[strings.Contains(role, "after")]) // all of the sweep, or nothing
 				is.NoErr(s.Close())

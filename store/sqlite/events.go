@@ -49,7 +49,8 @@ var (
 	eventsAfter = `SELECT ` + eventColumns + `, ` + ownerName + `, ` + selected + `
 		FROM checkout_events AS e CROSS JOIN checkout_sessions AS s ON s.num = e.session WHERE e.num > ? ORDER BY e.num LIMIT ?`
 	lastEvent = `SELECT ` + eventColumns + `, ` + ownerName + `, ` + selected + `
-		FROM checkout_events AS e CROSS JOIN checkout_sessions AS s ON s.num = e.session ORDER BY e.num DESC LIMIT 1`
+		FROM checkout_events AS e CROSS JOIN checkout_sessions AS s ON s.num = e.session
+		WHERE e.num = (SELECT max(num) FROM checkout_events)`
 	greatestEvent = `SELECT seq FROM sqlite_sequence WHERE name = 'checkout_events'`
 
 	// historyOf has one row, without an event, for a session without events.

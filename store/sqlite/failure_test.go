@@ -207,7 +207,7 @@ func TestFullDisk(t *testing.T) {
 	for _, session := range refused {
 		absent(t, s, session)
 	}
-	_, total, err := s.List(t.Context(), merchant, checkout.Query{})
+	_, total, err := s.List(t.Context(), merchant, checkout.Query{Limit: 100})
 	is.NoErr(err)
 	is.Equal(total, len(written)+1)
 
@@ -301,7 +301,7 @@ func TestFaults(t *testing.T) {
 			session := create(t, s, fresh(t))
 			_, err := hostPool(t, hostDSN(path)).Exec("UPDATE checkout_sessions SET " + change)
 			is.NoErr(err)
-			_, _, err = s.List(t.Context(), merchant, checkout.Query{})
+			_, _, err = s.List(t.Context(), merchant, checkout.Query{Limit: 100})
 			fails(t, err, sqlite3.SQLITE_OK, nil)
 			is.True(!strings.Contains(err.Error(), string(session.IdempotencyKey)))
 			create(t, s, fresh(t)) // others are none the worse
@@ -369,7 +369,7 @@ func TestFaults(t *testing.T) {
 		s := open(t, newPath(t))
 		session := create(t, s, fresh(t))
 		for year, total := range map[int]int{-300_000: 1, 300_000: 0} {
-			_, n, err := s.List(t.Context(), merchant, checkout.Query{Status: checkout.StatusCreated, At: time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)})
+			_, n, err := s.List(t.Context(), merchant, checkout.Query{Limit: 100, Status: checkout.StatusCreated, At: time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)})
 			is.NoErr(err)
 			is.Equal(n, total)
 		}
@@ -392,10 +392,10 @@ func TestFaults(t *testing.T) {
 				cancel()
 			}
 		}
-		_, _, err := s.List(ctx, merchant, checkout.Query{})
+		_, _, err := s.List(ctx, merchant, checkout.Query{Limit: 100})
 		is.Equal(err, context.Canceled)
 		faults.query = nil
-		_, total, err := s.List(t.Context(), merchant, checkout.Query{})
+		_, total, err := s.List(t.Context(), merchant, checkout.Query{Limit: 100})
 		is.NoErr(err)
 		is.Equal(total, 1)
 	})

@@ -158,7 +158,7 @@ func TestGroupCommit(t *testing.T) {
 				is.Equal(r.created, i == 0)
 				is.Equal(r.session, all[0].session)
 			}
-			_, total, err := d.store.List(t.Context(), merchant, checkout.Query{})
+			_, total, err := d.store.List(t.Context(), merchant, checkout.Query{Limit: 100})
 			is.NoErr(err)
 			is.Equal(total, 2) // the first and that of hold
 		})

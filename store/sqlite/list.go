@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/caisse/checkout"
 )
@@ -106,6 +107,8 @@ func (l *selection) hasStatus(status checkout.Status) string {
 const (
 	byStatus = `SELECT num, created_at FROM checkout_sessions AS s INDEXED BY checkout_sessions_status
 		WHERE owner = ?1 AND created_at BETWEEN ?3 AND ?4 AND status = `
+	newerStatus = `SELECT num, created_at FROM checkout_sessions AS s INDEXED BY checkout_sessions_status
+		WHERE owner = ?1 AND created_at BETWEEN ?3 AND ?4 AND status > 6`
 	// Those that the clock can expire, of all accounts, by when it does.
 	byExpiry = ` FROM checkout_sessions AS s INDEXED BY checkout_sessions_due WHERE status < 2 AND expires_at `
 	isDue    = `<= ?2`
@@ -119,6 +122,8 @@ func (l *selection) chooseByStatus(status checkout.Status) error {
 		for code := range statuses {
 			l.arms = append(l.arms, byStatus+fmt.Sprint(code))
 		}
+		// Those of a newer program are no reason to show fewer than there are: to read them is an error.
+		l.arms = append(l.arms, newerStatus)
 	case err != nil: // no session has it
 	case code < statusProcessing:
 		return l.chooseAlive(code)
@@ -133,7 +138,8 @@ func (l *selection) chooseByStatus(status checkout.Status) error {
 // chooseAlive chooses those that are kept as created or as pending, and that the clock has not expired. All of them were
 // created within the longest time that a session can live.
 func (l *selection) chooseAlive(code int64) error {
-	l.args[2] = max(l.args[2].(int64), l.args[1].(int64)-checkout.MaxExpiresIn.Microseconds())
+	const longest = int64(checkout.MaxExpiresIn / time.Microsecond)
+	l.args[2] = max(l.args[2].(int64), max(l.args[1].(int64), math.MinInt64+longest)-longest)
 	due, alive, err := l.probe()
 	arm := byStatus + fmt.Sprint(code)
 	switch {

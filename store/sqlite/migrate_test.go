@@ -84,7 +84,7 @@ func TestMigrate(t *testing.T) {
 		kept(t, s, session)
 		is.NoErr(s.Update(t.Context(), next(session)))
 		kept(t, s, next(session))
-		_, total, err := s.List(t.Context(), merchant, checkout.Query{})
+		_, total, err := s.List(t.Context(), merchant, checkout.Query{Limit: 100})
 		is.NoErr(err)
 		is.Equal(total, 1)
 	})

@@ -106,7 +106,7 @@ func TestOpen(t *testing.T) {
 		}
 		wg.Wait()
 		is.NoErr(errors.Join(errs...))
-		_, total, err := open(t, path).List(t.Context(), merchant, checkout.Query{})
+		_, total, err := open(t, path).List(t.Context(), merchant, checkout.Query{Limit: 100})
 		is.NoErr(err)
 		is.Equal(total, stores)
 	})

@@ -183,7 +183,7 @@ func unavailable(t *testing.T, s checkout.Store, session checkout.Session) {
 	errs = append(errs, err)
 	_, err = s.GetByKey(t.Context(), session.Account, session.IdempotencyKey)
 	errs = append(errs, err, s.Update(t.Context(), next(session)))
-	_, _, err = s.List(t.Context(), session.Account, checkout.Query{})
+	_, _, err = s.List(t.Context(), session.Account, checkout.Query{Limit: 100})
 	errs = append(errs, err)
 	_, err = s.Expire(t.Context(), session.ExpiresAt, 10)
 	for _, err := range append(errs, err) {

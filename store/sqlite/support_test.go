@@ -46,6 +46,7 @@ func freshSession() (checkout.Session, error) {
 		UserPhone:      "+2250707987654",
 		Description:    "Two baskets of attieke",
 		CreatedAt:      now,
+		UpdatedAt:      now,
 		ExpiresAt:      now.Add(30 * time.Minute),
 		TransactionFee: 25,
 		IdempotencyKey: idempotency.Key(uuid.NewString()),

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/caisse/checkout"
 )
@@ -28,7 +29,7 @@ func Complaints(ctx context.Context, name string, store checkout.Store) []string
 	i := slices.IndexFunc(all, func(c check) bool { return c.name == name })
 	r := &recorder{ctx: ctx}
 	var done sync.WaitGroup
-	done.Go(func() { all[i].run(&trial{tb: r, store: store}) })
+	done.Go(func() { all[i].run(&trial{tb: r, store: store, patience: time.Second}) })
 	done.Wait()
 	return r.complaints
 }

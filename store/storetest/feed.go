@@ -30,8 +30,7 @@ var feedChecks = []check{
 			due = append(due, expired(t.create(sample(n))))
 		}
 		t.expire(morning.Add(time.Hour), 3)
-		events := t.events("", 100)
-		if len(events) != 3 {
+		if events := t.eventsOnce("", 100, 3); len(events) != 3 {
 			t.Fatalf("Events returned %v after 3 expiries", steps(events))
 		}
 		t.expire(morning.Add(time.Hour), 100)
@@ -43,6 +42,7 @@ var feedChecks = []check{
 		for n := range 7 {
 			want = append(want, t.update(completed(t.create(sample(n)))))
 		}
+		t.feed(want...)
 		for size := 1; size <= 8; size++ {
 			var got []checkout.Event
 			cursor := checkout.Cursor("")
@@ -63,7 +63,7 @@ var feedChecks = []check{
 		cursor := t.events("", 100)[6].Cursor
 		for n := 10; n < 13; n++ {
 			s := t.update(completed(t.create(sample(n))))
-			page := t.events(cursor, 100)
+			page := t.eventsOnce(cursor, 100, 1)
 			t.tell("Events after later changes", page, []checkout.Session{s})
 			if len(page) == 1 {
 				cursor = page[0].Cursor
@@ -79,7 +79,7 @@ var feedChecks = []check{
 		t.tell("Events(LastEvent)", last, []checkout.Session{second})
 		third := t.update(completed(first))
 		if len(last) == 1 {
-			t.tell("Events after the last event", t.events(last[0].Cursor, 10), []checkout.Session{third})
+			t.tell("Events after the last event", t.eventsOnce(last[0].Cursor, 10, 1), []checkout.Session{third})
 		}
 	}},
 	{"refuses a cursor that it has not made", func(t *trial) {
@@ -97,7 +97,7 @@ var feedChecks = []check{
 		s.Metadata = map[string]string{"size": "XL"}
 		paid := t.update(completed(t.create(s)))
 		for range 2 {
-			events := t.events("", 10)
+			events := t.eventsOnce("", 10, 1)
 			t.tell("Events", events, []checkout.Session{paid})
 			for i := range events {
 				events[i].Session.Metadata["size"] = "scribble"
@@ -127,11 +127,8 @@ var feedChecks = []check{
 				return
 			}
 			cursor := checkout.Cursor("")
-			for last := 0; last < 2*writers*each; {
+			for deadline := time.Now().Add(t.patience); time.Now().Before(deadline); {
 				over := done.Load() == writers
-				if over {
-					last++
-				}
 				events, err := t.store.Events(t.Context(), cursor, 5)
 				if err != nil {
 					t.Errorf("Events: %v", err)
@@ -141,7 +138,7 @@ var feedChecks = []check{
 					seen[e.ID]++
 					cursor = e.Cursor
 				}
-				if over && len(events) == 0 {
+				if over && len(seen) >= writers*each*2 {
 					return
 				}
 			}
@@ -166,10 +163,20 @@ func (t *trial) events(after checkout.Cursor, limit int) []checkout.Event {
 	return events
 }
 
+// eventsOnce returns events once there are as many, or there is no more patience.
+func (t *trial) eventsOnce(after checkout.Cursor, limit, n int) []checkout.Event {
+	t.Helper()
+	for deadline := time.Now().Add(t.patience); ; time.Sleep(5 * time.Millisecond) {
+		if events := t.events(after, limit); len(events) >= n || time.Now().After(deadline) {
+			return events
+		}
+	}
+}
+
 // feed wants the feed to be of these states, in their order.
 func (t *trial) feed(states ...checkout.Session) {
 	t.Helper()
-	events := t.events("", 1000)
+	events := t.eventsOnce("", 1000, len(states))
 	t.tell("Events", events, states)
 	cursors := make(map[checkout.Cursor]bool)
 	for _, e := range events {
@@ -187,7 +194,7 @@ func (t *trial) holds(states ...checkout.Session) {
 	for _, s := range states {
 		left[fmt.Sprint(s.ID, s.Version)] = s
 	}
-	for _, e := range t.events("", 1000) {
+	for _, e := range t.eventsOnce("", 1000, len(states)) {
 		key := fmt.Sprint(e.Session.ID, e.Session.Version)
 		s, ok := left[key]
 		if !ok {

@@ -55,7 +55,7 @@ var pruneChecks = []check{
 		young.CreatedAt = morning.Add(time.Hour)
 		young.UpdatedAt, young.ExpiresAt = young.CreatedAt, young.CreatedAt.Add(time.Hour)
 		kept := t.update(completed(t.create(young)))
-		events := t.events("", 100)
+		events := t.eventsOnce("", 100, 3)
 		t.prunes(morning.Add(time.Hour), 100, 1)
 		_, err := t.store.History(t.Context(), merchant, gone.ID)
 		t.failed("History of a session that was pruned", err, checkout.ErrNotFound)
@@ -73,7 +73,7 @@ var pruneChecks = []check{
 		t.prunes(morning.Add(2*time.Hour), 100, 1)
 		t.feed()
 		next := t.update(completed(t.create(sample(3))))
-		t.tell("Events after all were pruned", t.events(last, 100), []checkout.Session{next})
+		t.tell("Events after all were pruned", t.eventsOnce(last, 100, 1), []checkout.Session{next})
 		again := t.create(sample(1)) // nothing is left of the one before
 		t.history(again)
 		t.kept(again)

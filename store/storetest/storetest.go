@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/caisse/checkout"
 )
@@ -13,7 +14,7 @@ import (
 func Run(t *testing.T, newStore func(t *testing.T) checkout.Store) {
 	for _, c := range checks() {
 		t.Run(c.name, func(t *testing.T) {
-			c.run(&trial{tb: t, store: newStore(t)})
+			c.run(&trial{tb: t, store: newStore(t), patience: 10 * time.Second})
 		})
 	}
 }

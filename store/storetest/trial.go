@@ -13,7 +13,8 @@ import (
 // go on with.
 type trial struct {
 	tb
-	store checkout.Store
+	store    checkout.Store
+	patience time.Duration // how long an event may take to appear, as it does where other transactions are under way
 }
 
 // create writes a session that must be new, and returns it as it is to be kept.
