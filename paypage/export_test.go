@@ -24,16 +24,7 @@ func (d discard) WriteHeader(int)             {}
 // the template. size is that of the last drawing.
 func Rendering(t testing.TB) (size func(state string) int, draw func(state string)) {
 	now := time.Date(2026, 11, 22, 7, 31, 56, 0, time.UTC)
-	p, err := New(new(checkout.Checkouts), Config{
-		Keys:     [][]byte{[]byte("an example key of thirty-two byt")},
-		URL:      "https://pay.example.com/pay",
-		Pay:      func(context.Context, checkout.Session) (Next, error) { return Next{}, nil },
-		Merchant: func(checkout.Account) string { return "Chez Awa" },
-		Clock:    checkout.ClockFunc(func() time.Time { return now }),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := ForBenchmark(t)
 	s := checkout.Session{
 		ID: "cs_test_0193f0c2a7b47c5e9d3a1b2c3d4e5f60", Account: checkout.Account{ID: "acct_1", Test: true}, Status: checkout.StatusCreated,
 		Amount: 5000, Currency: "XOF", PaymentMethod: checkout.MobileMoney, UserPhone: "+2250707987654", Description: "Deux paniers d'attiéké",
@@ -63,4 +54,20 @@ func TextsByField(t Texts) map[string]string {
 		}
 	}
 	return all
+}
+
+// ForBenchmark is a page without a store.
+func ForBenchmark(t testing.TB) *Page {
+	now := time.Date(2026, 11, 22, 7, 31, 56, 0, time.UTC)
+	page, err := New(new(checkout.Checkouts), Config{
+		Keys:     [][]byte{[]byte("an example key of thirty-two byt")},
+		URL:      "https://pay.example.com/pay",
+		Pay:      func(context.Context, checkout.Session) (Next, error) { return Next{}, nil },
+		Merchant: func(checkout.Account) string { return "Chez Awa" },
+		Clock:    checkout.ClockFunc(func() time.Time { return now }),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page
 }

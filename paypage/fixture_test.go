@@ -49,7 +49,7 @@ func (c *clock) Advance(d time.Duration) {
 // host is a page and what it stands on.
 type host struct {
 	*checkout.Checkouts
-	t     *testing.T
+	t     testing.TB
 	clock *clock
 	store *countingStore
 	page  *paypage.Page
@@ -59,7 +59,7 @@ type host struct {
 	answer func(checkout.Session) (paypage.Next, error)
 }
 
-func newHost(t *testing.T, settle ...func(*paypage.Config)) *host {
+func newHost(t testing.TB, settle ...func(*paypage.Config)) *host {
 	t.Helper()
 	h := &host{t: t, clock: &clock{now: time.Date(2026, 11, 22, 7, 31, 56, 0, time.UTC)}, store: &countingStore{Store: memory.New()}}
 	var err error
@@ -174,7 +174,7 @@ func (a answer) heading() string {
 }
 
 // send sends a request to a page as it is mounted. Headers are "Name: value".
-func send(t *testing.T, page http.Handler, method, link, body string, headers ...string) answer {
+func send(t testing.TB, page http.Handler, method, link, body string, headers ...string) answer {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, link, strings.NewReader(body))
 	r.Header.Set("Accept-Language", "en")

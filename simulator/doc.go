@@ -40,6 +40,11 @@
 // time until its context ends. So a test with a clock of its own sees the same run every time. New starts no goroutine. All of it
 // is in memory: after a restart, payments that were under way are known again only once they are asked for again.
 //
+// # A host's own callbacks
+//
+// With Config.Tell the simulator is the operator only: it tells a host what becomes of payments, and [Simulator.Lookup] answers
+// when the host asks. So a host's tests go through the code that its operator's callbacks go through.
+//
 // # A host to copy
 //
 // drive.go is how a host drives a session's life by what an operator tells it: twice, late, out of order, of an attempt that

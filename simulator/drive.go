@@ -16,87 +16,80 @@ import (
 //
 // The payment's ID goes along with every call. So news of an attempt that another has replaced cannot move the session, save
 // that it was paid: the money has moved, whatever else happened.
-func (s *Simulator) apply(ctx context.Context, n news) error {
-	session, id := n.payment.session, n.payment.id
+func (s *Simulator) apply(ctx context.Context, n News) error {
 	var err error
-	switch n.outcome {
-	case held:
+	switch n.Outcome {
+	case Held:
 		// From now on the session does not expire: the operator has the money.
-		_, err = s.checkouts.Process(ctx, session.Account, session.ID, id)
-	case paid:
-		if n.amount != session.Amount || n.currency != session.Currency {
-			s.refund(ctx, refundOf(n, fmt.Sprintf("paid %d %s, not %d %s", n.amount, n.currency, session.Amount, session.Currency)))
-			return nil
-		}
-		// This is where a host delivers, once for each session: Complete answers a repeated call as it did the first.
-		_, err = s.checkouts.Complete(ctx, session.Account, session.ID, id)
-	case refused:
-		_, err = s.checkouts.Fail(ctx, session.Account, session.ID, id, n.reason)
+		_, err = s.checkouts.Process(ctx, n.Account, n.SessionID, n.PaymentID)
+	case Paid:
+		err = s.complete(ctx, n)
+	case Refused:
+		_, err = s.checkouts.Fail(ctx, n.Account, n.SessionID, n.PaymentID, n.Reason)
 	}
-	if err = s.settle(ctx, n, err); err == nil && n.outcome != held {
-		s.mu.Lock()
-		n.payment.heard = true
-		s.mu.Unlock()
+	return s.settle(ctx, n, err)
+}
+
+func (s *Simulator) complete(ctx context.Context, n News) error {
+	// Amount and currency of a session never change, so they can be looked at before.
+	session, err := s.checkouts.Get(ctx, n.Account, n.SessionID)
+	if err != nil {
+		return err
 	}
+	if n.Amount != session.Amount || n.Currency != session.Currency {
+		s.refund(ctx, n, fmt.Sprintf("paid %d %s, not %d %s", n.Amount, n.Currency, session.Amount, session.Currency))
+		return nil
+	}
+	// This is where a host delivers, once for each session: Complete answers a repeated call as it did the first.
+	_, err = s.checkouts.Complete(ctx, n.Account, n.SessionID, n.PaymentID)
 	return err
 }
 
 // settle decides what an error of a transition means: whether the operator is to tell it again, and whether somebody has to
 // look.
-func (s *Simulator) settle(ctx context.Context, n news, err error) error {
+func (s *Simulator) settle(ctx context.Context, n News, err error) error {
 	conflict, conflicts := errors.AsType[*checkout.PaymentConflictError](err)
 	refusal, forbidden := errors.AsType[*checkout.TransitionError](err)
 	switch {
 	case err == nil:
 		return nil
-	case conflicts && n.outcome == paid:
+	case conflicts && n.Outcome == Paid:
 		// Two attempts have taken money. The session keeps the first.
-		s.refund(ctx, refundOf(n, conflict.Have+" has paid already"))
+		s.refund(ctx, n, conflict.Have+" has paid already")
 		return nil
 	case conflicts:
 		return nil // late news of an attempt that another has replaced
-	case forbidden && n.outcome == refused && refusal.From == checkout.StatusCompleted:
+	case forbidden && n.Outcome == Refused && refusal.From == checkout.StatusCompleted:
 		// The operator takes its confirmation back. Nothing is to be undone here: a person has to ask.
-		s.log.WarnContext(ctx, "simulated payment was refused after it had paid", "session", n.payment.session.ID, "payment", n.payment.id)
+		s.log.WarnContext(ctx, "simulated payment was refused after it had paid", "session", n.SessionID, "payment", n.PaymentID)
 		return nil
 	case forbidden:
 		return nil // told out of order, or after the session's end: what matters is what comes of the money
 	case errors.Is(err, checkout.ErrNotFound):
 		// Pruned. Telling it again finds no session either, and money that came is nobody's.
-		if n.outcome == paid {
-			s.refund(ctx, refundOf(n, "there is no such session any more"))
+		if n.Outcome == Paid {
+			s.refund(ctx, n, "there is no such session any more")
 		}
 		return nil
 	}
-	return fmt.Errorf("simulator: payment %s %s: %w", n.payment.id, n.outcome, err)
+	return fmt.Errorf("simulator: payment %s %s: %w", n.PaymentID, n.Outcome, err)
 }
 
-func refundOf(n news, why string) Refund {
-	s := n.payment.session
-	return Refund{Account: s.Account, SessionID: s.ID, PaymentID: n.payment.id, Amount: n.amount, Currency: n.currency, Why: why}
-}
-
-// askWhatBecame asks the operator about a payment of which no outcome was heard, since a callback may be lost for good. What the
-// operator answers goes the way of every callback. It asks less and less often, until the session is over.
+// askWhatBecame asks the operator about a payment until it has ended, since a callback may be lost for good. What the operator
+// answers goes the way of every callback. It asks less and less often, until the session is over.
 func (s *Simulator) askWhatBecame(p *payment, pause time.Duration) func(context.Context) error {
 	return func(ctx context.Context) error {
-		s.mu.Lock()
-		heard := p.heard
-		s.mu.Unlock()
-		if heard {
-			return nil
-		}
-		n := s.lookup(p)
-		if n.outcome != open {
+		n, became := s.Lookup(p.id)
+		if became {
 			if err := s.apply(ctx, n); err != nil {
 				return err
 			}
-		}
-		if n.outcome == paid || n.outcome == refused {
-			return nil
+			if n.Outcome != Held {
+				return nil
+			}
 		}
 		now := s.clock.Now()
-		if p.session.StatusAt(now) == checkout.StatusExpired && n.outcome == open {
+		if !became && p.session.StatusAt(now) == checkout.StatusExpired {
 			return nil // money that comes all the same is told by the operator
 		}
 		pause = min(2*pause, maxAskAfter)

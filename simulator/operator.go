@@ -10,23 +10,25 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// outcome is an operator's word for where a payment stands.
-type outcome string
+// Outcome is the operator's word for where a payment stands.
+type Outcome string
 
+// The outcomes that an operator tells of.
 const (
-	open    outcome = ""        // the payer was asked
-	held    outcome = "held"    // the payer agreed, and the operator has the money
-	paid    outcome = "paid"    // the money is the merchant's
-	refused outcome = "refused" // for good
+	Held    Outcome = "held"    // the payer agreed, and the operator has the money
+	Paid    Outcome = "paid"    // the money is the merchant's
+	Refused Outcome = "refused" // for good
 )
 
-// news is what an operator tells of a payment. It tells the amount, since a host must not take it for granted.
-type news struct {
-	payment  *payment
-	outcome  outcome
-	amount   int64
-	currency string
-	reason   string // of a refusal
+// News is what the operator tells of a payment. It tells the amount, since a host must not take it for granted.
+type News struct {
+	Account   checkout.Account
+	SessionID string
+	PaymentID string
+	Outcome   Outcome
+	Amount    int64 // in the smallest unit of Currency
+	Currency  string
+	Reason    string // of a refusal
 }
 
 // payment is what the operator knows of one.
@@ -37,8 +39,7 @@ type payment struct {
 	card    string // the processor's page; "" where there is none
 
 	// Guarded by Simulator.mu.
-	last     news // what the operator would answer if it was asked
-	heard    bool // the host has heard how it ended
+	last     News // what Lookup answers; the zero News while the payer was only asked
 	answered bool // by Answer
 }
 
@@ -68,7 +69,9 @@ func (s *Simulator) ask(session checkout.Session) (*payment, error) {
 	if !byPage && !s.interactive {
 		s.follow(p)
 	}
-	s.plan(p.asked.Add(askAfter), s.askWhatBecame(p, askAfter))
+	if s.drives {
+		s.plan(p.asked.Add(askAfter), s.askWhatBecame(p, askAfter))
+	}
 	return p, nil
 }
 
@@ -78,62 +81,62 @@ func (s *Simulator) follow(p *payment) {
 	digits := phone[max(0, len(phone)-2):]
 	switch digits {
 	case "01":
-		s.will(p, paidAfter, refused, ReasonFunds)
+		s.will(p, paidAfter, Refused, ReasonFunds)
 	case "02":
-		s.will(p, paidAfter, refused, ReasonPIN)
+		s.will(p, paidAfter, Refused, ReasonPIN)
 	case "03":
 	case "04":
-		s.will(p, p.session.ExpiresAt.Add(lateAfter).Sub(p.asked), paid, "")
+		s.will(p, p.session.ExpiresAt.Add(lateAfter).Sub(p.asked), Paid, "")
 	case "05":
-		s.willNotTell(p, heldAfter, held)
-		s.willNotTell(p, paidAfter, paid)
+		s.willNotTell(p, heldAfter, Held)
+		s.willNotTell(p, paidAfter, Paid)
 	case "06":
 		for range 2 {
-			s.will(p, heldAfter, held, "")
+			s.will(p, heldAfter, Held, "")
 		}
 		for range 2 {
-			s.will(p, paidAfter, paid, "")
+			s.will(p, paidAfter, Paid, "")
 		}
 	case "07", "08":
 		if strings.HasSuffix(p.id, secondSuffix) {
-			s.will(p, paidAfter-secondAfter, paid, "")
+			s.will(p, paidAfter-secondAfter, Paid, "")
 			return
 		}
 		s.plan(p.asked.Add(secondAfter), s.beginSecond(p))
 		if digits == "07" {
-			s.will(p, firstEnds, refused, ReasonReplaced)
+			s.will(p, firstEnds, Refused, ReasonReplaced)
 		} else {
-			s.will(p, firstEnds, paid, "")
+			s.will(p, firstEnds, Paid, "")
 		}
 	default:
-		s.will(p, heldAfter, held, "")
-		s.will(p, paidAfter, paid, "")
+		s.will(p, heldAfter, Held, "")
+		s.will(p, paidAfter, Paid, "")
 	}
 }
 
 // will has something become of a payment some time after it was asked for, and the operator tell it.
-func (s *Simulator) will(p *payment, after time.Duration, o outcome, reason string) {
+func (s *Simulator) will(p *payment, after time.Duration, o Outcome, reason string) {
 	n := p.news(o, reason)
 	s.plan(p.asked.Add(after), func(ctx context.Context) error {
-		s.becomes(n)
-		return s.apply(ctx, n)
+		s.becomes(p, n)
+		return s.tell(ctx, n)
 	})
 }
 
 // willNotTell is will with a callback that gets lost.
-func (s *Simulator) willNotTell(p *payment, after time.Duration, o outcome) {
-	n := p.news(o, "")
-	s.plan(p.asked.Add(after), func(context.Context) error { s.becomes(n); return nil })
+func (s *Simulator) willNotTell(p *payment, after time.Duration, o Outcome) {
+	s.plan(p.asked.Add(after), func(context.Context) error { s.becomes(p, p.news(o, "")); return nil })
 }
 
-func (p *payment) news(o outcome, reason string) news {
-	return news{payment: p, outcome: o, amount: p.session.Amount, currency: p.session.Currency, reason: reason}
+func (p *payment) news(o Outcome, reason string) News {
+	s := p.session
+	return News{Account: s.Account, SessionID: s.ID, PaymentID: p.id, Outcome: o, Amount: s.Amount, Currency: s.Currency, Reason: reason}
 }
 
-func (s *Simulator) becomes(n news) {
+func (s *Simulator) becomes(p *payment, n News) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n.payment.last = n
+	p.last = n
 }
 
 func (s *Simulator) forget(p *payment) {
@@ -142,11 +145,16 @@ func (s *Simulator) forget(p *payment) {
 	delete(s.payments, p.id)
 }
 
-// lookup is what the operator answers when it is asked about a payment.
-func (s *Simulator) lookup(p *payment) news {
+// Lookup is what the operator answers when it is asked about a payment, whether or not it has told it. ok is false for a payment
+// that it does not know, or of which nothing has become yet.
+func (s *Simulator) Lookup(paymentID string) (n News, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return p.last
+	p := s.payments[paymentID]
+	if p == nil || p.last.Outcome == "" {
+		return News{}, false
+	}
+	return p.last, true
 }
 
 // Request is a payment that waits for the payer's answer, as it would show on the payer's phone.
@@ -165,7 +173,7 @@ func (s *Simulator) Requests(phone string) []Request {
 	defer s.mu.Unlock()
 	var all []Request
 	for _, p := range s.payments {
-		if p.answered || !s.interactive || p.card != "" || p.last.outcome != open || p.session.StatusAt(now) == checkout.StatusExpired {
+		if p.answered || !s.interactive || p.card != "" || p.last.Outcome != "" || p.session.StatusAt(now) == checkout.StatusExpired {
 			continue
 		}
 		if phone == "" || p.session.Phone().Dialable == wanted {
@@ -188,7 +196,7 @@ func (s *Simulator) Answer(paymentID string, agreed bool, reason string) bool {
 	now := s.clock.Now()
 	s.mu.Lock()
 	p := s.payments[paymentID]
-	if p == nil || p.answered || p.last.outcome != open || !s.interactive && p.card == "" {
+	if p == nil || p.answered || p.last.Outcome != "" || !s.interactive && p.card == "" {
 		s.mu.Unlock()
 		return false
 	}
@@ -196,10 +204,10 @@ func (s *Simulator) Answer(paymentID string, agreed bool, reason string) bool {
 	s.mu.Unlock()
 	after := now.Sub(p.asked)
 	if !agreed {
-		s.will(p, after, refused, reason)
+		s.will(p, after, Refused, reason)
 		return true
 	}
-	s.will(p, after, held, "")
-	s.will(p, after+paidAfter-heldAfter, paid, "")
+	s.will(p, after, Held, "")
+	s.will(p, after+paidAfter-heldAfter, Paid, "")
 	return true
 }

@@ -52,6 +52,10 @@ type Config struct {
 	CardURL string
 	// Return is where CardPage sends the payer back to: the Link of the payer's page. Required with CardURL.
 	Return func(checkout.Session) string
+	// Tell is told what becomes of payments, as an operator calls a host back: after an error it is told again a second later.
+	// With it the host under test drives its sessions itself, and asks by Lookup for what it was not told. nil has the
+	// simulator drive the sessions.
+	Tell func(context.Context, News) error
 	// Interactive has payments wait for Answer, rather than follow the table.
 	Interactive bool
 	// Logger hears of what could not be applied (Error) and of refunds (Warn). nil is silent.
@@ -66,6 +70,8 @@ type Simulator struct {
 	cardURL     string
 	back        func(checkout.Session) string
 	interactive bool
+	tell        func(context.Context, News) error
+	drives      bool // rather than the host
 	log         *slog.Logger
 	woken       chan struct{} // holds a value when Run should look anew
 
@@ -82,12 +88,8 @@ type Simulator struct {
 
 // Refund is a payment that took money it should not have.
 type Refund struct {
-	Account   checkout.Account
-	SessionID string
-	PaymentID string
-	Amount    int64 // in the smallest unit of Currency
-	Currency  string
-	Why       string
+	News
+	Why string
 }
 
 // New makes a Simulator over checkouts. The error joins a [*checkout.ConfigError] for each fault of cfg, or of nil checkouts.
@@ -117,6 +119,9 @@ func New(checkouts *checkout.Checkouts, cfg Config) (*Simulator, error) {
 	}
 	if f, ok := s.clock.(checkout.ClockFunc); s.clock == nil || ok && f == nil {
 		s.clock = checkout.ClockFunc(time.Now)
+	}
+	if s.tell = cfg.Tell; s.tell == nil {
+		s.tell, s.drives = s.apply, true
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -202,8 +207,9 @@ func (s *Simulator) Refunds() []Refund {
 
 const maxRefunds = 1000
 
-func (s *Simulator) refund(ctx context.Context, r Refund) {
+func (s *Simulator) refund(ctx context.Context, n News, why string) {
 	s.mu.Lock()
+	r := Refund{n, why}
 	if !slices.Contains(s.refunds, r) { // an operator tells the same more than once
 		s.refunds = append(s.refunds, r)
 	}
@@ -211,8 +217,8 @@ func (s *Simulator) refund(ctx context.Context, r Refund) {
 		s.refunds = slices.Delete(s.refunds, 0, 1)
 	}
 	s.mu.Unlock()
-	s.log.LogAttrs(ctx, slog.LevelWarn, "simulated payment is to be refunded", slog.String("session", r.SessionID),
-		slog.String("payment", r.PaymentID), slog.String("why", r.Why))
+	s.log.LogAttrs(ctx, slog.LevelWarn, "simulated payment is to be refunded", slog.String("session", n.SessionID),
+		slog.String("payment", n.PaymentID), slog.String("why", why))
 }
 
 // look finds the sessions that are to drive themselves.

@@ -292,6 +292,36 @@ func TestInteractive(t *testing.T) {
 	})
 }
 
+func TestAHostThatIsToldItself(t *testing.T) {
+	is := is.New(t)
+	var told []string
+	away := true
+	s := newScene(t, simulator.Config{Tell: func(_ context.Context, n simulator.News) error {
+		if away {
+			return errors.New("away")
+		}
+		told = append(told, fmt.Sprintf("%s %s %d %s %s", n.PaymentID, n.Outcome, n.Amount, n.Currency, n.Reason))
+		return nil
+	}})
+	refused, lost := s.create(live, "01"), s.create(live, "05")
+	s.pay(refused, "R")
+	s.pay(lost, "L")
+	_, became := s.sim.Lookup("L")
+	is.True(!became)
+	s.clock.set(s.began.Add(3 * time.Second))
+	_, err := s.sim.Tick(t.Context())
+	is.True(err != nil)
+	away = false
+	s.run(s.began.Add(time.Minute))
+	is.Equal(told, []string{"R refused 5000 XOF insufficient funds"})
+	n, became := s.sim.Lookup("L")
+	is.True(became)
+	is.Equal(n.Outcome, simulator.Paid)
+	is.Equal(n.SessionID, lost.ID)
+	is.Equal(s.story(refused), "0s pending R") // nothing but what the host itself has done
+	is.Equal(s.story(lost), "0s pending L")
+}
+
 func TestPay(t *testing.T) {
 	is := is.New(t)
 	s := newScene(t, simulator.Config{})

@@ -162,7 +162,6 @@ type browser struct {
 	mu       sync.Mutex
 	requests []string
 	faults   []string
-	console  []string // what a test expects; see may
 }
 
 // openBrowser starts a chromium of its own.
