@@ -18,7 +18,7 @@
 //	02    refused after 3 s: wrong PIN
 //	03    nothing: the payer never answers, and the session expires
 //	04    paid 3 s after the session has expired: a late payment
-//	05    held after 1 s and paid after 3 s, but both callbacks are lost: the host asks after 10 s and finds it paid
+//	05    held after 1 s, paid after 3 s, but that callback is lost: the host asks after 10 s and finds it paid
 //	06    held after 1 s and paid after 3 s, each told twice
 //	07    a second attempt begins after 1 s, the first is refused after 2 s, the second is paid after 3 s
 //	08    a second attempt begins after 1 s, the first is paid after 2 s, the second too after 3 s: one is to be refunded

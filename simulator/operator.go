@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/caisse/checkout"
@@ -88,7 +89,7 @@ func (s *Simulator) follow(p *payment) {
 	case "04":
 		s.will(p, p.session.ExpiresAt.Add(lateAfter).Sub(p.asked), Paid, "")
 	case "05":
-		s.willNotTell(p, heldAfter, Held)
+		s.will(p, heldAfter, Held, "")
 		s.willNotTell(p, paidAfter, Paid)
 	case "06":
 		for range 2 {
@@ -117,8 +118,9 @@ func (s *Simulator) follow(p *payment) {
 // will has something become of a payment some time after it was asked for, and the operator tell it.
 func (s *Simulator) will(p *payment, after time.Duration, o Outcome, reason string) {
 	n := p.news(o, reason)
+	becomes := sync.OnceFunc(func() { s.becomes(p, n) }) // once, however often it is told
 	s.plan(p.asked.Add(after), func(ctx context.Context) error {
-		s.becomes(p, n)
+		becomes()
 		return s.tell(ctx, n)
 	})
 }

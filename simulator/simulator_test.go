@@ -144,7 +144,7 @@ var table = []struct{ digits, story, refunds string }{
 	{"02", "0s pending P\n3s failed P: wrong PIN", ""},
 	{"03", "0s pending P\n30m0s expired P", ""},
 	{"04", "0s pending P\n30m0s expired P\n30m3s completed P, late", ""},
-	{"05", "0s pending P\n10s completed P", ""},
+	{"05", "0s pending P\n1s processing P\n10s completed P", ""},
 	{"06", "0s pending P\n1s processing P\n3s completed P", ""},
 	{"07", "0s pending P\n1s pending P-2\n3s completed P-2", ""},
 	{"08", "0s pending P\n1s pending P-2\n2s completed P", "P-2 5000 XOF: P has paid already"},
@@ -313,7 +313,7 @@ func TestAHostThatIsToldItself(t *testing.T) {
 	is.True(err != nil)
 	away = false
 	s.run(s.began.Add(time.Minute))
-	is.Equal(told, []string{"R refused 5000 XOF insufficient funds"})
+	is.Equal(told, []string{"L held 5000 XOF ", "R refused 5000 XOF insufficient funds"})
 	n, became := s.sim.Lookup("L")
 	is.True(became)
 	is.Equal(n.Outcome, simulator.Paid)
