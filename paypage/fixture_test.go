@@ -66,18 +66,27 @@ func newHost(t testing.TB, settle ...func(*paypage.Config)) *host {
 	if h.Checkouts, err = checkout.New(h.store, checkout.Config{Clock: h.clock}); err != nil {
 		t.Fatal(err)
 	}
-	h.page = h.another(settle...)
+	h.page = h.pageOver(h.Checkouts, settle)
 	return h
 }
 
-// another is a page over the same sessions, as of another process.
+// another is a page over the same store, as of another process.
 func (h *host) another(settle ...func(*paypage.Config)) *paypage.Page {
+	h.t.Helper()
+	checkouts, err := checkout.New(h.store, checkout.Config{Clock: h.clock})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return h.pageOver(checkouts, settle)
+}
+
+func (h *host) pageOver(checkouts *checkout.Checkouts, settle []func(*paypage.Config)) *paypage.Page {
 	h.t.Helper()
 	cfg := paypage.Config{Keys: [][]byte{key(1)}, URL: where, Pay: h.pay, Clock: h.clock, Merchant: func(checkout.Account) string { return "Chez Awa" }}
 	for _, s := range settle {
 		s(&cfg)
 	}
-	page, err := paypage.New(h.Checkouts, cfg)
+	page, err := paypage.New(checkouts, cfg)
 	if err != nil {
 		h.t.Fatal(err)
 	}

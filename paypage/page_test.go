@@ -313,6 +313,6 @@ func realHost(t *testing.T, settle ...func(*paypage.Config)) *host {
 	if h.Checkouts, err = checkout.New(h.store, checkout.Config{}); err != nil {
 		t.Fatal(err)
 	}
-	h.page = h.another(append(settle, func(c *paypage.Config) { c.Clock = nil })...)
+	h.page = h.pageOver(h.Checkouts, append(settle, func(c *paypage.Config) { c.Clock = nil }))
 	return h
 }
