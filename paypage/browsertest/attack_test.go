@@ -11,7 +11,6 @@ import (
 
 	"github.com/caisse/checkout"
 	"github.com/caisse/checkout/simulator"
-	"github.com/chromedp/chromedp"
 )
 
 // evil is a site that knows a payer's link and the form of its page, as the merchant does, and does with them what it is given.
@@ -93,7 +92,7 @@ func TestHostileTextsDoNothing(t *testing.T) {
 	if to := b.value(`document.querySelector("a").getAttribute("href")`); to != s.CancelURL {
 		t.Errorf("the link is %q", to)
 	}
-	b.run(chromedp.Click(chromedp.CSS(`a`)))
+	b.click(`a`)
 	b.sees("Shop /back")
 	b.clean(h)
 }

@@ -298,9 +298,25 @@ const (
 	cancelButton = chromedp.CSS(`button[value=cancel]`)
 )
 
+// click clicks, and waits until the page that comes of it is there, which may look like the one before.
 func (b *browser) click(selector chromedp.CSS) {
 	b.t.Helper()
-	b.run(chromedp.Click(selector))
+	b.leaves(chromedp.Click(selector))
+}
+
+// leaves takes a step that leads to another page, and waits for that.
+func (b *browser) leaves(step chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	const birth = `performance.timeOrigin+" "+document.readyState`
+	before, _, _ := strings.Cut(b.value(birth), " ")
+	b.run(step)
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		now, err := ask[string](b, birth)
+		if born, state, _ := strings.Cut(now, " "); err == nil && born != before && state == "complete" {
+			return
+		}
+	}
+	b.t.Fatalf("no other page comes after %s", b.at())
 }
 
 var errNoRoute = errors.New("no route to the operator")

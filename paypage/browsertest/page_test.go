@@ -183,7 +183,7 @@ func TestClicksReloadsAndTabsMakeOnePayment(t *testing.T) {
 	other := newTab(t, b.ctx, "en")
 	other.open(h.page.Link(s))
 	b.open(h.page.Link(s))
-	b.run(chromedp.DoubleClick(payButton))
+	b.leaves(chromedp.DoubleClick(payButton))
 	b.sees("Confirm on your phone")
 	other.sees("Confirm on your phone") // by itself
 	for range 3 {
@@ -241,7 +241,7 @@ func TestWithoutScript(t *testing.T) {
 		b := openBrowser(t, "fr")
 		b.run(off)
 		b.open(h.page.Link(s))
-		b.run(chromedp.DoubleClick(payButton))
+		b.leaves(chromedp.DoubleClick(payButton))
 		b.sees("Confirmez sur votre téléphone")
 		if n := len(h.askedFor()); n != 1 {
 			t.Errorf("%d payments were asked for", n)
