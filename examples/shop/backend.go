@@ -32,14 +32,14 @@ type shop struct {
 
 // product is what the shop sells. Prices are the shop's: no price ever comes from a browser.
 type product struct {
-	ID, Name, Picture string
-	Francs            int64
+	ID, Name string
+	Francs   int64
 }
 
 var products = []product{
-	{"attieke", "Deux paniers d’attiéké", "🍲", 5_000},
-	{"pagne", "Pagne wax, six yards", "🧵", 12_500},
-	{"karite", "Beurre de karité, 500 g", "🧴", 3_000},
+	{"attieke", "Deux paniers d’attiéké", 5_000},
+	{"pagne", "Pagne wax, six yards", 12_500},
+	{"karite", "Beurre de karité, 500 g", 3_000},
 }
 
 const schema = `
