@@ -131,9 +131,9 @@ func (h *host) eachStatus() map[checkout.Status]string {
 	steps := map[checkout.Status]func(id string) error{
 		checkout.StatusCreated:    func(string) error { return nil },
 		checkout.StatusPending:    func(id string) error { _, err := h.Begin(ctx, live, id, "ORDER_123"); return err },
-		checkout.StatusProcessing: func(id string) error { _, err := h.Process(ctx, live, id); return err },
+		checkout.StatusProcessing: func(id string) error { _, err := h.Process(ctx, live, id, ""); return err },
 		checkout.StatusCompleted:  func(id string) error { _, err := h.Complete(ctx, live, id, "ORDER_123"); return err },
-		checkout.StatusFailed:     func(id string) error { _, err := h.Fail(ctx, live, id, "insufficient funds"); return err },
+		checkout.StatusFailed:     func(id string) error { _, err := h.Fail(ctx, live, id, "", "insufficient funds"); return err },
 		checkout.StatusCancelled:  func(id string) error { _, err := h.Cancel(ctx, live, id); return err },
 	}
 	ids := map[checkout.Status]string{}
@@ -173,7 +173,7 @@ func lists(h *host) {
 	list("lists all", "", fits, 200, "")
 	list("lists a page", "limit=2&offset=1", fits, 200, "")
 	list("lists the longest page", "limit=100", fits, 200, "")
-	list("lists beyond the end", "offset=9007199254740991", fits, 200, "")
+	list("lists beyond the end", "offset=10000", fits, 200, "")
 	for _, status := range checkout.Statuses() {
 		got := list("lists those that are "+string(status), "status="+string(status), fits, 200, "")
 		if got.object(h.t)["total_count"] == 0.0 {

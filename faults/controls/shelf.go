@@ -6,6 +6,7 @@ import (
 	"errors"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +20,8 @@ import (
 type shelf struct {
 	mu       sync.Mutex
 	sessions []checkout.Session
+	log      []checkout.Session          // as each change left it, in the order of the feed
+	created  map[string]checkout.Session // by ID, as they were
 
 	written  func(s checkout.Session) checkout.Session      // what Create keeps
 	replaced func(was, s checkout.Session) checkout.Session // what Update keeps
@@ -38,6 +41,7 @@ type shelf struct {
 func newShelf() *shelf {
 	same := func(a, b checkout.Account) bool { return a == b }
 	return &shelf{
+		created:  make(map[string]checkout.Session),
 		written:  func(s checkout.Session) checkout.Session { return s },
 		replaced: func(_, s checkout.Session) checkout.Session { return s },
 		replayed: func(held, _ checkout.Session) checkout.Session { return held },
@@ -55,7 +59,7 @@ func newShelf() *shelf {
 		due:    func(s checkout.Session, now time.Time) bool { return waits(s) && !s.ExpiresAt.After(now) },
 		most:   func(due, limit int) int { return min(due, limit) },
 		expired: func(s checkout.Session) checkout.Session {
-			s.Status = checkout.StatusExpired
+			s.Status, s.UpdatedAt = checkout.StatusExpired, s.ExpiresAt
 			s.Version++
 			return s
 		},
@@ -92,6 +96,7 @@ func (h *shelf) Create(ctx context.Context, s checkout.Session) (checkout.Sessio
 	}
 	s = h.written(s)
 	h.sessions = append(h.sessions, s)
+	h.created[s.ID] = s
 	return s, true, nil
 }
 
@@ -136,6 +141,7 @@ func (h *shelf) Update(ctx context.Context, s checkout.Session) error {
 	}
 	s.CreatedAt, s.IdempotencyKey, s.Fingerprint = was.CreatedAt, was.IdempotencyKey, was.Fingerprint
 	*was = h.replaced(*was, inUTC(s))
+	h.log = append(h.log, *was)
 	return nil
 }
 
@@ -165,9 +171,48 @@ func (h *shelf) Expire(ctx context.Context, now time.Time, limit int) ([]checkou
 	for _, s := range h.longestDue(now, limit) {
 		s = h.expired(s)
 		*h.find(func(held checkout.Session) bool { return held.ID == s.ID }) = s
+		h.log = append(h.log, s)
 		moved = append(moved, s)
 	}
 	return moved, nil
+}
+
+func (h *shelf) Events(ctx context.Context, after checkout.Cursor, limit int) ([]checkout.Event, error) {
+	if err := h.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer h.mu.Unlock()
+	from, err := strconv.Atoi(cmp.Or(string(after), "0"))
+	if after == checkout.LastEvent {
+		from, err = max(len(h.log)-1, 0), nil
+	}
+	if err != nil || from < 0 || from > len(h.log) {
+		return nil, &checkout.ValidationError{Fields: []checkout.FieldError{{Field: "cursor", Code: checkout.CodeMalformed}}}
+	}
+	var events []checkout.Event
+	for i, s := range h.log[from:min(from+limit, len(h.log))] {
+		events = append(events, checkout.NewEvent(s, checkout.Cursor(strconv.Itoa(from+i+1))))
+	}
+	return events, nil
+}
+
+func (h *shelf) History(ctx context.Context, account checkout.Account, id string) ([]checkout.Event, error) {
+	if _, err := h.Get(ctx, account, id); err != nil {
+		return nil, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	events := []checkout.Event{checkout.NewEvent(h.created[id], "")}
+	for _, s := range h.log {
+		if s.ID == id {
+			events = append(events, checkout.NewEvent(s, ""))
+		}
+	}
+	return events, nil
+}
+
+func (h *shelf) Prune(context.Context, time.Time, int) (int, error) {
+	return 0, errors.New("controls: a shelf is not pruned")
 }
 
 func (h *shelf) longestDue(now time.Time, limit int) []checkout.Session {
@@ -195,7 +240,7 @@ func (h *shelf) put(s checkout.Session) {
 }
 
 func inUTC(s checkout.Session) checkout.Session {
-	for _, at := range []*time.Time{&s.CreatedAt, &s.ExpiresAt, &s.CompletedAt} {
+	for _, at := range []*time.Time{&s.CreatedAt, &s.ExpiresAt, &s.CompletedAt, &s.UpdatedAt} {
 		*at = at.UTC().Truncate(time.Microsecond)
 	}
 	return s

@@ -70,10 +70,10 @@ func (c *Client) Begin(ctx context.Context, account checkout.Account, id, paymen
 }
 
 // Process implements [Service].
-func (c *Client) Process(ctx context.Context, account checkout.Account, id string) (checkout.Session, error) {
+func (c *Client) Process(ctx context.Context, account checkout.Account, id, paymentID string) (checkout.Session, error) {
 	call := c.call(ctx, Process, account)
-	call.Session = id
-	return c.session(call, func() (checkout.Session, error) { return c.service.Process(ctx, account, id) })
+	call.Session, call.Payment = id, paymentID
+	return c.session(call, func() (checkout.Session, error) { return c.service.Process(ctx, account, id, paymentID) })
 }
 
 // Complete implements [Service].
@@ -84,10 +84,10 @@ func (c *Client) Complete(ctx context.Context, account checkout.Account, id, pay
 }
 
 // Fail implements [Service].
-func (c *Client) Fail(ctx context.Context, account checkout.Account, id, reason string) (checkout.Session, error) {
+func (c *Client) Fail(ctx context.Context, account checkout.Account, id, paymentID, reason string) (checkout.Session, error) {
 	call := c.call(ctx, Fail, account)
-	call.Session, call.Reason = id, digest(reason)
-	return c.session(call, func() (checkout.Session, error) { return c.service.Fail(ctx, account, id, reason) })
+	call.Session, call.Payment, call.Reason = id, paymentID, digest(reason)
+	return c.session(call, func() (checkout.Session, error) { return c.service.Fail(ctx, account, id, paymentID, reason) })
 }
 
 // Cancel implements [Service].

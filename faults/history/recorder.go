@@ -18,9 +18,9 @@ type Service interface {
 	Get(ctx context.Context, account checkout.Account, id string) (checkout.Session, error)
 	List(ctx context.Context, account checkout.Account, q checkout.Query) (checkout.Page, error)
 	Begin(ctx context.Context, account checkout.Account, id, paymentID string) (checkout.Session, error)
-	Process(ctx context.Context, account checkout.Account, id string) (checkout.Session, error)
+	Process(ctx context.Context, account checkout.Account, id, paymentID string) (checkout.Session, error)
 	Complete(ctx context.Context, account checkout.Account, id, paymentID string) (checkout.Session, error)
-	Fail(ctx context.Context, account checkout.Account, id, reason string) (checkout.Session, error)
+	Fail(ctx context.Context, account checkout.Account, id, paymentID, reason string) (checkout.Session, error)
 	Cancel(ctx context.Context, account checkout.Account, id string) (checkout.Session, error)
 	ExpireDue(ctx context.Context, limit int) ([]checkout.Session, error)
 }

@@ -19,7 +19,7 @@ func allowed(from, to checkout.Status) bool {
 		return to != "created" && to != "pending"
 	case "processing":
 		return to == "completed" || to == "failed"
-	case "expired", "cancelled":
+	case "expired", "cancelled", "failed":
 		return to == "completed"
 	}
 	return false
@@ -33,8 +33,12 @@ func (m *Model) Begin(c Call, account checkout.Account, id, payment string) Answ
 	}
 	if s.statusAt(c.Now) == "pending" {
 		if payment != "" && payment != s.PaymentID {
+			if s.Version >= checkout.MaxChanges {
+				return invalid([]string{"payment_id " + checkout.CodeOutOfRange})
+			}
 			s.PaymentID = payment
 			s.Version++
+			s.UpdatedAt = c.Now
 		}
 		return Answer{Sessions: []checkout.Session{s.at(c.Now)}}
 	}
@@ -42,12 +46,28 @@ func (m *Model) Begin(c Call, account checkout.Account, id, payment string) Answ
 }
 
 // Process models Checkouts.Process.
-func (m *Model) Process(c Call, account checkout.Account, id string) Answer {
-	s, answer := m.find(c, account, id)
+func (m *Model) Process(c Call, account checkout.Account, id, payment string) Answer {
+	s, answer := m.find(c, account, id, textFaults("payment_id", payment, 255)...)
 	if s == nil {
 		return answer
 	}
-	return s.move(c.Now, "processing", func() {})
+	if conflict := s.conflict(payment); conflict != nil {
+		return *conflict
+	}
+	if s.statusAt(c.Now) == "processing" && payment != "" && s.PaymentID == "" {
+		s.PaymentID = payment
+		s.Version++
+		s.UpdatedAt = c.Now
+	}
+	return s.move(c.Now, "processing", func() { s.PaymentID = cmp.Or(payment, s.PaymentID) })
+}
+
+// conflict is the answer to news of another attempt than the session's.
+func (s *session) conflict(payment string) *Answer {
+	if payment == "" || s.PaymentID == "" || payment == s.PaymentID {
+		return nil
+	}
+	return &Answer{Error: fmt.Sprintf("payment conflict, %s: have %q, got %q", s.ID, s.PaymentID, payment)}
 }
 
 // Complete models Checkouts.Complete: a completed session that another payment claims is a conflict.
@@ -63,17 +83,24 @@ func (m *Model) Complete(c Call, account checkout.Account, id, payment string) A
 	return s.move(c.Now, "completed", func() {
 		s.PaymentID = cmp.Or(payment, s.PaymentID)
 		s.CompletedAt = c.Now
-		s.Late = from == "expired" || from == "cancelled"
+		s.Late = from == "expired" || from == "cancelled" || from == "failed"
 	})
 }
 
 // Fail models Checkouts.Fail.
-func (m *Model) Fail(c Call, account checkout.Account, id, reason string) Answer {
-	s, answer := m.find(c, account, id, textFaults("failure_reason", reason, 1000)...)
+func (m *Model) Fail(c Call, account checkout.Account, id, payment, reason string) Answer {
+	faults := append(textFaults("payment_id", payment, 255), textFaults("failure_reason", reason, 1000)...)
+	s, answer := m.find(c, account, id, faults...)
 	if s == nil {
 		return answer
 	}
-	return s.move(c.Now, "failed", func() { s.FailureReason = reason })
+	if conflict := s.conflict(payment); conflict != nil {
+		return *conflict
+	}
+	return s.move(c.Now, "failed", func() {
+		s.PaymentID = cmp.Or(payment, s.PaymentID)
+		s.FailureReason = reason
+	})
 }
 
 // Cancel models Checkouts.Cancel.
@@ -103,6 +130,7 @@ func (s *session) move(now time.Time, to checkout.Status, apply func()) Answer {
 		apply()
 		s.Status = to
 		s.Version++
+		s.UpdatedAt = now
 	}
 	return Answer{Sessions: []checkout.Session{s.at(now)}}
 }
@@ -128,6 +156,7 @@ func (m *Model) ExpireDue(c Call, limit int) Answer {
 	for _, s := range due[:min(limit, len(due))] {
 		s.Status = "expired"
 		s.Version++
+		s.UpdatedAt = s.ExpiresAt
 		answer.Sessions = append(answer.Sessions, s.Session)
 	}
 	return answer

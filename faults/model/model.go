@@ -105,7 +105,7 @@ func (m *Model) add(now time.Time, r Request, key string, meant meaning) *sessio
 	s.UserPhone = meant.phone
 	s.PaymentID, s.CustomerID = meant.payment, meant.customer
 	s.Description, s.SuccessURL, s.CancelURL = meant.description, meant.success, meant.cancel
-	s.CreatedAt, s.ExpiresAt = now, now.Add(meant.expiresIn)
+	s.CreatedAt, s.UpdatedAt, s.ExpiresAt = now, now, now.Add(meant.expiresIn)
 	s.TransactionFee = m.host.fee(meant.currency, meant.amount)
 	s.IdempotencyKey = idempotency.Key(key)
 	s.Version = 1
@@ -163,7 +163,7 @@ func (m *Model) List(c Call, account checkout.Account, q checkout.Query) Answer 
 	if q.Limit < 0 || q.Limit > 100 {
 		add("limit", checkout.CodeOutOfRange)
 	}
-	if q.Offset < 0 {
+	if q.Offset < 0 || q.Offset > checkout.MaxListOffset {
 		add("offset", checkout.CodeOutOfRange)
 	}
 	add("payment_id", textFault(q.PaymentID, 255))
@@ -202,7 +202,9 @@ func (m *Model) List(c Call, account checkout.Account, q checkout.Query) Answer 
 // at is the session as it is answered at an instant.
 func (s *session) at(now time.Time) checkout.Session {
 	answered := s.Session
-	answered.Status = s.statusAt(now)
+	if status := s.statusAt(now); status != s.Status {
+		answered.Status, answered.UpdatedAt = status, s.ExpiresAt
+	}
 	return answered
 }
 

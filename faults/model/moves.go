@@ -51,10 +51,11 @@ func (m *machine) begin(rt *rapid.T) {
 
 func (m *machine) process(rt *rapid.T) {
 	account, id := m.session(rt)
-	m.call(rt, fmt.Sprintf("Process(%v, %q)", account, id),
-		func(c Call, t *target) Answer { return t.model.Process(c, account, id) },
+	payment := draw(rt, "payment", 5, texts(255))
+	m.call(rt, fmt.Sprintf("Process(%v, %q, %.30q)", account, id, payment),
+		func(c Call, t *target) Answer { return t.model.Process(c, account, id, payment) },
 		func(ctx context.Context, t *target) Answer {
-			s, err := t.service.Process(ctx, account, t.id(id))
+			s, err := t.service.Process(ctx, account, t.id(id), payment)
 			return t.answer(err, s)
 		})
 }
@@ -72,11 +73,12 @@ func (m *machine) complete(rt *rapid.T) {
 
 func (m *machine) fail(rt *rapid.T) {
 	account, id := m.session(rt)
+	payment := draw(rt, "payment", 5, texts(255))
 	reason := draw(rt, "reason", 5, texts(1000))
-	m.call(rt, fmt.Sprintf("Fail(%v, %q, %.20q)", account, id, reason),
-		func(c Call, t *target) Answer { return t.model.Fail(c, account, id, reason) },
+	m.call(rt, fmt.Sprintf("Fail(%v, %q, %.30q, %.20q)", account, id, payment, reason),
+		func(c Call, t *target) Answer { return t.model.Fail(c, account, id, payment, reason) },
 		func(ctx context.Context, t *target) Answer {
-			s, err := t.service.Fail(ctx, account, t.id(id), reason)
+			s, err := t.service.Fail(ctx, account, t.id(id), payment, reason)
 			return t.answer(err, s)
 		})
 }

@@ -61,10 +61,13 @@ func (s state) move(from string, op *history.Operation) (next state, changed boo
 		s.row.version++
 		return s, true, ""
 	}
+	if (op.Kind == history.Process || op.Kind == history.Fail) && op.Payment != "" && s.row.payment != "" && op.Payment != s.row.payment {
+		return s, false, history.PaymentConflict // news of another attempt
+	}
 	if from == to {
 		another := op.Payment != "" && op.Payment != s.row.payment
 		switch {
-		case op.Kind == history.Begin && another:
+		case (op.Kind == history.Begin || op.Kind == history.Process) && another:
 			s.row.payment = op.Payment
 			s.row.version++
 			return s, true, ""
@@ -83,7 +86,7 @@ func (s state) move(from string, op *history.Operation) (next state, changed boo
 	}
 	switch op.Kind {
 	case history.Complete:
-		s.row.late = from == "expired" || from == "cancelled"
+		s.row.late = from == "expired" || from == "cancelled" || from == "failed"
 	case history.Fail:
 		s.row.reason = op.Reason
 	}

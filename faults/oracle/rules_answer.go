@@ -14,7 +14,7 @@ func answers(e *evidence) {
 		switch {
 		case op.Return.Code == history.Refused && (op.Return.From == target(op.Kind) || slices.Contains(edges(op.Return.From), target(op.Kind))):
 			e.violated(Answers, []*history.Operation{op}, "%s of a session that is %s was refused, and the table allows it", op.Kind, op.Return.From)
-		case op.Return.Code == history.PaymentConflict && (op.Kind != history.Complete || op.Payment == "" || op.Payment == op.Return.Held):
+		case op.Return.Code == history.PaymentConflict && (op.Kind != history.Complete && op.Kind != history.Process && op.Kind != history.Fail || op.Payment == "" || op.Payment == op.Return.Held):
 			e.violated(Answers, []*history.Operation{op}, "payment %q conflicts with %q", op.Payment, op.Return.Held)
 		case op.Kind == history.Create:
 			created(e, op)
@@ -45,7 +45,7 @@ func told(e *evidence, op *history.Operation, s history.Session) {
 		e.violated(Answers, []*history.Operation{op}, "asked for session %s, told of %s", op.Session, s.ID)
 	case want != "" && s.Status != want:
 		e.violated(Answers, []*history.Operation{op}, "%s left session %s as %s", op.Kind, s.ID, s.Status)
-	case op.Payment != "" && s.Payment != op.Payment:
+	case op.Payment != "" && s.Payment != op.Payment && (op.Kind != history.Fail || s.Payment != ""): // a refusal told again records none
 		e.violated(Answers, []*history.Operation{op}, "%s by payment %q left %q", op.Kind, op.Payment, s.Payment)
 	}
 }

@@ -86,7 +86,7 @@ func edges(status string) []string {
 		return []string{"pending", "processing", "completed", "failed", "cancelled", "expired"}
 	case "processing":
 		return []string{"completed", "failed"}
-	case "expired", "cancelled":
+	case "expired", "cancelled", "failed":
 		return []string{"completed"}
 	}
 	return nil

@@ -50,3 +50,15 @@ func (i *instances) List(ctx context.Context, account checkout.Account, q checko
 func (i *instances) Expire(ctx context.Context, now time.Time, limit int) ([]checkout.Session, error) {
 	return i.next().Expire(ctx, now, limit)
 }
+
+func (i *instances) Events(ctx context.Context, after checkout.Cursor, limit int) ([]checkout.Event, error) {
+	return i.next().Events(ctx, after, limit)
+}
+
+func (i *instances) History(ctx context.Context, account checkout.Account, id string) ([]checkout.Event, error) {
+	return i.next().History(ctx, account, id)
+}
+
+func (i *instances) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
+	return i.next().Prune(ctx, before, limit)
+}

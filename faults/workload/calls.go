@@ -70,13 +70,15 @@ func (c *caller) act(ctx context.Context) {
 		payment := c.payment()
 		move(func() (checkout.Session, error) { return c.service.Begin(ctx, s.account, id, payment) })
 	case n < 69:
-		move(func() (checkout.Session, error) { return c.service.Process(ctx, s.account, id) })
+		payment := c.payment()
+		move(func() (checkout.Session, error) { return c.service.Process(ctx, s.account, id, payment) })
 	case n < 77:
 		payment := c.payment()
 		move(func() (checkout.Session, error) { return c.service.Complete(ctx, s.account, id, payment) })
 	case n < 81:
 		reason := fmt.Sprintf("refused %d", c.random.IntN(3))
-		move(func() (checkout.Session, error) { return c.service.Fail(ctx, s.account, id, reason) })
+		payment := c.payment()
+		move(func() (checkout.Session, error) { return c.service.Fail(ctx, s.account, id, payment, reason) })
 	case n < 85:
 		move(func() (checkout.Session, error) { return c.service.Cancel(ctx, s.account, id) })
 	case n < 95:

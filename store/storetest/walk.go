@@ -91,7 +91,7 @@ var walkChecks = []check{
 		}
 	}},
 	{"counts to 10,001 and no further, and looks for a phone among 10,000", func(t *trial) {
-		const n, callers = checkout.MaxListTotal + 7, 64
+		const n, callers = checkout.MaxListTotal + 7, 8
 		atOnce(callers, func(i int) {
 			for n := n - 1 - i; n >= 0; n -= callers {
 				s := sample(n)
