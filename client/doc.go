@@ -28,10 +28,14 @@
 // [*GaveUpError]. Everything that this package sends may be sent twice: a create by its key, a cancel because cancelling what
 // is cancelled changes nothing, and the rest only reads.
 //
-// Tested against the real handler, over 10,000 intents, 32 at once, through a proxy that does harm to 30 % of the requests
-// (it loses the request, loses the answer, cuts it in two, resets the connection, delays it past the timeout, answers 500,
-// 502, 503, 504 or 429 with Retry-After, before or after the request took effect): each intent got a session, and
-// the server had exactly 10,000. With a new key for each try, the same proxy leaves a quarter more sessions than payments.
+// # Tested
+//
+// 10,000 intents, 64 at once, against the real handler, through a proxy that does harm to 30 % of the requests: it loses the
+// request, loses the answer, cuts the answer in two, resets the connection before or after the request took effect, delays
+// the answer past the timeout, answers 500, 502, 503 or 504 before or after the request took effect, or 429 with
+// Retry-After. It does harm to some 4,400 requests. Each intent gets its session, the server has exactly 10,000, and some
+// 2,000 of them were made by a try whose answer was lost. A program that takes a new key for each try gets 1,100 sessions for
+// 1,000 payments from the same proxy.
 //
 // # What it does not do
 //
