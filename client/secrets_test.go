@@ -81,7 +81,7 @@ func TestNoErrorAndNoLogHoldsASecret(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		},
 		"a refusal":  func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(503) },
-		"a redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/"+secretPhone, 302) },
+		"a redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/"+secretPhone, http.StatusFound) },
 		"an echo": func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprint(w, r.Header, r.URL)
 			w.Header().Set("Content-Type", "text/html")
