@@ -1,12 +1,14 @@
 import { cancelCheckout, createCheckout, getCheckout, listCheckoutEvents, listCheckouts } from './orval.gen.js';
-import { base, run, token } from './scenario.js';
+import { base, run, token, type Answer, type Problem } from './scenario.js';
 
 // orval takes the server's address when it generates.
 const direct = globalThis.fetch;
 globalThis.fetch = (url, init) => direct(String(url).replace('http://server.invalid', base), init);
 
 const authorized = { Authorization: `Bearer ${token}` };
-const answer = <D>(r: { status: number; data: D; headers: Headers }) => ({ ...r, etag: r.headers.get('ETag') });
+const answer = <T extends object>(r: { status: number; data: T | Problem | void; headers: Headers }): Answer<T> => ({
+  status: r.status, data: r.data ?? undefined, etag: r.headers.get('ETag'),
+});
 
 await run({
   create: async (token, key, body) => answer(await createCheckout(body, { headers: { Authorization: `Bearer ${token}`, 'Idempotency-Key': key } })),
