@@ -83,8 +83,8 @@ func (h *Host) Reconcile(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// processing lists what is processing, page by page, before any of it is settled and leaves the list. A callback that
-// comes meanwhile may move the pages; what is missed so is found the next time.
+// processing lists what is processing, page by page. A page begins where the one before ended, so a callback that comes meanwhile
+// hides no session from it.
 func (h *Host) processing(ctx context.Context) ([]checkout.Session, error) {
 	var sessions []checkout.Session
 	query := checkout.Query{Status: checkout.StatusProcessing, Limit: checkout.MaxListLimit}
@@ -97,6 +97,6 @@ func (h *Host) processing(ctx context.Context) ([]checkout.Session, error) {
 		if !page.HasMore {
 			return sessions, nil
 		}
-		query.Offset = page.NextOffset
+		query.Cursor = page.NextCursor
 	}
 }

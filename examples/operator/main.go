@@ -3,7 +3,7 @@
 // told of. It prints what each callback was answered and what became of the session.
 //
 // callbacks.go is the part to copy: how an operator's callbacks are checked, applied and answered. host.go asks for
-// payments, sweeps and reconciles. operator.go, timeline.go and story.go are the play.
+// payments, sweeps and reconciles. The operator is that of package simulator; operator.go, scene.go and story.go are the play.
 package main
 
 import (

@@ -4,78 +4,53 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
-	"time"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/simulator"
 )
 
-// retryAfter is how long the operator waits before it calls again, and maxCalls how often it calls in all.
-const (
-	retryAfter = time.Minute
-	maxCalls   = 5
-)
-
-// Operator is a mobile-money operator in process: it does to each payment what the story wants and calls the host back,
-// again and again until it is answered 2xx.
+// Operator is the simulated operator with a wire of its own: it calls the host back over HTTP, in words of its own and signed.
 type Operator struct {
-	Timeline  *Timeline
+	Simulator *simulator.Simulator
+	Checkouts *checkout.Checkouts
 	Callbacks http.Handler
 	Secret    []byte
 	// Heard is told what each of the operator's own calls was answered.
 	Heard func(e Event, status int)
-
-	will map[string][]Turn
-	last map[string]Event
-}
-
-// Turn is what becomes of a payment, and how long after it was asked for.
-type Turn struct {
-	After   time.Duration
-	Outcome Outcome
-	Reason  string
-	Untold  bool // the operator knows it, and its call gets lost
-}
-
-// Will settles what is to become of a payment. Without it the operator never says a word.
-func (o *Operator) Will(paymentID string, turns ...Turn) {
-	if o.will == nil {
-		o.will, o.last = make(map[string][]Turn), make(map[string]Event)
-	}
-	o.will[paymentID] = turns
 }
 
 // Ask implements [Gateway].
-func (o *Operator) Ask(_ context.Context, p Payment) error {
-	for _, turn := range o.will[p.ID] {
-		e := Event{
-			PaymentID: p.ID,
-			Reference: p.Reference,
-			Outcome:   turn.Outcome,
-			Amount:    p.Amount,
-			Currency:  p.Currency,
-			Reason:    turn.Reason,
-		}
-		o.Timeline.After(turn.After, func() {
-			o.last[p.ID] = e
-			if !turn.Untold {
-				o.call(e, maxCalls)
-			}
-		})
+func (o *Operator) Ask(ctx context.Context, p Payment) error {
+	session, err := o.Checkouts.Get(ctx, account, p.Reference)
+	if err != nil {
+		return err
 	}
-	return nil
+	_, err = o.Simulator.Pay(ctx, session)
+	return err
 }
 
 // Lookup implements [Gateway].
 func (o *Operator) Lookup(_ context.Context, paymentID string) (Event, bool, error) {
-	e, ok := o.last[paymentID]
-	return e, ok, nil
+	n, ok := o.Simulator.Lookup(paymentID)
+	return eventOf(n), ok, nil
 }
 
-func (o *Operator) call(e Event, calls int) {
+// Tell calls the host back. It fits simulator.Config.Tell: what is not answered 2xx is told again.
+func (o *Operator) Tell(_ context.Context, n simulator.News) error {
+	e := eventOf(n)
 	status := o.Send(e, o.Secret)
 	o.Heard(e, status)
-	if status/100 != 2 && calls > 1 {
-		o.Timeline.After(retryAfter, func() { o.call(e, calls-1) })
+	if status/100 != 2 {
+		return fmt.Errorf("the host answered %d", status)
 	}
+	return nil
+}
+
+func eventOf(n simulator.News) Event {
+	words := map[simulator.Outcome]Outcome{simulator.Held: Held, simulator.Paid: Paid, simulator.Refused: Refused}
+	return Event{PaymentID: n.PaymentID, Reference: n.SessionID, Outcome: words[n.Outcome], Amount: n.Amount, Currency: n.Currency, Reason: n.Reason}
 }
 
 // Send calls the host back once, with a body that is signed by secret, and returns the answer's status.

@@ -11,13 +11,15 @@ import (
 	"time"
 
 	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/simulator"
 	"github.com/caisse/checkout/store/memory"
 	"github.com/shopspring/decimal"
 )
 
-// Scene is one session and those around it.
+// Scene is one session and those around it, on a clock that moves from one thing to the next.
 type Scene struct {
-	timeline  *Timeline
+	now       time.Time
+	plans     []plan
 	store     *store
 	host      *Host
 	books     *MemoryBooks
@@ -30,51 +32,91 @@ type Scene struct {
 	failed error
 }
 
-func run(w io.Writer, scene func(*Scene)) error {
+// plan is what the scene does by itself.
+type plan struct {
+	at time.Time
+	do func()
+}
+
+// account is the one that the story is about.
+var account = checkout.Account{ID: "acct_1"}
+
+func run(w io.Writer, digits string, scene func(*Scene)) error {
 	began := time.Date(2026, 11, 22, 7, 30, 0, 0, time.UTC)
-	timeline := &Timeline{now: began}
-	store := &store{Store: memory.New()}
-	checkouts, err := checkout.New(store, checkout.Config{
-		Clock: timeline,
+	s := &Scene{now: began, store: &store{Store: memory.New()}, books: new(MemoryBooks), began: began, w: w}
+	clock := checkout.ClockFunc(func() time.Time { return s.now })
+	checkouts, err := checkout.New(s.store, checkout.Config{
+		Clock: clock,
 		Fees:  map[string]checkout.FeeSchedule{"XOF": {Rate: decimal.RequireFromString("0.005")}},
 	})
 	if err != nil {
 		return err
 	}
-	account := checkout.Account{ID: "acct_1"}
 	session, _, err := checkouts.Create(context.Background(), checkout.CreateParams{
 		Account:        account,
 		IdempotencyKey: "order-1", // the order's own, so that a retry finds the session again
 		Amount:         5000,
 		Currency:       "XOF",
-		UserPhone:      "+2250707987654",
+		UserPhone:      "+22507079876" + digits,
 		Description:    "Two baskets of attieke",
 	})
 	if err != nil {
 		return err
 	}
-
-	s := &Scene{timeline: timeline, store: store, books: new(MemoryBooks), sessionID: session.ID, began: began, w: w}
-	s.operator = &Operator{Timeline: timeline, Secret: []byte("shared with the operator alone"), Heard: s.heard}
+	s.sessionID = session.ID
+	s.operator = &Operator{Checkouts: checkouts, Secret: []byte("shared with the operator alone"), Heard: s.heard}
 	s.host = &Host{Checkouts: checkouts, Account: account, Operator: s.operator, Books: s.books}
 	s.operator.Callbacks, err = NewCallbacks(s.host, s.operator.Secret, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
+	s.operator.Simulator, err = simulator.New(checkouts, simulator.Config{Clock: clock, Tell: s.operator.Tell})
+	if err != nil {
+		return err
+	}
 	scene(s)
-	timeline.Run()
+	s.play()
 	return s.failed
 }
 
+// play lets everything happen that is planned, by the scene and by the operator, and ends two hours after it began: the operator
+// then forgets its payments, and nothing more is to come.
+func (s *Scene) play() {
+	for {
+		next, _ := s.operator.Simulator.Tick(context.Background()) // an error is a call that will be made again
+		if len(s.plans) > 0 && (next.IsZero() || !next.Before(s.plans[0].at)) {
+			p := s.plans[0]
+			s.plans = s.plans[1:]
+			s.now = p.at
+			p.do()
+			continue
+		}
+		if next.IsZero() || next.After(s.began.Add(2*time.Hour)) {
+			return
+		}
+		s.now = next
+	}
+}
+
+// after plans something. What is planned for one instant happens in the order in which it was planned.
+func (s *Scene) after(d time.Duration, do func()) {
+	at := s.now.Add(d)
+	i := len(s.plans)
+	for i > 0 && s.plans[i-1].at.After(at) {
+		i--
+	}
+	s.plans = slices.Insert(s.plans, i, plan{at, do})
+}
+
 func (s *Scene) pay(paymentID string, after time.Duration) {
-	s.timeline.After(after, func() {
+	s.after(after, func() {
 		s.check(s.host.Pay(context.Background(), s.sessionID, paymentID))
 		s.tell("host: asks for "+paymentID, "")
 	})
 }
 
 func (s *Scene) sweep(after time.Duration) {
-	s.timeline.After(after, func() {
+	s.after(after, func() {
 		n, err := s.host.Sweep(context.Background(), 100)
 		s.check(err)
 		s.tell(fmt.Sprintf("host: sweeps, %d expired", n), "")
@@ -82,7 +124,7 @@ func (s *Scene) sweep(after time.Duration) {
 }
 
 func (s *Scene) reconcile(after time.Duration) {
-	s.timeline.After(after, func() {
+	s.after(after, func() {
 		s.check(s.host.Reconcile(context.Background()))
 		s.tell("host: asks what became", "")
 	})
@@ -90,10 +132,18 @@ func (s *Scene) reconcile(after time.Duration) {
 
 // forge calls back as somebody would who knows everything but the secret.
 func (s *Scene) forge(paymentID string, after time.Duration) {
-	s.timeline.After(after, func() {
+	s.after(after, func() {
 		e := Event{PaymentID: paymentID, Reference: s.sessionID, Outcome: Paid, Amount: 5000, Currency: "XOF"}
 		status := s.operator.Send(e, []byte("a secret that was guessed"))
 		s.tell(fmt.Sprintf("stranger: %s %s", e.PaymentID, e.Outcome), fmt.Sprint(status))
+	})
+}
+
+// says has the operator call back with what the simulator would never say.
+func (s *Scene) says(e Event, after time.Duration) {
+	s.after(after, func() {
+		e.Reference, e.Amount, e.Currency = s.sessionID, 5000, "XOF"
+		s.heard(e, s.operator.Send(e, s.operator.Secret))
 	})
 }
 
@@ -117,7 +167,7 @@ func (s *Scene) tell(what, answer string) {
 		}
 	}
 	news = append(news, s.news()...)
-	passed := s.timeline.Now().Sub(s.began)
+	passed := s.now.Sub(s.began)
 	line := fmt.Sprintf("%4d:%02d  %-26s %3s  %-16s %s",
 		int(passed.Minutes()), int(passed.Seconds())%60, what, answer, became, strings.Join(news, "; "))
 	fmt.Fprintln(s.w, strings.TrimRight(line, " "))

@@ -2,22 +2,24 @@ package memory
 
 import (
 	"context"
-	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/caisse/checkout"
 )
 
-// state is what a change may change in a session, as one change left it.
+// state is what a change may change in a session, as one change left it. Its texts are its own: cut out of the record's they
+// would keep all of those in memory, once for every change.
 type state struct {
 	num                uint64 // its place in the feed; 0 for the creation, which is not in it
 	of                 *record
+	before             *state // what the change before left; nil for the creation
 	version            int64
 	status             checkout.Status
 	payment, reason    string
-	completed, updated int64 // microseconds since 1970; notSet where there is no completion
+	completed, updated int64
 	late               bool
 }
 
@@ -25,41 +27,45 @@ type state struct {
 func (e *state) session() checkout.Session {
 	s := e.of.session()
 	s.Version, s.Status, s.PaymentID, s.FailureReason = e.version, e.status, e.payment, e.reason
-	s.CompletedAt, s.UpdatedAt, s.Late = time.Time{}, time.UnixMicro(e.updated).UTC(), e.late
-	if e.completed != notSet {
-		s.CompletedAt = time.UnixMicro(e.completed).UTC()
-	}
+	s.CompletedAt, s.UpdatedAt, s.Late = timeOf(e.completed), timeOf(e.updated), e.late
 	return s
 }
 
-const notSet = math.MinInt64
-
-func stateOf(r *record, s checkout.Session) *state {
+// state is what r now is, which comes after what it was.
+func (r *record) state() *state {
 	e := &state{
-		of: r, version: s.Version, status: s.Status, payment: s.PaymentID, reason: s.FailureReason,
-		completed: notSet, updated: s.UpdatedAt.UnixMicro(), late: s.Late,
+		of: r, before: r.last, version: r.version, completed: r.completed, updated: r.updated, late: r.late,
+		status: kept(r.status(), statuses[:]...), payment: r.detail(paymentDetail), reason: r.detail(reasonDetail),
 	}
-	if !s.CompletedAt.IsZero() {
-		e.completed = s.CompletedAt.UnixMicro()
+	var was state
+	if r.last != nil {
+		was = *r.last
 	}
+	e.payment, e.reason = kept(e.payment, was.payment), kept(e.reason, was.reason)
 	return e
+}
+
+// kept is a text that is kept anyway, where that is one, or else a copy.
+func kept[T ~string](text T, candidates ...T) T {
+	if i := slices.Index(candidates, text); i >= 0 {
+		return candidates[i]
+	}
+	return T(strings.Clone(string(text)))
 }
 
 // change makes s of r, and appends the event of that.
 func (m *Store) change(r *record, s checkout.Session) {
-	if len(r.states) == 0 {
-		r.states = append(r.states, stateOf(r, r.session()))
+	if r.last == nil {
+		r.last = r.state()
 	}
 	r.owner.removeChanging(r)
 	r.change(s)
 	r.owner.insertChanging(r)
 	m.due.track(r)
-	e := stateOf(r, r.session())
-	e.updated = s.UpdatedAt.UnixMicro()
+	r.last = r.state()
 	m.events++
-	e.num = m.events
-	r.states = append(r.states, e)
-	m.feed = append(m.feed, e)
+	r.last.num = m.events
+	m.feed = append(m.feed, r.last)
 }
 
 // Events implements [checkout.Store].
@@ -118,13 +124,14 @@ func (m *Store) History(ctx context.Context, account checkout.Account, id string
 	if r == nil {
 		return nil, checkout.ErrNotFound
 	}
-	if len(r.states) == 0 {
+	if r.last == nil {
 		return []checkout.Event{checkout.NewEvent(r.session(), "")}, nil
 	}
-	events := eventsOf(r.states)
-	for i := range events {
-		events[i].Cursor = ""
+	var events []checkout.Event
+	for e := r.last; e != nil; e = e.before {
+		events = append(events, checkout.NewEvent(e.session(), ""))
 	}
+	slices.Reverse(events)
 	return events, nil
 }
 
@@ -133,6 +140,7 @@ func (m *Store) Prune(ctx context.Context, before time.Time, limit int) (int, er
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
+	end := before.UnixMicro()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	pruned := make(map[*record]bool)
@@ -140,7 +148,7 @@ func (m *Store) Prune(ctx context.Context, before time.Time, limit int) (int, er
 		if len(pruned) == limit {
 			break
 		}
-		if r.created.Before(before) && ended(r.status()) {
+		if r.created < end && ended(r.status()) {
 			pruned[r] = true
 		}
 	}

@@ -16,12 +16,13 @@ func (m *Store) Expire(ctx context.Context, now time.Time, limit int) ([]checkou
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	at := now.UnixMicro()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var expired []checkout.Session
 	for len(expired) < limit && len(m.due) > 0 {
 		r := m.due[0]
-		if r.expires.After(now) {
+		if r.expires > at {
 			break
 		}
 		s := r.session()
@@ -54,13 +55,32 @@ func (h *dueHeap) track(r *record) {
 	}
 }
 
+// until returns the records that are due at now, in no order, and whether those are all: it gives up beyond a number.
+// A record is due no later than those below it in the heap, so it looks at twice as many at most.
+func (h dueHeap) until(now time.Time, most int) (due []*record, all bool) {
+	at := now.UnixMicro()
+	for look := []int{0}; len(look) > 0; {
+		i := look[len(look)-1]
+		look = look[:len(look)-1]
+		if i >= len(h) || h[i].expires > at {
+			continue
+		}
+		if len(due) == most {
+			return nil, false
+		}
+		due = append(due, h[i])
+		look = append(look, 2*i+1, 2*i+2)
+	}
+	return due, true
+}
+
 // Len implements [heap.Interface].
 func (h dueHeap) Len() int { return len(h) }
 
 // Less implements [heap.Interface].
 func (h dueHeap) Less(i, j int) bool {
 	a, b := h[i], h[j]
-	return cmp.Or(a.expires.Compare(b.expires), strings.Compare(a.id(), b.id())) < 0
+	return cmp.Or(cmp.Compare(a.expires, b.expires), strings.Compare(a.id(), b.id())) < 0
 }
 
 // Swap implements [heap.Interface].

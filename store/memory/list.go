@@ -2,19 +2,28 @@ package memory
 
 import (
 	"context"
-	"slices"
-	"strings"
+	"math"
 	"time"
 
 	"github.com/caisse/checkout"
 )
 
+const (
+	// longestExpiry is how long after its creation a session expires at most.
+	longestExpiry = checkout.MaxExpiresIn
+	// mostDue is how many sessions that are due, and were not swept, a list by expired sorts into its order.
+	mostDue = 4096
+)
+
 // counted is how far a list counts.
 const counted = checkout.MaxListTotal + 1
 
-// List implements [checkout.Store]. It costs what it returns and passes over, however much the account holds: indexes by
-// status, reference and payment see to that. Of a filter by the statuses that the clock decides (created, pending, expired)
-// it passes over the sessions that were not swept and have the other status by the clock.
+// List implements [checkout.Store]. It costs what it returns, passes over and counts, however much the account holds:
+// indexes by status, reference and payment see to that, in an account of more than 512 sessions.
+//
+// Two filters cost more. One by created or pending passes over the sessions of a day that are due and were not swept yet, and
+// one by expired passes over those that wait, where more than 4,096 of all accounts are due: so sweep. One by reference or
+// payment looks at all sessions that share it, whatever their status.
 func (m *Store) List(ctx context.Context, account checkout.Account, q checkout.Query) ([]checkout.Session, int, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, 0, err
@@ -26,11 +35,11 @@ func (m *Store) List(ctx context.Context, account checkout.Account, q checkout.Q
 		return nil, 0, nil
 	}
 	if q.UserPhone != "" {
-		return owner.byPhone(q), 0, nil
+		return m.byPhone(owner, q), 0, nil
 	}
 	var page []checkout.Session
 	total := 0
-	for r := range owner.passing(q) {
+	for r := range m.passing(owner, q) {
 		total++
 		if total > q.Offset && len(page) < q.Limit {
 			page = append(page, r.session())
@@ -46,11 +55,13 @@ func (m *Store) List(ctx context.Context, account checkout.Account, q checkout.Q
 }
 
 // byPhone looks at a bounded number of sessions.
-func (a *account) byPhone(q checkout.Query) []checkout.Session {
+func (m *Store) byPhone(a *account, q checkout.Query) []checkout.Session {
 	var page []checkout.Session
-	looked := 0
-	for r := range a.passing(q) {
-		looked++
+	looked := -q.Offset
+	for r := range m.passing(a, q) {
+		if looked++; looked <= 0 {
+			continue
+		}
 		mine := r.detail(phoneDetail) == q.UserPhone
 		if mine || looked == checkout.MaxPhoneScan {
 			page = append(page, r.session())
@@ -63,11 +74,18 @@ func (a *account) byPhone(q checkout.Query) []checkout.Session {
 }
 
 // passing reads the sessions that pass q, its phone apart, from where it begins.
-func (a *account) passing(q checkout.Query) func(yield func(*record) bool) {
+func (m *Store) passing(a *account, q checkout.Query) func(yield func(*record) bool) {
 	return func(yield func(*record) bool) {
-		records := a.candidates(q)
+		records := m.candidates(a, q)
+		oldest := int64(math.MinInt64)
+		if !q.CreatedAfter.IsZero() {
+			oldest = q.CreatedAfter.UnixMicro()
+		}
+		if q.Status == checkout.StatusCreated || q.Status == checkout.StatusPending { // older ones are due
+			oldest = max(oldest, q.At.Add(-longestExpiry).UnixMicro())
+		}
 		for r := records.next(); r != nil; r = records.next() {
-			if !q.CreatedAfter.IsZero() && r.created.Before(q.CreatedAfter) {
+			if r.created < oldest {
 				return
 			}
 			if r.passes(q) && !yield(r) {
@@ -78,42 +96,47 @@ func (a *account) passing(q checkout.Query) func(yield func(*record) bool) {
 }
 
 // candidates reads what the narrowest index has, from where q begins.
-func (a *account) candidates(q checkout.Query) merge {
+func (m *Store) candidates(a *account, q checkout.Query) merge {
 	var orders []*order
-	switch {
+	switch x := a.indexes; {
+	case x == nil:
+		orders = append(orders, &a.all)
 	case q.ClientReference != "":
-		orders = append(orders, a.byReference[q.ClientReference])
+		orders = append(orders, x.byReference[q.ClientReference])
 	case q.PaymentID != "":
-		orders = append(orders, a.byPayment[q.PaymentID])
+		orders = append(orders, x.byPayment[q.PaymentID])
 	case q.Status == checkout.StatusExpired:
-		for _, s := range []checkout.Status{checkout.StatusExpired, checkout.StatusCreated, checkout.StatusPending} {
-			orders = append(orders, &a.byStatus[statusIndex(s)])
+		orders = append(orders, &x.byStatus[statusIndex(checkout.StatusExpired)])
+		if due, all := m.due.until(q.At, mostDue); all {
+			orders = append(orders, a.order(due))
+		} else {
+			orders = append(orders, &x.byStatus[statusIndex(checkout.StatusCreated)], &x.byStatus[statusIndex(checkout.StatusPending)])
 		}
 	case q.Status != "":
-		orders = append(orders, &a.byStatus[statusIndex(q.Status)])
+		orders = append(orders, &x.byStatus[statusIndex(q.Status)])
 	default:
 		orders = append(orders, &a.all)
 	}
 	from, bounded := begin(q)
-	var m merge
+	var records merge
 	for _, o := range orders {
 		switch {
 		case o == nil:
 		case bounded:
-			m = append(m, o.below(from))
+			records = append(records, o.below(from))
 		default:
-			m = append(m, o.newest())
+			records = append(records, o.newest())
 		}
 	}
-	return m
+	return records
 }
 
 // begin is the place that all of a list stands below.
 func begin(q checkout.Query) (from place, bounded bool) {
 	if q.AfterID != "" {
-		from, bounded = place{q.AfterCreatedAt, q.AfterID}, true
+		from, bounded = place{q.AfterCreatedAt.UnixMicro(), q.AfterID}, true
 	}
-	if before := (place{q.CreatedBefore, ""}); !q.CreatedBefore.IsZero() && (!bounded || before.compare(from) < 0) {
+	if before := (place{q.CreatedBefore.UnixMicro(), ""}); !q.CreatedBefore.IsZero() && (!bounded || before.compare(from) < 0) {
 		from, bounded = before, true
 	}
 	return from, bounded
@@ -127,82 +150,5 @@ func (r *record) passes(q checkout.Query) bool {
 }
 
 func (r *record) statusAt(now time.Time) checkout.Status {
-	return checkout.Session{Status: r.status(), ExpiresAt: r.expires}.StatusAt(now)
-}
-
-// account is what one account has in one mode.
-type account struct {
-	checkout.Account
-	all         order
-	byStatus    [len(statuses)]order
-	byReference map[string]*order
-	byPayment   map[string]*order
-}
-
-func newAccount(a checkout.Account) *account {
-	a.ID = strings.Clone(a.ID)
-	return &account{Account: a}
-}
-
-// statuses are what byStatus has an order for.
-var statuses = [...]checkout.Status{
-	checkout.StatusCreated, checkout.StatusPending, checkout.StatusProcessing, checkout.StatusCompleted,
-	checkout.StatusFailed, checkout.StatusExpired, checkout.StatusCancelled,
-}
-
-func statusIndex(s checkout.Status) int { return max(slices.Index(statuses[:], s), 0) }
-
-// insert adds r to the account's indexes.
-func (a *account) insert(r *record) {
-	a.all.insert(r)
-	if reference := r.reference(); reference != "" {
-		if a.byReference == nil {
-			a.byReference = make(map[string]*order)
-		}
-		insertIn(a.byReference, reference, r)
-	}
-	a.insertChanging(r)
-}
-
-// insertChanging adds r to the indexes by what a change may change.
-func (a *account) insertChanging(r *record) {
-	a.byStatus[statusIndex(r.status())].insert(r)
-	if payment := r.detail(paymentDetail); payment != "" {
-		if a.byPayment == nil {
-			a.byPayment = make(map[string]*order)
-		}
-		insertIn(a.byPayment, payment, r)
-	}
-}
-
-func (a *account) remove(r *record) {
-	a.all.remove(r)
-	if reference := r.reference(); reference != "" {
-		removeFrom(a.byReference, reference, r)
-	}
-	a.removeChanging(r)
-}
-
-func (a *account) removeChanging(r *record) {
-	a.byStatus[statusIndex(r.status())].remove(r)
-	if payment := r.detail(paymentDetail); payment != "" {
-		removeFrom(a.byPayment, payment, r)
-	}
-}
-
-// insertIn clones a name that becomes a key: it is part of a text that the record may drop.
-func insertIn(index map[string]*order, name string, r *record) {
-	o := index[name]
-	if o == nil {
-		o = new(order)
-		index[strings.Clone(name)] = o
-	}
-	o.insert(r)
-}
-
-func removeFrom(index map[string]*order, name string, r *record) {
-	o := index[name]
-	if o.remove(r); len(o.chunks) == 0 {
-		delete(index, name)
-	}
+	return checkout.Session{Status: r.status(), ExpiresAt: timeOf(r.expires)}.StatusAt(now)
 }

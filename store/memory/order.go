@@ -5,19 +5,18 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"time"
 )
 
 // place is where a session stands in the order of an account's sessions: by creation, equal instants by ID.
 type place struct {
-	created time.Time
+	created int64 // microseconds since 1970
 	id      string
 }
 
 func (r *record) placed() place { return place{r.created, r.id()} }
 
 func (p place) compare(q place) int {
-	return cmp.Or(p.created.Compare(q.created), strings.Compare(p.id, q.id))
+	return cmp.Or(cmp.Compare(p.created, q.created), strings.Compare(p.id, q.id))
 }
 
 // chunkSize is how many records one chunk holds at most.

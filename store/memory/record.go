@@ -24,13 +24,14 @@ type record struct {
 	identity string
 	details  string
 	metadata map[string]string // nil where there is none
-	states   []*state          // since the creation; none until the first change
+	last     *state            // what the last change left; nil until there is one
 
-	created, expires, completed time.Time
-	amount, fee                 int64
-	version                     int64
-	late                        bool
-	fingerprint                 idempotency.Fingerprint
+	created, expires   int64 // microseconds since 1970, as are the two below
+	completed, updated int64
+	amount, fee        int64
+	version            int64
+	late               bool
+	fingerprint        idempotency.Fingerprint
 }
 
 // newRecord leaves the owner to be set.
@@ -41,7 +42,7 @@ func newRecord(s checkout.Session) *record {
 		keyEnd:      uint32(len(s.ID) + len(s.IdempotencyKey)),
 		identity:    join(s.ID, string(s.IdempotencyKey), s.ClientReference),
 		metadata:    cloneTexts(s.Metadata),
-		created:     normal(s.CreatedAt),
+		created:     s.CreatedAt.UnixMicro(),
 		fingerprint: s.Fingerprint,
 	}
 	r.change(s)
@@ -58,7 +59,7 @@ func (r *record) change(s checkout.Session) {
 		r.ends[i] = uint32(end)
 	}
 	r.details = join(texts[:]...)
-	r.expires, r.completed = normal(s.ExpiresAt), normal(s.CompletedAt)
+	r.expires, r.completed, r.updated = s.ExpiresAt.UnixMicro(), s.CompletedAt.UnixMicro(), s.UpdatedAt.UnixMicro()
 	r.amount, r.fee, r.version, r.late = s.Amount, s.TransactionFee, s.Version, s.Late
 }
 
@@ -68,21 +69,18 @@ func (r *record) session() checkout.Session {
 		ID:             r.id(),
 		Account:        r.owner.Account,
 		Amount:         r.amount,
-		CreatedAt:      r.created,
-		ExpiresAt:      r.expires,
-		CompletedAt:    r.completed,
+		CreatedAt:      timeOf(r.created),
+		ExpiresAt:      timeOf(r.expires),
+		CompletedAt:    timeOf(r.completed),
 		TransactionFee: r.fee,
 		Late:           r.late,
 		IdempotencyKey: r.key(),
 		Fingerprint:    r.fingerprint,
 		Version:        r.version,
-		UpdatedAt:      r.created,
+		UpdatedAt:      timeOf(r.updated),
 
 		ClientReference: r.reference(),
 		Metadata:        maps.Clone(r.metadata),
-	}
-	if n := len(r.states); n > 0 {
-		s.UpdatedAt = time.UnixMicro(r.states[n-1].updated).UTC()
 	}
 	for i, text := range detailsOf(&s) {
 		*text = r.detail(i)
@@ -121,6 +119,7 @@ const (
 	statusDetail  = 0
 	paymentDetail = 1
 	phoneDetail   = 2
+	reasonDetail  = 3
 )
 
 // detailsOf are the texts that an update may change.
@@ -129,8 +128,8 @@ func detailsOf(s *checkout.Session) [10]*string {
 		statusDetail:  (*string)(&s.Status),
 		paymentDetail: &s.PaymentID,
 		phoneDetail:   &s.UserPhone,
+		reasonDetail:  &s.FailureReason,
 		&s.Currency, (*string)(&s.PaymentMethod), &s.CustomerID, &s.Description, &s.SuccessURL, &s.CancelURL,
-		&s.FailureReason,
 	}
 }
 
@@ -147,5 +146,5 @@ func (r *record) key() idempotency.Key    { return idempotency.Key(r.identity[r.
 func (r *record) reference() string       { return r.identity[r.keyEnd:] }
 func (r *record) status() checkout.Status { return checkout.Status(r.detail(statusDetail)) }
 
-// normal is t as every store answers it: in UTC, cut to whole microseconds, without a monotonic reading.
-func normal(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+// timeOf is an instant as it was given: a zero time comes back as one.
+func timeOf(micros int64) time.Time { return time.UnixMicro(micros).UTC() }

@@ -111,14 +111,17 @@ func namesOf(columns []column) string {
 	return each(columns, func(_ int, c column) string { return c.name })
 }
 
-// selected are the columns of the table s that scan reads. Of a change by a program of a release without events it is not
-// known when it was made, unless it was the completion.
+// selected are the columns of the table s that scan reads.
 var selected = each(created, func(_ int, c column) string {
 	if c.traits&orNull != 0 {
 		return "coalesce(s." + c.name + ", '')"
 	}
 	return "s." + c.name
-}) + ", coalesce(s.updated_at, CASE WHEN s.version > 1 THEN s.completed_at END, s.created_at)"
+}) + ", " + updatedAt
+
+// updatedAt is when s was changed last. Of a change by a program of a release without events it is not known, so it is the
+// latest of what is.
+const updatedAt = `CASE WHEN s.logged_version = s.version THEN s.updated_at ELSE greatest(s.created_at, s.updated_at, s.completed_at) END`
 
 // rowset is sessions as the rows of a table u: from one array for each column, so that a batch of any size is the
 // same statement, with one plan and one prepared name.
@@ -153,23 +156,11 @@ func updateOf(rows string) string {
 			return ""
 		}
 		return c.name + " = " + c.given()
-	}) + ", " + keepFirst + " FROM " + rows +
+	}) + ", logged_version = u.version, " + keepBefore + " FROM " + rows +
 		" WHERE s.id = u.id AND s.account = u.account AND s.test = u.test AND s.version = u.version - 1" +
-		" RETURNING s.*), logged AS (" + appendEvents + ") SELECT id FROM changed"
+		" RETURNING s.id, s.account, s.version, s.status, s.updated_at, s.completed_at, s.payment_id, s.failure_reason, s.late, s.unlogged" +
+		"), logged AS (" + appendEvents + ") SELECT id FROM changed"
 }
-
-// keepFirst keeps what s was before its first event.
-var keepFirst = func() string {
-	kept := []string{"first_version = coalesce(s.first_version, s.version)"}
-	for _, name := range []string{"status", "payment_id", "completed_at", "failure_reason", "late"} {
-		kept = append(kept, "first_"+name+" = CASE WHEN s.first_version IS NULL THEN s."+name+" ELSE s.first_"+name+" END")
-	}
-	return strings.Join(kept, ", ")
-}()
-
-// appendEvents appends the events of the sessions that a statement has changed.
-const appendEvents = `INSERT INTO checkout_events (session, account, version, status, at, completed_at, payment_id, failure_reason, late)
-	SELECT id, account, version, status, updated_at, completed_at, payment_id, failure_reason, late FROM changed`
 
 // given is what u gives for a column.
 func (c column) given() string {

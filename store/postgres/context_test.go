@@ -26,7 +26,7 @@ func TestCallersContext(t *testing.T) {
 	for name, call := range map[string]func(context.Context) error{
 		"Get": func(ctx context.Context) error { _, err := store.Get(ctx, s.Account, s.ID); return err },
 		"List": func(ctx context.Context) error {
-			_, _, err := store.List(ctx, s.Account, checkout.Query{Limit: 100})
+			_, _, err := store.List(ctx, s.Account, checkout.Query{Limit: 50, At: s.CreatedAt})
 			return err
 		},
 		"Expire": func(ctx context.Context) error { _, err := store.Expire(ctx, s.ExpiresAt, 1); return err },

@@ -165,7 +165,7 @@ func (d *driver) check(t *testing.T, pool *pgxpool.Pool) (faults []string) {
 }
 
 // await waits for what a server does in its own time.
-func await(t *testing.T, what string, done func() bool) {
+func await(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !done(); {
 		if time.Now().After(deadline) {

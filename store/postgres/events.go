@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,26 +13,55 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+// keepBefore keeps, in an update of s, what its history would else lose: what it was created with, and the state before
+// this change where an older program made that without an event. The latter is for [appendEvents] to find.
+const keepBefore = `first_status = CASE WHEN s.version = 1 THEN s.status ELSE s.first_status END,
+	first_payment_id = CASE WHEN s.version = 1 THEN s.payment_id ELSE s.first_payment_id END,
+	unlogged = CASE WHEN s.version > 1 AND s.logged_version IS DISTINCT FROM s.version THEN jsonb_build_object(
+		'version', s.version, 'status', s.status, 'at', ` + updatedAt + `, 'completed_at', s.completed_at,
+		'payment_id', s.payment_id, 'failure_reason', s.failure_reason, 'late', s.late) END`
+
+// appendEvents appends the events of the sessions that a statement has changed, and the states before that had none, which
+// are not for the feed. The transaction is the top-level one also within a savepoint.
+const appendEvents = `INSERT INTO checkout_events (xid, session, account, version, status, at, completed_at, payment_id, failure_reason, late)
+	SELECT pg_current_xact_id(), id, account, version, status, updated_at, completed_at, payment_id, failure_reason, late FROM changed
+	UNION ALL
+	SELECT NULL, c.id, c.account, b.version, b.status, b.at, b.completed_at, b.payment_id, b.failure_reason, b.late
+	FROM changed AS c CROSS JOIN LATERAL jsonb_to_record(c.unlogged) AS b (version bigint, status text, at timestamptz,
+		completed_at timestamptz, payment_id text, failure_reason text, late boolean)
+	WHERE c.unlogged IS NOT NULL`
+
 // The columns of an event e that state reads.
 const eventColumns = `e.version, e.status, e.at, e.completed_at, coalesce(e.payment_id, ''), e.failure_reason, e.late`
 
 // feed is the events after a place, or the last one alone. It shows those only that are older than every transaction
 // still under way, in all databases of the server: an event that comes later stands after them. All of it must be one
 // statement, for another one has another snapshot. Where there is no event there is one row that tells the snapshot alone.
-func feed(where, order string) string {
+//
+// The limit is a literal, with that of the caller around it: of a parameter PostgreSQL would think that it asks for a tenth
+// of all events, and might read and sort them.
+func feed(where, order string, most int) string {
 	return `SELECT h.xmax, e.xid::text, e.num, ` + eventColumns + `, ` + selected + `
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS xmin, pg_snapshot_xmax(pg_current_snapshot())::text AS xmax) AS h
 LEFT JOIN LATERAL (
-	SELECT * FROM checkout_events AS e WHERE e.xid < h.xmin` + where + ` ORDER BY ` + order + ` LIMIT $1
+	SELECT * FROM (
+		SELECT * FROM checkout_events AS e WHERE e.xid < h.xmin` + where + ` ORDER BY ` + order + ` LIMIT ` + strconv.Itoa(most) + `
+	) AS e LIMIT $1
 ) AS e ON true
 LEFT JOIN checkout_sessions AS s ON s.id = e.session AND s.account = e.account
 ORDER BY e.xid, e.num`
 }
 
-var (
-	feedAfter = feed(` AND (e.xid, e.num) > ($2::text::xid8, $3::bigint)`, `e.xid, e.num`)
-	feedLast  = feed(``, `e.xid DESC, e.num DESC`)
-)
+var feedLast = feed(``, `e.xid DESC, e.num DESC`, 1)
+
+// feedAfter is the feed for a limit, which it rounds up, so that there are few statements.
+func feedAfter(limit int) string {
+	most := 1
+	for most < limit && most < 1<<30 {
+		most *= 4
+	}
+	return feed(` AND (e.xid, e.num) > ($2::text::xid8, $3::bigint)`, `e.xid, e.num`, most)
+}
 
 // state is what an event keeps of a session.
 type state struct {
@@ -76,37 +106,59 @@ func (t table) Events(ctx context.Context, after checkout.Cursor, limit int) ([]
 		if place, ok = feedPlaceOf(after); !ok {
 			return nil, errCursor
 		}
-		st.sql, st.args = feedAfter, []any{int64(limit), strconv.FormatUint(place.xid, 10), place.num}
+		st.sql, st.args = feedAfter(limit), []any{int64(limit), strconv.FormatUint(place.xid, 10), place.num}
 	}
-	var events []checkout.Event
-	err := t.read(ctx, st, func(rows pgx.Rows) (err error) {
-		events, err = collectFeed(rows, place)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return events, nil
-}
-
-func collectFeed(rows pgx.Rows, after feedPlace) (events []checkout.Event, err error) {
-	defer rows.Close()
-	for rows.Next() {
-		if rows.RawValues()[1] == nil { // there is no event
-			return nil, after.knownTo(rows)
-		}
-		var (
-			xmax, xid string
-			num       int64
-			e         state
-		)
-		s, err := scanAfter(rows, append([]any{&xmax, &xid, &num}, e.targets()...)...)
+	for {
+		var page feedPage
+		err := t.read(ctx, st, func(rows pgx.Rows) (err error) {
+			page, err = collectFeed(rows, place)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
-		events = append(events, checkout.NewEvent(e.of(s), checkout.Cursor(xid+":"+strconv.FormatInt(num, 10))))
+		if len(page.events) > 0 || page.orphans < limit || after == checkout.LastEvent {
+			return page.events, nil
+		}
+		st.args = []any{int64(limit), strconv.FormatUint(page.last.xid, 10), page.last.num}
 	}
-	return events, rows.Err()
+}
+
+// feedPage is what one statement found. An orphan is an event of a session that somebody has deleted by hand.
+type feedPage struct {
+	events  []checkout.Event
+	orphans int
+	last    feedPlace
+}
+
+func collectFeed(rows pgx.Rows, after feedPlace) (page feedPage, err error) {
+	defer rows.Close()
+	for rows.Next() {
+		values := rows.RawValues()
+		if values[1] == nil { // there is no event
+			return page, after.knownTo(rows)
+		}
+		var (
+			xmax, xid string
+			e         state
+		)
+		place := []any{&xmax, &xid, &page.last.num}
+		if values[len(place)+len(e.targets())] == nil { // no session
+			err = rows.Scan(append(place, make([]any, len(values)-len(place))...)...)
+			page.orphans++
+		} else {
+			var s checkout.Session
+			s, err = scanAfter(rows, append(place, e.targets()...)...)
+			page.events = append(page.events, checkout.NewEvent(e.of(s), checkout.Cursor(xid+":"+strconv.FormatInt(page.last.num, 10))))
+		}
+		if err == nil {
+			page.last.xid, err = strconv.ParseUint(xid, 10, 64)
+		}
+		if err != nil {
+			return feedPage{}, err
+		}
+	}
+	return page, rows.Err()
 }
 
 // feedPlace is what a cursor stands for. The zero one is before the first event.
@@ -145,13 +197,12 @@ var errCursor = &checkout.ValidationError{Fields: []checkout.FieldError{{
 	Field: "cursor", Code: checkout.CodeMalformed, Detail: "must be the Cursor of an event of this server",
 }}}
 
-// firstColumns are those of a session s before its first event, as an event's. Of the change of a program of a release
-// without events it is not known when it was made.
-const firstColumns = `coalesce(s.first_version, 0), coalesce(s.first_status, ''), coalesce(s.first_completed_at, s.created_at),
-	s.first_completed_at, coalesce(s.first_payment_id, ''), coalesce(s.first_failure_reason, ''), coalesce(s.first_late, false)`
+// historyOf reads a session's events, whatever became of its creation, and the session. Without events there is one row.
+const historyOf = `SELECT e.version IS NULL, coalesce(e.version, 0), coalesce(e.status, ''), coalesce(e.at, s.created_at), e.completed_at,
+	coalesce(e.payment_id, ''), coalesce(e.failure_reason, ''), coalesce(e.late, false),
+	coalesce(s.first_status, ''), coalesce(s.first_payment_id, ''), `
 
-var historyOf = `SELECT e.version IS NULL, coalesce(e.version, 0), coalesce(e.status, ''), coalesce(e.at, s.created_at), e.completed_at,
-	coalesce(e.payment_id, ''), coalesce(e.failure_reason, ''), coalesce(e.late, false), ` + firstColumns + `, ` + selected + `
+var history = historyOf + selected + `
 FROM checkout_sessions AS s LEFT JOIN checkout_events AS e ON e.session = s.id AND e.account = s.account
 WHERE s.id = $1 AND s.account = $2 AND s.test = $3 ORDER BY e.version`
 
@@ -169,14 +220,14 @@ func (t table) History(ctx context.Context, account checkout.Account, id string)
 		states []state
 		found  bool
 	)
-	st := statement{"", "read a history", historyOf, []any{id, account.ID, account.Test}}
+	st := statement{"", "read a history", history, []any{id, account.ID, account.Test}}
 	err := t.read(ctx, st, func(rows pgx.Rows) (err error) {
 		defer rows.Close()
 		states, found = nil, false
 		for rows.Next() {
 			var e state
 			var none bool
-			now, err = scanAfter(rows, append(append([]any{&none}, e.targets()...), first.targets()...)...)
+			now, err = scanAfter(rows, slices.Concat([]any{&none}, e.targets(), []any{&first.status, &first.payment})...)
 			if err != nil {
 				return err
 			}
@@ -195,11 +246,12 @@ func (t table) History(ctx context.Context, account checkout.Account, id string)
 	return told(now, first, states), nil
 }
 
-// told is a history of what is kept of it. Without events, or where a program without events has made the last change, the
-// session's row says the last there is.
+// told is a history of what is kept of it. It begins with the creation if that is known. Without events, or where an older
+// program has made the last change, the session's row says the last there is.
 func told(now checkout.Session, first state, states []state) []checkout.Event {
 	var events []checkout.Event
-	if first.version > 0 {
+	if first.status != "" {
+		first.version, first.at = 1, now.CreatedAt
 		events = append(events, checkout.NewEvent(first.of(now), ""))
 	}
 	for _, e := range states {

@@ -16,7 +16,8 @@ var expire = `WITH due AS (
 	SELECT s.id, s.account FROM checkout_sessions AS s WHERE s.due_at <= $1
 	ORDER BY s.due_at, s.id LIMIT $2 FOR UPDATE SKIP LOCKED
 ), changed AS (
-	UPDATE checkout_sessions AS s SET status = 'expired', version = s.version + 1, updated_at = s.expires_at, ` + keepFirst + `
+	UPDATE checkout_sessions AS s SET status = 'expired', version = s.version + 1, updated_at = s.expires_at,
+		logged_version = s.version + 1, ` + keepBefore + `
 	FROM due WHERE s.id = due.id AND s.account = due.account
 	RETURNING s.*
 ), logged AS (` + appendEvents + `) SELECT ` + selected + ` FROM changed AS s`

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caisse/checkout"
 	"github.com/caisse/checkout/internal/pgtest"
@@ -40,7 +41,7 @@ func TestPartitionedTable(t *testing.T) {
 		is.True(a.created)
 		is.Equal(a.held, sessions[i])
 	}
-	_, total, err := store.List(t.Context(), checkout.Account{ID: "acct_6"}, checkout.Query{Limit: 100, At: sessions[0].CreatedAt})
+	_, total, err := store.List(t.Context(), checkout.Account{ID: "acct_6"}, checkout.Query{Limit: 50, At: time.Now()})
 	is.NoErr(err)
 	is.Equal(total, 28)
 	again := newSession()
@@ -58,4 +59,22 @@ func TestPartitionedTable(t *testing.T) {
 	expired, err := store.Expire(t.Context(), sessions[199].ExpiresAt, 1000)
 	is.NoErr(err)
 	is.Equal(len(expired), 199) // all but the one that is processing
+
+	quiet(t, pool)
+	events, err := store.Events(t.Context(), "", 1000)
+	is.NoErr(err)
+	is.Equal(len(events), 200) // of all accounts
+	is.Equal(events[0].Session, held)
+	is.Equal(historyOf(t, store, held), []checkout.Session{sessions[3], held})
+	at := sessions[199].ExpiresAt
+	for status, want := range map[checkout.Status]int{checkout.StatusExpired: 28, checkout.StatusCreated: 0, checkout.StatusProcessing: 1} {
+		listed, total, err := store.List(t.Context(), held.Account, checkout.Query{Status: status, Limit: 100, At: at})
+		is.NoErr(err)
+		is.Equal(len(listed), want)
+		is.Equal(total, want)
+	}
+	n, err := store.Prune(t.Context(), at, 1000)
+	is.NoErr(err)
+	is.Equal(n, 199)
+	is.Equal(value[int](t, pool, "select count(*) from checkout_events"), 1)
 }

@@ -110,9 +110,32 @@ func TestStore(t *testing.T) {
 func conforms(t *testing.T, store checkout.Store, pool *pgxpool.Pool) {
 	t.Helper()
 	storetest.Run(t, func(t *testing.T) checkout.Store {
-		exec(t, pool, "delete from checkout_sessions")
-		exec(t, pool, "delete from checkout_events")
-		return store
+		exec(t, pool, "truncate checkout_sessions, checkout_events")
+		return undisturbed{store, t, pool}
+	})
+}
+
+// undisturbed is a store that others do not hold up: before it reads the feed, it waits for the end of what other tests
+// have under way on the same server.
+type undisturbed struct {
+	checkout.Store
+	t    testing.TB
+	pool *pgxpool.Pool
+}
+
+func (u undisturbed) Events(ctx context.Context, after checkout.Cursor, limit int) ([]checkout.Event, error) {
+	if ctx.Err() == nil {
+		quiet(u.t, u.pool)
+	}
+	return u.Store.Events(ctx, after, limit)
+}
+
+// quiet waits for the end of every transaction that is under way on the server.
+func quiet(t testing.TB, pool *pgxpool.Pool) {
+	t.Helper()
+	now := value[string](t, pool, "select pg_snapshot_xmax(pg_current_snapshot())::text")
+	await(t, "the transactions of other tests to end", func() bool {
+		return value[bool](t, pool, "select pg_snapshot_xmin(pg_current_snapshot()) >= $1::text::xid8", now)
 	})
 }
 

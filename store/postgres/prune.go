@@ -7,24 +7,33 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// prune goes from account to account by the index of lists, and in each to the four ranges of those that have ended. It
-// passes over what another one holds.
-var prune = `WITH RECURSIVE accounts AS (
-	(SELECT account FROM checkout_sessions ORDER BY account LIMIT 1)
+// prune goes from account to account and from status to status by the index of what is settled, and in each to the oldest,
+// so that it passes over nothing where nothing is to be pruned. It passes over what another one holds.
+//
+// The event of a change that was committed since the statement began is not seen by it, and would stay behind. No such
+// session is pruned: what has ended changes to another status only, and PostgreSQL asks the row that it locks again.
+//
+// The ids are arrays, which PostgreSQL looks up by index. A join it might do by reading the whole table, since it does not
+// know how many there are.
+const prune = `WITH RECURSIVE kinds AS (
+	(SELECT account, test, settled FROM checkout_sessions WHERE settled IS NOT NULL ORDER BY account, test, settled LIMIT 1)
 	UNION ALL
-	SELECT (SELECT s.account FROM checkout_sessions AS s WHERE s.account > a.account ORDER BY s.account LIMIT 1)
-	FROM accounts AS a WHERE a.account IS NOT NULL
+	SELECT n.account, n.test, n.settled FROM kinds AS k CROSS JOIN LATERAL (
+		SELECT s.account, s.test, s.settled FROM checkout_sessions AS s
+		WHERE s.settled IS NOT NULL AND (s.account, s.test, s.settled) > (k.account, k.test, k.settled)
+		ORDER BY s.account, s.test, s.settled LIMIT 1
+	) AS n
 ), ended AS (
-	SELECT s.id, s.account
-	FROM accounts AS a CROSS JOIN unnest(ARRAY[3, 4, 5, 6, 11, 12, 13, 14]) AS c (code) CROSS JOIN LATERAL (
+	SELECT s.id, s.account FROM kinds AS k CROSS JOIN LATERAL (
 		SELECT s.id, s.account FROM checkout_sessions AS s
-		WHERE s.account = a.account AND ` + statusCode + ` = c.code::"char" AND s.created_at < $1
+		WHERE s.account = k.account AND s.test = k.test AND s.settled = k.settled AND s.created_at < $1
 		ORDER BY s.created_at LIMIT $2 FOR UPDATE SKIP LOCKED
-	) AS s LIMIT $2
+	) AS s WHERE k.settled <> 'processing' LIMIT $2
 ), gone AS (
-	DELETE FROM checkout_sessions AS s USING ended WHERE s.id = ended.id AND s.account = ended.account RETURNING s.id, s.account
+	DELETE FROM checkout_sessions AS s
+	WHERE s.id = ANY (ARRAY(SELECT id FROM ended)) AND s.account = ANY (ARRAY(SELECT DISTINCT account FROM ended)) RETURNING s.id
 ), forgotten AS (
-	DELETE FROM checkout_events AS e USING gone WHERE e.session = gone.id AND e.account = gone.account
+	DELETE FROM checkout_events AS e WHERE e.session = ANY (ARRAY(SELECT id FROM gone))
 ) SELECT id FROM gone`
 
 // Prune implements [checkout.Store]. One call is one transaction of at most ten seconds: keep the limit at a few thousand.

@@ -1,11 +1,14 @@
 package postgres_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/caisse/checkout"
 	"github.com/caisse/checkout/internal/pgtest"
+	"github.com/caisse/checkout/store/postgres"
 	"github.com/jackc/pgx/v5"
 	"github.com/matryer/is"
 )
@@ -18,6 +21,66 @@ func TestSchema(t *testing.T) {
 		is.Equal(value[int](t, connect(t, url), `select count(*) from information_schema.columns
 			where table_schema = current_schema() and table_name = 'checkout_sessions' and data_type = 'text'
 			and collation_name is distinct from 'C'`), 0)
+	})
+
+	t.Run("touches no index when only a status changes", func(t *testing.T) {
+		is := is.New(t)
+		url := pgtest.URL(t)
+		store, pool := openURL(t, url), connect(t, url)
+		s := newSession()
+		_, _, err := store.Create(t.Context(), s)
+		is.NoErr(err)
+		for _, step := range []struct {
+			status checkout.Status
+			hot    int // updates that touched no index
+		}{
+			{checkout.StatusPending, 1},
+			{checkout.StatusProcessing, 0}, // leaves the index of what can still expire
+			{checkout.StatusFailed, 0},     // moves in the index of what is settled
+		} {
+			s.Version++
+			s.Status = step.status
+			tx := begin(t, pool)
+			const counters = "select n_tup_hot_upd from pg_stat_xact_user_tables where relid = 'checkout_sessions'::regclass"
+			before := counted(t, tx, counters)
+			is.NoErr(store.WithTx(tx).Update(t.Context(), s))
+			is.Equal(counted(t, tx, counters)-before, step.hot)
+			is.NoErr(tx.Commit(t.Context()))
+		}
+	})
+
+	t.Run("needs the rights that the documentation names, and no more", func(t *testing.T) {
+		is := is.New(t)
+		url := pgtest.URL(t)
+		openURL(t, url)
+		owner := connect(t, url)
+		role := "role_" + value[string](t, owner, "select current_schema()")
+		exec(t, owner, "create role "+role)
+		t.Cleanup(func() {
+			_, err := owner.Exec(context.WithoutCancel(t.Context()), "drop owned by "+role+"; drop role "+role, pgx.QueryExecModeSimpleProtocol)
+			is.NoErr(err)
+		})
+		exec(t, owner, "grant usage on schema "+value[string](t, owner, "select current_schema()")+" to "+role)
+		exec(t, owner, "grant select, insert, update, delete on checkout_sessions to "+role)
+		exec(t, owner, "grant select, insert, delete on checkout_events to "+role)
+		store, err := postgres.New(connect(t, pgtest.With(t, url, "role="+role)))
+		is.NoErr(err)
+		first := change(t, store, change(t, store, made(t, store), checkout.StatusPending), checkout.StatusFailed)
+		due := made(t, store)
+		expired, err := store.Expire(t.Context(), due.ExpiresAt, 10)
+		is.NoErr(err)
+		is.Equal(len(expired), 1)
+		quiet(t, owner)
+		told, _ := feedOf(t, store, "")
+		is.Equal(len(told), 3)
+		is.Equal(len(historyOf(t, store, first)), 3)
+		for _, status := range append(checkout.Statuses(), "") {
+			_, _, err := store.List(t.Context(), first.Account, checkout.Query{Status: status, Limit: 10, At: first.CreatedAt})
+			is.NoErr(err)
+		}
+		n, err := store.Prune(t.Context(), due.ExpiresAt, 10)
+		is.NoErr(err)
+		is.Equal(n, 2)
 	})
 
 	t.Run("has an index for every question", func(t *testing.T) {
@@ -42,6 +105,14 @@ func TestSchema(t *testing.T) {
 			}},
 			{"checkout_sessions_key", func(in checkout.Store) error { _, _, err := in.Create(t.Context(), s); return err }},
 			{"checkout_sessions_pkey", func(in checkout.Store) error { s := s; s.Version++; return in.Update(t.Context(), s) }},
+			{"checkout_sessions_list", func(in checkout.Store) error {
+				_, _, err := in.List(t.Context(), account, checkout.Query{Limit: 50, At: time.Now()})
+				return err
+			}},
+			{"checkout_sessions_payment", func(in checkout.Store) error {
+				_, _, err := in.List(t.Context(), account, checkout.Query{PaymentID: "pay_7", Limit: 50, At: time.Now()})
+				return err
+			}},
 			{"checkout_sessions_due", func(in checkout.Store) error { _, err := in.Expire(t.Context(), s.ExpiresAt, 10); return err }},
 			{"checkout_events_pkey", func(in checkout.Store) error { _, err := in.History(t.Context(), account, s.ID); return err }},
 			{"checkout_events_feed", func(in checkout.Store) error { _, err := in.Events(t.Context(), "5:5", 10); return err }},
@@ -49,7 +120,7 @@ func TestSchema(t *testing.T) {
 				_, err := in.Events(t.Context(), checkout.LastEvent, 10)
 				return err
 			}},
-			{"checkout_sessions_status", func(in checkout.Store) error { _, err := in.Prune(t.Context(), s.CreatedAt, 10); return err }},
+			{"checkout_sessions_settled", func(in checkout.Store) error { _, err := in.Prune(t.Context(), s.CreatedAt, 10); return err }},
 		} {
 			tx, err := pool.BeginTx(t.Context(), pgx.TxOptions{})
 			is.NoErr(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/caisse/checkout"
 	"github.com/caisse/checkout/internal/pgtest"
@@ -77,7 +78,7 @@ func TestWithTx(t *testing.T) {
 		s.Account.Test = true
 		is.Equal(in.Update(t.Context(), s), checkout.ErrNotFound)
 		s.Account.Test = false
-		listed, total, err := in.List(t.Context(), s.Account, checkout.Query{Limit: 100, Status: checkout.StatusPending, At: s.CreatedAt})
+		listed, total, err := in.List(t.Context(), s.Account, checkout.Query{Status: checkout.StatusPending, Limit: 50, At: s.CreatedAt})
 		is.NoErr(err)
 		is.Equal(listed, []checkout.Session{s})
 		is.Equal(total, 1)
@@ -85,7 +86,7 @@ func TestWithTx(t *testing.T) {
 		is.NoErr(err)
 		is.Equal(len(expired), 1)
 		is.NoErr(tx.Rollback(t.Context()))
-		_, total, err = store.List(t.Context(), s.Account, checkout.Query{Limit: 100})
+		_, total, err = store.List(t.Context(), s.Account, checkout.Query{Limit: 50, At: time.Now()})
 		is.NoErr(err)
 		is.Equal(total, 0)
 	})

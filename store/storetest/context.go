@@ -46,6 +46,7 @@ var contextChecks = []check{
 			s := t.create(sample(n))
 			err := t.store.Update(cancelledAt(t, n), completed(s))
 			t.agrees("Update", err, t.get(merchant, s.ID).Version == 2)
+			t.logs(err, s, completed(s))
 		}
 	}},
 	{"expires in spite of an error only where the outcome is unknown", func(t *trial) {
@@ -53,6 +54,22 @@ var contextChecks = []check{
 			s := t.create(sample(n))
 			_, err := t.store.Expire(cancelledAt(t, n), s.ExpiresAt, 100) // s, and what was left over before it
 			t.agrees("Expire", err, t.get(merchant, s.ID).Version == 2)
+			t.logs(err, s, expired(s))
+		}
+	}},
+	{"prunes in spite of an error only where the outcome is unknown", func(t *trial) {
+		for n := range 10 {
+			s := t.update(completed(t.create(sample(n))))
+			_, err := t.store.Prune(cancelledAt(t, n), morning.Add(time.Hour), 100) // s, and what was left over before it
+			_, getErr := t.store.Get(t.Context(), merchant, s.ID)
+			gone := errors.Is(getErr, checkout.ErrNotFound)
+			t.agrees("Prune", err, gone)
+			if gone {
+				t.absent(merchant, s.ID, s.IdempotencyKey)
+			} else if !errors.Is(err, checkout.ErrOutcomeUnknown) {
+				t.kept(s)
+				t.history(sample(n), s)
+			}
 		}
 	}},
 }
@@ -88,6 +105,19 @@ func (t *trial) agrees(what string, err error, written bool) {
 		t.Errorf("%s wrote, and answered with a definite error: %v", what, err)
 	case err == nil && !written:
 		t.Errorf("%s answered without an error, and did not write", what)
+	}
+}
+
+// logs wants the history of a session to hold a change if, and only if, the session does. Where the outcome is unknown the
+// change may come between the two looks.
+func (t *trial) logs(err error, before, after checkout.Session) {
+	t.Helper()
+	switch now := t.get(before.Account, before.ID); {
+	case errors.Is(err, checkout.ErrOutcomeUnknown):
+	case now.Version == after.Version:
+		t.history(before, after)
+	default:
+		t.history(before)
 	}
 }
 

@@ -1,4 +1,5 @@
-// Package storetest holds a [checkout.Store] to its contract.
+// Package storetest holds a [checkout.Store] to its contract: the comments of that interface. It asks for nothing that they
+// do not say, and gives a store nothing that they rule out.
 //
 // A new store proves itself in five lines:
 //
@@ -8,22 +9,17 @@
 //		})
 //	}
 //
-// The function is called once for every check and returns a store that holds nothing: Expire sees every account, so
-// that checks cannot share one. Let it release with t.Cleanup what it opened. A check writes a few sessions, 64 at
-// most, from up to 16 goroutines. Run it with -race.
+// The function is called once for every check and returns a store that holds nothing: Expire, Events and Prune see every
+// account, so that checks cannot share one. Let it release with t.Cleanup what it opened. Most checks write some sessions,
+// 100 at most, from up to 16 goroutines. One writes 10,007 from 64, to see where a list stops counting. Run it with -race.
 //
 // A store may constrain its columns to what [checkout.Checkouts] writes, and the checks keep to that: ids of the
-// documented form, keys of visible ASCII, text in UTF-8 without U+0000, lengths and amounts in their ranges, and each
-// status with the fields that belong to it. It must not judge transitions: a session is updated to any status.
+// documented form, keys of visible ASCII, text in UTF-8 without U+0000, lengths and amounts in their ranges. It must not
+// judge transitions: a session is updated to any status.
 //
-// Where the interface leaves something open, the suite settles it, so that all stores answer alike:
+// An event may take up to ten seconds to appear in the feed, as it does where a transaction of another test holds it up. What
+// is sent as a cursor that no store has made is text that none would write, such as a blank.
 //
-//   - an instant is cut to the microsecond, never rounded, and comes back in [time.UTC];
-//   - a key that is used answers a Create even where the ID is taken too;
-//   - an ID is taken whichever account has it, and the error is none of those that the interface names;
-//   - List returns sessions as they are kept, whatever their status at the instant asked;
-//   - Expire takes sessions that are due at the same instant by ID, ascending; with a limit of 0 it moves none.
-//
-// What the suite cannot see: whether a created session survives a crash, and whether two instances over one database
-// keep the contract between them.
+// What the suite cannot see: whether a session or an event survives a crash, and whether two instances over one database keep
+// the contract between them.
 package storetest

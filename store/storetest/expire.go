@@ -105,9 +105,17 @@ var expireChecks = []check{
 		t.kept(paid)
 	}},
 	{"expires into memory that is the caller's own", func(t *trial) {
-		first, second := t.create(sample(1)), t.create(sample(2))
+		labeled := sample(1)
+		labeled.Metadata = map[string]string{"size": "XL"}
+		first, second := t.create(labeled), t.create(sample(2))
+		first.Metadata = map[string]string{"size": "XL"}
 		moved := slices.Clip(t.expire(morning.Add(time.Hour), 10))
 		t.sameIDs("Expire", moved, []checkout.Session{first, second})
+		for _, s := range moved {
+			if s.Metadata != nil {
+				s.Metadata["size"] = "scribble"
+			}
+		}
 		scribble(moved)
 		t.kept(expired(first))
 		t.kept(expired(second))

@@ -54,6 +54,10 @@ var fieldFaults = []fault{
 		times(func(at time.Time) time.Time { return at.In(time.FixedZone("here", 3600)) })},
 	{"keeps the metadata that it was given", "keeps metadata that is the caller's own",
 		part(func(n *naive) { n.written = func(s checkout.Session) checkout.Session { return s } })},
+	{"keeps the metadata that an update brought", "keeps metadata that is the caller's own",
+		part(func(n *naive) {
+			n.replaced = func(_, s checkout.Session) checkout.Session { return s }
+		})},
 	{"hands out the metadata that it keeps", "keeps metadata that is the caller's own",
 		part(func(n *naive) { n.copied = func(s checkout.Session) checkout.Session { return s } })},
 }

@@ -2,6 +2,7 @@ package storetest_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -21,6 +22,22 @@ var raceFaults = []fault{
 		func(n *naive) checkout.Store { return compareThenSwap{n} }},
 	{"expires what was updated meanwhile", "lets either an update or an expiry win",
 		func(n *naive) checkout.Store { return selectThenExpire{n} }},
+	{"logs the updates that lost", "lets one of many updates of a version win",
+		func(n *naive) checkout.Store { return logsLosers{n} }},
+	{"logs an update that lost against an expiry", "lets either an update or an expiry win",
+		func(n *naive) checkout.Store { return logsLosers{n} }},
+	{"logs an expiry for every session of a sweep that is full", "shares a sweep, and hands no session out twice",
+		func(n *naive) checkout.Store { return logsNext{n} }},
+	{"logs an update when its session may be gone", "prunes a session whole, whoever changes it meanwhile",
+		func(n *naive) checkout.Store {
+			n.logged = func(s checkout.Session) []checkout.Session {
+				if s.Status == checkout.StatusExpired {
+					return []checkout.Session{s}
+				}
+				return nil // see logsLater
+			}
+			return logsLater{n}
+		}},
 	{"hands a session to two sweeps", "shares a sweep, and hands no session out twice",
 		func(n *naive) checkout.Store { return selectThenExpire{n} }},
 	{"counts in a second query", "lists rows and total of one moment",
@@ -105,6 +122,47 @@ func (e selectThenExpire) Expire(_ context.Context, now time.Time, limit int) ([
 		e.put(moved[i])
 	}
 	return moved, nil
+}
+
+// logsLosers appends the event of an update whether or not its compare-and-swap won.
+type logsLosers struct{ *naive }
+
+func (l logsLosers) Update(ctx context.Context, s checkout.Session) error {
+	err := l.naive.Update(ctx, s)
+	if errors.Is(err, checkout.ErrConflict) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.naive.append(s)
+	}
+	return err
+}
+
+// logsNext logs all that is due, also what the limit leaves to the next sweep.
+type logsNext struct{ *naive }
+
+func (l logsNext) Expire(ctx context.Context, now time.Time, limit int) ([]checkout.Session, error) {
+	moved, err := l.naive.Expire(ctx, now, limit)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.dueAt(now) {
+		l.naive.append(l.expired(s))
+	}
+	return moved, err
+}
+
+// logsLater appends the event of an update in a transaction of its own.
+type logsLater struct{ *naive }
+
+func (l logsLater) Update(ctx context.Context, s checkout.Session) error {
+	if err := l.naive.Update(ctx, s); err != nil {
+		return err
+	}
+	l.others(1)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.events++
+	l.log = append(l.log, entry{l.events, own(s)})
+	return nil
 }
 
 // countsLater lists from one snapshot and counts in another.

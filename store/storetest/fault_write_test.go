@@ -104,6 +104,16 @@ var expireFaults = []fault{
 		})},
 	{"hands out the sessions that it keeps", "expires into memory that is the caller's own",
 		func(n *naive) checkout.Store { return handsOutAll{n} }},
+	{"hands out the metadata of what it expired", "expires into memory that is the caller's own",
+		func(n *naive) checkout.Store { return handsOutMetadata{n} }},
+	{"leaves the time of the last change as it expires", "returns sessions as they are after expiry",
+		part(func(n *naive) {
+			n.expired = func(s checkout.Session) checkout.Session {
+				s.Status = checkout.StatusExpired
+				s.Version++
+				return s
+			}
+		})},
 }
 
 func waits(statuses ...checkout.Status) func(*naive) checkout.Store {
@@ -151,6 +161,21 @@ func (h handsOutAll) Expire(ctx context.Context, now time.Time, limit int) ([]ch
 	return moved, err
 }
 
+// handsOutMetadata copies a session and not what it refers to.
+type handsOutMetadata struct{ *naive }
+
+func (h handsOutMetadata) Expire(ctx context.Context, now time.Time, limit int) ([]checkout.Session, error) {
+	moved, err := h.naive.Expire(ctx, now, limit)
+	for i := range moved {
+		for _, s := range h.sessions {
+			if s.ID == moved[i].ID {
+				moved[i].Metadata = s.Metadata
+			}
+		}
+	}
+	return moved, err
+}
+
 var contextFaults = []fault{
 	{"does not look at the context", "refuses a context that is over, and writes nothing",
 		part(func(n *naive) { n.over = func(context.Context) error { return nil } })},
@@ -178,6 +203,16 @@ var contextFaults = []fault{
 		looksAfterwards},
 	{"looks at the context when all is expired", "expires in spite of an error only where the outcome is unknown",
 		looksAfterwards},
+	{"looks at the context when all is pruned", "prunes in spite of an error only where the outcome is unknown",
+		looksAfterwards},
+	{"stops a prune in silence", "prunes in spite of an error only where the outcome is unknown",
+		func(n *naive) checkout.Store { return silentStop{n} }},
+	{"logs an update that it gave up", "updates in spite of an error only where the outcome is unknown",
+		func(n *naive) checkout.Store { return logsGivenUp{n} }},
+	{"logs an expiry that it gave up", "expires in spite of an error only where the outcome is unknown",
+		func(n *naive) checkout.Store { return logsGivenUp{n} }},
+	{"prunes the events of what it gave up", "prunes in spite of an error only where the outcome is unknown",
+		func(n *naive) checkout.Store { return prunesEvents{n} }},
 	{"stops in silence when the context is over", "creates in spite of an error only where the outcome is unknown",
 		func(n *naive) checkout.Store { return silentStop{n} }},
 	{"stops a sweep in silence", "expires in spite of an error only where the outcome is unknown",
@@ -211,4 +246,43 @@ func (s silentStop) Expire(ctx context.Context, now time.Time, limit int) ([]che
 		return nil, nil
 	}
 	return s.naive.Expire(ctx, now, limit)
+}
+
+func (s silentStop) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
+	if ctx.Err() != nil {
+		return 0, nil
+	}
+	return s.naive.Prune(ctx, before, limit)
+}
+
+// logsGivenUp writes an event first, and does not take it back when the context is over before the change is made.
+type logsGivenUp struct{ *naive }
+
+func (l logsGivenUp) Update(ctx context.Context, s checkout.Session) error {
+	err := l.naive.Update(ctx, s)
+	if ctx.Err() != nil && err != nil {
+		l.naive.append(s)
+	}
+	return err
+}
+
+func (l logsGivenUp) Expire(ctx context.Context, now time.Time, limit int) ([]checkout.Session, error) {
+	moved, err := l.naive.Expire(ctx, now, limit)
+	if ctx.Err() != nil && err != nil {
+		for _, s := range l.dueAt(now) {
+			l.naive.append(l.expired(s))
+		}
+	}
+	return moved, err
+}
+
+// prunesEvents removes events, and then sessions where the context is not over.
+type prunesEvents struct{ *naive }
+
+func (p prunesEvents) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
+	n, err := p.naive.Prune(ctx, before, limit)
+	if err != nil {
+		p.log = nil
+	}
+	return n, err
 }

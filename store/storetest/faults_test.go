@@ -118,7 +118,7 @@ var createFaults = []fault{
 	{"forgets what it creates", "keeps the session that it creates",
 		func(n *naive) checkout.Store { return forgetful{n} }},
 	{"creates a session for every try", "replays the first session under a used key",
-		part(func(n *naive) { n.sameKey = func(held, s checkout.Session) bool { return false } })},
+		part(func(n *naive) { n.sameKey = func(held, s *checkout.Session) bool { return false } })},
 	{"overwrites a session that it replays", "writes nothing of a replay",
 		func(n *naive) checkout.Store { return lastWriteWins{n} }},
 	{"replays its first answer for ever", "replays a session as it is now",
@@ -126,10 +126,10 @@ var createFaults = []fault{
 	{"looks at the id before the key", "replays even where the id is taken too",
 		func(n *naive) checkout.Store { return idFirst{n} }},
 	{"lets two sessions have one id", "refuses an id that is taken and writes nothing",
-		part(func(n *naive) { n.sameID = func(held, s checkout.Session) bool { return false } })},
+		part(func(n *naive) { n.sameID = func(held, s *checkout.Session) bool { return false } })},
 	{"lets each account have an id of its own", "refuses an id that is taken and writes nothing",
 		part(func(n *naive) {
-			n.sameID = func(held, s checkout.Session) bool { return held.ID == s.ID && held.Account == s.Account }
+			n.sameID = func(held, s *checkout.Session) bool { return held.ID == s.ID && held.Account == s.Account }
 		})},
 	{"takes an id that is taken in silence", "refuses an id that is taken and writes nothing",
 		part(func(n *naive) { n.taken = nil })},
@@ -139,42 +139,42 @@ var createFaults = []fault{
 
 var keyFaults = []fault{
 	{"forgets the account of a key", "scopes keys by account",
-		sameKey(func(held, s checkout.Session) bool {
+		sameKey(func(held, s *checkout.Session) bool {
 			return held.Account.Test == s.Account.Test && held.IdempotencyKey == s.IdempotencyKey
 		})},
 	{"forgets the mode of a key", "scopes keys by mode",
-		sameKey(func(held, s checkout.Session) bool {
+		sameKey(func(held, s *checkout.Session) bool {
 			return held.Account.ID == s.Account.ID && held.IdempotencyKey == s.IdempotencyKey
 		})},
 	{"makes one text of account and key", "keeps accounts and keys apart that run together",
-		sameKey(func(held, s checkout.Session) bool {
-			text := func(s checkout.Session) string { return s.Account.ID + ":" + string(s.IdempotencyKey) }
+		sameKey(func(held, s *checkout.Session) bool {
+			text := func(s *checkout.Session) string { return s.Account.ID + ":" + string(s.IdempotencyKey) }
 			return held.Account.Test == s.Account.Test && text(held) == text(s)
 		})},
 	{"cuts keys at 255 characters", "tells keys apart to the last of 1000 characters",
-		sameKey(func(held, s checkout.Session) bool {
+		sameKey(func(held, s *checkout.Session) bool {
 			a, b := held.IdempotencyKey, s.IdempotencyKey
 			return held.Account == s.Account && a[:min(len(a), 255)] == b[:min(len(b), 255)]
 		})},
 	{"compares keys in any case", "tells keys apart by case and by every visible character",
-		sameKey(func(held, s checkout.Session) bool {
+		sameKey(func(held, s *checkout.Session) bool {
 			return held.Account == s.Account && strings.EqualFold(string(held.IdempotencyKey), string(s.IdempotencyKey))
 		})},
 	{"takes no key for a key", "takes no key for no name",
 		part(func(n *naive) {
-			n.sameKey = func(held, s checkout.Session) bool {
+			n.sameKey = func(held, s *checkout.Session) bool {
 				return held.Account == s.Account && held.IdempotencyKey == s.IdempotencyKey
 			}
 		})},
 	{"frees a key when its session ends", "holds a key as long as its session, whatever became of it",
-		sameKey(func(held, s checkout.Session) bool {
+		sameKey(func(held, s *checkout.Session) bool {
 			return held.Account == s.Account && held.IdempotencyKey == s.IdempotencyKey && held.CompletedAt.IsZero()
 		})},
 }
 
 // sameKey makes a fault of what a store takes for the same key, where there is one.
-func sameKey(same func(held, s checkout.Session) bool) func(*naive) checkout.Store {
+func sameKey(same func(held, s *checkout.Session) bool) func(*naive) checkout.Store {
 	return part(func(n *naive) {
-		n.sameKey = func(held, s checkout.Session) bool { return s.IdempotencyKey != "" && same(held, s) }
+		n.sameKey = func(held, s *checkout.Session) bool { return s.IdempotencyKey != "" && same(held, s) }
 	})
 }

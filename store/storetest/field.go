@@ -45,6 +45,13 @@ var fieldChecks = []check{
 			}
 			t.kept(want)
 		}
+		next := completed(want)
+		next.Metadata = map[string]string{"size": "XL"}
+		after := completed(want)
+		t.update(next)
+		next.Metadata["size"] = "scribble"
+		t.kept(after)
+		t.history(want, after)
 	}},
 	{"keeps text as it was sent", func(t *trial) {
 		for n, text := range []string{

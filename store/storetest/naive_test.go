@@ -31,8 +31,8 @@ type naive struct {
 	replaced   func(was, s checkout.Session) checkout.Session // what Update makes of was
 	copied     func(s checkout.Session) checkout.Session      // what is handed out of s
 	owns       func(asked, owner checkout.Account) bool
-	sameKey    func(held, s checkout.Session) bool // whether s comes under the key of held
-	sameID     func(held, s checkout.Session) bool
+	sameKey    func(held, s *checkout.Session) bool // whether s comes under the key of held
+	sameID     func(held, s *checkout.Session) bool
 	follows    func(was, s checkout.Session) bool // whether s is the next version
 	newer      func(a, b checkout.Session) int    // the order of a list
 	passes     func(s checkout.Session, q checkout.Query) bool
@@ -73,10 +73,10 @@ func newNaive() *naive {
 		},
 		copied: own,
 		owns:   func(asked, owner checkout.Account) bool { return asked == owner },
-		sameKey: func(held, s checkout.Session) bool {
+		sameKey: func(held, s *checkout.Session) bool {
 			return held.Account == s.Account && held.IdempotencyKey == s.IdempotencyKey && s.IdempotencyKey != ""
 		},
-		sameID:  func(held, s checkout.Session) bool { return held.ID == s.ID },
+		sameID:  func(held, s *checkout.Session) bool { return held.ID == s.ID },
 		follows: func(was, s checkout.Session) bool { return s.Version == was.Version+1 },
 		newer: func(a, b checkout.Session) int {
 			return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), strings.Compare(b.ID, a.ID))
@@ -151,13 +151,13 @@ func (n *naive) Create(ctx context.Context, s checkout.Session) (checkout.Sessio
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for _, held := range n.sessions {
-		if n.sameKey(held, s) {
-			return n.copied(held), false, nil
+	for i := range n.sessions {
+		if n.sameKey(&n.sessions[i], &s) {
+			return n.copied(n.sessions[i]), false, nil
 		}
 	}
-	for _, held := range n.sessions {
-		if n.sameID(held, s) {
+	for i := range n.sessions {
+		if n.sameID(&n.sessions[i], &s) {
 			return checkout.Session{}, false, n.taken
 		}
 	}
@@ -173,7 +173,7 @@ func (n *naive) Get(ctx context.Context, account checkout.Account, id string) (c
 
 func (n *naive) GetByKey(ctx context.Context, account checkout.Account, key idempotency.Key) (checkout.Session, error) {
 	asked := checkout.Session{Account: account, IdempotencyKey: key}
-	return n.find(ctx, func(s checkout.Session) bool { return n.sameKey(s, asked) })
+	return n.find(ctx, func(s checkout.Session) bool { return n.sameKey(&s, &asked) })
 }
 
 func (n *naive) find(ctx context.Context, is func(checkout.Session) bool) (checkout.Session, error) {
@@ -241,7 +241,7 @@ func (n *naive) Expire(ctx context.Context, now time.Time, limit int) ([]checkou
 	moved := due[:n.most(len(due), limit)]
 	for i := range moved {
 		moved[i] = n.expired(moved[i])
-		n.put(moved[i])
+		n.put(own(moved[i]))
 		n.append(moved[i])
 	}
 	return moved, n.afterwards(ctx)

@@ -75,6 +75,7 @@ var raceChecks = []check{
 				t.Fatalf("%d of %d updates of one version won, want 1", winners, callers)
 			}
 			t.kept(began(s, paid))
+			t.history(s, began(s, paid))
 		}
 	}},
 	{"lets either an update or an expiry win", func(t *trial) {
@@ -95,10 +96,12 @@ var raceChecks = []check{
 			if updateErr == nil {
 				t.sameIDs("Expire that lost", moved, nil)
 				t.kept(completed(s))
+				t.history(s, completed(s))
 			} else {
 				t.failed("Update that lost", updateErr, checkout.ErrConflict)
 				t.sameIDs("Expire that won", moved, []checkout.Session{s})
 				t.kept(expired(s))
+				t.history(s, expired(s))
 			}
 		}
 	}},
@@ -139,6 +142,36 @@ var raceChecks = []check{
 				t.Errorf("Expire handed out %s %d times, want once", s.ID, handed[s.ID])
 			}
 			t.same("what Get returned", t.get(merchant, s.ID), s)
+			t.history(sample(n), s)
+		}
+	}},
+	{"prunes a session whole, whoever changes it meanwhile", func(t *trial) {
+		for n := range 12 {
+			s := t.create(sample(n))
+			t.expires(s.ExpiresAt, 1, s)
+			late := completed(expired(s))
+			late.Late = true
+			var updateErr, pruneErr error
+			var pruned int
+			atOnce(2, func(i int) {
+				if (i+n)%2 == 0 { // each of them starts first in turn
+					updateErr = t.store.Update(t.Context(), late)
+				} else {
+					pruned, pruneErr = t.store.Prune(t.Context(), morning.Add(time.Hour), 1)
+				}
+			})
+			if pruneErr != nil {
+				t.Fatalf("Prune beside an Update: %v", pruneErr)
+			}
+			if updateErr != nil {
+				t.failed("Update of what was pruned meanwhile", updateErr, checkout.ErrNotFound)
+			}
+			if pruned == 0 { // it stepped over what the update held
+				t.history(s, expired(s), late)
+				t.prunes(morning.Add(time.Hour), 1, 1)
+			}
+			t.absent(merchant, s.ID, s.IdempotencyKey)
+			t.feed()
 		}
 	}},
 	{"lists rows and total of one moment", func(t *trial) {

@@ -1,0 +1,122 @@
+package paypage
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"hash"
+	"strings"
+	"sync"
+
+	"github.com/caisse/checkout"
+	"github.com/google/uuid"
+)
+
+// attemptAfter is the payment ID of the attempt that follows the one with the ID previous; "" asks for the first. The
+// attempts of a session are a chain in which each ID is computed from the one before. So the page needs no memory of its
+// own: two clicks, also in two processes, compute the same ID. No key takes part, since processes in the midst of a
+// rotation would compute two.
+//
+// The ID has the form of a UUID of version 4, which operators ask for, and is as good as random to whoever does not know the
+// session.
+func attemptAfter(s *checkout.Session, previous string) string {
+	var space [256]byte
+	b := append(space[:0], "paypage attempt\x00"...)
+	if s.Account.Test {
+		b = append(b, 1)
+	} else {
+		b = append(b, 0)
+	}
+	for _, part := range [...]string{s.Account.ID, s.ID, previous} {
+		b = binary.AppendUvarint(b, uint64(len(part)))
+		b = append(b, part...)
+	}
+	sum := sha256.Sum256(b)
+	id := uuid.UUID(sum[:16])
+	id[6] = id[6]&0x0f | 0x40 // version 4
+	id[8] = id[8]&0x3f | 0x80 // variant of RFC 9562
+	return id.String()
+}
+
+// unbegun reports whether no payment of the session was begun yet. A card session starts pending, with the first version.
+func unbegun(s *checkout.Session) bool {
+	return s.Status == checkout.StatusCreated || s.Status == checkout.StatusPending && s.Version == 1
+}
+
+// begunHere reports whether the session's payment is an attempt of the page. An attempt of the host's own is not the page's
+// to repeat. Each attempt is a change, so Version bounds how many there can be.
+func begunHere(s *checkout.Session) bool {
+	id := attemptAfter(s, "")
+	for range min(s.Version, 2*checkout.MaxChanges) {
+		if id == s.PaymentID {
+			return true
+		}
+		id = attemptAfter(s, id)
+	}
+	return false
+}
+
+// mayBegin reports whether a form's attempt fits the session as it is now: it is the one under way, or the first of a
+// session of which none was begun, or the one after the session's, which a form names only once Pay has refused the
+// session's. Any other form is of a page that was overtaken.
+func mayBegin(s *checkout.Session, attempt string) bool {
+	switch {
+	case unbegun(s):
+		return attempt == attemptAfter(s, "")
+	case s.Status != checkout.StatusPending:
+		return false
+	}
+	return attempt == s.PaymentID || attempt == attemptAfter(s, s.PaymentID)
+}
+
+// form is the hidden value of a form: an attempt, "" where the form can only cancel, authenticated together with the link. A
+// form of one link is worth nothing under another, and a payer can name no attempt that the page did not offer.
+func (k keyring) form(token, attempt string) string {
+	var mac [formSize]byte
+	k[0].form.sum(&mac, token, attempt)
+	text := make([]byte, 0, 64)
+	text = append(append(text, attempt...), '.')
+	return string(base64.RawURLEncoding.AppendEncode(text, mac[:]))
+}
+
+// attempt is what form was given.
+func (k keyring) attempt(token, form string) (string, bool) {
+	attempt, encoded, found := strings.Cut(form, ".")
+	got, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
+	if !found || err != nil {
+		return "", false
+	}
+	genuine := false
+	for i := range k {
+		var mac [formSize]byte
+		k[i].form.sum(&mac, token, attempt)
+		genuine = hmac.Equal(got, mac[:]) || genuine
+	}
+	return attempt, genuine
+}
+
+// formSize is how much of the HMAC goes into a form.
+const formSize = 16
+
+// formMAC authenticates forms. It keeps its HMACs, which are made for every page view.
+type formMAC struct{ pool *sync.Pool } // of *formHash
+
+type formHash struct {
+	hash.Hash
+	buf []byte
+}
+
+func newFormMAC(key []byte) formMAC {
+	return formMAC{&sync.Pool{New: func() any { return &formHash{Hash: hmac.New(sha256.New, key)} }}}
+}
+
+func (m formMAC) sum(to *[formSize]byte, token, attempt string) {
+	h := m.pool.Get().(*formHash)
+	defer m.pool.Put(h)
+	h.Reset()
+	h.buf = append(append(append(h.buf[:0], token...), '.'), attempt...) // neither has a dot
+	h.Write(h.buf)
+	h.buf = h.Sum(h.buf[:0])
+	copy(to[:], h.buf)
+}

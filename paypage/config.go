@@ -1,0 +1,203 @@
+package paypage
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caisse/checkout"
+)
+
+// DefaultMaxWaiting is how many open pages wait for a change at once, unless the host sets another number.
+const DefaultMaxWaiting = 10_000
+
+// DefaultPayTimeout is how long Pay may take, unless the host sets another time.
+const DefaultPayTimeout = 20 * time.Second
+
+const maxPayTimeout = 5 * time.Minute
+
+// Config is what a host settles. Keys, URL and Pay are required; the zero value of every other field works.
+type Config struct {
+	_ struct{} // keyed literals only
+
+	// Keys seal the links: 32 random bytes each, kept secret. The first seals, all of them open. To replace a key, give every
+	// process the new one in second place, then in first place, and take the old one away once the last session whose link it
+	// sealed is over.
+	Keys [][]byte
+	// URL is where the page is mounted, as payers see it: absolute, http or https, without query, user information or a
+	// slash at its end.
+	URL string
+	// Pay asks the operator for the session's payment, or names the card processor's page. Session.PaymentID is the
+	// attempt's. Pay must ask the operator under that ID, so that asking twice under one ID is asking once: it is called
+	// again with the same ID whenever the payer asks again.
+	//
+	// A [*Refused] says that the operator refused this attempt for good and took nothing: the session stays open, and the
+	// payer may try again with another payment ID. After any other error the page takes it that the operator may have been
+	// asked. The error is logged, so it must hold no secret. What becomes of the payment later, the host tells by the
+	// transitions of [checkout.Checkouts].
+	//
+	// Its context ends after PayTimeout, and not when the payer leaves.
+	Pay func(ctx context.Context, s checkout.Session) (Next, error)
+	// PayTimeout is how long Pay may take, up to 5 minutes; 0 is 20 seconds. It should be below the server's WriteTimeout.
+	PayTimeout time.Duration
+
+	// Merchant is the name under which payers know the merchant; nil, or "", shows none. It is called for every page view.
+	Merchant func(checkout.Account) string
+	// Explain puts a reason, which is a session's FailureReason or that of a Refused, into words for the payer in a language
+	// of Texts; "" shows none. nil shows reasons as they are.
+	Explain func(language, reason string) string
+	// Simulated has every page say that no money moves. Pages of sessions in test mode say so in any case.
+	Simulated bool
+
+	// Texts are the words of the page by language, a tag in lower case such as "fr"; nil is "fr" [French] and "en" [English].
+	Texts map[string]Texts
+	// Language is shown to a payer who accepts none of Texts; "" is "fr" where Texts has it, else the first by alphabet.
+	Language string
+	// Template draws the page; nil is [DefaultTemplate], which tells how to make another. New takes a copy.
+	Template *template.Template
+
+	// MaxWaiting is how many open pages wait for a change at once; 0 is 10,000. The pages beyond ask every five seconds.
+	MaxWaiting int
+	// Clock tells how long a session is valid; nil is the system's. It must be the one of Checkouts.
+	Clock checkout.Clock
+	// Logger hears of every failure of the store and of Pay (Error). Links, keys and phone numbers never appear. nil is silent.
+	Logger *slog.Logger
+}
+
+// Next says where the payer goes once Pay has asked for the payment. The zero Next waits on the page: the payer confirms on
+// the phone.
+type Next struct {
+	_ struct{} // keyed literals only
+
+	// URL is the page of the card processor to send the payer to: absolute, http or https. The processor should send the
+	// payer back to [Page.Link].
+	URL string
+}
+
+// Refused is the error of a Pay whose attempt was refused at once, and for good: the operator took nothing and never will under
+// this payment ID. The session stays open.
+type Refused struct {
+	// Reason is for the payer; see Config.Explain. "" where nobody said.
+	Reason string
+}
+
+func (e *Refused) Error() string {
+	if e.Reason == "" {
+		return "paypage: payment refused"
+	}
+	return "paypage: payment refused: " + e.Reason
+}
+
+// New makes a Page over checkouts. The error joins a [*checkout.ConfigError] for each fault of cfg, or of nil checkouts.
+func New(checkouts *checkout.Checkouts, cfg Config) (*Page, error) {
+	p := &Page{
+		checkouts:  checkouts,
+		pay:        cfg.Pay,
+		payTimeout: cmp.Or(cfg.PayTimeout, DefaultPayTimeout),
+		merchant:   cfg.Merchant,
+		explain:    cfg.Explain,
+		simulated:  cfg.Simulated,
+		clock:      cfg.Clock,
+		log:        cfg.Logger,
+		flights:    make(map[flightKey]*flight),
+	}
+	if f, ok := p.clock.(checkout.ClockFunc); p.clock == nil || ok && f == nil {
+		p.clock = checkout.ClockFunc(time.Now)
+	}
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	var errs []error
+	fault := func(field, reason string) {
+		errs = append(errs, &checkout.ConfigError{Field: field, Reason: reason})
+	}
+	if checkouts == nil {
+		fault("Checkouts", "must not be nil")
+	}
+	if len(cfg.Keys) == 0 {
+		fault("paypage.Config.Keys", "must hold at least one key")
+	}
+	for i, key := range cfg.Keys {
+		switch {
+		case len(key) != keySize:
+			fault(fmt.Sprintf("paypage.Config.Keys[%d]", i), fmt.Sprintf("must have %d bytes", keySize))
+		case !slices.ContainsFunc(key, func(b byte) bool { return b != key[0] }):
+			fault(fmt.Sprintf("paypage.Config.Keys[%d]", i), "must be random, and has the same byte throughout")
+		}
+	}
+	if u, err := url.Parse(cfg.URL); err != nil || !isWebURL(u) || u.User != nil || u.RawQuery != "" || u.ForceQuery ||
+		u.Fragment != "" || strings.HasSuffix(cfg.URL, "/") {
+		fault("paypage.Config.URL", "must be an absolute http or https URL without query, fragment, user information or a slash at its end")
+	} else {
+		p.url, p.path, p.origin = cfg.URL, u.EscapedPath(), originOf(u)
+	}
+	if cfg.Pay == nil {
+		fault("paypage.Config.Pay", "must not be nil")
+	}
+	if cfg.PayTimeout < 0 || cfg.PayTimeout > maxPayTimeout {
+		fault("paypage.Config.PayTimeout", "must be 0 to "+maxPayTimeout.String())
+	}
+	if cfg.MaxWaiting < 0 {
+		fault("paypage.Config.MaxWaiting", "must be 0 or more")
+	}
+	texts := cfg.Texts
+	if texts == nil {
+		texts = map[string]Texts{"fr": French(), "en": English()}
+	}
+	for _, tag := range slices.Sorted(maps.Keys(texts)) {
+		errs = append(errs, checkTexts(tag, texts[tag])...)
+	}
+	switch _, found := texts[cfg.Language]; {
+	case len(texts) == 0:
+		fault("paypage.Config.Texts", "must be nil or have a language")
+	case cfg.Language != "" && !found:
+		fault("paypage.Config.Language", "must be one of Texts")
+	default:
+		p.fallback = fallbackLanguage(cfg.Language, texts)
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+
+	p.waiting = make(chan struct{}, cmp.Or(cfg.MaxWaiting, DefaultMaxWaiting))
+	var err error
+	if p.keys, err = newKeyring(cfg.Keys); err != nil {
+		return nil, err
+	}
+	if p.languages, p.policy, err = drawers(cfg.Template, texts); err != nil {
+		return nil, &checkout.ConfigError{Field: "paypage.Config.Template", Reason: "cannot be used: " + err.Error()}
+	}
+	return p, nil
+}
+
+func fallbackLanguage(wanted string, texts map[string]Texts) string {
+	if wanted != "" {
+		return wanted
+	}
+	if _, french := texts["fr"]; french {
+		return "fr"
+	}
+	return slices.Min(slices.Collect(maps.Keys(texts)))
+}
+
+// isWebURL reports whether a browser may be sent to u.
+func isWebURL(u *url.URL) bool {
+	return (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != ""
+}
+
+// originOf is the origin of a URL as browsers write it: the port only where it is not the scheme's own.
+func originOf(u *url.URL) string {
+	host := strings.ToLower(u.Host)
+	if port := u.Port(); u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
+		host = strings.TrimSuffix(host, ":"+port)
+	}
+	return u.Scheme + "://" + host
+}

@@ -1,0 +1,97 @@
+package paypage_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/paypage"
+	"github.com/matryer/is"
+)
+
+func TestWhatAFloodCosts(t *testing.T) {
+	is := is.New(t)
+	h := newHost(t)
+	s := h.create()
+	link := h.page.Link(s)
+	page := h.get(link)
+	h.press(link, page, "pay")
+	reads, writes := h.store.counts()
+	for range 100 {
+		h.get(link)
+	}
+	r, w := h.store.counts()
+	is.Equal(r-reads, 100)
+	is.Equal(w, writes)
+	for range 100 {
+		h.submit(link, page, "pay")
+	}
+	r2, w2 := h.store.counts()
+	is.Equal(r2-r, 200) // one for the page, one for Begin, which has nothing to change
+	is.Equal(w2, writes)
+}
+
+func TestFailures(t *testing.T) {
+	t.Run("of the store are a 503 that says so, and the log hears of them without the link", func(t *testing.T) {
+		is := is.New(t)
+		var log bytes.Buffer
+		h := newHost(t, func(c *paypage.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		s := h.create()
+		link := h.page.Link(s)
+		page := h.get(link)
+		h.store.fail = fmt.Errorf("connection refused: %w", checkout.ErrUnavailable)
+		for _, a := range []answer{h.get(link), h.submit(link, page, "pay"), h.submit(link, page, "cancel")} {
+			is.Equal(a.Code, 503)
+			is.Equal(a.Header().Get("Retry-After"), "5")
+			is.True(!strings.Contains(a.body, "connection"))
+			is.True(a.has("Open the payment page again"))
+		}
+		is.Equal(h.get(link+"/wait?seen=1.created").Code, 503)
+		is.True(strings.Contains(log.String(), "connection refused"))
+		h.store.fail = fmt.Errorf("a bug")
+		is.Equal(h.get(link).Code, 500)
+		h.store.fail = nil
+		h.answer = func(checkout.Session) (paypage.Next, error) { return paypage.Next{}, fmt.Errorf("no route") }
+		h.press(link, page, "pay")
+		is.True(strings.Contains(log.String(), "no route"))
+		token := strings.TrimPrefix(link, where+"/")
+		for _, secret := range []string{token, token[:20], page.form(), s.UserPhone} {
+			is.True(!strings.Contains(log.String(), secret))
+		}
+	})
+
+	t.Run("of the host's code are a 500", func(t *testing.T) {
+		is := is.New(t)
+		h := newHost(t, func(c *paypage.Config) { c.Merchant = func(checkout.Account) string { panic("oops") } })
+		a := h.get(h.page.Link(h.create()))
+		is.Equal(a.Code, 500)
+		is.True(!strings.Contains(a.body, "oops"))
+	})
+
+	t.Run("that a payer has left is none for the log", func(t *testing.T) {
+		is := is.New(t)
+		var log bytes.Buffer
+		h := newHost(t, func(c *paypage.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		link := h.page.Link(h.create())
+		gone, leave := context.WithCancel(t.Context())
+		leave()
+		h.store.fail = context.Canceled
+		sendWith(gone, t, h.page, link, url.Values{"form": {"x"}}.Encode())
+		r, err := http.NewRequestWithContext(gone, http.MethodGet, link, nil)
+		is.NoErr(err)
+		http.StripPrefix("/pay", h.page).ServeHTTP(noAnswer{http.Header{}}, r)
+		is.Equal(log.String(), "")
+	})
+}
+
+type noAnswer struct{ header http.Header }
+
+func (n noAnswer) Header() http.Header         { return n.header }
+func (n noAnswer) Write(p []byte) (int, error) { return len(p), nil }
+func (n noAnswer) WriteHeader(int)             {}

@@ -1,0 +1,274 @@
+package paypage_test
+
+import (
+	"bytes"
+	"context"
+	"html"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/paypage"
+	"github.com/caisse/checkout/store/memory"
+)
+
+const where = "https://pay.example.com/pay"
+
+var live = checkout.Account{ID: "acct_1"}
+
+func key(seed byte) []byte {
+	k := bytes.Repeat([]byte{seed}, 32)
+	k[0] = ^seed
+	return k
+}
+
+// clock is set by hand.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// host is a page and what it stands on.
+type host struct {
+	*checkout.Checkouts
+	t     testing.TB
+	clock *clock
+	store *countingStore
+	page  *paypage.Page
+
+	mu     sync.Mutex
+	asked  []checkout.Session // what Pay was called with
+	answer func(checkout.Session) (paypage.Next, error)
+}
+
+func newHost(t testing.TB, settle ...func(*paypage.Config)) *host {
+	t.Helper()
+	h := &host{t: t, clock: &clock{now: time.Date(2026, 11, 22, 7, 31, 56, 0, time.UTC)}, store: &countingStore{Store: memory.New()}}
+	var err error
+	if h.Checkouts, err = checkout.New(h.store, checkout.Config{Clock: h.clock}); err != nil {
+		t.Fatal(err)
+	}
+	h.page = h.pageOver(h.Checkouts, settle)
+	return h
+}
+
+// another is a page over the same store, as of another process.
+func (h *host) another(settle ...func(*paypage.Config)) *paypage.Page {
+	h.t.Helper()
+	checkouts, err := checkout.New(h.store, checkout.Config{Clock: h.clock})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return h.pageOver(checkouts, settle)
+}
+
+func (h *host) pageOver(checkouts *checkout.Checkouts, settle []func(*paypage.Config)) *paypage.Page {
+	h.t.Helper()
+	cfg := paypage.Config{Keys: [][]byte{key(1)}, URL: where, Pay: h.pay, Clock: h.clock, Merchant: func(checkout.Account) string { return "Chez Awa" }}
+	for _, s := range settle {
+		s(&cfg)
+	}
+	page, err := paypage.New(checkouts, cfg)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return page
+}
+
+func (h *host) pay(_ context.Context, s checkout.Session) (paypage.Next, error) {
+	h.mu.Lock()
+	h.asked = append(h.asked, s)
+	answer := h.answer
+	h.mu.Unlock()
+	if answer != nil {
+		return answer(s)
+	}
+	return paypage.Next{}, nil
+}
+
+// askedFor are the distinct payment IDs that Pay was called with, in the order of their first call.
+func (h *host) askedFor() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var ids []string
+	seen := map[string]bool{}
+	for _, s := range h.asked {
+		if !seen[s.PaymentID] {
+			ids = append(ids, s.PaymentID)
+		}
+		seen[s.PaymentID] = true
+	}
+	return ids
+}
+
+func (h *host) create(change ...func(*checkout.CreateParams)) checkout.Session {
+	h.t.Helper()
+	p := checkout.CreateParams{
+		Account: live, Amount: 5000, Currency: "XOF", UserPhone: "+2250707987654", Description: "Deux paniers d'attiéké",
+		SuccessURL: "https://shop.example/paid?s={CHECKOUT_SESSION_ID}", CancelURL: "https://shop.example/back?s={CHECKOUT_SESSION_ID}",
+		ClientReference: "A-17",
+	}
+	for _, c := range change {
+		c(&p)
+	}
+	s, _, err := h.Create(h.t.Context(), p)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return s
+}
+
+func card(p *checkout.CreateParams) {
+	p.PaymentMethod, p.Currency, p.UserPhone, p.Amount = checkout.Card, "USD", "", 123450
+}
+
+func (h *host) now(s checkout.Session) checkout.Session {
+	h.t.Helper()
+	now, err := h.Get(h.t.Context(), s.Account, s.ID)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return now
+}
+
+// answer is what a browser got.
+type answer struct {
+	*httptest.ResponseRecorder
+	body string
+}
+
+func (a answer) location() string { return a.Header().Get("Location") }
+
+var formValue = regexp.MustCompile(`name="form" value="([^"]*)"`)
+
+// form is the hidden value of the page's form, "" where there is none.
+func (a answer) form() string {
+	m := formValue.FindStringSubmatch(a.body)
+	if m == nil {
+		return ""
+	}
+	return html.UnescapeString(m[1])
+}
+
+func (a answer) has(text string) bool {
+	return strings.Contains(html.UnescapeString(a.body), text)
+}
+
+var headingOf = regexp.MustCompile(`<h1[^>]*>([^<]*)</h1>`)
+
+func (a answer) heading() string {
+	m := headingOf.FindStringSubmatch(a.body)
+	if m == nil {
+		return ""
+	}
+	return html.UnescapeString(m[1])
+}
+
+// send sends a request to a page as it is mounted. Headers are "Name: value".
+func send(t testing.TB, page http.Handler, method, link, body string, headers ...string) answer {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, link, strings.NewReader(body))
+	r.Header.Set("Accept-Language", "en")
+	if method == http.MethodPost {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+	}
+	for _, line := range headers {
+		name, value, _ := strings.Cut(line, ": ")
+		r.Header.Set(name, value)
+		if value == "" {
+			r.Header.Del(name)
+		}
+	}
+	w := httptest.NewRecorder()
+	if strings.HasPrefix(r.URL.Path, "/pay/") {
+		page = http.StripPrefix("/pay", page)
+	}
+	page.ServeHTTP(w, r)
+	return answer{w, w.Body.String()}
+}
+
+func (h *host) get(link string, headers ...string) answer {
+	h.t.Helper()
+	return send(h.t, h.page, http.MethodGet, link, "", headers...)
+}
+
+// submit presses a button of a page.
+func (h *host) submit(link string, of answer, do string, headers ...string) answer {
+	h.t.Helper()
+	return send(h.t, h.page, http.MethodPost, link, url.Values{"form": {of.form()}, "do": {do}}.Encode(), headers...)
+}
+
+// press is submit and what a browser then does: it follows a redirect to the page itself.
+func (h *host) press(link string, of answer, do string) answer {
+	h.t.Helper()
+	a := h.submit(link, of, do)
+	if a.Code != http.StatusSeeOther {
+		return a
+	}
+	return h.get("https://pay.example.com" + a.location())
+}
+
+// countingStore counts what the page costs.
+type countingStore struct {
+	checkout.Store
+	mu            sync.Mutex
+	reads, writes int
+	fail          error // of every call
+	afterGet      func()
+}
+
+func (s *countingStore) Get(ctx context.Context, account checkout.Account, id string) (checkout.Session, error) {
+	s.mu.Lock()
+	s.reads++
+	fail, after := s.fail, s.afterGet
+	s.mu.Unlock()
+	if fail != nil {
+		return checkout.Session{}, fail
+	}
+	held, err := s.Store.Get(ctx, account, id)
+	if after != nil {
+		after()
+	}
+	return held, err
+}
+
+func (s *countingStore) Update(ctx context.Context, session checkout.Session) error {
+	s.mu.Lock()
+	s.writes++
+	s.mu.Unlock()
+	return s.Store.Update(ctx, session)
+}
+
+func (s *countingStore) counts() (reads, writes int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reads, s.writes
+}
+
+// sendWith posts a form under a context.
+func sendWith(ctx context.Context, t *testing.T, page http.Handler, link, body string) {
+	t.Helper()
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, link, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	http.StripPrefix("/pay", page).ServeHTTP(httptest.NewRecorder(), r)
+}

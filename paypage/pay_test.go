@@ -1,0 +1,364 @@
+package paypage_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/paypage"
+	"github.com/matryer/is"
+)
+
+var uuidV4 = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+
+func TestPaying(t *testing.T) {
+	t.Run("begins an attempt, asks for it, and waits", func(t *testing.T) {
+		is := is.New(t)
+		h := newHost(t)
+		s := h.create()
+		link := h.page.Link(s)
+		a := h.submit(link, h.get(link), "pay")
+		is.Equal(a.Code, 303) // so that a reload asks for nothing
+		is.True(strings.HasPrefix(a.location(), strings.TrimPrefix(link, "https://pay.example.com")+"?note="))
+		is.Equal(len(h.asked), 1)
+		is.True(uuidV4.MatchString(h.asked[0].PaymentID))
+		is.Equal(h.asked[0], h.now(s)) // Pay gets the session as it is kept
+		is.Equal(h.now(s).Status, checkout.StatusPending)
+		is.Equal(h.get("https://pay.example.com"+a.location()).heading(), "Confirm on your phone")
+	})
+
+	t.Run("has the payment in the session before Pay is called", func(t *testing.T) {
+		is := is.New(t)
+		h := newHost(t)
+		s := h.create()
+		h.answer = func(given checkout.Session) (paypage.Next, error) {
+			is.Equal(h.now(s).PaymentID, given.PaymentID)
+			return paypage.Next{}, nil
+		}
+		h.press(h.page.Link(s), h.get(h.page.Link(s)), "pay")
+	})
+
+	t.Run("again by a second click, a second tab, an old page or the back button is the same attempt", func(t *testing.T) {
+		is := is.New(t)
+		h := newHost(t)
+		s := h.create()
+		link := h.page.Link(s)
+		first, second := h.get(link), h.get(link)
+		waiting := h.press(link, first, "pay")
+		_, writes := h.store.counts()
+		h.press(link, first, "pay")
+		h.press(link, second, "pay")
+		h.press(link, waiting, "pay") // "send the request again"
+		is.Equal(len(h.askedFor()), 1)
+		is.Equal(len(h.asked), 4) // Pay is asked again, under the same ID
+		_, after := h.store.counts()
+		is.Equal(after, writes)
+		is.Equal(h.now(s).Version, int64(2))
+	})
+
+	t.Run("a host's own payment ID of the creation is replaced by the attempt's", func(t *testing.T) {
+		is := is.New(t)
+		h := newHost(t)
+		for _, change := range []func(*checkout.CreateParams){func(*checkout.CreateParams) {}, card} {
+			s := h.create(change, func(p *checkout.CreateParams) { p.PaymentID = "ORDER_1" })
+			link := h.page.Link(s)
+			h.press(link, h.get(link), "pay")
+			is.True(h.now(s).PaymentID != "ORDER_1")
+			is.Equal(h.now(s).Version, int64(2))
+		}
+	})
+
+	t.Run("a payment that the host has begun itself is not asked for again", func(t *testing.T) {
+		is := is.New(t)
+		h := newHost(t)
+		s := h.create()
+		link := h.page.Link(s)
+		old := h.get(link)
+		_, err := h.Begin(t.Context(), s.Account, s.ID, "HOST-1")
+		is.NoErr(err)
+		a := h.press(link, old, "pay")
+		is.Equal(a.heading(), "Confirm on your phone")
+		is.True(!a.has("Send the request again"))
+		is.True(a.has("Cancel"))
+		is.Equal(len(h.asked), 0)
+		is.Equal(h.now(s).PaymentID, "HOST-1")
+	})
+
+	t.Run("of a session that has ended meanwhile asks for nothing", func(t *testing.T) {
+		is := is.New(t)
+		h := newHost(t)
+		end := map[string]func(checkout.Session) error{
+			"processing": func(s checkout.Session) error { _, err := h.Process(t.Context(), s.Account, s.ID, ""); return err },
+			"completed":  func(s checkout.Session) error { _, err := h.Complete(t.Context(), s.Account, s.ID, ""); return err },
+			"failed":     func(s checkout.Session) error { _, err := h.Fail(t.Context(), s.Account, s.ID, "", "no"); return err },
+			"cancelled":  func(s checkout.Session) error { _, err := h.Cancel(t.Context(), s.Account, s.ID); return err },
+			"expired":    func(checkout.Session) error { h.clock.Advance(time.Hour); return nil },
+		}
+		for what, by := range end {
+			s := h.create()
+			link := h.page.Link(s)
+			page := h.get(link)
+			is.NoErr(by(s))
+			a := h.press(link, page, "pay")
+			is.Equal(a.Code, 200)
+			is.Equal(len(h.asked), 0)
+			is.Equal(string(h.now(s).Status), what)
+			is.Equal(a.form(), "") // nothing to do
+		}
+	})
+}
+
+func TestTwoProcessesAtOnceBeginOneAttempt(t *testing.T) {
+	const tabs = 16
+	for range 20 {
+		h := newHost(t)
+		s := h.create()
+		link := h.page.Link(s)
+		body := url.Values{"form": {h.get(link).form()}, "do": {"pay"}}.Encode()
+		pages := []*paypage.Page{h.page, h.another(), h.another(func(c *paypage.Config) { c.Keys = [][]byte{key(2), key(1)} })} // one in the midst of a rotation
+		var wg sync.WaitGroup
+		for i := range tabs {
+			wg.Go(func() {
+				if a := send(t, pages[i%len(pages)], "POST", link, body); a.Code != 303 {
+					t.Errorf("status %d", a.Code)
+				}
+			})
+		}
+		wg.Wait()
+		if ids := h.askedFor(); len(ids) != 1 || h.now(s).Version != 2 || h.now(s).PaymentID != ids[0] {
+			t.Fatalf("asked for %q, session %v", ids, h.now(s))
+		}
+	}
+}
+
+func TestClicksAtOnceShareOneCall(t *testing.T) {
+	is := is.New(t)
+	h := newHost(t)
+	release := make(chan struct{})
+	entered := make(chan struct{}, 10)
+	h.answer = func(checkout.Session) (paypage.Next, error) {
+		entered <- struct{}{}
+		<-release
+		return paypage.Next{URL: "https://cards.example/1"}, nil
+	}
+	s := h.create(card)
+	link := h.page.Link(s)
+	page := h.get(link)
+	answers := make(chan answer, 5)
+	for range cap(answers) {
+		go func() { answers <- h.submit(link, page, "pay") }()
+	}
+	<-entered
+	close(release)
+	for range cap(answers) {
+		a := <-answers
+		is.Equal(a.Code, 303)
+		is.Equal(h.get("https://pay.example.com"+a.location()).Header().Get("Refresh"), "0; url=https://cards.example/1")
+	}
+	is.Equal(len(h.askedFor()), 1)
+}
+
+func TestAPayerWhoLeavesDoesNotStopTheCall(t *testing.T) {
+	is := is.New(t)
+	h := newHost(t)
+	var ended error
+	page := h.another(func(c *paypage.Config) {
+		c.Pay = func(ctx context.Context, s checkout.Session) (paypage.Next, error) {
+			ended = ctx.Err()
+			_, bounded := ctx.Deadline()
+			is.True(bounded)
+			return paypage.Next{}, nil
+		}
+	})
+	ended = errors.New("Pay was not called")
+	s := h.create()
+	link := page.Link(s)
+	body := url.Values{"form": {h.get(link).form()}, "do": {"pay"}}.Encode()
+	gone, leave := context.WithCancel(t.Context())
+	h.store.afterGet = leave
+	sendWith(gone, t, page, link, body)
+	is.NoErr(ended)
+}
+
+func TestRefusals(t *testing.T) {
+	refuse := func(reason string) func(checkout.Session) (paypage.Next, error) {
+		return func(checkout.Session) (paypage.Next, error) {
+			return paypage.Next{}, fmt.Errorf("operator: %w", &paypage.Refused{Reason: reason})
+		}
+	}
+
+	t.Run("leave the session open, say why, and offer another attempt", func(t *testing.T) {
+		is := is.New(t)
+		h := newHost(t)
+		h.answer = refuse(`solde <insuffisant> & "vide"`)
+		s := h.create()
+		link := h.page.Link(s)
+		a := h.submit(link, h.get(link), "pay")
+		is.Equal(h.now(s).Status, checkout.StatusPending)
+		refused := h.get("https://pay.example.com" + a.location())
+		is.Equal(refused.heading(), "The payment did not go through")
+		is.True(refused.has(`solde <insuffisant> & "vide"`))
+		is.True(refused.has(">Try again</button>"))
+		again := h.get("https://pay.example.com" + a.location()) // a reload says the same
+		is.Equal(again.body, refused.body)
+
+		h.answer = nil
+		is.Equal(h.press(link, refused, "pay").heading(), "Confirm on your phone")
+		is.Equal(len(h.askedFor()), 2)
+		is.Equal(h.now(s).PaymentID, h.askedFor()[1])
+
+		// The refusal is of an attempt that is over: neither its note nor its form says anything now.
+		is.Equal(h.get("https://pay.example.com"+a.location()).heading(), "Confirm on your phone")
+		is.Equal(h.press(link, refused, "pay").heading(), "Confirm on your phone")
+		is.Equal(len(h.askedFor()), 2)
+	})
+
+	t.Run("without a reason, or with one that is not for payers, say so all the same", func(t *testing.T) {
+		is := is.New(t)
+		h := newHost(t, func(c *paypage.Config) {
+			c.Explain = func(lang, reason string) string { return map[string]string{"fr": "pas assez d’argent"}[lang] }
+		})
+		h.answer = refuse("E-4711")
+		s := h.create()
+		link := h.page.Link(s)
+		a := h.submit(link, h.get(link), "pay")
+		is.True(h.get("https://pay.example.com" + a.location()).has("Your operator refused the payment."))
+		is.True(h.get("https://pay.example.com"+a.location(), "Accept-Language: fr").has("refusé : pas assez d’argent."))
+	})
+
+	t.Run("at once in two processes offer one next attempt", func(t *testing.T) {
+		is := is.New(t)
+		h := newHost(t)
+		h.answer = refuse("no")
+		s := h.create()
+		link := h.page.Link(s)
+		first, second := h.press(link, h.get(link), "pay"), h.press(link, h.get(link), "pay")
+		is.Equal(first.form(), second.form())
+		h.answer = nil
+		h.press(link, first, "pay")
+		h.press(link, second, "pay")
+		is.Equal(len(h.askedFor()), 2)
+	})
+
+	t.Run("however many, an attempt is asked for only once the one before was refused", func(t *testing.T) {
+		is := is.New(t)
+		h := newHost(t)
+		h.answer = refuse("no")
+		s := h.create()
+		link := h.page.Link(s)
+		page := h.get(link)
+		for range 3 * checkout.MaxChanges {
+			page = h.press(link, page, "pay")
+			if page.form() == "" || !page.has("Try again") {
+				break
+			}
+		}
+		is.Equal(page.Code, 200)
+		is.True(page.has("too many attempts"))
+		is.True(page.has("Back to the shop"))
+		is.True(!page.has(">Try again</button>"))
+		is.Equal(int(h.now(s).Version), checkout.MaxChanges) // which bounds what attempts cost the store
+		is.Equal(h.now(s).Status, checkout.StatusPending)
+	})
+}
+
+func TestAnErrorOfPayLeavesTheAttemptOpen(t *testing.T) {
+	failures := map[string]func(checkout.Session) (paypage.Next, error){
+		"an error":                       func(checkout.Session) (paypage.Next, error) { return paypage.Next{}, errors.New("timeout") },
+		"a panic":                        func(checkout.Session) (paypage.Next, error) { panic("oops") },
+		"a URL that is none":             func(checkout.Session) (paypage.Next, error) { return paypage.Next{URL: "/cards"}, nil },
+		"a URL that would run as script": func(checkout.Session) (paypage.Next, error) { return paypage.Next{URL: "javascript:alert(1)"}, nil },
+		"a URL that is too long to seal": func(checkout.Session) (paypage.Next, error) {
+			return paypage.Next{URL: "https://x.example/" + strings.Repeat("x", 5000)}, nil
+		},
+		"a URL that cannot be a header": func(checkout.Session) (paypage.Next, error) {
+			return paypage.Next{URL: "https://x.example/\nSet-Cookie: a=b"}, nil
+		},
+		"a URL that names no host to go to": func(checkout.Session) (paypage.Next, error) { return paypage.Next{URL: "https:///x"}, nil },
+	}
+	for what, fail := range failures {
+		t.Run(what, func(t *testing.T) {
+			is := is.New(t)
+			h := newHost(t)
+			h.answer = fail
+			s := h.create()
+			link := h.page.Link(s)
+			a := h.press(link, h.get(link), "pay")
+			is.Equal(a.Code, 200)
+			is.True(a.has("We do not know whether the request arrived"))
+			is.Equal(h.now(s).Status, checkout.StatusPending)
+			h.answer = nil
+			is.Equal(h.press(link, a, "pay").heading(), "Confirm on your phone")
+			is.Equal(len(h.asked), 2)
+			is.Equal(len(h.askedFor()), 1) // the same attempt
+		})
+	}
+}
+
+func TestCards(t *testing.T) {
+	is := is.New(t)
+	h := newHost(t)
+	const processor = "https://cards.example/pay?session=1&return=(x)'"
+	h.answer = func(checkout.Session) (paypage.Next, error) { return paypage.Next{URL: processor}, nil }
+	s := h.create(card)
+	link := h.page.Link(s)
+	page := h.get(link)
+	is.Equal(page.heading(), "Pay by card")
+	a := h.submit(link, page, "pay")
+	is.Equal(a.Code, 303)
+	leave := h.get("https://pay.example.com" + a.location())
+	is.Equal(leave.Code, 200)
+	is.Equal(leave.Header().Get("Refresh"), "0; url="+processor)
+	is.True(leave.has(`href="` + processor + `"`))
+
+	// The processor sends the payer back to the link, where the same payment's page can be opened again.
+	back := h.get(link)
+	is.Equal(back.heading(), "Waiting for your card")
+	is.True(back.has("Go to the card page"))
+	h.press(link, back, "pay")
+	is.Equal(len(h.askedFor()), 1)
+
+	_, err := h.Complete(t.Context(), s.Account, s.ID, h.askedFor()[0])
+	is.NoErr(err)
+	is.Equal(h.get(link).location(), "https://shop.example/paid?s="+s.ID)
+	done := h.get("https://pay.example.com" + a.location()) // the back button, to where the page sent the payer from
+	is.Equal(done.Header().Get("Refresh"), "0; url=https://shop.example/paid?s="+s.ID)
+}
+
+func TestCancelling(t *testing.T) {
+	t.Run("cancels and goes back to the shop", func(t *testing.T) {
+		is := is.New(t)
+		h := newHost(t)
+		s := h.create()
+		link := h.page.Link(s)
+		a := h.press(link, h.get(link), "cancel")
+		is.Equal(h.now(s).Status, checkout.StatusCancelled)
+		is.Equal(a.Header().Get("Refresh"), "0; url=https://shop.example/back?s="+s.ID)
+		is.Equal(h.get(link).location(), "https://shop.example/back?s="+s.ID)
+		is.Equal(len(h.asked), 0)
+	})
+
+	t.Run("works while an attempt is under way, and not once the operator has the money", func(t *testing.T) {
+		is := is.New(t)
+		h := newHost(t)
+		s := h.create()
+		link := h.page.Link(s)
+		page := h.press(link, h.get(link), "pay")
+		_, err := h.Process(t.Context(), s.Account, s.ID, h.askedFor()[0])
+		is.NoErr(err)
+		is.Equal(h.press(link, page, "cancel").heading(), "Payment in progress")
+		is.Equal(h.now(s).Status, checkout.StatusProcessing)
+
+		other := h.create()
+		page = h.press(h.page.Link(other), h.get(h.page.Link(other)), "pay")
+		h.press(h.page.Link(other), page, "cancel")
+		is.Equal(h.now(other).Status, checkout.StatusCancelled)
+	})
+}

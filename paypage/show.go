@@ -1,0 +1,271 @@
+package paypage
+
+import (
+	"fmt"
+	"html"
+	"html/template"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caisse/checkout"
+)
+
+// State is what a page is about.
+type State string
+
+// The states of a page.
+const (
+	StatePay        State = "pay"        // the payer can pay
+	StateWait       State = "wait"       // an attempt is under way
+	StateProcessing State = "processing" // the operator holds the money
+	StateCompleted  State = "completed"
+	StateFailed     State = "failed"
+	StateExpired    State = "expired"
+	StateCancelled  State = "cancelled"
+	StateLeave      State = "leave" // on the way to another site
+	StateFault      State = "fault" // no session is shown
+)
+
+// View is what a template draws. All of it is plain text that the template escapes, save Link.
+type View struct {
+	_ struct{} // keyed literals only
+
+	State   State
+	Heading string // what this is
+	Message string // what to know, or to do, now
+	// One of them at most: something went wrong, something is going on, the payment is there.
+	Alarming, Busy, Done bool
+	Simulated            bool // Config.Simulated
+	Test                 bool // the session is in test mode
+
+	// What is paid to whom; "" where there is none, and all "" in StateFault.
+	Merchant    string
+	Amount      string
+	Description string
+	Reference   string
+	Phone       string // masked
+	Details     bool   // one of the three is there
+	Left        string // how long it can still be paid, as minutes:seconds or hours:minutes:seconds
+
+	// Form is the hidden field "form" of a POST to the page's own URL, which says by "do" whether to "pay" or to "cancel".
+	// "" where there is nothing to do.
+	Form       string
+	Pay        string // what the button says that pays; "" where there is none
+	Again      bool   // that button asks once more for what was asked for
+	Cancelable bool
+
+	// Link is an attribute, href="…", for a link out of the page; "" where there is none. It is made ready so that the
+	// merchant's URL stays exactly as it is.
+	Link     template.HTMLAttr
+	LinkText string
+
+	// Wait is what the script sends to the page's URL and "/wait?seen=", which answers with another one as soon as the page
+	// would look otherwise, or with the same one after a while. "" where nothing more is to come.
+	Wait string
+	// Refresh has a browser without script load the page anew every five seconds.
+	Refresh bool
+}
+
+const sessionIDPlace = "{CHECKOUT_SESSION_ID}"
+
+// target is a merchant's URL with the session's ID in its place, and otherwise as it was given.
+func target(url, sessionID string) string {
+	return strings.ReplaceAll(url, sessionIDPlace, sessionID)
+}
+
+// show answers with the page of a session as it is now, or sends the payer on.
+func (p *Page) show(v *visit) {
+	s := &v.session
+	query := v.r.URL.Query()
+	_, answered := query["note"]
+	var n note
+	if answered {
+		n = p.keys.note(query.Get("note"), s)
+	}
+	leave := ""
+	switch {
+	case s.Status == checkout.StatusCompleted && s.SuccessURL != "":
+		leave = target(s.SuccessURL, s.ID)
+	case s.Status == checkout.StatusCancelled && s.CancelURL != "":
+		leave = target(s.CancelURL, s.ID)
+	case n.kind == noteGo && payable(s):
+		leave = n.text
+	}
+	if leave != "" {
+		// This answer may be the end of a chain of redirects that a form began. Browsers hold every step of such a chain to
+		// form-action, which allows no other site. So the chain ends here, with a page that goes on by itself.
+		if !answered {
+			v.w.Header().Set("Location", headerURL(leave))
+			v.w.WriteHeader(http.StatusSeeOther)
+			return
+		}
+		v.w.Header().Set("Refresh", "0; url="+headerURL(leave))
+	}
+	view := p.view(v, n, leave)
+	p.draw(v, http.StatusOK, &view)
+}
+
+// view is the page of a visit's session.
+func (p *Page) view(v *visit, n note, leave string) View {
+	s, t := &v.session, &p.languages[v.lang].texts
+	view := View{
+		Amount:      amount(s, strings.HasPrefix(v.lang, "fr")),
+		Description: s.Description,
+		Reference:   s.ClientReference,
+		Phone:       maskedPhone(s),
+		Simulated:   p.simulated,
+		Test:        s.Account.Test,
+	}
+	view.Details = view.Description != "" || view.Reference != "" || view.Phone != ""
+	if p.merchant != nil {
+		view.Merchant = p.merchant(s.Account)
+	}
+	places := &places{amount: view.Amount, phone: view.Phone}
+	if leave != "" {
+		view.State, view.Busy, view.Heading, view.Message = StateLeave, true, t.LeaveHeading, t.Leave
+		view.Link, view.LinkText = href(leave), t.Continue
+		if s.Status == checkout.StatusCompleted {
+			view.Busy, view.Done, view.Heading, view.Message = false, true, t.CompletedHeading, places.fill(t.Completed)
+		}
+		return view
+	}
+	if payable(s) {
+		view.Left = left(s.ExpiresAt.Sub(p.clock.Now()))
+		p.offer(&view, v, n, places)
+	} else {
+		p.outcome(&view, v, places)
+	}
+	if payable(s) || s.Status == checkout.StatusProcessing {
+		view.Wait = waitText(s)
+		view.Refresh = view.State != StatePay
+	}
+	return view
+}
+
+// offer says what the payer of a session that can be paid may do.
+func (p *Page) offer(view *View, v *visit, n note, places *places) {
+	s, t := &v.session, &p.languages[v.lang].texts
+	card := s.PaymentMethod == checkout.Card
+	view.Cancelable = true
+	attempt := ""
+	switch {
+	case unbegun(s):
+		attempt = attemptAfter(s, "")
+		view.State, view.Heading, view.Message = StatePay, pick(card, t.PayCardHeading, t.PayPhoneHeading), places.fill(pick(card, t.PayCard, t.PayPhone))
+		view.Pay = places.fill(t.Pay)
+	case n.kind == noteRefused:
+		attempt = attemptAfter(s, s.PaymentID)
+		view.State, view.Heading, view.Pay, view.Alarming = StatePay, t.RefusedHeading, t.TryAgain, true
+		view.Message = p.because(v.lang, n.text, t.Refused, t.RefusedUnsaid, places)
+	default:
+		view.State, view.Busy = StateWait, true
+		view.Heading, view.Message = pick(card, t.WaitCardHeading, t.WaitPhoneHeading), places.fill(pick(card, t.WaitCard, t.WaitPhone))
+		if begunHere(s) {
+			attempt = s.PaymentID
+			view.Pay, view.Again = pick(card, t.AgainCard, t.AgainPhone), true
+		}
+	}
+	switch n.kind {
+	case noteTrouble:
+		view.Heading, view.Message, view.Alarming, view.Busy = t.TroubleHeading, t.Trouble, true, false
+	case noteTooMany:
+		view.Heading, view.Message, view.Alarming, view.Busy = t.RefusedHeading, t.TooMany, true, false
+		attempt, view.Pay = "", ""
+		p.backToShop(view, v)
+	}
+	view.Form = p.keys.form(v.token, attempt)
+}
+
+// outcome says what became of a session that can no longer be paid.
+func (p *Page) outcome(view *View, v *visit, places *places) {
+	s, t := &v.session, &p.languages[v.lang].texts
+	switch s.Status {
+	case checkout.StatusProcessing:
+		view.State, view.Busy, view.Heading, view.Message = StateProcessing, true, t.ProcessingHeading, places.fill(t.Processing)
+	case checkout.StatusCompleted:
+		view.State, view.Done, view.Heading, view.Message = StateCompleted, true, t.CompletedHeading, places.fill(t.Completed)
+	case checkout.StatusExpired:
+		view.State, view.Alarming, view.Heading, view.Message = StateExpired, true, t.ExpiredHeading, t.Expired
+		p.backToShop(view, v)
+	case checkout.StatusCancelled:
+		view.State, view.Alarming, view.Heading, view.Message = StateCancelled, true, t.CancelledHeading, t.Cancelled
+	default:
+		view.State, view.Heading, view.Alarming = StateFailed, t.FailedHeading, true
+		view.Message = p.because(v.lang, s.FailureReason, t.Failed, t.FailedUnsaid, places)
+		p.backToShop(view, v)
+	}
+}
+
+func (p *Page) backToShop(view *View, v *visit) {
+	if v.session.CancelURL != "" {
+		view.Link, view.LinkText = href(target(v.session.CancelURL, v.session.ID)), p.languages[v.lang].texts.BackToShop
+	}
+}
+
+// because is said with the reason, or unsaid where there is none for the payer.
+func (p *Page) because(lang, reason, said, unsaid string, places *places) string {
+	if p.explain != nil && reason != "" {
+		reason = p.explain(lang, reason)
+	}
+	if reason == "" {
+		return unsaid
+	}
+	places.reason = reason
+	return places.fill(said)
+}
+
+func pick(first bool, a, b string) string {
+	if first {
+		return a
+	}
+	return b
+}
+
+// left is a time as minutes:seconds, or hours:minutes:seconds from an hour on.
+func left(d time.Duration) string {
+	seconds := max(0, int64(d/time.Second))
+	b := make([]byte, 0, 8)
+	if seconds >= 3600 {
+		b = append(strconv.AppendInt(b, seconds/3600, 10), ':')
+		b = twoDigits(b, seconds/60%60)
+	} else {
+		b = strconv.AppendInt(b, seconds/60, 10)
+	}
+	return string(twoDigits(append(b, ':'), seconds%60))
+}
+
+func twoDigits(b []byte, n int64) []byte { return append(b, byte('0'+n/10), byte('0'+n%10)) }
+
+// waitText names what a page shows: it shows something else once the version or the status is another.
+func waitText(s *checkout.Session) string {
+	return strconv.FormatInt(s.Version, 10) + "." + string(s.Status)
+}
+
+// href is the attribute of a link to a URL that is kept exactly: html/template would encode some of what is allowed in it,
+// such as quotes and parentheses. The URL is http or https, as the validation of sessions and of Next sees to, or a path of
+// the page's own.
+func href(url string) template.HTMLAttr {
+	return template.HTMLAttr(`href="` + html.EscapeString(url) + `"`)
+}
+
+// headerURL is a URL as a header may hold it: what is not ASCII is percent-encoded, as every browser would do with it.
+func headerURL(url string) string {
+	clean := true
+	for i := range len(url) {
+		clean = clean && ' ' < url[i] && url[i] <= '~'
+	}
+	if clean {
+		return url
+	}
+	var b strings.Builder
+	for i := range len(url) {
+		if c := url[i]; ' ' < c && c <= '~' {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,52 @@
+// Package simulator is a mobile-money operator and a card processor in process, for tests, for test mode and for first steps.
+// No money moves. It fits the payer's page:
+//
+//	var page *paypage.Page
+//	sim, err := simulator.New(checkouts, simulator.Config{
+//		CardURL: "https://pay.example.com/card",
+//		Return:  func(s checkout.Session) string { return page.Link(s) },
+//	})
+//	page, err = paypage.New(checkouts, paypage.Config{Keys: keys, URL: "https://pay.example.com/pay", Pay: sim.Pay, Simulated: true})
+//	mux.Handle("/card/", http.StripPrefix("/card", sim.CardPage()))
+//	go sim.Run(ctx)
+//
+// # What happens
+//
+// The last two digits of the payer's phone choose what becomes of a payment, counted from when it was asked for:
+//
+//	01    refused after 3 s: insufficient funds
+//	02    refused after 3 s: wrong PIN
+//	03    nothing: the payer never answers, and the session expires
+//	04    paid 3 s after the session has expired: a late payment
+//	05    held after 1 s, paid after 3 s, but that callback is lost: the host asks after 10 s and finds it paid
+//	06    held after 1 s and paid after 3 s, each told twice
+//	07    a second attempt begins after 1 s, the first is refused after 2 s, the second is paid after 3 s
+//	08    a second attempt begins after 1 s, the first is paid after 2 s, the second too after 3 s: one is to be refunded
+//	else  held after 1 s, paid after 3 s
+//
+// Held is a session that is processing. A payment without a phone goes the last way. With Config.Interactive nothing
+// happens by itself: the payments wait for [Simulator.Answer], from a test or from a phone on a screen.
+//
+// # Test mode
+//
+// [Simulator.Drive] has the mobile-money sessions of test accounts drive themselves from their creation, with no page and no
+// payer, so that whoever integrates sees every outcome with a curl:
+//
+//	sim.Drive(testAccounts...) // before Run
+//
+// # Time
+//
+// Nothing happens but in [Simulator.Tick], which does what is due by Config.Clock, and in [Simulator.Run], which calls Tick in
+// time until its context ends. So a test with a clock of its own sees the same run every time. New starts no goroutine. All of it
+// is in memory: after a restart, payments that were under way are known again only once they are asked for again.
+//
+// # A host's own callbacks
+//
+// With Config.Tell the simulator is the operator only: it tells a host what becomes of payments, and [Simulator.Lookup] answers
+// when the host asks. So a host's tests go through the code that its operator's callbacks go through.
+//
+// # A host to copy
+//
+// drive.go is how a host drives a session's life by what an operator tells it: twice, late, out of order, of an attempt that
+// another has replaced, or never. examples/operator has what belongs around it, signed callbacks over HTTP.
+package simulator

@@ -1,0 +1,268 @@
+package postgres
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caisse/checkout"
+)
+
+const (
+	// fewSessions is how many sessions, of all accounts that are due or of those that are not, are looked at one by one,
+	// rather than looked for among those of the account. It takes some 2 ms.
+	fewSessions = 2000
+	// busySessions is how many sessions of an account within 24 hours are too many to be counted one by one.
+	busySessions = 10_000
+)
+
+// listing is the statement of a list as it is built. It is made so that PostgreSQL cannot plan it wrongly, whatever it
+// knows of the table: statements are prepared, and statistics may be old.
+//
+// Each arm is a range of one index, read in the index's own order, which no other index has. So the columns of the
+// index stand in ORDER BY, and what they must be in row comparisons: an equality would be known to be constant, and
+// then the order of another index would do. Limits are literals, since the planner takes a parameter for a tenth of all.
+type listing struct {
+	args  []any
+	with  []string // common table expressions
+	span           // of created_at
+	more  string   // conditions on s that no index serves
+	pages []arm    // where the page comes from
+	count []arm    // where the total comes from
+}
+
+// arm is an ordered range of sessions s.
+type arm struct {
+	from  string // "": the account's sessions
+	where string
+	order string
+}
+
+// span is a range of created_at, as SQL.
+type span struct{ lower, upper, below string }
+
+// list asks for one page and for the total, in one statement so that both are of one snapshot whatever transaction it
+// runs in. Each row ends in the total; where the page is empty there is one row that has nothing else.
+func list(account checkout.Account, q checkout.Query) statement {
+	l := &listing{args: []any{account.ID, account.Test}, span: span{"'-infinity'", "'infinity'", "<="}}
+	l.narrow(q)
+	l.choose(q)
+
+	total := "SELECT 0 AS total"
+	if q.AfterID == "" && q.UserPhone == "" {
+		total = countOf(l.count)
+	}
+	sql := `SELECT ` + selected + `, t.total FROM (` + total + `) AS t LEFT JOIN (
+	SELECT s.* FROM (` + l.page(q) + `) AS p CROSS JOIN LATERAL (
+		SELECT * FROM checkout_sessions AS s WHERE s.ctid = p.tid AND s.tableoid = p.part AND s.account = $1 LIMIT 1
+	) AS s
+) AS s ON true` + newest
+	if len(l.with) > 0 {
+		sql = "WITH " + strings.Join(l.with, ", ") + " " + sql
+	}
+	return statement{"", "list", sql, l.args}
+}
+
+// newest is the order of a list.
+const newest = " ORDER BY s.created_at DESC, s.id DESC"
+
+func (l *listing) arg(value any) string {
+	l.args = append(l.args, value)
+	return "$" + strconv.Itoa(len(l.args))
+}
+
+// narrow sets what holds for every arm.
+func (l *listing) narrow(q checkout.Query) {
+	if !q.CreatedAfter.IsZero() {
+		l.lower = l.arg(clampTime(q.CreatedAfter))
+	}
+	if !q.CreatedBefore.IsZero() {
+		l.upper, l.below = l.arg(clampTime(q.CreatedBefore)), "<"
+	}
+	if q.AfterID != "" {
+		at, id := l.arg(clampTime(q.AfterCreatedAt)), l.arg(q.AfterID)
+		l.more = " AND (s.created_at < " + at + " OR s.created_at = " + at + " AND s.id < " + id + ")"
+		if q.CreatedBefore.IsZero() || !q.AfterCreatedAt.After(q.CreatedBefore) {
+			if !q.CreatedBefore.IsZero() {
+				l.more += " AND s.created_at < " + l.upper
+			}
+			l.upper, l.below = at, "<="
+		}
+	}
+}
+
+// found is what a page keeps of a session until it is known which ones are on it: where its row is in this snapshot, which
+// no plan can look for in a wrong way, and its place in the order.
+const (
+	found    = "s.tid, s.part, s.created_at, s.id"
+	rowPlace = "s.ctid AS tid, s.tableoid AS part"
+)
+
+// page is where the rows of a page are, in their order.
+func (l *listing) page(q checkout.Query) string {
+	limit, offset := l.arg(int64(q.Limit)), l.arg(int64(q.Offset))+"::bigint"
+	if q.UserPhone == "" {
+		return "SELECT s.tid, s.part FROM (" + union(l.pages, found, withTies(q.Offset+q.Limit)) + ") AS s" + newest +
+			" LIMIT " + limit + " OFFSET " + offset
+	}
+	return fmt.Sprintf(`SELECT s.tid, s.part FROM (
+		SELECT s.*, row_number() OVER (%s) AS nth FROM (%s) AS s%s LIMIT %d OFFSET %s
+	) AS s WHERE s.user_phone = %s OR s.nth = %d + %s%s LIMIT %s`,
+		newest, union(l.pages, found+", s.user_phone", withTies(q.Offset+checkout.MaxPhoneScan)), newest,
+		checkout.MaxPhoneScan, offset, l.arg(q.UserPhone), checkout.MaxPhoneScan, offset, newest, limit)
+}
+
+// withTies limits an arm to n, and takes those of the last one's instant with them: they are sorted by their ids later.
+func withTies(n int) string {
+	for _, most := range []int{1, checkout.DefaultListLimit, checkout.MaxListLimit, 1000, checkout.MaxListOffset + checkout.MaxListLimit} {
+		if n <= most {
+			return fmt.Sprintf("FETCH FIRST %d ROWS WITH TIES", most)
+		}
+	}
+	return fmt.Sprintf("FETCH FIRST %d ROWS WITH TIES", checkout.MaxListOffset+checkout.MaxPhoneScan)
+}
+
+// read selects from an arm, up to a limit.
+func (a arm) read(columns, limit string) string {
+	if a.from == "" {
+		columns = strings.Replace(columns, "s.tid, s.part", rowPlace, 1)
+	}
+	return "SELECT " + columns + " FROM " + cmp.Or(a.from, "checkout_sessions AS s") +
+		" WHERE s.account = $1 AND s.test = $2" + a.where + " ORDER BY " + a.order + " " + limit
+}
+
+// union is the sessions of all arms.
+func union(arms []arm, columns, limit string) string {
+	var all []string
+	for _, a := range arms {
+		all = append(all, "("+a.read(columns, limit)+")")
+	}
+	return strings.Join(all, " UNION ALL ")
+}
+
+// countOf is how many sessions all arms have, counted as far as a list counts. Each is counted for itself: to hand 10,000
+// rows on through a union takes as long again.
+func countOf(arms []arm) string {
+	most := strconv.Itoa(checkout.MaxListTotal + 1)
+	var all []string
+	for _, a := range arms {
+		all = append(all, "(SELECT count(*) FROM ("+a.read("1", "LIMIT "+most)+") AS s)")
+	}
+	return "SELECT least(" + most + ", " + strings.Join(all, " + ") + ") AS total"
+}
+
+// created is the range of the index of the account's sessions, from some lower bound.
+func (l *listing) created(lower, where string) arm {
+	return arm{
+		where: " AND s.created_at >= " + lower + "::timestamptz AND s.created_at " + l.below + " " + l.upper + "::timestamptz" + where + l.more,
+		order: "s.created_at DESC",
+	}
+}
+
+// having is the range of an index of a column and created_at.
+func (l *listing) having(column, value, where string) arm {
+	return arm{
+		where: fmt.Sprintf(" AND s.%[1]s IS NOT NULL AND (s.%[1]s, s.created_at) >= (%[2]s, %[3]s::timestamptz) AND (s.%[1]s, s.created_at) %[4]s (%[2]s, %[5]s::timestamptz)",
+			column, value, l.lower, l.below, l.upper) + where + l.more,
+		order: "s." + column + " DESC, s.created_at DESC",
+	}
+}
+
+// walked is what the account has of the sessions that [listing.walk] came by.
+func (l *listing) walked(where string) arm {
+	a := l.created(l.lower, where)
+	a.from = "walk AS s"
+	return a
+}
+
+// due is what the account has of the sessions that are due, or not yet, in the order of the index of those.
+func (l *listing) due(condition, where string) arm {
+	a := l.created(l.lower, " AND s.due_at "+condition+where)
+	a.order = "s.due_at, s.id"
+	return a
+}
+
+// walk looks at the sessions of all accounts that are due, or not yet, up to a few and one more. If there are more it is
+// known that there are many.
+func (l *listing) walk(condition, more string) {
+	l.with = append(l.with, fmt.Sprintf(`walk AS MATERIALIZED (
+	SELECT `+rowPlace+`, s.id, s.account, s.test, s.status, s.created_at, s.user_phone FROM checkout_sessions AS s
+	WHERE s.due_at %s ORDER BY s.due_at, s.id LIMIT %d
+), few AS MATERIALIZED (SELECT w.many%s FROM (SELECT count(*) > %d AS many FROM walk) AS w)`, condition, fewSessions+1, more, fewSessions))
+}
+
+// choose sets the arms.
+func (l *listing) choose(q checkout.Query) {
+	switch {
+	case q.PaymentID != "" || q.ClientReference != "":
+		l.chooseNamed(q)
+	case q.Status == "":
+		l.pages = []arm{l.created(l.lower, "")}
+		l.count = l.pages
+	case q.Status == checkout.StatusCreated || q.Status == checkout.StatusPending:
+		l.chooseAlive(l.arg(string(q.Status)), l.arg(clampTime(q.At)), l.arg(clampTime(q.At.Add(-checkout.MaxExpiresIn))))
+	case q.Status == checkout.StatusExpired:
+		l.chooseExpired(l.arg(string(q.Status)), l.arg(clampTime(q.At)))
+	default:
+		l.pages = []arm{l.having("settled", l.arg(string(q.Status)), "")}
+		l.count = l.pages
+	}
+}
+
+// chooseNamed lists by what a merchant or an operator calls a session. Those of one payment are few, and all looked at.
+func (l *listing) chooseNamed(q checkout.Query) {
+	where := ""
+	if q.Status != "" {
+		// The status that a session has at an instant, as [checkout.Session.StatusAt] tells it.
+		where += " AND CASE WHEN s.due_at <= " + l.arg(clampTime(q.At)) + " THEN 'expired' ELSE s.status END = " + l.arg(string(q.Status))
+	}
+	if q.PaymentID == "" {
+		l.pages = []arm{l.having("client_reference", l.arg(q.ClientReference), where)}
+		l.count = l.pages
+		return
+	}
+	if q.ClientReference != "" {
+		where += " AND s.client_reference = " + l.arg(q.ClientReference)
+	}
+	l.with = append(l.with, `paid AS MATERIALIZED (
+	SELECT `+rowPlace+`, s.id, s.account, s.test, s.created_at, s.user_phone FROM checkout_sessions AS s
+	WHERE s.account = $1 AND s.test = $2 AND s.payment_id = `+l.arg(q.PaymentID)+where+`
+)`)
+	a := l.created(l.lower, "")
+	a.from = "paid AS s"
+	l.pages, l.count = []arm{a}, []arm{a}
+}
+
+// chooseAlive lists what waits for its payment, which was created within the last 24 hours. Where many wait in all accounts
+// it is looked for among the account's sessions of that time; where these are many too, it is counted among all that wait.
+func (l *listing) chooseAlive(status, at, young string) {
+	l.walk("> "+at, "")
+	l.with = append(l.with, fmt.Sprintf(`account AS MATERIALIZED (SELECT few.many AND (SELECT count(*) FROM (
+	SELECT 1 FROM checkout_sessions AS s WHERE s.account = $1 AND s.test = $2 AND s.created_at >= %s
+	ORDER BY s.created_at DESC LIMIT %d
+) AS s) > %d AS busy, few.many FROM few)`, young, busySessions+1, busySessions))
+	is := " AND s.status = " + status
+	recent := l.created("greatest("+l.lower+"::timestamptz, "+young+"::timestamptz)", " AND s.due_at > "+at+is)
+	l.pages = []arm{l.walked(is).onlyIf("few", "NOT many"), recent.onlyIf("few", "many")}
+	l.count = []arm{
+		l.walked(is).onlyIf("few", "NOT many"), recent.onlyIf("account", "many AND NOT busy"), l.due("> "+at, is).onlyIf("account", "busy"),
+	}
+}
+
+// chooseExpired lists what was swept, and what is due and was not. Where that is much it is looked for among the account's
+// sessions since 24 hours before the longest due, and counted among all that are due.
+func (l *listing) chooseExpired(status, at string) {
+	l.walk("<= "+at, ", (SELECT s.due_at FROM checkout_sessions AS s WHERE s.due_at IS NOT NULL ORDER BY s.due_at, s.id LIMIT 1) AS longest")
+	since := fmt.Sprintf("greatest(%s::timestamptz, (SELECT longest - interval '%d seconds' FROM few))", l.lower, int(checkout.MaxExpiresIn/time.Second))
+	swept, unswept := l.having("settled", status, ""), l.walked("").onlyIf("few", "NOT many")
+	l.pages = []arm{swept, unswept, l.created(since, " AND s.due_at <= "+at).onlyIf("few", "many")}
+	l.count = []arm{swept, unswept, l.due("<= "+at, "").onlyIf("few", "many")}
+}
+
+// onlyIf reads the arm only if a condition on a table of one row holds, which is asked once.
+func (a arm) onlyIf(of, condition string) arm {
+	a.where += " AND (SELECT " + condition + " FROM " + of + ")"
+	return a
+}

@@ -1,0 +1,154 @@
+package postgres_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/internal/pgtest"
+	"github.com/matryer/is"
+)
+
+func TestPrune(t *testing.T) {
+	t.Run("removes what has ended in every account and mode, with its key and events, and nothing else", func(t *testing.T) {
+		is := is.New(t)
+		url := pgtest.URL(t)
+		store, pool := openURL(t, url), connect(t, url)
+		cutoff := time.Now().UTC().Truncate(time.Microsecond)
+		var gone, stay []checkout.Session
+		for _, account := range []checkout.Account{{ID: "acct_1"}, {ID: "acct_1", Test: true}, {ID: "acct_2"}, {ID: "b"}} {
+			for _, status := range checkout.Statuses() {
+				for _, age := range []time.Duration{time.Microsecond, 0} {
+					s := newSession()
+					s.Account, s.CreatedAt, s.UpdatedAt = account, cutoff.Add(-age), cutoff.Add(-age)
+					_, _, err := store.Create(t.Context(), s)
+					is.NoErr(err)
+					if status != checkout.StatusCreated {
+						s = change(t, store, s, status)
+					}
+					if ended := !slices.Contains(checkout.Statuses()[:3], status); ended && age > 0 {
+						gone = append(gone, s)
+					} else {
+						stay = append(stay, s)
+					}
+				}
+			}
+		}
+		total := 0
+		for n := 3; n == 3; { // over the borders of accounts
+			var err error
+			n, err = store.Prune(t.Context(), cutoff, 3)
+			is.NoErr(err)
+			is.True(n <= 3)
+			total += n
+		}
+		is.Equal(total, len(gone))
+		for _, s := range gone {
+			_, err := store.GetByKey(t.Context(), s.Account, s.IdempotencyKey)
+			is.Equal(err, checkout.ErrNotFound)
+			_, err = store.History(t.Context(), s.Account, s.ID)
+			is.Equal(err, checkout.ErrNotFound)
+		}
+		for _, s := range stay {
+			got, err := store.Get(t.Context(), s.Account, s.ID)
+			is.NoErr(err)
+			is.Equal(got, s)
+			history := historyOf(t, store, s)
+			is.Equal(history[len(history)-1], s)
+		}
+		is.Equal(value[int](t, pool, "select count(*) from checkout_events as e where not exists (select from checkout_sessions as s where s.id = e.session)"), 0)
+		again := newSession()
+		again.Account, again.IdempotencyKey = gone[0].Account, gone[0].IdempotencyKey
+		_, created, err := store.Create(t.Context(), again) // the key went too
+		is.NoErr(err)
+		is.True(created)
+	})
+
+	t.Run("is shared by instances that prune at once", func(t *testing.T) {
+		is := is.New(t)
+		url := pgtest.URL(t)
+		stores := []checkout.Store{openURL(t, url), openURL(t, url)}
+		for range 60 {
+			change(t, stores[0], made(t, stores[0]), checkout.StatusFailed)
+		}
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		total := 0
+		for i := range 4 {
+			wg.Go(func() {
+				for {
+					n, err := stores[i%2].Prune(t.Context(), time.Now().Add(time.Hour), 7)
+					if err != nil {
+						t.Error(err)
+					}
+					mu.Lock()
+					total += n
+					mu.Unlock()
+					if n == 0 {
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		n, err := stores[0].Prune(t.Context(), time.Now().Add(time.Hour), 100) // what one passed over, since another held it
+		is.NoErr(err)
+		is.Equal(total+n, 60)
+	})
+
+	t.Run("passes over a session that another transaction holds", func(t *testing.T) {
+		is := is.New(t)
+		url := pgtest.URL(t)
+		store, pool := openURL(t, url), connect(t, url)
+		held := change(t, store, made(t, store), checkout.StatusFailed)
+		change(t, store, made(t, store), checkout.StatusFailed)
+		tx := begin(t, pool)
+		late := change(t, store.WithTx(tx), held, checkout.StatusCompleted)
+		n, err := store.Prune(t.Context(), time.Now().Add(time.Hour), 10)
+		is.NoErr(err)
+		is.Equal(n, 1)
+		is.NoErr(tx.Commit(t.Context()))
+		got, err := store.Get(t.Context(), late.Account, late.ID)
+		is.NoErr(err)
+		is.Equal(got, late)
+	})
+
+	t.Run("leaves no event behind of a change that commits while it runs", func(t *testing.T) {
+		is := is.New(t)
+		url := pgtest.URL(t)
+		store, pool := openURL(t, url), connect(t, url)
+		failed := change(t, store, made(t, store), checkout.StatusFailed)
+		// The trigger runs once the statement has its snapshot, and before it looks at any row.
+		exec(t, pool, `create function hold() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock_shared(4711); return null; end $$`)
+		exec(t, pool, "create trigger hold before delete on checkout_sessions for each statement execute function hold()")
+		gate := begin(t, pool)
+		_, err := gate.Exec(t.Context(), "select pg_advisory_xact_lock(4711)")
+		is.NoErr(err)
+		// In a transaction of the host's, since there no lock_timeout is set.
+		tx := begin(t, pool)
+		pruned := make(chan int)
+		go func() {
+			n, err := store.WithTx(tx).Prune(context.WithoutCancel(t.Context()), time.Now().Add(time.Hour), 10)
+			if err != nil {
+				t.Error(err)
+			}
+			pruned <- n
+		}()
+		await(t, "Prune to begin", func() bool {
+			return value[bool](t, pool, "select exists (select from pg_locks where locktype = 'advisory' and not granted)")
+		})
+		late := change(t, store, failed, checkout.StatusCompleted)
+		is.NoErr(gate.Rollback(t.Context()))
+		is.Equal(<-pruned, 0) // it is for the next time
+		is.NoErr(tx.Commit(t.Context()))
+		is.Equal(len(historyOf(t, store, late)), 3)
+		exec(t, pool, "drop trigger hold on checkout_sessions")
+		n, err := store.Prune(t.Context(), time.Now().Add(time.Hour), 10)
+		is.NoErr(err)
+		is.Equal(n, 1)
+		is.Equal(value[int](t, pool, "select count(*) from checkout_events"), 0)
+	})
+}
