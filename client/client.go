@@ -1,0 +1,154 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+const (
+	maxProblemBytes = 64 << 10
+	maxSessionBytes = 1 << 20  // of an answer that is one session
+	maxListBytes    = 16 << 20 // of a page or a history
+)
+
+// Client calls the checkout endpoint of one account. It may be used by many goroutines at once. Its methods that take a
+// context end with it, and return an error that is the context's own for [errors.Is].
+//
+// Their other errors are an [*Error], for an answer that refuses; an [*AnswerError], for one that is not of this API; a
+// [*GaveUpError], where retries did not help; or that of the connection, where it cannot get better by a retry.
+type Client struct {
+	base  string
+	token *string // a pointer, which fmt does not follow in whatever holds a Client
+	cfg   Config
+}
+
+// New makes a Client of the API at a base URL, such as "https://api.example.com", or "https://example.com/pay" where
+// the handler is mounted under a prefix. The token is the account's: live and test mode have different ones. The error joins
+// a [*ConfigError] for each fault. New makes no request.
+func New(baseURL, token string, cfg Config) (*Client, error) {
+	base, baseErr := parseBaseURL(baseURL, cfg.AllowPlaintext)
+	var tokenErr error
+	if !isVisible(token) {
+		tokenErr = &ConfigError{Field: "token", Reason: "must have visible ASCII characters alone, and at least one"}
+	}
+	cfg, cfgErr := cfg.withDefaults()
+	if err := errors.Join(baseErr, tokenErr, cfgErr); err != nil {
+		return nil, err
+	}
+	return &Client{base: base, token: &token, cfg: cfg}, nil
+}
+
+// Create makes the session of an intent, or returns the one that it has already made, as that is now: Session.Replayed then
+// is true. It may be called with the same intent any number of times.
+//
+// After an error it is open whether there is a session, with these exceptions. An [*Error] of status 0 (nothing was sent), 400,
+// 413 or 415 says that this intent made none: correct its Params, and keep its Key or not. Status 422, code
+// [CodeIdempotencyKeyReused], says that the key made a session of other Params. After any other error call Create
+// again with the same intent, now or later.
+func (c *Client) Create(ctx context.Context, intent Intent) (Session, error) {
+	const name = "create a session"
+	body, err := intent.body()
+	if err != nil {
+		return Session{}, fmt.Errorf("client: %s: %w", name, err)
+	}
+	header := http.Header{"Idempotency-Key": {intent.Key}, "Content-Type": {"application/json"}}
+	var s Session
+	err = c.do(ctx, call{
+		name: name, method: http.MethodPost, path: "/v1/checkouts", header: header, body: body, limit: maxSessionBytes,
+		decode: func(a answer) (err error) {
+			if a.status != http.StatusCreated && a.status != http.StatusOK {
+				return a.fault("is neither 200 nor 201")
+			}
+			if s, err = a.session(); err != nil {
+				return err
+			}
+			if s.Amount != intent.Params.Amount || !strings.EqualFold(s.Currency, intent.Params.Currency) {
+				return a.fault("is a session of another amount or currency")
+			}
+			return nil
+		},
+	})
+	return s, err
+}
+
+// Get returns the session as it is now. An ID that is not the account's is an [*Error] of code [CodeNotFound].
+func (c *Client) Get(ctx context.Context, id string) (Session, error) {
+	return c.one(ctx, "get a session", http.MethodGet, id, "")
+}
+
+// Cancel cancels a session that is created or pending. One that is cancelled already stays so, which is no error. One
+// that is processing, completed, failed or expired is an [*Error] of code [CodeInvalidTransition].
+func (c *Client) Cancel(ctx context.Context, id string) (Session, error) {
+	return c.one(ctx, "cancel a session", http.MethodPost, id, "/cancel")
+}
+
+func (c *Client) one(ctx context.Context, name, method, id, action string) (s Session, err error) {
+	path, err := sessionPath(id)
+	if err != nil {
+		return Session{}, fmt.Errorf("client: %s: %w", name, err)
+	}
+	err = c.do(ctx, call{
+		name: name, method: method, path: path + action, limit: maxSessionBytes,
+		decode: func(a answer) (err error) {
+			s, err = a.sessionOf(id)
+			return err
+		},
+	})
+	return s, err
+}
+
+// Events returns every change of a session, its creation first, each with the session as that change left it.
+func (c *Client) Events(ctx context.Context, id string) ([]Event, error) {
+	const name = "get a session's events"
+	path, err := sessionPath(id)
+	if err != nil {
+		return nil, fmt.Errorf("client: %s: %w", name, err)
+	}
+	var history struct {
+		Events []Event `json:"events"`
+	}
+	err = c.do(ctx, call{
+		name: name, method: http.MethodGet, path: path + "/events", limit: maxListBytes,
+		decode: func(a answer) error {
+			if err := a.into(&history); err != nil {
+				return err
+			}
+			if history.Events == nil {
+				return a.fault("is not a list of events")
+			}
+			for i := range history.Events {
+				if e := &history.Events[i]; e.ID == "" || e.Type == "" || !e.Data.valid() || e.Data.ID != id {
+					return a.fault("has an event that is none of this session")
+				}
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return history.Events, nil
+}
+
+// sessionPath refuses what a server might take for another path.
+func sessionPath(id string) (string, error) {
+	if !isVisible(id) || id == "." || id == ".." {
+		return "", notSent(CodeNotFound, "a session's ID must not be empty, nor have other than visible ASCII characters")
+	}
+	return "/v1/checkouts/" + url.PathEscape(id), nil
+}
+
+// String shows the base URL alone.
+func (c Client) String() string { return "client.Client(" + c.base + ")" }
+
+// Format implements [fmt.Formatter]: every verb, %#v too, shows what String does.
+func (c Client) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
+
+// LogValue implements [slog.LogValuer].
+func (c Client) LogValue() slog.Value { return slog.StringValue(c.String()) }

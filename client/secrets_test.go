@@ -1,0 +1,182 @@
+package client_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/caisse/checkout/client"
+	"github.com/matryer/is"
+)
+
+// Each is told to the client, and must come out nowhere but in the request.
+const (
+	secretPhone = "+2250709876543"
+	secretKey   = "5eb5a3a0-92d0-4c3a-8b3f-6c0e5c0a1d77"
+	secretURL   = "https://pay.example/sealed"
+	secretText  = "for Awa"
+)
+
+func holdsNoSecret(t *testing.T, where, text string) {
+	t.Helper()
+	for _, secret := range []string{token, secretPhone, strings.TrimPrefix(secretPhone, "+"), secretKey, secretURL, secretText} {
+		if strings.Contains(text, secret) {
+			t.Errorf("%s holds %q: %s", where, secret, text)
+		}
+	}
+}
+
+func TestNothingShowsASecret(t *testing.T) {
+	params := client.Params{Amount: 5000, Currency: "XOF", UserPhone: secretPhone, Description: secretText, SuccessURL: secretURL,
+		Metadata: map[string]string{"note": secretText}}
+	c := newClient(t, "https://api.example.com", client.Config{})
+	session := client.Session{ID: cannedID, UserPhone: secretPhone, CheckoutURL: secretURL, Description: secretText,
+		Metadata: map[string]string{"note": secretText}}
+	for name, v := range map[string]any{
+		"a Client": *c, "a *Client": c, "what holds a Client": struct{ C *client.Client }{c},
+		"what hides a Client": struct{ c *client.Client }{c},
+		"an Intent":           client.Intent{Key: secretKey, Params: params}, "a *Intent": &client.Intent{Key: secretKey, Params: params},
+		"what holds an Intent": struct{ I client.Intent }{client.Intent{Key: secretKey, Params: params}},
+		"Params":               params, "a Session": session, "Sessions": []client.Session{session},
+		"an Event": client.Event{Data: session}, "a Query": client.Query{UserPhone: secretPhone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
+				holdsNoSecret(t, verb, fmt.Sprintf(verb, v))
+			}
+			var text bytes.Buffer
+			slog.New(slog.NewTextHandler(&text, nil)).Info("", "value", v)
+			holdsNoSecret(t, "a text log", text.String())
+			if !strings.HasSuffix(name, "s") && name != "an Event" && !strings.HasPrefix(name, "what") {
+				var log bytes.Buffer
+				slog.New(slog.NewJSONHandler(&log, nil)).Info("", "value", v)
+				holdsNoSecret(t, "a JSON log", log.String())
+			}
+		})
+	}
+	t.Run("and shows what helps", func(t *testing.T) {
+		is := is.New(t)
+		is.Equal(fmt.Sprint(c), "client.Client(https://api.example.com)")
+		is.Equal(fmt.Sprint(client.Intent{Key: secretKey, Params: params}),
+			"[key=********************************1d77 amount=5000 currency=XOF user_phone=+225********43 client_reference=]")
+		is.Equal(fmt.Sprint(client.Query{UserPhone: secretPhone, Limit: 5}), "[user_phone=+225********43 limit=5]")
+	})
+}
+
+func TestNoErrorAndNoLogHoldsASecret(t *testing.T) {
+	params := client.Params{Amount: 5000, Currency: "XOF", UserPhone: secretPhone, Description: secretText}
+	intent := client.Intent{Key: secretKey, Params: params}
+	for name, h := range map[string]http.HandlerFunc{
+		"a connection that breaks": func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) },
+		"an answer that breaks": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "1000")
+			w.Write([]byte("{"))
+			panic(http.ErrAbortHandler)
+		},
+		"a refusal":  func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(503) },
+		"a redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/"+secretPhone, http.StatusFound) },
+		"an echo": func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprint(w, r.Header, r.URL)
+			w.Header().Set("Content-Type", "text/html")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			_, c := serve(t, h, client.Config{MaxAttempts: 2, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			_, err := c.Create(t.Context(), intent)
+			if err == nil {
+				t.Fatal("want an error")
+			}
+			holdsNoSecret(t, "the error of a create", err.Error())
+			for e := err; e != nil; e = errors.Unwrap(e) {
+				holdsNoSecret(t, "what the error wraps", fmt.Sprintf("%+v %#v", e, e))
+			}
+			if _, err = c.ListPage(t.Context(), client.Query{UserPhone: secretPhone}); err == nil {
+				t.Fatal("want an error")
+			}
+			holdsNoSecret(t, "the error of a list", err.Error())
+			for e := err; e != nil; e = errors.Unwrap(e) {
+				holdsNoSecret(t, "what the error wraps", fmt.Sprintf("%+v %#v", e, e))
+			}
+			holdsNoSecret(t, "the log", log.String())
+			if strings.HasPrefix(name, "a connection") && !strings.Contains(log.String(), "checkout request is retried") {
+				t.Error("no retry was logged")
+			}
+		})
+	}
+}
+
+func TestTheTokenGoesToNoOtherHost(t *testing.T) {
+	is := is.New(t)
+	met := 0
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { met++; writeJSON(w, 200, canned) }))
+	defer other.Close()
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, other.URL+r.URL.Path, status)
+		}))
+		// A program's own client that would follow.
+		c := newClient(t, server.URL, client.Config{HTTPClient: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return nil }}})
+		_, err := c.Create(t.Context(), client.NewIntent(mobileMoney))
+		is.Equal(refusal(t, err).Status, status)
+		_, err = c.Get(t.Context(), cannedID)
+		is.Equal(refusal(t, err).Status, status)
+		server.Close()
+	}
+	is.Equal(met, 0)
+}
+
+func TestIntent(t *testing.T) {
+	t.Run("has a key of its own, a UUID of version 7", func(t *testing.T) {
+		is := is.New(t)
+		v7 := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+		seen := map[string]bool{}
+		for range 10_000 {
+			key := client.NewIntent(mobileMoney).Key
+			is.True(v7.MatchString(key))
+			is.True(!seen[key])
+			seen[key] = true
+		}
+	})
+	t.Run("reads back from its JSON as it was", func(t *testing.T) {
+		is := is.New(t)
+		intent := client.NewIntent(client.Params{
+			Amount: 9007199254740991, Currency: "XOF", PaymentMethod: client.Card, UserPhone: secretPhone, SuccessURL: "https://a.example/?a=1&b=2",
+			CancelURL: "https://b.example", Description: "<é\u2028>", ExpiresIn: 300e9, ClientReference: "1", Metadata: map[string]string{"a": "b"},
+		})
+		text, err := json.Marshal(intent)
+		is.NoErr(err)
+		var read client.Intent
+		is.NoErr(json.Unmarshal(text, &read))
+		is.Equal(read, intent)
+	})
+	t.Run("is not sent where JSON would change it", func(t *testing.T) {
+		is := is.New(t)
+		sent := 0
+		c := inProcess(t, func(w http.ResponseWriter, r *http.Request) { sent++ }, client.Config{})
+		for member, params := range map[string]client.Params{
+			"#/description": {Description: "\xff"},
+			"#/expires_in":  {ExpiresIn: 1500e6},
+			"#/metadata":    {Metadata: map[string]string{"a": "\xff"}},
+		} {
+			_, err := c.Create(t.Context(), client.NewIntent(params))
+			is.Equal(refusal(t, err).Status, 0)
+			is.Equal(refusal(t, err).Code, client.CodeValidationFailed)
+			is.Equal(refusal(t, err).Fields[0].Pointer, member)
+			_, err = json.Marshal(client.NewIntent(params))
+			is.True(err != nil)
+		}
+		for key, code := range map[string]string{"": client.CodeIdempotencyKeyMissing, "a\r\nb": client.CodeIdempotencyKeyInvalid} {
+			_, err := c.Create(t.Context(), client.Intent{Key: key, Params: mobileMoney})
+			is.Equal(refusal(t, err).Code, code)
+		}
+		is.Equal(sent, 0)
+	})
+}

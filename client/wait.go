@@ -1,0 +1,116 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+const (
+	firstPollPause = time.Second // between two polls that the server did not hold back; it doubles
+	maxPollPause   = 15 * time.Second
+)
+
+// Wait returns the session as soon as it is another than seen, or has ended. It asks the server to hold its answer
+// back until then (Prefer: wait), again and again until ctx ends, so give it one with a deadline. The answer comes within
+// a second of the change. To wait for the outcome:
+//
+//	for err == nil && !session.Status.Ended() {
+//		session, err = c.Wait(ctx, session)
+//	}
+//
+// A session without an ETag, such as one that was read back from a database, is compared by what it holds. One of
+// which only the ID is known is returned as it is now.
+//
+// A proxy that cuts requests which take so long, or a server that answers at once, is asked at growing intervals, up to
+// 15 seconds. With an error, where ctx has ended too, comes the session as it was last known.
+func (c *Client) Wait(ctx context.Context, seen Session) (Session, error) {
+	const name = "wait for a session"
+	path, err := sessionPath(seen.ID)
+	if err != nil {
+		return seen, fmt.Errorf("client: %s: %w", name, err)
+	}
+	known := seen
+	plain := seen.ETag == "" // whether the next request is one that is answered at once
+	for pauses := 0; ; {
+		if plain {
+			now, err := c.one(ctx, name, http.MethodGet, seen.ID, "")
+			if err != nil {
+				return known, err
+			}
+			if !same(&now, &known) || now.Status.Ended() {
+				return now, nil
+			}
+			known, plain = now, false
+		}
+		began := time.Now()
+		asked := c.longPoll(ctx)
+		now, err := c.poll(ctx, name, path, known, asked)
+		switch {
+		case err == nil && (!same(&now, &known) || now.Status.Ended()):
+			return now, nil
+		case err == nil:
+			known = now
+		case ctx.Err() != nil:
+			return known, fmt.Errorf("client: %s: %w", name, ctx.Err())
+		case !retryable(err):
+			return known, fmt.Errorf("client: %s: %w", name, err)
+		default:
+			plain = true // whose retries tell whether the server can answer at all
+		}
+		if time.Since(began) >= asked/2 && err == nil {
+			pauses = 0
+			continue
+		}
+		pause := pollPause(pauses)
+		pauses++
+		if e, ok := errors.AsType[*Error](err); ok {
+			pause = max(pause, e.RetryAfter)
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return known, fmt.Errorf("client: %s: %w", name, err)
+		}
+	}
+}
+
+// longPoll is for how long to have the answer held back: no longer than ctx lasts, in whole seconds from 1.
+func (c *Client) longPoll(ctx context.Context) time.Duration {
+	wait := c.cfg.LongPoll
+	if deadline, ok := ctx.Deadline(); ok {
+		wait = min(wait, time.Until(deadline).Truncate(time.Second))
+	}
+	return max(wait, time.Second)
+}
+
+// poll asks once for the session when it is another than known. Where it still is the same, it returns known.
+func (c *Client) poll(ctx context.Context, name, path string, known Session, wait time.Duration) (now Session, err error) {
+	header := http.Header{"Prefer": {"wait=" + strconv.Itoa(int(wait/time.Second))}}
+	if known.ETag != "" {
+		header["If-None-Match"] = []string{known.ETag}
+	}
+	err = c.try(ctx, call{
+		name: name, method: http.MethodGet, path: path, header: header, limit: maxSessionBytes, held: wait,
+		decode: func(a answer) (err error) {
+			if a.status == http.StatusNotModified {
+				now = known
+				return nil
+			}
+			now, err = a.sessionOf(known.ID)
+			return err
+		},
+	})
+	return now, err
+}
+
+// pollPause is between half and all of a bound that doubles.
+func pollPause(n int) time.Duration {
+	bound := maxPollPause
+	if n < 4 {
+		bound = firstPollPause << n
+	}
+	return bound/2 + rand.N(bound/2)
+}

@@ -1,0 +1,2 @@
+// Package oapi is what oapi-codegen makes of openapi.yaml.
+package oapi
