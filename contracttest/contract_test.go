@@ -3,6 +3,7 @@ package contracttest_test
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -43,6 +44,8 @@ func TestContract(t *testing.T) {
 			creates(h)
 			replays(h)
 			retrieves(h)
+			waits(h)
+			tellsEvents(h)
 			lists(h)
 			cancels(h)
 			tellsOfItself(h)
@@ -77,6 +80,9 @@ func creates(h *host) {
 		"the shortest life":                          {body: withMember(mobileMoney, `"expires_in": 300`)},
 		"URLs of mobile money":                       {body: withMember(mobileMoney, `"success_url": "https://example.com/a?b#c", "cancel_url": "HTTP://[2001:db8::1]:8080"`)},
 		"a URL of 2048 characters":                   {body: withMember(mobileMoney, `"success_url": "https://example.com/`+strings.Repeat("a", 2048-20)+`"`)},
+		"a reference and metadata":                   {body: withMember(mobileMoney, `"client_reference": "order 42", "metadata": {"size": "XL", "__proto__": "a"}`)},
+		"labels that are null":                       {body: withMember(mobileMoney, `"client_reference": null, "metadata": null`)},
+		"empty metadata":                             {body: withMember(mobileMoney, `"metadata": {}`)},
 		"separators in the phone":                    {body: strings.Replace(mobileMoney, "+22507987654", "+225 (07) 98-76.54", 1)},
 		"a key in upper case":                        {header: []string{"Idempotency-Key: " + strings.ToUpper(uuid.NewString())}},
 		"a quoted key":                               {header: []string{`Idempotency-Key: "` + uuid.NewString() + `"`}},
@@ -166,6 +172,37 @@ func retrieves(h *host) {
 	h.expect("does not find what is no id", call{operation: "getCheckout", id: "cs_ci_123456789"}, fits, 404, "not_found")
 }
 
+func waits(h *host) {
+	created := h.expect("creates what is waited for", call{operation: "createCheckout", body: mobileMoney}, fits, 201, "")
+	id, tag := h.id(created), created.header.Get("ETag")
+	get := func(name string, status int, header ...string) answer {
+		return h.expect(name, call{operation: "getCheckout", id: id, header: header}, fits, status, "")
+	}
+	get("answers 304 while nothing changed", 304, "If-None-Match: "+tag)
+	get("answers 304 for any tag", 304, "If-None-Match: *")
+	get("answers 304 for a strong tag in a list", 304, `If-None-Match: "other", `+strings.TrimPrefix(tag, "W/"))
+	get("waits a second, and answers what it has", 200, "Prefer: wait=1")
+	get("waits a second for another than the tag's", 304, "Prefer: wait=1", "If-None-Match: "+tag)
+	get("ignores another preference", 200, "Prefer: respond-async")
+	h.complete(id)
+	get("answers another at once", 200, "Prefer: wait=60", "If-None-Match: "+tag)
+}
+
+func tellsEvents(h *host) {
+	for status, id := range inOrder(h.eachStatus()) {
+		if status == checkout.StatusExpired {
+			if _, err := h.ExpireDue(h.t.Context(), 100); err != nil {
+				h.t.Fatal(err)
+			}
+		}
+		got := h.expect(fmt.Sprintf("tells the events of a session that is %s", status), call{operation: "listCheckoutEvents", id: id}, fits, 200, "")
+		if last := `"type":"checkout.` + string(status) + `"`; !strings.Contains(string(got.body), last) {
+			h.t.Errorf("no %s in %s", last, got.body)
+		}
+	}
+	h.expect("tells no events of what is not there", call{operation: "listCheckoutEvents", id: "cs_ci_" + strings.Repeat("0", 32)}, fits, 404, "not_found")
+}
+
 func lists(h *host) {
 	list := func(name, query string, f fit, status int, code string) answer {
 		return h.expect(name, call{operation: "listCheckouts", query: query}, f, status, code)
@@ -183,6 +220,20 @@ func lists(h *host) {
 	h.expect("lists nothing", call{operation: "listCheckouts", query: "status=failed",
 		header: []string{"Authorization: Bearer " + testToken}}, fits, 200, "")
 
+	list("lists by reference", "client_reference=order%2042&limit=1", fits, 200, "")
+	list("lists by payment", "payment_id=ORDER_123", fits, 200, "")
+	list("lists by phone", "user_phone=%2B225%2007%2098%2076%2054", fits, 200, "")
+	list("lists a day", "created_after=2026-11-22T00:00:00Z&created_before=2026-11-23T00:00:00%2B01:00", fits, 200, "")
+	page := list("begins a walk", "limit=1", fits, 200, "")
+	list("goes on by cursor", "limit=1&cursor="+url.QueryEscape(text(page.object(h.t)["next_cursor"])), fits, 200, "")
+
+	list("refuses a cursor under another filter", "status=failed&cursor="+url.QueryEscape(text(page.object(h.t)["next_cursor"])), beyond, 400, "invalid_query")
+	list("refuses a cursor that is none", "cursor=abc", beyond, 400, "invalid_query")
+	list("refuses a cursor beside an offset", "offset=1&cursor="+url.QueryEscape(text(page.object(h.t)["next_cursor"])), beyond, 400, "invalid_query")
+	list("refuses an offset beyond 10,000", "offset=10001", breaks, 400, "invalid_query")
+	list("refuses a time without a zone", "created_after=2026-11-22T00:00:00", breaks, 400, "invalid_query")
+	list("refuses a day that ends before it begins", "created_after=2026-11-23T00:00:00Z&created_before=2026-11-22T00:00:00Z", beyond, 400, "invalid_query")
+	list("refuses a phone that is none", "user_phone=none", beyond, 400, "invalid_query")
 	list("refuses a status that is none", "status=paid", breaks, 400, "invalid_query")
 	list("refuses a limit of 0", "limit=0", breaks, 400, "invalid_query")
 	list("refuses a limit of 101", "limit=101", breaks, 400, "invalid_query")

@@ -77,6 +77,16 @@ func (s failingStore) Expire(context.Context, time.Time, int) ([]checkout.Sessio
 	return nil, s.fail()
 }
 
+func (s failingStore) Events(context.Context, checkout.Cursor, int) ([]checkout.Event, error) {
+	return nil, s.fail()
+}
+
+func (s failingStore) History(context.Context, checkout.Account, string) ([]checkout.Event, error) {
+	return nil, s.fail()
+}
+
+func (s failingStore) Prune(context.Context, time.Time, int) (int, error) { return 0, s.fail() }
+
 func authenticator(account checkout.Account, err error) checkout.Authenticator {
 	return checkout.AuthenticatorFunc(func(*http.Request) (checkout.Account, error) { return account, err })
 }

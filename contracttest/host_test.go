@@ -45,8 +45,10 @@ type fit int
 const (
 	// fits: every judge accepts the request, whatever the handler answers.
 	fits fit = iota
-	// breaks: every judge refuses the request.
+	// breaks: both validators refuse the request.
 	breaks
+	// breaksWords: what a description says refuses it, and no schema.
+	breaksWords
 	// beyond: what is wrong with the request no schema can say, or a method is not in the document.
 	beyond
 )
@@ -108,10 +110,11 @@ func (h *host) expect(name string, c call, f fit, status int, code string) (got 
 	h.t.Run(name, func(t *testing.T) {
 		t.Helper()
 		for _, j := range h.document.judges {
+			_, words := j.(prose)
 			switch err := j.request(c.request(t, h.document, h.url, true)); {
-			case f == fits && err != nil:
+			case err != nil && (f == fits || f == breaksWords && !words):
 				t.Errorf("%s refuses the request: %v", j.name(), err)
-			case f == breaks && err == nil:
+			case err == nil && (f == breaks && !words || f == breaksWords && words):
 				t.Errorf("%s accepts the request", j.name())
 			}
 		}

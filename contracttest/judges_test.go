@@ -37,7 +37,7 @@ type kin struct {
 	router routers.Router
 }
 
-func newKin(model *openapi3.T) (judge, error) {
+func newKin(model *openapi3.T) (kin, error) {
 	router, err := gorillamux.NewRouter(model)
 	return kin{model, router}, err
 }

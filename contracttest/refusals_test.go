@@ -1,6 +1,7 @@
 package contracttest_test
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/google/uuid"
@@ -28,18 +29,18 @@ func refuses(h *host) {
 		"an amount that is too large":                      {breaks, swap(mobileMoney, "5000", "9007199254740992")},
 		"an amount that nothing holds":                     {breaks, swap(mobileMoney, "5000", "1e300")},
 		"no currency":                                      {breaks, `{"amount": 5000, "user_phone": "+22507987654"}`},
-		"mobile money in lower case":                       {breaks, swap(mobileMoney, "XOF", "xof")},
-		"mobile money in dollars":                          {breaks, swap(mobileMoney, "XOF", "USD")},
+		"mobile money in lower case":                       {breaksWords, swap(mobileMoney, "XOF", "xof")},
+		"mobile money in dollars":                          {breaksWords, swap(mobileMoney, "XOF", "USD")},
 		"a card in a currency of four":                     {breaks, swap(card, "usd", "usdt")},
 		"a card in a currency that the host does not take": {fits, swap(card, "usd", "jpy")},
-		"no phone":                                         {breaks, `{"amount": 5000, "currency": "XOF"}`},
+		"no phone":                                         {breaksWords, `{"amount": 5000, "currency": "XOF"}`},
 		"a phone without plus":                             {breaks, swap(mobileMoney, "+225", "225")},
 		"a phone that is a number":                         {breaks, swap(mobileMoney, `"+22507987654"`, "22507987654")},
 		"a phone of France":                                {fits, swap(mobileMoney, "+22507987654", "+33612345678")},
 		"a phone that is too short":                        {fits, swap(mobileMoney, "+22507987654", "+2250798")},
 		"a payment method that is none":                    {breaks, withMember(mobileMoney, `"payment_method": "cash"`)},
-		"a card without URLs":                              {breaks, `{"amount": 1000, "currency": "usd", "payment_method": "card"}`},
-		"a card with a URL that is null":                   {breaks, swap(card, `"https://example.com/cancel"`, "null")},
+		"a card without URLs":                              {breaksWords, `{"amount": 1000, "currency": "usd", "payment_method": "card"}`},
+		"a card with a URL that is null":                   {breaksWords, swap(card, `"https://example.com/cancel"`, "null")},
 		"a URL of FTP":                                     {breaks, swap(card, "https://example.com/cancel", "ftp://example.com/cancel")},
 		"a URL without a host":                             {breaks, swap(card, "https://example.com/cancel", "https:///cancel")},
 		"a URL with user info":                             {breaks, swap(card, "https://example.com/cancel", "https://me:secret@example.com/cancel")},
@@ -51,6 +52,12 @@ func refuses(h *host) {
 		"a life of 299 seconds":                            {breaks, withMember(mobileMoney, `"expires_in": 299`)},
 		"a life of 86401 seconds":                          {breaks, withMember(mobileMoney, `"expires_in": 86401`)},
 		"a life with a fraction":                           {breaks, withMember(mobileMoney, `"expires_in": 300.5`)},
+		"a reference of 256 characters":                    {breaks, withMember(mobileMoney, `"client_reference": "`+strings.Repeat("r", 256)+`"`)},
+		"metadata with 21 members":                         {breaks, withMember(mobileMoney, `"metadata": {`+manyTexts(21)+`}`)},
+		"metadata with a name with a space":                {breaks, withMember(mobileMoney, `"metadata": {"a b": "c"}`)},
+		"metadata with a number":                           {breaks, withMember(mobileMoney, `"metadata": {"size": 42}`)},
+		"metadata with an empty value":                     {breaks, withMember(mobileMoney, `"metadata": {"size": ""}`)},
+		"metadata that is a list":                          {breaks, withMember(mobileMoney, `"metadata": ["size"]`)},
 		"a member that is not listed":                      {breaks, withMember(mobileMoney, `"tip/~ é": 100`)},
 		"a member that is not listed and null":             {breaks, withMember(mobileMoney, `"customer_id": null`)},
 		"a member in another letter case":                  {breaks, swap(mobileMoney, "amount", "Amount")},
@@ -115,6 +122,14 @@ func refuses(h *host) {
 		call{operation: "createCheckout", body: long}, beyond, 413, "payload_too_large")
 	h.expect("refuses a body that turns out beyond the limit",
 		call{operation: "createCheckout", body: long, chunked: true}, beyond, 413, "payload_too_large")
+}
+
+func manyTexts(n int) string {
+	var list []string
+	for i := range n {
+		list = append(list, fmt.Sprintf(`"m%d": "x"`, i))
+	}
+	return strings.Join(list, ", ")
 }
 
 func manyMembers(n int) string {

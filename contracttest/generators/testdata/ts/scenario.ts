@@ -15,7 +15,7 @@ export interface Api {
   get(id: string, headers: { 'If-None-Match'?: string; Prefer?: string }): Promise<Answer<Session>>;
   cancel(id: string): Promise<Answer<Session>>;
   list(query: { limit?: number; cursor?: string }): Promise<Answer<Page>>;
-  events(id: string): Promise<Answer<Schemas['History']>>;
+  events(id: string): Promise<Answer<Schemas['EventList']>>;
 }
 
 declare const process: { argv: string[] };
