@@ -4,19 +4,25 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/paypage"
+	"github.com/caisse/checkout/simulator"
 	"github.com/shopspring/decimal"
 )
 
@@ -60,35 +66,41 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	handler, err := checkout.NewHandler(checkouts, auth, checkout.HandlerConfig{Logger: logger, MaxInFlight: 512})
-	if err != nil {
-		return err
-	}
-
 	listener, err := net.Listen("tcp", opts.addr)
 	if err != nil {
 		return err
 	}
+	mux, cfg := http.NewServeMux(), checkout.HandlerConfig{Logger: logger, MaxInFlight: 512}
+	var sim *simulator.Simulator
+	if opts.simulate {
+		if sim, err = simulate(mux, &cfg, checkouts, opts.baseURL(listener.Addr()), slices.Collect(maps.Values(opts.accounts)), logger); err != nil {
+			return err
+		}
+	}
+	handler, err := checkout.NewHandler(checkouts, auth, cfg)
+	if err != nil {
+		return err
+	}
+	mux.Handle("/", handler)
 	server := &http.Server{
-		Handler: logRequests(logger, handler),
+		Handler: logRequests(logger, mux),
 		// Without these a client that sends a byte a minute holds a connection for ever.
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
-		WriteTimeout:      30 * time.Second,
+		WriteTimeout:      checkout.MaxWait + 15*time.Second, // a client may ask to wait that long for a change
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
-	sweepCtx, stopSweep := context.WithCancel(ctx)
-	swept := make(chan struct{})
-	go func() {
-		defer close(swept)
-		sweep(sweepCtx, checkouts, logger)
-	}()
-	defer func() {
-		stopSweep()
-		<-swept
-	}()
+	server.RegisterOnShutdown(checkouts.StopWaiting) // who waits for a change is answered now, not after their minute
+	background, stopBackground := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer stopBackground()
+	running.Go(func() { sweep(background, checkouts, logger) })
+	if sim != nil {
+		running.Go(func() { _ = sim.Run(background) })
+	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	fmt.Fprint(stdout, opts.greeting(listener.Addr()))
@@ -102,6 +114,34 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	shutdownCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	return server.Shutdown(shutdownCtx)
+}
+
+// simulate mounts the payer's page over a simulated operator and card processor, has the API name the page, and has the
+// mobile-money sessions of test accounts drive themselves.
+func simulate(mux *http.ServeMux, cfg *checkout.HandlerConfig, checkouts *checkout.Checkouts, url string, accounts []checkout.Account,
+	logger *slog.Logger) (*simulator.Simulator, error) {
+	var page *paypage.Page
+	sim, err := simulator.New(checkouts, simulator.Config{
+		CardURL: url + "/card",
+		Return:  func(s checkout.Session) string { return page.Link(s) },
+		Logger:  logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	key := make([]byte, 32) // a real host keeps its key, so that links outlive the program
+	rand.Read(key)
+	page, err = paypage.New(checkouts, paypage.Config{
+		Keys: [][]byte{key}, URL: url + "/pay", Pay: sim.Pay, Explain: simulator.Explain, Simulated: true, Logger: logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle("/pay/", http.StripPrefix("/pay", page))
+	mux.Handle("/card/", http.StripPrefix("/card", sim.CardPage()))
+	cfg.CheckoutURL = page.Link
+	sim.Drive(accounts...) // those in test mode
+	return sim, nil
 }
 
 // sweep makes expiry permanent. Sessions answer expired without it; a real host would also tell whoever waits.
@@ -136,7 +176,7 @@ func logRequests(logger *slog.Logger, next http.Handler) http.Handler {
 		start := time.Now()
 		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(recorder, r)
-		logger.Info("request", "method", r.Method, "path", r.URL.Path, "status", recorder.status,
+		logger.Info("request", "method", r.Method, "route", r.Pattern, "status", recorder.status,
 			"request_id", w.Header().Get("Request-Id"), "duration", time.Since(start))
 	})
 }

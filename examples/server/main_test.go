@@ -184,7 +184,7 @@ func TestTheLogTellsRequestsAndNoSecrets(t *testing.T) {
 	p.stop()
 	is.NoErr(<-p.done)
 	log := p.stderr.String()
-	is.True(strings.Contains(log, "method=POST path=/v1/checkouts status=201 request_id="))
+	is.True(strings.Contains(log, "method=POST route=/v1/checkouts status=201 request_id="))
 	is.True(strings.Contains(log, "status=400"))
 	for _, secret := range []string{"CANARY", "22507987654"} {
 		is.True(!strings.Contains(log, secret))

@@ -27,6 +27,7 @@ type options struct {
 	addr     string
 	store    string
 	accounts map[string]checkout.Account
+	simulate bool
 	token    string // the first that was given, for the curl
 }
 
@@ -36,6 +37,7 @@ func parseFlags(args []string, output io.Writer) (options, error) {
 	flags.SetOutput(output)
 	flags.StringVar(&opts.addr, "addr", "127.0.0.1:8080", "listen on `HOST:PORT`; port 0 takes a free one")
 	flags.StringVar(&opts.store, "store", "sqlite:checkouts.db", "keep sessions in memory, sqlite:PATH, or a postgres:// URL")
+	flags.BoolVar(&opts.simulate, "simulate", true, "have a payer's page with a simulated operator; sessions of test keys pay themselves")
 	var badKey error // kept back, since package flag prints the value that it refuses, and this one holds a token
 	key := func(test bool) func(string) error {
 		return func(value string) error {
@@ -98,10 +100,7 @@ func openStore(ctx context.Context, name string) (closableStore, error) {
 // greeting says where the server is and how to try it. The key of the curl is new at every start, and the same for as
 // often as the curl is pasted: that is what makes it safe to paste twice.
 func (o options) greeting(addr net.Addr) string {
-	url := "http://" + addr.String()
-	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
-		url = "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
-	}
+	url := o.baseURL(addr)
 	return fmt.Sprintf(`listening on %[1]s
 
 curl -i %[1]s/v1/checkouts \
@@ -112,4 +111,12 @@ curl -i %[1]s/v1/checkouts \
 
 Paste it twice: 201 makes the session, 200 finds it again.
 `, url, strings.ReplaceAll(o.token, "'", `'\''`), uuid.New())
+}
+
+// baseURL is where a browser on this machine finds the server.
+func (o options) baseURL(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
+	}
+	return "http://" + addr.String()
 }
