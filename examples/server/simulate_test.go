@@ -87,7 +87,8 @@ func TestStoppingAnswersWhoWaits(t *testing.T) {
 	is := is.New(t)
 	p := start(t, "-store", "memory", "-key", "sk_a=acct_a")
 	session := p.create(t, "sk_a", "+2250707987654")
-	path, wait := "/v1/checkouts/"+session["id"].(string), func(seconds string) any {
+	path := "/v1/checkouts/" + session["id"].(string)
+	wait := func(seconds string) any {
 		return p.ask(t, "GET", path, "", 200, "Authorization: Bearer sk_a", "Prefer: wait="+seconds)["status"]
 	}
 	answered := make(chan any, 1)
