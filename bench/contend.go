@@ -104,6 +104,15 @@ func (r result) over(other result) float64 {
 	return median(ratios)
 }
 
+// extraOver is over for one of what the samples tell beside their rate.
+func (r result) extraOver(other result, name string) float64 {
+	ratios := make([]float64, len(r.Samples))
+	for i, s := range r.Samples {
+		ratios[i] = s.Extra[name] / other.Samples[i].Extra[name]
+	}
+	return median(ratios)
+}
+
 func rateOf(s sample) float64 { return s.Rate }
 
 func median(values []float64) float64 {

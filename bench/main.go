@@ -73,6 +73,7 @@ func measure(ctx context.Context, opts options, progress io.Writer) (*report, er
 		{"http", measureHTTP},
 		{"memory", measureMemory},
 		{"postgres", measurePostgres},
+		{"before", measureBefore},
 	} {
 		if !opts.has(section.name) {
 			continue

@@ -15,7 +15,7 @@ import (
 )
 
 // sections are what -only chooses from.
-var sections = []string{"sqlite", "http", "memory", "postgres", "peers"}
+var sections = []string{"sqlite", "http", "memory", "postgres", "peers", "before"}
 
 // options are the program's flags.
 type options struct {
@@ -27,8 +27,9 @@ type options struct {
 	json         string
 	postgres     string
 	profile      string
-	sessions     int   // for the size of one in memory
-	fiberMissing error // why fiber cannot be measured; nil if it can
+	before       string // a revision, or ""
+	sessions     int    // for the size of one in memory
+	fiberMissing error  // why fiber cannot be measured; nil if it can
 }
 
 var errUsage = errors.New("usage")
@@ -45,6 +46,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&opts.dir, "dir", os.TempDir(), "`folder` for databases; it should be on the disk that is to be measured")
 	flags.StringVar(&opts.json, "json", "", "write all measurements to this `file`")
 	flags.StringVar(&opts.profile, "profile", "", "write processor profiles to this `folder`, one for each contender; they cost a little themselves")
+	flags.StringVar(&opts.before, "before", "", "a `revision` of git to set beside this one, by its creates, begins and completes")
 	flags.StringVar(&opts.postgres, "postgres", os.Getenv("CHECKOUT_BENCH_POSTGRES"), "`URL` of a PostgreSQL server whose user may create schemas; without it a throw-away one is started where initdb is found")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

@@ -187,8 +187,22 @@ func emptyTable(ctx context.Context, server string) error {
 	return execute(ctx, server, "TRUNCATE checkout_sessions", "CHECKPOINT")
 }
 
-// withSchema makes a schema with the store's tables on the server, calls f with a URL that leads there, and drops it.
+// withSchema is inSchema with the store's tables in it.
 func withSchema(ctx context.Context, server string, f func(server string) error) (err error) {
+	return inSchema(ctx, server, func(server string) error {
+		store, err := postgres.Open(ctx, server)
+		if err != nil {
+			return err
+		}
+		if err := store.Close(); err != nil {
+			return err
+		}
+		return f(server)
+	})
+}
+
+// inSchema makes a schema on the server, calls f with a URL that leads there, and drops it.
+func inSchema(ctx context.Context, server string, f func(server string) error) (err error) {
 	schema := fmt.Sprintf("checkout_bench_%d", os.Getpid())
 	if err := execute(ctx, server, "CREATE SCHEMA "+schema); err != nil {
 		return err
@@ -206,13 +220,6 @@ func withSchema(ctx context.Context, server string, f func(server string) error)
 	query := there.Query()
 	query.Set("options", "-csearch_path="+schema) // libpq, and so pgbench, knows no search_path
 	there.RawQuery = query.Encode()
-	store, err := postgres.Open(ctx, there.String())
-	if err != nil {
-		return err
-	}
-	if err := store.Close(); err != nil {
-		return err
-	}
 	return f(there.String())
 }
 

@@ -30,6 +30,11 @@ func spawn(ctx context.Context, kind string, task, ready any) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
+	return spawnProgram(ctx, program, kind, task, ready)
+}
+
+// spawnProgram is spawn for another program than this one.
+func spawnProgram(ctx context.Context, program, kind string, task, ready any) (*child, error) {
 	cmd := exec.CommandContext(ctx, program)
 	cmd.Env = append(os.Environ(), childEnv+"="+kind)
 	cmd.Stderr = os.Stderr

@@ -29,6 +29,10 @@ type report struct {
 	Rows        int      `json:"rows,omitempty"`
 	RowBytes    float64  `json:"row_bytes,omitempty"`
 	Growth      []result `json:"growth,omitempty"`
+
+	Revision string        `json:"revision,omitempty"` // that Before sets beside this one
+	Before   []result      `json:"before,omitempty"`
+	IdleFeed time.Duration `json:"idle_feed_ns,omitempty"`
 }
 
 // flushSamples take a second on a disk of 1 ms.
@@ -40,12 +44,13 @@ func newReport(opts options) (*report, error) {
 		return nil, err
 	}
 	r := &report{
-		Go:      runtime.Version(),
-		System:  runtime.GOOS + "/" + runtime.GOARCH,
-		CPUs:    runtime.GOMAXPROCS(0),
-		Measure: opts.measure,
-		Rounds:  opts.rounds,
-		Flush:   flush,
+		Go:       runtime.Version(),
+		System:   runtime.GOOS + "/" + runtime.GOARCH,
+		CPUs:     runtime.GOMAXPROCS(0),
+		Measure:  opts.measure,
+		Rounds:   opts.rounds,
+		Flush:    flush,
+		Revision: opts.before,
 	}
 	if opts.fiberMissing != nil {
 		r.Skipped = append(r.Skipped, fmt.Sprintf("fiber: %v", opts.fiberMissing))
@@ -78,7 +83,7 @@ func (r *report) markdown() string {
 	for _, skipped := range r.Skipped {
 		fmt.Fprintf(&b, "Not measured: %s.\n", skipped)
 	}
-	for _, table := range []func(*strings.Builder, *report){sqliteTable, httpTables, memoryTable, postgresTable, growthTable, targetTable} {
+	for _, table := range []func(*strings.Builder, *report){sqliteTable, httpTables, memoryTable, postgresTable, growthTable, beforeTable, targetTable} {
 		table(&b, r)
 	}
 	return b.String()

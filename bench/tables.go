@@ -105,6 +105,25 @@ func growthTable(b *strings.Builder, r *report) {
 	}
 }
 
+func beforeTable(b *strings.Builder, r *report) {
+	if r.Before == nil {
+		return
+	}
+	head(b, "This revision beside "+r.Revision, "work", " callers", " a second", " × before", " begins", " × before", " completes", " × before", " bytes/session", " spread")
+	for i, c := range r.Before {
+		cells := []string{c.Name, callersOf(c), rounded(c.rate()), "", known(c.extra(extraBegin), ""), "", known(c.extra(extraComplete), ""), "",
+			known(c.extra(extraBytes), ""), percent(c.spread())}
+		if was := r.Before[i&^1]; i%2 == 1 {
+			cells[3] = ratio(c.over(was))
+			if c.extra(extraBegin) > 0 {
+				cells[5], cells[7] = ratio(c.extraOver(was, extraBegin)), ratio(c.extraOver(was, extraComplete))
+			}
+		}
+		row(b, cells...)
+	}
+	fmt.Fprintf(b, "\nReading the feed at its end, where nothing is new, takes %d µs on SQLite.\n", r.IdleFeed.Microseconds())
+}
+
 func hasResult(results []result, name string) bool {
 	for _, r := range results {
 		if r.Name == name {

@@ -3,6 +3,7 @@ package main
 import (
 	"strconv"
 	"strings"
+	"time"
 )
 
 // target is what the project has set itself to reach. Nothing fails where it is missed: the machine may be the reason.
@@ -66,6 +67,23 @@ func (r *report) targets() []target {
 				atMost("peak memory of the server beside "+thousands(r.Rows)+" sessions, MB", 200, peak)
 			}
 		}
+	}
+	for i, c := range r.Before {
+		if i%2 == 0 {
+			continue
+		}
+		name, was := strings.Replace(c.title(), now, "", 1), r.Before[i-1]
+		if c.Samples[0].Extra[extraBegin] == 0 {
+			if c.Callers != 1 {
+				atLeast(name+", over before", 0.97, c.over(was))
+			}
+			continue
+		}
+		atLeast(name+": begin over before", 0.8, c.extraOver(was, extraBegin))
+		atLeast(name+": complete over before", 0.8, c.extraOver(was, extraComplete))
+	}
+	if r.IdleFeed > 0 {
+		atMost("SQLite: reading the feed at its end, µs", 100, float64(r.IdleFeed)/float64(time.Microsecond))
 	}
 	return all
 }

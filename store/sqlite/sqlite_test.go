@@ -42,7 +42,8 @@ func TestStore(t *testing.T) {
 	})
 	t.Run("within a transaction of the host", func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) checkout.Store {
-			db := hostPool(t, hostDSN(newPath(t)))
+			// SQLite's lock is not fair: of many that wait for it, one may wait for long.
+			db := hostPool(t, hostDSN(newPath(t), "_busy_timeout", "60000"))
 			return &transactional{migrated(t, db), db}
 		})
 	})
