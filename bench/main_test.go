@@ -158,6 +158,27 @@ func TestGrowth(t *testing.T) {
 	is.True(strings.Contains(printed, "| SQLite, 256 callers, beside 3,000 sessions over beside 0 | ≥ 0.5 |"))
 }
 
+func TestBefore(t *testing.T) {
+	is := is.New(t)
+	printed, r := bench(t, "-only", "before", "-before", "HEAD")
+	var titles []string
+	for _, work := range []string{"create, SQLite%s, 1 callers", "create, SQLite%s, 256 callers", "create over HTTP, SQLite%s, 64 callers",
+		"begin and complete, SQLite%s, 1 callers", "begin and complete, SQLite%s, 64 callers", "create, PostgreSQL%s, 256 callers",
+		"begin and complete, PostgreSQL%s, 1 callers", "begin and complete, PostgreSQL%s, 64 callers"} {
+		if r.Skipped == nil || !strings.Contains(work, "PostgreSQL") {
+			titles = append(titles, fmt.Sprintf(work, before), fmt.Sprintf(work, now))
+		}
+	}
+	wantMeasured(t, printed, r.Before, titles...)
+	is.True(r.IdleFeed > 0)
+	is.True(strings.Contains(printed, "| create, SQLite, 256 callers, over before | ≥ 0.97 |"))
+	t.Run("says that there is no such revision", func(t *testing.T) {
+		var stderr bytes.Buffer
+		err := run(t.Context(), "", []string{"-only", "before", "-before", "nowhere", "-dir", t.TempDir()}, &bytes.Buffer{}, &stderr)
+		is.True(err != nil && strings.Contains(err.Error(), "revision nowhere"))
+	})
+}
+
 func TestProfiles(t *testing.T) {
 	is := is.New(t)
 	profiles := t.TempDir()
