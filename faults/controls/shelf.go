@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"runtime"
 	"slices"
 	"strconv"
@@ -88,7 +89,7 @@ func (h *shelf) Create(ctx context.Context, s checkout.Session) (checkout.Sessio
 	for i, held := range h.sessions {
 		if s.IdempotencyKey != "" && h.named(held, s.Account, s.IdempotencyKey, s.CreatedAt) {
 			h.sessions[i] = h.replayed(held, s)
-			return h.sessions[i], false, nil
+			return own(h.sessions[i]), false, nil
 		}
 	}
 	if h.find(func(held checkout.Session) bool { return held.ID == s.ID }) != nil {
@@ -96,8 +97,8 @@ func (h *shelf) Create(ctx context.Context, s checkout.Session) (checkout.Sessio
 	}
 	s = h.written(s)
 	h.sessions = append(h.sessions, s)
-	h.created[s.ID] = s
-	return s, true, nil
+	h.created[s.ID] = own(s)
+	return own(s), true, nil
 }
 
 func (h *shelf) Get(ctx context.Context, account checkout.Account, id string) (checkout.Session, error) {
@@ -115,7 +116,7 @@ func (h *shelf) first(ctx context.Context, is func(checkout.Session) bool) (chec
 	}
 	defer h.mu.Unlock()
 	if s := h.find(is); s != nil {
-		return *s, nil
+		return own(*s), nil
 	}
 	return checkout.Session{}, checkout.ErrNotFound
 }
@@ -141,7 +142,7 @@ func (h *shelf) Update(ctx context.Context, s checkout.Session) error {
 	}
 	s.CreatedAt, s.IdempotencyKey, s.Fingerprint = was.CreatedAt, was.IdempotencyKey, was.Fingerprint
 	*was = h.replaced(*was, inUTC(s))
-	h.log = append(h.log, *was)
+	h.log = append(h.log, own(*was))
 	return nil
 }
 
@@ -150,16 +151,30 @@ func (h *shelf) List(ctx context.Context, account checkout.Account, q checkout.Q
 		return nil, 0, err
 	}
 	defer h.mu.Unlock()
+	place := checkout.Session{CreatedAt: q.AfterCreatedAt, ID: q.AfterID}
 	var passed []checkout.Session
 	for _, s := range h.sessions {
-		if h.lists(account, s.Account) && h.passes(s, q) && (q.PaymentID == "" || q.PaymentID == s.PaymentID) {
-			passed = append(passed, s)
+		if h.lists(account, s.Account) && h.passes(s, q) && (q.PaymentID == "" || q.PaymentID == s.PaymentID) &&
+			(q.ClientReference == "" || q.ClientReference == s.ClientReference) && !s.CreatedAt.Before(q.CreatedAfter) &&
+			(q.CreatedBefore.IsZero() || s.CreatedAt.Before(q.CreatedBefore)) && (q.AfterID == "" || h.newer(place, s) < 0) {
+			passed = append(passed, own(s))
 		}
 	}
 	slices.SortStableFunc(passed, h.newer)
-	from := min(q.Offset, len(passed))
-	page := passed[from:min(from+cmp.Or(q.Limit, 50), len(passed))]
-	return page, h.total(len(passed), len(page)), nil
+	var page []checkout.Session
+	for i, s := range passed[min(q.Offset, len(passed)):] {
+		last := q.UserPhone != "" && i == checkout.MaxPhoneScan-1
+		if last || q.UserPhone == "" || q.UserPhone == s.UserPhone {
+			page = append(page, s)
+		}
+		if last || len(page) == q.Limit {
+			break
+		}
+	}
+	if q.AfterID != "" || q.UserPhone != "" {
+		return page, 0, nil
+	}
+	return page, h.total(min(len(passed), checkout.MaxListTotal+1), len(page)), nil
 }
 
 func (h *shelf) Expire(ctx context.Context, now time.Time, limit int) ([]checkout.Session, error) {
@@ -171,8 +186,8 @@ func (h *shelf) Expire(ctx context.Context, now time.Time, limit int) ([]checkou
 	for _, s := range h.longestDue(now, limit) {
 		s = h.expired(s)
 		*h.find(func(held checkout.Session) bool { return held.ID == s.ID }) = s
-		h.log = append(h.log, s)
-		moved = append(moved, s)
+		h.log = append(h.log, own(s))
+		moved = append(moved, own(s))
 	}
 	return moved, nil
 }
@@ -190,8 +205,10 @@ func (h *shelf) Events(ctx context.Context, after checkout.Cursor, limit int) ([
 		return nil, &checkout.ValidationError{Fields: []checkout.FieldError{{Field: "cursor", Code: checkout.CodeMalformed}}}
 	}
 	var events []checkout.Event
-	for i, s := range h.log[from:min(from+limit, len(h.log))] {
-		events = append(events, checkout.NewEvent(s, checkout.Cursor(strconv.Itoa(from+i+1))))
+	for i, s := range h.log[from:] {
+		if s.ID != "" && len(events) < limit {
+			events = append(events, checkout.NewEvent(own(s), checkout.Cursor(strconv.Itoa(from+i+1))))
+		}
 	}
 	return events, nil
 }
@@ -202,17 +219,33 @@ func (h *shelf) History(ctx context.Context, account checkout.Account, id string
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	events := []checkout.Event{checkout.NewEvent(h.created[id], "")}
+	events := []checkout.Event{checkout.NewEvent(own(h.created[id]), "")}
 	for _, s := range h.log {
 		if s.ID == id {
-			events = append(events, checkout.NewEvent(s, ""))
+			events = append(events, checkout.NewEvent(own(s), ""))
 		}
 	}
 	return events, nil
 }
 
-func (h *shelf) Prune(context.Context, time.Time, int) (int, error) {
-	return 0, errors.New("controls: a shelf is not pruned")
+func (h *shelf) Prune(ctx context.Context, before time.Time, limit int) (n int, err error) {
+	if err := h.enter(ctx); err != nil {
+		return 0, err
+	}
+	defer h.mu.Unlock()
+	h.sessions = slices.DeleteFunc(h.sessions, func(s checkout.Session) bool {
+		if n >= limit || waits(s) || s.Status == checkout.StatusProcessing || !s.CreatedAt.Before(before) {
+			return false
+		}
+		n++
+		for i, e := range h.log {
+			if e.ID == s.ID {
+				h.log[i] = checkout.Session{} // the numbers of others stay
+			}
+		}
+		return true
+	})
+	return n, nil
 }
 
 func (h *shelf) longestDue(now time.Time, limit int) []checkout.Session {
@@ -243,6 +276,12 @@ func inUTC(s checkout.Session) checkout.Session {
 	for _, at := range []*time.Time{&s.CreatedAt, &s.ExpiresAt, &s.CompletedAt, &s.UpdatedAt} {
 		*at = at.UTC().Truncate(time.Microsecond)
 	}
+	return own(s)
+}
+
+// own is s with metadata that nobody else has.
+func own(s checkout.Session) checkout.Session {
+	s.Metadata = maps.Clone(s.Metadata)
 	return s
 }
 

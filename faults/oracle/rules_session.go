@@ -109,6 +109,9 @@ func table(e *evidence) {
 			for ; version < at.session.Version && len(possible) > 0; version++ {
 				next := make(map[string]bool)
 				for status := range possible {
+					if status == "processing" {
+						next[status] = true // a call that records the payment, where there was none
+					}
 					for _, to := range edges(status) {
 						next[to] = true
 					}
