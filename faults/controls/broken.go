@@ -192,7 +192,7 @@ func (i *inTwo) Create(ctx context.Context, s checkout.Session) (checkout.Sessio
 func (i *inTwo) crash() checkout.Store {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if s := i.find(func(s checkout.Session) bool { return s.ID == i.last }); s != nil {
+	if s := i.find(func(s *checkout.Session) bool { return s.ID == i.last }); s != nil {
 		s.IdempotencyKey, s.Fingerprint = "", idempotency.Fingerprint{}
 	}
 	return i.shelf

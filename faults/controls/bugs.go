@@ -73,17 +73,17 @@ func keyBugs() []Bug {
 		{Name: "SQLite without its unique index", By: Detectors(), Store: unindexedSQLite, Slow: true},
 		{Name: "PostgreSQL without its unique constraint", By: Detectors(), Store: unindexedPostgres, Slow: true},
 		onShelf("a key forgets its account", func(h *shelf) {
-			h.named = func(held checkout.Session, account checkout.Account, key idempotency.Key, _ time.Time) bool {
+			h.named = func(held *checkout.Session, account checkout.Account, key idempotency.Key, _ time.Time) bool {
 				return held.Account.Test == account.Test && held.IdempotencyKey == key
 			}
 		}, Rules, Order, Model, StoreTest),
 		onShelf("a key forgets its mode", func(h *shelf) {
-			h.named = func(held checkout.Session, account checkout.Account, key idempotency.Key, _ time.Time) bool {
+			h.named = func(held *checkout.Session, account checkout.Account, key idempotency.Key, _ time.Time) bool {
 				return held.Account.ID == account.ID && held.IdempotencyKey == key
 			}
 		}, Rules, Order, Model, StoreTest),
 		onShelf("a key is forgotten after an hour", func(h *shelf) {
-			h.named = func(held checkout.Session, account checkout.Account, key idempotency.Key, now time.Time) bool {
+			h.named = func(held *checkout.Session, account checkout.Account, key idempotency.Key, now time.Time) bool {
 				return held.Account == account && held.IdempotencyKey == key && now.Sub(held.CreatedAt) < time.Hour
 			}
 		}, Rules, Order, Model),

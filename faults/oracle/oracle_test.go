@@ -31,6 +31,11 @@ func TestJudgeAccepts(t *testing.T) {
 			s.tell(history.Complete, of("cs_1"), paying("p3"), fails(history.PaymentConflict), func(op *history.Operation) { op.Return.Held = "p2" })
 			s.tell(history.Cancel, of("cs_1"), fails(history.Refused), func(op *history.Operation) { op.Return.From = "completed" })
 		},
+		"a payment told after its processing": func(s *story) {
+			s.tell(history.Process, of("cs_1"), shows(session(is2("processing"))))
+			s.tell(history.Process, of("cs_1"), paying("p1"), shows(session(version(3), status("processing"), paid("p1"))))
+			s.tell(history.Process, of("cs_1"), paying("p2"), fails(history.PaymentConflict), func(op *history.Operation) { op.Return.Held = "p1" })
+		},
 		"an unknown create that happened": func(s *story) {
 			s.tell(history.Create, under("k2"), fails(history.OutcomeUnknown))
 			s.tell(history.Create, under("k2"), replayed, shows(session(named("cs_2", "k2"))))

@@ -106,6 +106,10 @@ func TestJudgeRefuses(t *testing.T) {
 			s.tell(history.Complete, of("cs_1"), shows(session(is2("completed"), completed)))
 			s.tell(history.Cancel, of("cs_1"), shows(session(version(3), status("cancelled"), completed)))
 		}},
+		{"a processing session that changed, and nothing of it did", oracle.Table, both, func(s *story) {
+			s.tell(history.Process, of("cs_1"), paying("p1"), shows(session(is2("processing"), paid("p1"))))
+			s.tell(history.Process, of("cs_1"), paying("p1"), shows(session(version(3), status("processing"), paid("p1"))))
+		}},
 		{"a processing session that a sweep expired", oracle.Table, both, func(s *story) {
 			s.tell(history.Process, of("cs_1"), shows(session(is2("processing"))))
 			s.tell(history.Expire, clock(expires, expires), shows(session(version(3), status("expired"))))

@@ -101,7 +101,7 @@ func table(e *evidence) {
 		if sights[0].session.Method == "card" {
 			possible = map[string]bool{"pending": true}
 		}
-		version := int64(1)
+		version, paid := int64(1), false // paid: the version before had a payment
 		for i, at := range byVersion {
 			if at.session.Version == 0 {
 				continue
@@ -109,7 +109,7 @@ func table(e *evidence) {
 			for ; version < at.session.Version && len(possible) > 0; version++ {
 				next := make(map[string]bool)
 				for status := range possible {
-					if status == "processing" {
+					if status == "processing" && !paid && at.session.Payment != "" {
 						next[status] = true // a call that records the payment, where there was none
 					}
 					for _, to := range edges(status) {
@@ -118,6 +118,7 @@ func table(e *evidence) {
 				}
 				possible = next
 			}
+			paid = at.session.Payment != ""
 			for status := range possible {
 				byClock := at.session.Status == "expired" && at.op.Kind != history.Expire && (status == "created" || status == "pending")
 				if status != at.session.Status && !byClock {
