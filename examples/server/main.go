@@ -70,6 +70,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	defer listener.Close()
 	mux, cfg := http.NewServeMux(), checkout.HandlerConfig{Logger: logger, MaxInFlight: 512}
 	var sim *simulator.Simulator
 	if opts.simulate {
