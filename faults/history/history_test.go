@@ -58,8 +58,10 @@ func TestClient(t *testing.T) {
 		is.NoErr(err)
 		_, err = client.Fail(ctx, merchant, session.ID, "", "insufficient funds")
 		is.NoErr(err)
-		_, err = client.Complete(ctx, merchant, session.ID, "p1")
+		_, err = client.Begin(ctx, merchant, session.ID, "p2")
 		is.True(err != nil)
+		_, err = client.Complete(ctx, merchant, session.ID, "p1")
+		is.NoErr(err)
 		_, err = client.Cancel(ctx, merchant, "another")
 		is.True(errors.Is(err, checkout.ErrNotFound))
 		now.Advance(time.Hour)
@@ -85,7 +87,7 @@ func TestClient(t *testing.T) {
 		}
 		is.Equal(said, []string{
 			"create: ok created v1", "get: ok created v1", "list: ok created v1", "begin: ok pending v2", "process: ok processing v3",
-			"fail: ok failed v4", "complete: error refused failed", "cancel: error not_found ", "expire: ok",
+			"fail: ok failed v4", "begin: error refused failed", "complete: ok completed v5", "cancel: error not_found ", "expire: ok",
 		})
 		first := h.Operations[0]
 		is.Equal(first.Intent, "order 123")
