@@ -43,7 +43,7 @@ func TestCheck(t *testing.T) {
 				"Create: ok", "Create: replayed", "Create: key reused", "Create: invalid", "Create: gave up",
 				"Get: ok", "Get: not found", "List: ok", "List: nothing", "List: invalid",
 				"Begin: ok", "Begin: refused", "Process: ok", "Process: refused", "Cancel: ok", "Cancel: refused",
-				"Complete: ok", "Complete: payment conflict", "Fail: ok", "Fail: refused",
+				"Process: payment conflict", "Complete: ok", "Complete: payment conflict", "Fail: ok", "Fail: refused", "Fail: payment conflict",
 				"ExpireDue: ok", "ExpireDue: nothing",
 				"created", "pending", "processing", "completed", "failed", "expired", "cancelled", "late", "with a fee",
 			} {

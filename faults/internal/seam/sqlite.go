@@ -25,6 +25,8 @@ const (
 	BeforeInsert       Point = "before an insert"
 	AfterInsert        Point = "between insert and commit"
 	BeforeHolder       Point = "before the holder of a key is read"
+	BeforeEvent        Point = "before the event of a change"
+	AfterEvent         Point = "between the event of a change and the change"
 	BeforeUpdate       Point = "before an update"
 	AfterUpdate        Point = "between update and commit"
 	BeforeSweep        Point = "before a sweep"
@@ -44,8 +46,8 @@ const (
 func SQLitePoints() []Point {
 	return []Point{
 		BeforeMigration, MigrationBegun, MigrationStatement, BeforeMigrated, Migrated, BeforeBegin, Begun, BeforeAccount,
-		AfterAccount, BeforeInsert, AfterInsert, BeforeHolder, BeforeUpdate, AfterUpdate, BeforeSweep, AmidSweep, AfterSweep,
-		BeforeCommit, AfterCommit, BeforeRollback, AfterRollback, BeforeOrder, AfterOrder, BeforeCheckpoint, AfterCheckpoint,
+		AfterAccount, BeforeInsert, AfterInsert, BeforeHolder, BeforeEvent, AfterEvent, BeforeUpdate, AfterUpdate, BeforeSweep, AmidSweep,
+		AfterSweep, BeforeCommit, AfterCommit, BeforeRollback, AfterRollback, BeforeOrder, AfterOrder, BeforeCheckpoint, AfterCheckpoint,
 	}
 }
 
@@ -67,6 +69,7 @@ func around(query string) (before, after Point) {
 		{"INSERT INTO checkout_migrations", MigrationStatement, ""},
 		{"INSERT INTO checkout_accounts", BeforeAccount, AfterAccount},
 		{"INSERT INTO checkout_sessions", BeforeInsert, AfterInsert},
+		{"INSERT INTO checkout_events", BeforeEvent, AfterEvent},
 		{"UPDATE checkout_sessions SET status = ?", BeforeUpdate, AfterUpdate},
 		{"UPDATE checkout_sessions SET status = 5", BeforeSweep, AfterSweep},
 		{"INSERT INTO host_orders", BeforeOrder, AfterOrder},
@@ -76,8 +79,11 @@ func around(query string) (before, after Point) {
 			return known.before, known.after
 		}
 	}
-	if strings.HasPrefix(query, "SELECT") && strings.Contains(query, "WHERE idempotency_key = ?") {
+	if strings.HasPrefix(query, "SELECT") && strings.Contains(query, "WHERE s.idempotency_key = ?") {
 		return BeforeHolder, ""
+	}
+	if strings.HasPrefix(query, "SELECT") && strings.Contains(query, "WHERE s.num IN (SELECT num FROM checkout_sessions WHERE status < 2") {
+		return "", AmidSweep
 	}
 	return "", ""
 }
@@ -218,7 +224,7 @@ type rows struct {
 
 func (r *rows) Next(values []driver.Value) error {
 	err := r.Rows.Next(values)
-	if err == nil && r.after == AfterSweep {
+	if err == nil && r.after == AmidSweep {
 		r.seam.at(AmidSweep)
 	}
 	return err
