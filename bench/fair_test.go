@@ -92,9 +92,10 @@ func TestAFilledDatabaseIsOneOfTheStore(t *testing.T) {
 	is.NoErr(err)
 	defer store.Close()
 	for status, share := range map[checkout.Status]int{checkout.StatusCompleted: 2, checkout.StatusExpired: 1} {
-		sessions, total, err := store.List(t.Context(), checkout.Account{ID: accountID}, checkout.Query{Status: status, At: time.Now()})
+		sessions, total, err := store.List(t.Context(), checkout.Account{ID: accountID}, checkout.Query{Status: status, Limit: 1, At: time.Now()})
 		is.NoErr(err)
-		is.True(total > rows*share/3-3 && total < rows*share/3+3)
+		want := min(rows*share/3, checkout.MaxListTotal+1) // a store counts no further
+		is.True(total > want-3 && total < want+3)
 		is.Equal(sessions[0].PaymentID != "", status == checkout.StatusCompleted)
 	}
 	is.NoErr(store.Close())
