@@ -58,6 +58,7 @@ func run(tb testing.TB, kind stores.Kind, o suite.Options, odds lossy.Odds) (res
 		plan.Calls = 256 / plan.Callers
 		recorder := history.New(history.Header{Test: tb.Name(), Store: string(kind), Seed: o.Seed}, now)
 		workload.Run(tb.Context(), plan, recorder, unsound)
+		plan.FeedTime = workload.FeedTime
 		workload.Settle(tb.Context(), plan, recorder, sound)
 		verdict := oracle.Check(tb, recorder.History(), oracle.Options{Faultless: odds.Unavailable == 0})
 		result.Add(verdict.Tally)

@@ -53,7 +53,7 @@ func (b Bug) ForStoreTest() bool { return !b.Panics && b.Service == nil && b.Cal
 
 // Bugs lists all that are planted.
 func Bugs() []Bug {
-	return slices.Concat(keyBugs(), scopeBugs(), updateBugs(), expiryBugs(), listBugs(), outcomeBugs(), serviceBugs())
+	return slices.Concat(keyBugs(), scopeBugs(), updateBugs(), expiryBugs(), listBugs(), eventBugs(), outcomeBugs(), serviceBugs())
 }
 
 // onShelf is a bug of one field.

@@ -37,6 +37,7 @@ type shelf struct {
 	due      func(s checkout.Session, now time.Time) bool
 	most     func(due, limit int) int
 	expired  func(s checkout.Session) checkout.Session
+	logs     func(s checkout.Session) bool // whether a change to s has its event
 }
 
 func newShelf() *shelf {
@@ -64,6 +65,7 @@ func newShelf() *shelf {
 			s.Version++
 			return s
 		},
+		logs: func(checkout.Session) bool { return true },
 	}
 }
 
@@ -145,7 +147,7 @@ func (h *shelf) Update(ctx context.Context, s checkout.Session) error {
 	}
 	s.CreatedAt, s.IdempotencyKey, s.Fingerprint = was.CreatedAt, was.IdempotencyKey, was.Fingerprint
 	*was = h.replaced(*was, inUTC(s))
-	h.log = append(h.log, own(*was))
+	h.tell(*was)
 	return nil
 }
 
@@ -189,7 +191,7 @@ func (h *shelf) Expire(ctx context.Context, now time.Time, limit int) ([]checkou
 	for _, s := range h.longestDue(now, limit) {
 		s = h.expired(s)
 		*h.find(func(held *checkout.Session) bool { return held.ID == s.ID }) = s
-		h.log = append(h.log, own(s))
+		h.tell(s)
 		moved = append(moved, own(s))
 	}
 	return moved, nil
@@ -251,6 +253,13 @@ func (h *shelf) Prune(ctx context.Context, before time.Time, limit int) (n int, 
 	return n, nil
 }
 
+// tell appends the event of a change.
+func (h *shelf) tell(s checkout.Session) {
+	if h.logs(s) {
+		h.log = append(h.log, own(s))
+	}
+}
+
 func (h *shelf) longestDue(now time.Time, limit int) []checkout.Session {
 	var due []checkout.Session
 	for _, s := range h.sessions {
@@ -270,7 +279,7 @@ func (h *shelf) put(s checkout.Session) {
 	defer h.mu.Unlock()
 	if held := h.find(func(held *checkout.Session) bool { return held.ID == s.ID }); held != nil {
 		*held = s
-		h.log = append(h.log, own(s))
+		h.tell(s)
 		return
 	}
 	h.sessions = append(h.sessions, s)

@@ -109,6 +109,30 @@ func (c *Client) ExpireDue(ctx context.Context, limit int) (sessions []checkout.
 	return sessions, err
 }
 
+// Events implements [Service].
+func (c *Client) Events(ctx context.Context, after checkout.Cursor, limit int) (events []checkout.Event, err error) {
+	call := c.call(ctx, Feed, checkout.Account{})
+	call.After, call.Limit = string(after), limit
+	err = c.record(call, func(ret *Return) (err error) {
+		events, err = c.service.Events(ctx, after, limit)
+		ret.Events = eventsOf(events)
+		return err
+	})
+	return events, err
+}
+
+// History implements [Service].
+func (c *Client) History(ctx context.Context, account checkout.Account, id string) (events []checkout.Event, err error) {
+	call := c.call(ctx, Past, account)
+	call.Session = id
+	err = c.record(call, func(ret *Return) (err error) {
+		events, err = c.service.History(ctx, account, id)
+		ret.Events = eventsOf(events)
+		return err
+	})
+	return events, err
+}
+
 func (c *Client) call(ctx context.Context, kind Kind, account checkout.Account) Call {
 	return Call{Client: c.name, Kind: kind, Account: account.ID, Test: account.Test, Intent: intentOf(ctx)}
 }
@@ -150,7 +174,7 @@ func (ret *Return) classify(err error) {
 		ret.Outcome = OK
 		return
 	}
-	ret.Sessions, ret.Replayed = nil, false
+	ret.Sessions, ret.Events, ret.Replayed = nil, nil, false
 	if _, ok := errors.AsType[*PanicError](err); ok {
 		ret.Outcome, ret.Code, ret.Detail = Unknown, Panicked, err.Error()
 		return

@@ -90,6 +90,14 @@ func sessionsOf(sessions []checkout.Session) []Session {
 	return all
 }
 
+func eventsOf(events []checkout.Event) []Event {
+	all := make([]Event, len(events))
+	for i, e := range events {
+		all[i] = Event{ID: e.ID, Type: e.Type, At: micros(e.At), Cursor: string(e.Cursor), Session: sessionOf(e.Session)}
+	}
+	return all
+}
+
 func micros(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

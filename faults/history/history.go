@@ -19,7 +19,9 @@ const (
 	Complete Kind = "complete"
 	Fail     Kind = "fail"
 	Cancel   Kind = "cancel"
-	Expire   Kind = "expire" // a sweep, of every account
+	Expire   Kind = "expire"  // a sweep, of every account
+	Past     Kind = "history" // the events of one session
+	Feed     Kind = "feed"    // a page of the events of every account
 )
 
 // Outcome is what a caller may conclude.
@@ -87,7 +89,8 @@ type Call struct {
 
 	Request *Request `json:"request,omitempty"` // of Create
 	Query   *Query   `json:"query,omitempty"`   // of List
-	Limit   int      `json:"limit,omitempty"`   // of Expire
+	Limit   int      `json:"limit,omitempty"`   // of Expire and Feed
+	After   string   `json:"after,omitempty"`   // the cursor of Feed
 }
 
 // Request is what a Create asked for, its payment aside, in the form in which requests are compared.
@@ -124,6 +127,7 @@ type Return struct {
 	Total    int       `json:"total,omitempty"`
 	Next     int       `json:"next,omitempty"` // Page.NextOffset
 	More     bool      `json:"more,omitempty"`
+	Events   []Event   `json:"events,omitempty"` // of Past and Feed
 }
 
 // Session is a session as it was answered. Times are microseconds since 1970, 0 where there is none.
@@ -145,6 +149,15 @@ type Session struct {
 	Late      bool   `json:"late,omitempty"`
 	Version   int64  `json:"version"` // 0 where the service does not tell
 	Rest      string `json:"rest"`    // digest of phone, customer, description, URLs and fingerprint
+}
+
+// Event is a change of a session as it was told.
+type Event struct {
+	ID      string  `json:"id"`
+	Type    string  `json:"type"`
+	At      int64   `json:"at"` // microseconds since 1970
+	Cursor  string  `json:"cursor,omitempty"`
+	Session Session `json:"session"`
 }
 
 // Never is the time of a return that did not come.

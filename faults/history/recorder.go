@@ -23,6 +23,8 @@ type Service interface {
 	Fail(ctx context.Context, account checkout.Account, id, paymentID, reason string) (checkout.Session, error)
 	Cancel(ctx context.Context, account checkout.Account, id string) (checkout.Session, error)
 	ExpireDue(ctx context.Context, limit int) ([]checkout.Session, error)
+	Events(ctx context.Context, after checkout.Cursor, limit int) ([]checkout.Event, error)
+	History(ctx context.Context, account checkout.Account, id string) ([]checkout.Event, error)
 }
 
 // Recorder keeps a history. It is safe for concurrent use.

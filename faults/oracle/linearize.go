@@ -129,6 +129,7 @@ func partition(h history.History) []*object {
 				part.Return.Sessions = []history.Session{s}
 				byID(of, s.ID).add(&part)
 			}
+		case history.Past, history.Feed: // the rules judge them
 		default:
 			byID(asked(op), op.Session).add(op)
 		}

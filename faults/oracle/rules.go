@@ -13,6 +13,7 @@ func Rules(h history.History, o Options) []Violation {
 	e := newEvidence(h, o)
 	for _, rule := range []func(*evidence){
 		oneSession, onePayment, acknowledged, ghosts, isolation, constant, versions, fresh, table, expiry, answers, pages, failures,
+		histories, feeds,
 	} {
 		rule(e)
 	}

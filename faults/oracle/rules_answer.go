@@ -32,6 +32,7 @@ func answers(e *evidence) {
 			if len(op.Return.Sessions) > op.Limit {
 				e.violated(Answers, []*history.Operation{op}, "a sweep of %d moved %d", op.Limit, len(op.Return.Sessions))
 			}
+		case op.Kind == history.Past: // see histories
 		case op.Session != "":
 			told(e, op, op.Return.Sessions[0])
 		}

@@ -12,6 +12,8 @@ type Tally struct {
 	Doubled      int `json:"doubled"`      // sessions beyond one for a key, or for an intent
 	Unknown      int `json:"unknown"`      // calls whose outcome their caller was not told
 	Converged    int `json:"converged"`    // of those, where a later answer told it and there is one session
+	Events       int `json:"events"`       // changes that the feed told
+	Missing      int `json:"missing"`      // what it should have told, or told wrong
 }
 
 // Add adds another run.
@@ -22,16 +24,22 @@ func (t *Tally) Add(o Tally) {
 	t.Doubled += o.Doubled
 	t.Unknown += o.Unknown
 	t.Converged += o.Converged
+	t.Events += o.Events
+	t.Missing += o.Missing
 }
 
 func count(h history.History, violations []Violation) Tally {
 	e := newEvidence(h, Options{})
 	t := Tally{Operations: len(h.Operations)}
 	for _, v := range violations {
-		if v.Rule == Lost || v.Rule == Stale {
+		switch v.Rule {
+		case Lost, Stale:
 			t.Lost++
+		case OneEvent, Feed:
+			t.Missing++
 		}
 	}
+	t.Events = e.told()
 	intents := make(map[string]map[string]bool)
 	for _, k := range e.keys {
 		intent := ""
@@ -68,10 +76,26 @@ func count(h history.History, violations []Violation) Tally {
 	return t
 }
 
+// told counts the events that the feed showed of sessions that the history knows.
+func (e *evidence) told() int {
+	events := make(map[string]bool)
+	for _, op := range e.operations {
+		if op.Kind != history.Feed {
+			continue
+		}
+		for _, event := range op.Return.Events {
+			if _, known := e.owners[event.Session.ID]; known {
+				events[event.ID] = true
+			}
+		}
+	}
+	return len(events)
+}
+
 // acknowledgements are the writes that an answer vouches for.
 func acknowledgements(op *history.Operation) int {
 	switch op.Kind {
-	case history.Get, history.List:
+	case history.Get, history.List, history.Past, history.Feed:
 		return 0
 	case history.Create:
 		if op.Return.Replayed {

@@ -79,6 +79,7 @@ func (f failover) lose(tb testing.TB, seed uint64) (h history.History, promotion
 	}
 	recorder := history.New(history.Header{Test: tb.Name(), Store: string(stores.Postgres), Seed: seed}, now)
 	crowd := assemble(tb.Context(), seed, recorder, checkouts)
+	crowd.done.Go(func() { workload.Follow(tb.Context(), recorder.Client("reader", checkouts), "", crowd.left) })
 	defer crowd.leave()
 	crowd.await(tb, failoverSessions)
 	if f.forsake {
@@ -144,8 +145,18 @@ func (c *crowd) create(ctx context.Context, client *history.Client) {
 				c.note(key, session.ID)
 			}
 		}
+		if key%4 == 0 {
+			c.pay(ctx, client, key)
+		}
 		c.created.Add(1)
 	}
+}
+
+// pay moves what was created under a key, and does not insist.
+func (c *crowd) pay(ctx context.Context, client *history.Client, key int) {
+	account, id := c.plan.Accounts()[0], c.id(key)
+	client.Begin(ctx, account, id, "pay_1")
+	client.Complete(ctx, account, id, "pay_1")
 }
 
 func (c *crowd) key() int {
@@ -159,6 +170,12 @@ func (c *crowd) note(key int, id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ids[key] = id
+}
+
+func (c *crowd) id(key int) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ids[key]
 }
 
 func (c *crowd) request(key int) checkout.CreateParams {
@@ -187,19 +204,23 @@ func (c *crowd) leave() {
 	})
 }
 
-// settle asks for all that was created, and again under every key.
+// settle asks for all that was created, again under every key, and for what the feed tells.
 func (c *crowd) settle(ctx context.Context, recorder *history.Recorder, service history.Service) {
 	var done sync.WaitGroup
 	for n := range failoverCallers {
 		client := recorder.Client(fmt.Sprintf("settler %d", n), service)
 		done.Go(func() {
 			for key := n; key < c.keys; key += failoverCallers {
+				session, _, _ := client.Create(history.WithIntent(ctx, fmt.Sprintf("order %d", key)), c.request(key))
 				if id := c.ids[key]; id != "" {
 					client.Get(ctx, c.plan.Accounts()[0], id)
 				}
-				client.Create(history.WithIntent(ctx, fmt.Sprintf("order %d", key)), c.request(key))
+				if key%4 == 0 {
+					client.History(ctx, c.plan.Accounts()[0], session.ID)
+				}
 			}
 		})
 	}
 	done.Wait()
+	workload.ReadAll(ctx, recorder, recorder.Client("settler", service), "", workload.FeedTime)
 }

@@ -154,6 +154,7 @@ func (p *place) round(n int) history.History {
 	if err := asked(ctx, p.direct, "select not exists (select from pg_stat_activity where application_name = '"+p.name+"' and datname = current_database())"); err != nil {
 		p.tb.Error(err)
 	}
+	plan.FeedTime = workload.FeedTime
 	plan.Caller = p.caller // who settles is patient: a sweep given up would leave sessions for the next round to find
 	workload.Settle(p.tb.Context(), plan, recorder, p.sound)
 	return recorder.History()

@@ -92,6 +92,7 @@ func (w waits) round(tb testing.TB, seed uint64) history.History {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	plan.FeedTime = workload.FeedTime
 	workload.Settle(tb.Context(), plan, recorder, sound)
 	return recorder.History()
 }

@@ -54,11 +54,11 @@ func (r Report) WriteJSON(w io.Writer) error {
 // WriteMarkdown writes the report as a table for people.
 func (r Report) WriteMarkdown(w io.Writer) error {
 	var b strings.Builder
-	b.WriteString("| fault | store | runs | operations | acknowledged | lost | doubled | unknown | converged | |\n")
-	b.WriteString("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n")
+	b.WriteString("| fault | store | runs | operations | acknowledged | lost | doubled | unknown | converged | events | missing | |\n")
+	b.WriteString("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n")
 	for _, row := range r.Rows {
 		if row.NotRun != "" {
-			fmt.Fprintf(&b, "| %s | %s | | | | | | | | not run: %s |\n", row.Fault, row.Store, oneLine(row.NotRun))
+			fmt.Fprintf(&b, "| %s | %s | | | | | | | | | | not run: %s |\n", row.Fault, row.Store, oneLine(row.NotRun))
 			continue
 		}
 		remarks := row.Result.Notes
@@ -66,13 +66,14 @@ func (r Report) WriteMarkdown(w io.Writer) error {
 			remarks = append([]string{"**failed**"}, remarks...)
 		}
 		t := row.Result.Tally
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", row.Fault, row.Store, grouped(row.Result.Runs),
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", row.Fault, row.Store, grouped(row.Result.Runs),
 			grouped(t.Operations), grouped(t.Acknowledged), grouped(t.Lost), grouped(t.Doubled), grouped(t.Unknown), grouped(t.Converged),
-			oneLine(strings.Join(remarks, "; ")))
+			grouped(t.Events), grouped(t.Missing), oneLine(strings.Join(remarks, "; ")))
 	}
 	all := r.all()
-	fmt.Fprintf(&b, "| all | | %s | %s | %s | %s | %s | %s | %s | |\n", grouped(all.Runs), grouped(all.Tally.Operations), grouped(all.Tally.Acknowledged),
-		grouped(all.Tally.Lost), grouped(all.Tally.Doubled), grouped(all.Tally.Unknown), grouped(all.Tally.Converged))
+	fmt.Fprintf(&b, "| all | | %s | %s | %s | %s | %s | %s | %s | %s | %s | |\n", grouped(all.Runs), grouped(all.Tally.Operations), grouped(all.Tally.Acknowledged),
+		grouped(all.Tally.Lost), grouped(all.Tally.Doubled), grouped(all.Tally.Unknown), grouped(all.Tally.Converged),
+		grouped(all.Tally.Events), grouped(all.Tally.Missing))
 	pass := "short"
 	if r.Long {
 		pass = "long"

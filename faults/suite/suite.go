@@ -77,9 +77,9 @@ func (s Suite) Try(ctx context.Context, o Options) Row {
 	return row
 }
 
-// sound reports whether something was tried, and nothing lost or doubled.
+// sound reports whether something was tried, nothing lost or doubled, and no event missing.
 func (r Result) sound() bool {
-	return r.Runs > 0 && r.Tally.Acknowledged > 0 && r.Tally.Lost == 0 && r.Tally.Doubled == 0
+	return r.Runs > 0 && r.Tally.Acknowledged > 0 && r.Tally.Lost == 0 && r.Tally.Doubled == 0 && r.Tally.Missing == 0
 }
 
 // Test runs suites as subtests, and fails where something was lost or doubled.
@@ -94,7 +94,7 @@ func Test(t *testing.T, suites []Suite) {
 				t.Log(note)
 			}
 			if !r.sound() {
-				t.Error("nothing was tried, or something was lost or doubled")
+				t.Error("nothing was tried, something was lost or doubled, or an event is missing")
 			}
 		})
 	}

@@ -64,9 +64,9 @@ func TestReport(t *testing.T) {
 		Started:  time.Date(2026, time.November, 22, 7, 31, 56, 0, time.UTC),
 		Rows: []suite.Row{
 			{Fault: "killed", Store: "sqlite", Result: suite.Result{
-				Runs: 1000, Tally: oracle.Tally{Operations: 1234567, Acknowledged: 99, Unknown: 12, Converged: 12}, Notes: []string{"in 3 s", "or a|b"},
+				Runs: 1000, Tally: oracle.Tally{Operations: 1234567, Acknowledged: 99, Unknown: 12, Converged: 12, Events: 34}, Notes: []string{"in 3 s", "or a|b"},
 			}},
-			{Fault: "killed", Store: "postgres", Failed: true, Result: suite.Result{Runs: 1, Tally: oracle.Tally{Lost: 2, Doubled: 1}}, Log: "lost"},
+			{Fault: "killed", Store: "postgres", Failed: true, Result: suite.Result{Runs: 1, Tally: oracle.Tally{Lost: 2, Doubled: 1, Missing: 3}}, Log: "lost"},
 			{Fault: "power cut", Store: "sqlite", NotRun: "no loop devices\n"},
 		},
 	}
@@ -75,12 +75,12 @@ func TestReport(t *testing.T) {
 		is := is.New(t)
 		var b strings.Builder
 		is.NoErr(r.WriteMarkdown(&b))
-		is.Equal(b.String(), `| fault | store | runs | operations | acknowledged | lost | doubled | unknown | converged | |
-| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |
-| killed | sqlite | 1,000 | 1,234,567 | 99 | 0 | 0 | 12 | 12 | in 3 s; or a\|b |
-| killed | postgres | 1 | 0 | 0 | 2 | 1 | 0 | 0 | **failed** |
-| power cut | sqlite | | | | | | | | not run: no loop devices |
-| all | | 1,001 | 1,234,567 | 99 | 2 | 1 | 12 | 12 | |
+		is.Equal(b.String(), `| fault | store | runs | operations | acknowledged | lost | doubled | unknown | converged | events | missing | |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |
+| killed | sqlite | 1,000 | 1,234,567 | 99 | 0 | 0 | 12 | 12 | 34 | 0 | in 3 s; or a\|b |
+| killed | postgres | 1 | 0 | 0 | 2 | 1 | 0 | 0 | 0 | 3 | **failed** |
+| power cut | sqlite | | | | | | | | | | not run: no loop devices |
+| all | | 1,001 | 1,234,567 | 99 | 2 | 1 | 12 | 12 | 34 | 3 | |
 
 Revision abc123, long pass, seed 7, Go 1.26.8, SQLite 3.53.4, on linux/amd64 with 2 processors, 22 November 2026.
 `)

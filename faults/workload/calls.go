@@ -58,8 +58,13 @@ func (c *caller) act(ctx context.Context) {
 		})
 	}
 	switch {
-	case n < 42:
+	case n < 40:
 		move(func() (checkout.Session, error) { return c.service.Get(ctx, s.account, id) })
+	case n < 44:
+		c.again(ctx, func() error {
+			_, err := c.service.History(ctx, c.anyone(), id)
+			return err
+		})
 	case n < 46:
 		other := c.anyone()
 		move(func() (checkout.Session, error) { return c.service.Get(ctx, other, id) })

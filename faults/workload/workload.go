@@ -24,6 +24,11 @@ type Plan struct {
 	Keys    int    // in each account
 	Retries int    // how often a caller repeats a call that got no answer
 
+	// FeedTime is for how long a [Settle] looks for an event that the feed lacks. See [FeedTime].
+	FeedTime time.Duration
+	// Since is where the feed stood before the first call, for a [Settle] whose recorder does not know it. "" reads all.
+	Since checkout.Cursor
+
 	// Caller, if there is one, stands between the workload and the recorded client: a caller with habits of its own.
 	Caller func(history.Service) history.Service
 	// Clock, if there is one, is moved forward by the callers. It is the service's.
@@ -36,10 +41,16 @@ func (p Plan) Accounts() []checkout.Account {
 	return []checkout.Account{{ID: first}, {ID: first, Test: true}, {ID: second}}
 }
 
-// Run lets the callers of the plan loose on a service, and returns when they are done, or soon after ctx ends. Every
-// call is recorded.
+// Run lets the callers of the plan loose on a service, and a reader of the feed who begins before them, and returns when
+// they are done, or soon after ctx ends. Every call is recorded.
 func Run(ctx context.Context, p Plan, recorder *history.Recorder, service history.Service) {
 	w := &workload{Plan: p, ids: newNotebook()}
+	reader := recorder.Client(p.Name+" reader", service)
+	place := newest(ctx, reader)
+	over, reading := make(chan struct{}), sync.WaitGroup{}
+	reading.Go(func() { Follow(ctx, reader, place, over) })
+	defer reading.Wait()
+	defer close(over)
 	var done sync.WaitGroup
 	for i := range p.Callers {
 		done.Go(func() {
@@ -56,14 +67,16 @@ func Run(ctx context.Context, p Plan, recorder *history.Recorder, service histor
 }
 
 // Settle asks for everything once more when the faults are over, as callers do who want to know what became of their
-// calls: creates each session again under its key, gets it, lists every account, and sweeps what the clock has decided,
-// with a clock of the plan's all that it will decide. The history then tells whether anything was lost, and whether
-// calls of unknown outcome ended in one session.
+// calls: creates each session again under its key, gets it and its history, lists every account, and sweeps what the clock
+// has decided, with a clock of the plan's all that it will decide. Then it reads the feed, from where it was before the
+// first call that the recorder knows, or from Plan.Since. The history then tells whether anything was lost,
+// and whether calls of unknown outcome ended in one session.
 //
 // A history is of all that happened in a store, or of accounts that nobody else uses and sweeps that find nothing of
 // anybody else's: then rounds can share a store.
 func Settle(ctx context.Context, p Plan, recorder *history.Recorder, service history.Service) {
 	w := &workload{Plan: p, ids: newNotebook()}
+	start := beginning(recorder.History(), p.Since)
 	c := w.caller(p.Callers, recorder, service)
 	c.sweep(ctx)
 	c.askAll(ctx)
@@ -72,6 +85,7 @@ func Settle(ctx context.Context, p Plan, recorder *history.Recorder, service his
 		c.sweep(ctx)
 		c.askAll(ctx)
 	}
+	ReadAll(ctx, recorder, c.service, start, p.FeedTime)
 }
 
 func (c *caller) sweep(ctx context.Context) {
@@ -90,6 +104,7 @@ func (c *caller) askAll(ctx context.Context) {
 			c.create(ctx, s, c.Request(account, k))
 			if id := c.ids.id(s); id != "" {
 				c.service.Get(ctx, account, id)
+				c.service.History(ctx, account, id)
 			}
 		}
 		for offset := 0; ; {

@@ -138,13 +138,18 @@ func (r *Round) ask() {
 			r.tb.Errorf("close: %v", err)
 		}
 	}()
+	plan := r.plan()
+	plan.Since = workload.Beginning(history.Merge(r.histories...))
+	if r.place.Kind == stores.Postgres {
+		plan.FeedTime = workload.FeedTime
+	}
 	for range 2 {
 		checkouts, err := checkout.New(store, checkout.Config{Clock: r.Clock})
 		if err != nil {
 			r.tb.Fatal(err)
 		}
 		recorder := history.New(r.Header, r.Clock)
-		workload.Settle(ctx, r.plan(), recorder, checkouts)
+		workload.Settle(ctx, plan, recorder, checkouts)
 		h := recorder.History()
 		for _, op := range h.Operations {
 			if op.Return.Outcome != history.OK && !op.Return.Code.Answer() {
