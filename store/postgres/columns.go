@@ -31,6 +31,7 @@ const (
 	changes                    // written by both
 	later                      // written by an update only
 	orNull                     // a text of which '' is kept as null
+	label                      // null in most sessions, and then not written
 )
 
 // columns are all that there are, in the order of every statement. [scanMore] knows them too, and nothing else.
@@ -62,14 +63,15 @@ var columns = []column{
 	columnOf("transaction_fee", "bigint", 0, func(s *checkout.Session) int64 { return s.TransactionFee }),
 	columnOf("late", "boolean", changes, func(s *checkout.Session) bool { return s.Late }),
 	columnOf("version", "bigint", changes, func(s *checkout.Session) int64 { return s.Version }),
-	columnOf("client_reference", "text", orNull, func(s *checkout.Session) string { return s.ClientReference }),
-	columnOf("metadata", "text", orNull, func(s *checkout.Session) string { return encodeMetadata(s.Metadata) }),
+	columnOf("client_reference", "text", orNull|label, func(s *checkout.Session) string { return s.ClientReference }),
+	columnOf("metadata", "text", orNull|label, func(s *checkout.Session) string { return encodeMetadata(s.Metadata) }),
 	columnOf("updated_at", "timestamptz", later, func(s *checkout.Session) time.Time { return s.UpdatedAt }),
 }
 
-// The columns that a create gives, and those that an update does.
+// The columns that a create gives, those of them that one without labels does, and those that an update gives.
 var (
 	created = columnsThat(func(t traits) bool { return t&later == 0 })
+	plain   = columnsThat(func(t traits) bool { return t&(later|label) == 0 })
 	changed = columnsThat(func(t traits) bool { return t&(named|changes|later) != 0 })
 )
 
@@ -137,15 +139,16 @@ func oneRow(columns []column) string {
 }
 
 var (
-	insertOneRow, insertRowset = insertOf(oneRow(created)), insertOf(rowset(created))
-	updateOneRow, updateRowset = updateOf(oneRow(changed)), updateOf(rowset(changed))
+	insertOneRow, insertRowset  = insertOf(created, oneRow), insertOf(created, rowset)
+	insertOnePlain, insertPlain = insertOf(plain, oneRow), insertOf(plain, rowset)
+	updateOneRow, updateRowset  = updateOf(oneRow(changed)), updateOf(rowset(changed))
 )
 
 // insertOf writes each session whose key and id are both new, and names those that it wrote.
-func insertOf(rows string) string {
-	return "INSERT INTO checkout_sessions (" + namesOf(created) + ") SELECT " +
-		each(created, func(_ int, c column) string { return c.given() }) +
-		" FROM " + rows + " ON CONFLICT DO NOTHING RETURNING id"
+func insertOf(columns []column, rows func([]column) string) string {
+	return "INSERT INTO checkout_sessions (" + namesOf(columns) + ") SELECT " +
+		each(columns, func(_ int, c column) string { return c.given() }) +
+		" FROM " + rows(columns) + " ON CONFLICT DO NOTHING RETURNING id"
 }
 
 // updateOf replaces each session of which the version before is stored, appends the events of that, and names those that
@@ -158,7 +161,7 @@ func updateOf(rows string) string {
 		return c.name + " = " + c.given()
 	}) + ", logged_version = u.version, " + keepBefore + " FROM " + rows +
 		" WHERE s.id = u.id AND s.account = u.account AND s.test = u.test AND s.version = u.version - 1" +
-		" RETURNING s.id, s.account, s.version, s.status, s.updated_at, s.completed_at, s.payment_id, s.failure_reason, s.late, s.unlogged" +
+		" RETURNING s.id, s.account, s.version, s.status, s.updated_at, s.completed_at, s.payment_id, s.failure_reason, s.late" +
 		"), logged AS (" + appendEvents + ") SELECT id FROM changed"
 }
 
@@ -168,6 +171,16 @@ func (c column) given() string {
 		return "nullif(u." + c.name + ", '')"
 	}
 	return "u." + c.name
+}
+
+// insertionOf is the statement that inserts sessions.
+func insertionOf(sessions []*checkout.Session) statement {
+	if slices.ContainsFunc(sessions, func(s *checkout.Session) bool { return s.ClientReference != "" || len(s.Metadata) > 0 }) {
+		return statementFor("create", insertOneRow, insertRowset, created, sessions)
+	}
+	st := statementFor("create", insertOnePlain, insertPlain, plain, sessions)
+	st.name += "_plain"
+	return st
 }
 
 // statementFor is a statement that takes the columns of sessions, as one row or as many.

@@ -90,7 +90,7 @@ func (t table) createRows(ctx context.Context, sessions []*checkout.Session, row
 	for n, i := range rows {
 		batch[n] = sessions[i]
 	}
-	written, err := rowsOf(ctx, t.write, statementFor("create", insertOneRow, insertRowset, created, batch), pgx.RowTo[string])
+	written, err := rowsOf(ctx, t.write, insertionOf(batch), pgx.RowTo[string])
 	if err != nil {
 		for _, i := range rows {
 			results[i].Err = err

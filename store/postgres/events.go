@@ -1,7 +1,9 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,22 +16,19 @@ import (
 )
 
 // keepBefore keeps, in an update of s, what its history would else lose: what it was created with, and the state before
-// this change where an older program made that without an event. The latter is for [appendEvents] to find.
+// this change where an older program made that without an event. Such states are an array of objects. An object alone was
+// written by a program that made an event of it too.
 const keepBefore = `first_status = CASE WHEN s.version = 1 THEN s.status ELSE s.first_status END,
 	first_payment_id = CASE WHEN s.version = 1 THEN s.payment_id ELSE s.first_payment_id END,
-	unlogged = CASE WHEN s.version > 1 AND s.logged_version IS DISTINCT FROM s.version THEN jsonb_build_object(
-		'version', s.version, 'status', s.status, 'at', ` + updatedAt + `, 'completed_at', s.completed_at,
-		'payment_id', s.payment_id, 'failure_reason', s.failure_reason, 'late', s.late) END`
+	unlogged = CASE WHEN s.version > 1 AND s.logged_version IS DISTINCT FROM s.version THEN
+		CASE WHEN jsonb_typeof(s.unlogged) = 'array' THEN s.unlogged ELSE '[]' END || jsonb_build_object(
+			'version', s.version, 'status', s.status, 'at', ` + updatedAt + `, 'completed_at', s.completed_at,
+			'payment_id', s.payment_id, 'failure_reason', s.failure_reason, 'late', s.late) ELSE s.unlogged END`
 
-// appendEvents appends the events of the sessions that a statement has changed, and the states before that had none, which
-// are not for the feed. The transaction is the top-level one also within a savepoint.
+// appendEvents appends the events of the sessions that a statement has changed. The transaction is the top-level one also
+// within a savepoint.
 const appendEvents = `INSERT INTO checkout_events (xid, session, account, version, status, at, completed_at, payment_id, failure_reason, late)
-	SELECT pg_current_xact_id(), id, account, version, status, updated_at, completed_at, payment_id, failure_reason, late FROM changed
-	UNION ALL
-	SELECT NULL, c.id, c.account, b.version, b.status, b.at, b.completed_at, b.payment_id, b.failure_reason, b.late
-	FROM changed AS c CROSS JOIN LATERAL jsonb_to_record(c.unlogged) AS b (version bigint, status text, at timestamptz,
-		completed_at timestamptz, payment_id text, failure_reason text, late boolean)
-	WHERE c.unlogged IS NOT NULL`
+	SELECT pg_current_xact_id(), id, account, version, status, updated_at, completed_at, payment_id, failure_reason, late FROM changed`
 
 // The columns of an event e that state reads.
 const eventColumns = `e.version, e.status, e.at, e.completed_at, coalesce(e.payment_id, ''), e.failure_reason, e.late`
@@ -200,7 +199,8 @@ var errCursor = &checkout.ValidationError{Fields: []checkout.FieldError{{
 // historyOf reads a session's events, whatever became of its creation, and the session. Without events there is one row.
 const historyOf = `SELECT e.version IS NULL, coalesce(e.version, 0), coalesce(e.status, ''), coalesce(e.at, s.created_at), e.completed_at,
 	coalesce(e.payment_id, ''), coalesce(e.failure_reason, ''), coalesce(e.late, false),
-	coalesce(s.first_status, ''), coalesce(s.first_payment_id, ''), `
+	coalesce(s.first_status, ''), coalesce(s.first_payment_id, ''),
+	coalesce(CASE WHEN jsonb_typeof(s.unlogged) = 'array' THEN s.unlogged END, '[]')::text, `
 
 var history = historyOf + selected + `
 FROM checkout_sessions AS s LEFT JOIN checkout_events AS e ON e.session = s.id AND e.account = s.account
@@ -218,6 +218,7 @@ func (t table) History(ctx context.Context, account checkout.Account, id string)
 		now    checkout.Session
 		first  state
 		states []state
+		more   string // states without an event
 		found  bool
 	)
 	st := statement{"", "read a history", history, []any{id, account.ID, account.Test}}
@@ -227,7 +228,7 @@ func (t table) History(ctx context.Context, account checkout.Account, id string)
 		for rows.Next() {
 			var e state
 			var none bool
-			now, err = scanAfter(rows, slices.Concat([]any{&none}, e.targets(), []any{&first.status, &first.payment})...)
+			now, err = scanAfter(rows, slices.Concat([]any{&none}, e.targets(), []any{&first.status, &first.payment, &more})...)
 			if err != nil {
 				return err
 			}
@@ -243,7 +244,34 @@ func (t table) History(ctx context.Context, account checkout.Account, id string)
 	if !found {
 		return nil, checkout.ErrNotFound
 	}
+	if states, err = withUnlogged(states, more); err != nil {
+		return nil, fmt.Errorf("postgres: the history of session %s: %w", id, err)
+	}
 	return told(now, first, states), nil
+}
+
+// withUnlogged adds states that have no event, as keepBefore has kept them, where they belong.
+func withUnlogged(states []state, kept string) ([]state, error) {
+	if kept == "[]" {
+		return states, nil
+	}
+	var more []struct {
+		Version   int64
+		Status    checkout.Status
+		At        time.Time
+		Completed *time.Time `json:"completed_at"`
+		Payment   string     `json:"payment_id"`
+		Reason    string     `json:"failure_reason"`
+		Late      bool
+	}
+	if err := json.Unmarshal([]byte(kept), &more); err != nil {
+		return nil, err
+	}
+	for _, m := range more {
+		states = append(states, state{m.Version, m.Status, m.At, m.Completed, m.Payment, m.Reason, m.Late})
+	}
+	slices.SortFunc(states, func(a, b state) int { return cmp.Compare(a.version, b.version) })
+	return states, nil
 }
 
 // told is a history of what is kept of it. It begins with the creation if that is known. Without events, or where an older

@@ -13,11 +13,14 @@ import (
 )
 
 const (
-	// appendEvent writes the event of a change that is about to be made: the session's row is still as it was.
+	// appendEvent writes the event of a change that is about to be made: the session's row is still as it was. It lacks the
+	// owner.
 	appendEvent = `INSERT INTO checkout_events (session, version, status, late, at, completed_at, payment_id, failure_reason,
 			first_status, first_payment)
 		SELECT num, ?, ?, ?, ?, ?, ?, ?, iif(version = 1, status, NULL), iif(version = 1, payment_id, NULL)
-		FROM checkout_sessions WHERE id = ? AND owner = (` + ownerOf + `) AND version = ? - 1`
+		FROM checkout_sessions WHERE id = ? AND version = ? - 1 AND owner = `
+	appendEventOf    = appendEvent + `(` + ownerOf + `)`
+	appendEventOwned = appendEvent + `?`
 
 	// due chooses what a sweep moves.
 	due = `SELECT num FROM checkout_sessions WHERE status < 2 AND expires_at <= ? ORDER BY expires_at, ` + idText + ` LIMIT ?`
@@ -34,7 +37,7 @@ const (
 		SELECT num, version, status, late, coalesce(completed_at, created_at), completed_at, payment_id, failure_reason
 		FROM checkout_sessions AS s WHERE version > 1
 			AND NOT EXISTS (SELECT 1 FROM checkout_events AS e WHERE e.session = s.num AND e.version = s.version)`
-	keepOriginOf = keepOrigin + ` AND id = ? AND owner = (` + ownerOf + `) AND version = ? - 1
+	keepOriginOf = keepOrigin + ` AND num = (SELECT session FROM checkout_events WHERE num = ?)
 		ON CONFLICT (session) DO NOTHING`
 	keepOrigins = keepOrigin + ` AND num IN (` + due + `) ON CONFLICT (session) DO NOTHING`
 
@@ -63,16 +66,45 @@ var (
 		WHERE s.id = ? AND s.owner = (` + ownerOf + `) ORDER BY e.version`
 )
 
-// appendChange writes the event of a change to r, before the change.
-func appendChange(ctx context.Context, q querier, r *row) error {
-	s := &r.session
-	if s.Version > 2 {
-		if _, err := q.ExecContext(ctx, keepOriginOf, encodeID(s.ID), s.Account.ID, s.Account.Test, s.Version); err != nil {
+// appendChange writes the event of a change, before the change, and returns its number: 0 where the stored version is
+// another.
+func appendChange(ctx context.Context, q querier, o *owners, c *change) (num int64, err error) {
+	account := c.session.Account
+	query, values := appendEventOf, append(c.event, account.ID, account.Test)
+	if o.locked { // it may read before it writes, and the batch has looked the owner up
+		owner, err := o.known(ctx, q, account)
+		if err != nil {
+			return 0, err
+		}
+		query, values = appendEventOwned, append(c.event, owner)
+	}
+	result, err := exec(ctx, q, query, values)
+	if err != nil {
+		return 0, err
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return 0, err
+	}
+	return result.LastInsertId()
+}
+
+// applyChange makes the change of an event.
+func applyChange(ctx context.Context, q querier, c *change, event int64) error {
+	if s := c.session; s.Version > 2 {
+		if s.Status != checkout.StatusPending { // that is another attempt
+			result, err := exec(ctx, q, updateNext, append(c.progress, event, c.payment, s.Version))
+			if err != nil {
+				return err
+			}
+			if n, err := result.RowsAffected(); err != nil || n == 1 {
+				return err
+			}
+		}
+		if _, err := q.ExecContext(ctx, keepOriginOf, event); err != nil {
 			return err
 		}
 	}
-	_, err := q.ExecContext(ctx, appendEvent, s.Version, r.status, s.Late, r.updated, r.completed, text(s.PaymentID),
-		text(s.FailureReason), encodeID(s.ID), s.Account.ID, s.Account.Test, s.Version)
+	_, err := exec(ctx, q, updateSession, append(c.progress, c.payment, event))
 	return err
 }
 

@@ -18,17 +18,22 @@ type insertion struct {
 
 // insert returns how many rows there are more.
 func insert(ctx context.Context, q querier, ins insertion) (int64, error) {
-	if b, ok := q.(batchQuerier); ok {
-		return b.straight.insert(ctx, b.conn, ins)
-	}
-	result, err := q.ExecContext(ctx, ins.query, ins.values...)
+	result, err := exec(ctx, q, ins.query, ins.values)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected()
 }
 
-// batchQuerier is the querier of a batch on the writer of [Open], whose insertions go straight to the driver.
+// exec runs a statement whose values are such as a driver takes: nil, int64, string, bool or []byte.
+func exec(ctx context.Context, q querier, query string, values []any) (sql.Result, error) {
+	if b, ok := q.(batchQuerier); ok {
+		return b.straight.exec(ctx, b.conn, query, values)
+	}
+	return q.ExecContext(ctx, query, values...)
+}
+
+// batchQuerier is the querier of a batch on the writer of [Open], whose exec goes straight to the driver.
 type batchQuerier struct {
 	querier
 	conn     *sql.Conn
@@ -43,10 +48,10 @@ type straight struct {
 	values     []driver.NamedValue // of the statement that runs
 }
 
-// insert is a statement of the transaction that conn is in.
-func (s *straight) insert(ctx context.Context, conn *sql.Conn, ins insertion) (rows int64, err error) {
+// exec is a statement of the transaction that conn is in.
+func (s *straight) exec(ctx context.Context, conn *sql.Conn, query string, values []any) (result sql.Result, err error) {
 	err = unlocked(conn, func(on any) error {
-		stmt, err := s.prepare(ctx, on, ins.query)
+		stmt, err := s.prepare(ctx, on, query)
 		if err != nil {
 			return err
 		}
@@ -54,17 +59,13 @@ func (s *straight) insert(ctx context.Context, conn *sql.Conn, ins insertion) (r
 			clear(s.values) // they are a customer's
 			s.values = s.values[:0]
 		}()
-		for i, value := range ins.values {
+		for i, value := range values {
 			s.values = append(s.values, driver.NamedValue{Ordinal: i + 1, Value: value})
 		}
-		result, err := stmt.ExecContext(ctx, s.values)
-		if err != nil {
-			return err
-		}
-		rows, err = result.RowsAffected()
+		result, err = stmt.ExecContext(ctx, s.values)
 		return err
 	})
-	return rows, err
+	return result, err
 }
 
 func (s *straight) prepare(ctx context.Context, on any, query string) (driver.StmtExecContext, error) {

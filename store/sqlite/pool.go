@@ -10,7 +10,7 @@ import (
 var (
 	writes = []string{
 		insertAccount, ownerOf, insertSession, insertPlain, insertLabels, selectByKey, updateSession, sessionExists,
-		appendEvent, keepOriginOf, keepOrigins, appendExpiries, selectDue, expireSessions,
+		updateNext, appendEventOf, appendEventOwned, keepOriginOf, keepOrigins, appendExpiries, selectDue, expireSessions,
 	}
 	reads = []string{selectByID, selectByKey, ownerOf, eventsAfter, lastEvent, greatestEvent, historyOf}
 )

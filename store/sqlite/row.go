@@ -44,9 +44,15 @@ const (
 	insertLabels = `INSERT INTO checkout_labels (session, owner, created_at, client_reference, metadata)
 		SELECT num, owner, created_at, ?, ? FROM checkout_sessions WHERE id = ?`
 
-	// updateSession sets what a change can change.
-	updateSession = `UPDATE checkout_sessions SET status = ?, version = ?, completed_at = ?, payment_id = ?, failure_reason = ?,
-		late = ? WHERE id = ? AND owner = (` + ownerOf + `) AND version = ? - 1`
+	// updateSession sets what a change can change, in the session of an event.
+	updateSession = `UPDATE checkout_sessions SET status = ?, version = ?, completed_at = ?, failure_reason = ?, late = ?,
+		payment_id = ? WHERE num = (SELECT session FROM checkout_events WHERE num = ?)`
+
+	// updateNext is updateSession where the change before has an event too and the payment stays, which leaves the index
+	// on payments alone: a tenth of what a change costs.
+	updateNext = `UPDATE checkout_sessions SET status = ?, version = ?, completed_at = ?, failure_reason = ?, late = ?
+		WHERE num = (SELECT session FROM checkout_events WHERE num = ?) AND payment_id IS ?
+			AND EXISTS (SELECT 1 FROM checkout_events AS e WHERE e.session = checkout_sessions.num AND e.version = ? - 1)`
 )
 
 // row is a session as it is kept.
@@ -127,11 +133,27 @@ func (r *row) labels() []any {
 	return []any{text(s.ClientReference), r.metadata, encodeID(s.ID)}
 }
 
-// changes are the values of updateSession.
-func (r *row) changes() []any {
+// change is what an update writes. Like an insertion it is made by the session's own caller.
+type change struct {
+	session  *checkout.Session
+	event    []any // the values of appendEvent, but for the owner
+	progress []any // those of updateNext and updateSession, but for the event's number and what comes after it
+	payment  any
+}
+
+func (r *row) change() change {
 	s := &r.session
-	return []any{r.status, s.Version, r.completed, text(s.PaymentID), text(s.FailureReason), s.Late,
-		encodeID(s.ID), s.Account.ID, s.Account.Test, s.Version}
+	var completed any
+	if r.completed.Valid {
+		completed = r.completed.V
+	}
+	payment, reason := text(s.PaymentID), text(s.FailureReason)
+	return change{
+		session:  s,
+		event:    append(make([]any, 0, 11), s.Version, r.status, s.Late, r.updated, completed, payment, reason, encodeID(s.ID), s.Version),
+		progress: append(make([]any, 0, 8), r.status, s.Version, completed, reason, s.Late),
+		payment:  payment,
+	}
 }
 
 // text is NULL for "".

@@ -115,7 +115,8 @@ func (s *Store) Update(ctx context.Context, session checkout.Session) error {
 	if err != nil {
 		return err
 	}
-	return s.do(ctx, func(ctx context.Context, q querier, _ *owners) error { return update(ctx, q, r) })
+	c := r.change()
+	return s.do(ctx, func(ctx context.Context, q querier, o *owners) error { return update(ctx, q, o, &c) })
 }
 
 // Expire implements [checkout.Store]. Equal instants are returned by ID.

@@ -40,7 +40,7 @@ var errIDTaken = errors.New("the session id is taken")
 
 // owners looks up the numbers of accounts and remembers them, within one transaction.
 type owners struct {
-	known map[checkout.Account]int64
+	found map[checkout.Account]int64
 	// locked says that the transaction holds the write lock. Where it may not, of must begin with a write, which takes the
 	// lock while SQLite still waits for it; after a read it would not.
 	locked bool
@@ -48,11 +48,8 @@ type owners struct {
 
 // of returns the number of the account, which gets one if it has none.
 func (o *owners) of(ctx context.Context, q querier, account checkout.Account) (owner int64, err error) {
-	if owner, ok := o.known[account]; ok {
-		return owner, nil
-	}
 	err = sql.ErrNoRows
-	if o.locked {
+	if o.locked || o.found[account] != 0 {
 		owner, err = o.find(ctx, q, account)
 	}
 	if errors.Is(err, sql.ErrNoRows) {
@@ -61,19 +58,30 @@ func (o *owners) of(ctx context.Context, q querier, account checkout.Account) (o
 		}
 		owner, err = o.find(ctx, q, account)
 	}
-	if err != nil {
-		return 0, err
+	return owner, err
+}
+
+// known returns the number of the account, 0 where it has none.
+func (o *owners) known(ctx context.Context, q querier, account checkout.Account) (owner int64, err error) {
+	owner, err = o.find(ctx, q, account)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
 	}
-	if o.known == nil {
-		o.known = make(map[checkout.Account]int64)
-	}
-	o.known[account] = owner
-	return owner, nil
+	return owner, err
 }
 
 func (o *owners) find(ctx context.Context, q querier, account checkout.Account) (owner int64, err error) {
-	err = q.QueryRowContext(ctx, ownerOf, account.ID, account.Test).Scan(&owner)
-	return owner, err
+	if owner, ok := o.found[account]; ok {
+		return owner, nil
+	}
+	if err := q.QueryRowContext(ctx, ownerOf, account.ID, account.Test).Scan(&owner); err != nil {
+		return 0, err
+	}
+	if o.found == nil {
+		o.found = make(map[checkout.Account]int64)
+	}
+	o.found[account] = owner
+	return owner, nil
 }
 
 // create is [checkout.Store]'s, within a transaction, of a row by its insertion. Where it has not created the session, r
@@ -105,20 +113,17 @@ func label(ctx context.Context, q querier, r *row, labels []any) error {
 }
 
 // update is [checkout.Store]'s, within a transaction.
-func update(ctx context.Context, q querier, r *row) error {
-	if err := appendChange(ctx, q, r); err != nil {
-		return err
-	}
-	result, err := q.ExecContext(ctx, updateSession, r.changes()...)
+func update(ctx context.Context, q querier, o *owners, c *change) error {
+	event, err := appendChange(ctx, q, o, c)
 	if err != nil {
-		return undo(ctx, q, err, `DELETE FROM checkout_events WHERE version = ? AND session = (
-			SELECT num FROM checkout_sessions WHERE id = ?)`, r.session.Version, encodeID(r.session.ID))
-	}
-	if n, err := result.RowsAffected(); err != nil || n == 1 {
 		return err
+	}
+	if event != 0 {
+		err = applyChange(ctx, q, c, event)
+		return undo(ctx, q, err, `DELETE FROM checkout_events WHERE num = ?`, event)
 	}
 	var found int
-	s := &r.session
+	s := c.session
 	err = q.QueryRowContext(ctx, sessionExists, encodeID(s.ID), s.Account.ID, s.Account.Test).Scan(&found)
 	if errors.Is(err, sql.ErrNoRows) {
 		return checkout.ErrNotFound

@@ -89,7 +89,8 @@ func (t *transaction) Update(ctx context.Context, session checkout.Session) erro
 	if err != nil {
 		return err
 	}
-	return t.do(ctx, "update a session", func() error { return update(ctx, t.tx, r) })
+	c := r.change()
+	return t.do(ctx, "update a session", func() error { return update(ctx, t.tx, new(owners), &c) })
 }
 
 // List implements [checkout.Store].
