@@ -74,6 +74,7 @@ func measure(ctx context.Context, opts options, progress io.Writer) (*report, er
 		{"memory", measureMemory},
 		{"postgres", measurePostgres},
 		{"before", measureBefore},
+		{"lists", measureLists},
 	} {
 		if !opts.has(section.name) {
 			continue

@@ -179,6 +179,31 @@ func TestBefore(t *testing.T) {
 	})
 }
 
+func TestLists(t *testing.T) {
+	is := is.New(t)
+	printed, r := bench(t, "-only", "lists", "-rows", "700")
+	stores := []string{"SQLite", "PostgreSQL"}
+	if r.Skipped != nil {
+		stores = stores[:1]
+	}
+	for _, store := range stores {
+		asked := 0
+		for _, l := range r.Lists {
+			if l.Store != store {
+				continue
+			}
+			asked++
+			is.Equal(len(l.Took), 2)
+			is.Equal(l.Took[0].Sessions, 70)
+			is.Equal(l.Took[1].Sessions, 700)
+			is.True(l.Took[1].Median > 0)
+			is.True(strings.Contains(printed, "| "+store+" | "+l.What+" |"))
+		}
+		is.True(asked >= 7+2+12+3) // a status of some, all and none, a reference, a payment, a phone
+		is.True(strings.Contains(printed, store+": a page, ms"))
+	}
+}
+
 func TestProfiles(t *testing.T) {
 	is := is.New(t)
 	profiles := t.TempDir()

@@ -15,7 +15,7 @@ import (
 )
 
 // sections are what -only chooses from.
-var sections = []string{"sqlite", "http", "memory", "postgres", "peers", "before"}
+var sections = []string{"sqlite", "http", "memory", "postgres", "peers", "before", "lists"}
 
 // options are the program's flags.
 type options struct {
@@ -41,7 +41,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	only := flags.String("only", "", "measure only these, comma-separated: "+strings.Join(sections, ", ")+"; peers adds the hand-written handler and fiber to sqlite and http")
 	seconds := flags.Float64("seconds", 1, "`length` of one measurement; pgbench rounds up to whole seconds")
 	flags.IntVar(&opts.rounds, "rounds", 3, "measurements of each contender, one per round; the median counts")
-	flags.IntVar(&opts.rows, "rows", 0, "fill a SQLite database with so many sessions, and measure how the cost has grown")
+	flags.IntVar(&opts.rows, "rows", 0, "fill a SQLite database with so many sessions, and measure how the cost has grown; lists are measured beside as many too")
 	flags.IntVar(&opts.sessions, "sessions", 160_000, "how many sessions to weigh in the memory store")
 	flags.StringVar(&opts.dir, "dir", os.TempDir(), "`folder` for databases; it should be on the disk that is to be measured")
 	flags.StringVar(&opts.json, "json", "", "write all measurements to this `file`")

@@ -33,6 +33,8 @@ type report struct {
 	Revision string        `json:"revision,omitempty"` // that Before sets beside this one
 	Before   []result      `json:"before,omitempty"`
 	IdleFeed time.Duration `json:"idle_feed_ns,omitempty"`
+
+	Lists []listTime `json:"lists,omitempty"`
 }
 
 // flushSamples take a second on a disk of 1 ms.
@@ -83,7 +85,7 @@ func (r *report) markdown() string {
 	for _, skipped := range r.Skipped {
 		fmt.Fprintf(&b, "Not measured: %s.\n", skipped)
 	}
-	for _, table := range []func(*strings.Builder, *report){sqliteTable, httpTables, memoryTable, postgresTable, growthTable, beforeTable, targetTable} {
+	for _, table := range []func(*strings.Builder, *report){sqliteTable, httpTables, memoryTable, postgresTable, growthTable, beforeTable, listTable, targetTable} {
 		table(&b, r)
 	}
 	return b.String()

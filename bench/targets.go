@@ -68,6 +68,7 @@ func (r *report) targets() []target {
 			}
 		}
 	}
+	r.listTargets(atMost)
 	for i, c := range r.Before {
 		if i%2 == 0 {
 			continue

@@ -11,7 +11,7 @@ import (
 // 5 ms, of which counting to 10,000 is 2 to 3. A page by place is not counted, and takes less than 1 ms; one by phone takes 7.
 //
 // The statuses that the clock decides have no index of their own, which each create would have to write. Where more than
-// fewSessions of all accounts are not due yet, a page by created or pending passes over the account's sessions of the
+// fewSessions of all accounts are not due yet, a page by created passes over the account's pending sessions of the
 // last 24 hours until it is full, and beyond busySessions of those its total is counted among all that are not due. Where
 // more than fewSessions are due and were not swept, a page by expired passes over those that were created since 24
 // hours before the longest due: sweep with Expire. Each million sessions that are passed over takes some 0.3 s.

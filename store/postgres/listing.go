@@ -170,6 +170,18 @@ func (l *listing) having(column, value, where string) arm {
 	}
 }
 
+// pendingAt is created_at of a pending session, as its index has it.
+const pendingAt = "(CASE WHEN s.status = 'pending' THEN s.created_at END)"
+
+// pending is the range of the index of pending sessions. It passes over those that are due and were not swept.
+func (l *listing) pending(at string) arm {
+	return arm{
+		where: " AND s.status = 'pending' AND " + pendingAt + " >= " + l.lower + "::timestamptz AND " + pendingAt + " " + l.below + " " + l.upper +
+			"::timestamptz AND s.due_at > " + at + l.more,
+		order: pendingAt + " DESC",
+	}
+}
+
 // walked is what the account has of the sessions that [listing.walk] came by.
 func (l *listing) walked(where string) arm {
 	a := l.created(l.lower, where)
@@ -201,7 +213,10 @@ func (l *listing) choose(q checkout.Query) {
 	case q.Status == "":
 		l.pages = []arm{l.created(l.lower, "")}
 		l.count = l.pages
-	case q.Status == checkout.StatusCreated || q.Status == checkout.StatusPending:
+	case q.Status == checkout.StatusPending:
+		l.pages = []arm{l.pending(l.arg(clampTime(q.At)))}
+		l.count = l.pages
+	case q.Status == checkout.StatusCreated:
 		l.chooseAlive(l.arg(string(q.Status)), l.arg(clampTime(q.At)), l.arg(clampTime(q.At.Add(-checkout.MaxExpiresIn))))
 	case q.Status == checkout.StatusExpired:
 		l.chooseExpired(l.arg(string(q.Status)), l.arg(clampTime(q.At)))
@@ -235,8 +250,7 @@ func (l *listing) chooseNamed(q checkout.Query) {
 	l.pages, l.count = []arm{a}, []arm{a}
 }
 
-// chooseAlive lists what waits for its payment, which was created within the last 24 hours. Where many wait in all accounts
-// it is looked for among the account's sessions of that time; where these are many too, it is counted among all that wait.
+// chooseAlive lists what was created within the last 24 hours and is not due. Where many wait in all accounts it is looked for among the account's sessions of that time; where these are many too, it is counted among all that wait.
 func (l *listing) chooseAlive(status, at, young string) {
 	l.walk("> "+at, "")
 	l.with = append(l.with, fmt.Sprintf(`account AS MATERIALIZED (SELECT few.many AND (SELECT count(*) FROM (

@@ -203,6 +203,17 @@ func TestPlans(t *testing.T) {
 			is.NoErr(tx.Rollback(t.Context()))
 		})
 	}
+	t.Run("needs no walk for pending beside as many that were only created", func(t *testing.T) {
+		is := is.New(t)
+		exec(t, pool, "delete from checkout_sessions where account = 'acct_big'")
+		exec(t, pool, spread("acct_big", size, 3000, "pending", "created"))
+		exec(t, pool, "update checkout_sessions set expires_at = now() + interval '1 hour' where account = 'acct_big'")
+		sessions, total, err := store.List(t.Context(), account, queries["status pending"])
+		is.NoErr(err)
+		is.Equal(total, size/3000)
+		is.Equal(len(sessions), total)
+		check(t, 400, trace.sql, trace.args)
+	})
 	t.Run("reads the feed by its index", func(t *testing.T) {
 		is := is.New(t)
 		_, err := store.Expire(t.Context(), now, 10)

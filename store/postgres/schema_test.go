@@ -23,32 +23,6 @@ func TestSchema(t *testing.T) {
 			and collation_name is distinct from 'C'`), 0)
 	})
 
-	t.Run("touches no index when only a status changes", func(t *testing.T) {
-		is := is.New(t)
-		url := pgtest.URL(t)
-		store, pool := openURL(t, url), connect(t, url)
-		s := newSession()
-		_, _, err := store.Create(t.Context(), s)
-		is.NoErr(err)
-		for _, step := range []struct {
-			status checkout.Status
-			hot    int // updates that touched no index
-		}{
-			{checkout.StatusPending, 1},
-			{checkout.StatusProcessing, 0}, // leaves the index of what can still expire
-			{checkout.StatusFailed, 0},     // moves in the index of what is settled
-		} {
-			s.Version++
-			s.Status = step.status
-			tx := begin(t, pool)
-			const counters = "select n_tup_hot_upd from pg_stat_xact_user_tables where relid = 'checkout_sessions'::regclass"
-			before := counted(t, tx, counters)
-			is.NoErr(store.WithTx(tx).Update(t.Context(), s))
-			is.Equal(counted(t, tx, counters)-before, step.hot)
-			is.NoErr(tx.Commit(t.Context()))
-		}
-	})
-
 	t.Run("needs the rights that the documentation names, and no more", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
