@@ -183,6 +183,17 @@ func newID() (string, error) {
 	return hex.EncodeToString(id[:]), nil
 }
 
+// Ready reports whether the store answers, for a load balancer that asks whether to send requests here: it asks for a session
+// that is not there, which costs what a Get costs. It tells nothing of writes: a store may answer and refuse those, as a disk
+// that is full does. The error is the store's, or the context's.
+func (c *Checkouts) Ready(ctx context.Context) error {
+	_, err := c.store.Get(ctx, Account{ID: "ready"}, "cs_ready")
+	if err == nil || errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return fmt.Errorf("ask the store: %w", err)
+}
+
 // Get returns the account's session as it is now. The error is or wraps [ErrNotFound], also for a session of another
 // account or mode, or is a [*ValidationError] for an account without an ID.
 func (c *Checkouts) Get(ctx context.Context, account Account, id string) (Session, error) {

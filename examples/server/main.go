@@ -83,6 +83,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	mux.Handle("/", handler)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { tell(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", ready(checkouts, logger))
 	server := &http.Server{
 		Handler: logRequests(logger, mux),
 		// Without these a client that sends a byte a minute holds a connection for ever.
@@ -169,6 +171,31 @@ func sweep(ctx context.Context, checkouts *checkout.Checkouts, logger *slog.Logg
 			}
 		}
 	}
+}
+
+// How long the store may take to show that it answers: less than a load balancer waits.
+const readyTimeout = 2 * time.Second
+
+// ready answers whether requests can be served here: 503 while the store does not answer, such as while PostgreSQL fails over. Who
+// restarts programs must ask /healthz instead, or a database that is away would have them all restarted.
+func ready(checkouts *checkout.Checkouts, logger *slog.Logger) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+		defer cancel()
+		if err := checkouts.Ready(ctx); err != nil {
+			logger.Warn("not ready", "error", err)
+			tell(w, http.StatusServiceUnavailable, "the store does not answer")
+			return
+		}
+		tell(w, http.StatusOK, "ready")
+	}
+}
+
+func tell(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	fmt.Fprintln(w, text)
 }
 
 // logRequests tells of each request what an operator needs and nothing secret: no header but Request-Id, no query, no body.

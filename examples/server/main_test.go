@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -16,6 +19,9 @@ import (
 	"testing"
 
 	"github.com/matryer/is"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/store/memory"
 )
 
 // program is the server under test, as its terminal sees it.
@@ -150,6 +156,37 @@ func TestKeysOfTheFlags(t *testing.T) {
 	is.Equal(p.get(t, location, "sk_t"), 404)
 	is.Equal(p.get(t, location, "sk_b"), 404)
 	is.Equal(p.get(t, location, defaultToken), 401) // gone once there are others
+}
+
+func TestHealth(t *testing.T) {
+	is := is.New(t)
+	p := start(t, "-store", "memory")
+	for path, want := range map[string]string{"/healthz": "ok\n", "/readyz": "ready\n"} {
+		answer, err := http.Get(p.url + path) // without credentials
+		is.NoErr(err)
+		body, err := io.ReadAll(answer.Body)
+		is.NoErr(err)
+		is.NoErr(answer.Body.Close())
+		is.Equal(answer.StatusCode, http.StatusOK)
+		is.Equal(string(body), want)
+	}
+
+	store := memory.New()
+	checkouts, err := checkout.New(brokenStore{store}, checkout.Config{})
+	is.NoErr(err)
+	var log bytes.Buffer
+	answer := httptest.NewRecorder()
+	ready(checkouts, slog.New(slog.NewTextHandler(&log, nil)))(answer, httptest.NewRequest("GET", "/readyz", nil))
+	is.Equal(answer.Code, http.StatusServiceUnavailable)
+	is.Equal(answer.Body.String(), "the store does not answer\n")
+	is.True(strings.Contains(log.String(), "no route to 10.0.0.1")) // for the operator, and for nobody else
+}
+
+// brokenStore is one that does not answer.
+type brokenStore struct{ checkout.Store }
+
+func (brokenStore) Get(context.Context, checkout.Account, string) (checkout.Session, error) {
+	return checkout.Session{}, fmt.Errorf("no route to 10.0.0.1: %w", checkout.ErrUnavailable)
 }
 
 func TestStoppingFinishesWhatIsInFlight(t *testing.T) {

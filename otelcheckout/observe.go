@@ -1,0 +1,87 @@
+package otelcheckout
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/caisse/checkout"
+)
+
+const (
+	observePage = 100         // events that are read at once
+	observeIdle = time.Second // between two reads where nothing is new, and after an error
+)
+
+// Observe counts how sessions end, of all accounts, by the feed of events: the counter checkout.sessions.ended by status, and the
+// histogram checkout.sessions.duration, the seconds from the creation to the outcome. A late payment of a session that had
+// ended is counted once more, as completed and late.
+//
+// It begins with what happens from now on, and returns when ctx ends, with its error. Where the store fails it goes on a
+// second later from where it was; a store whose feed does not take its cursor any more, which was restored from a dump, say, ends
+// it. Every instance that runs it counts everything, so run it on one. The feed tells of sessions that nobody asks for any more only once they
+// are swept: see [checkout.Checkouts.ExpireDue].
+func Observe(ctx context.Context, checkouts *checkout.Checkouts, meter metric.Meter) error {
+	ended, err := meter.Int64Counter("checkout.sessions.ended",
+		metric.WithDescription("Sessions that were completed, failed, expired or cancelled."), metric.WithUnit("{session}"))
+	if err != nil {
+		return err
+	}
+	duration, err := meter.Float64Histogram("checkout.sessions.duration",
+		metric.WithDescription("From the creation of a session to its outcome."), metric.WithUnit("s"),
+		metric.WithExplicitBucketBoundaries(1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 21600, 86400))
+	if err != nil {
+		return err
+	}
+	var cursor checkout.Cursor
+	after := checkout.Cursor(checkout.LastEvent)
+	for {
+		events, err := checkouts.Events(ctx, after, observePage)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if invalid := (*checkout.ValidationError)(nil); errors.As(err, &invalid) {
+			return err
+		}
+		for _, event := range events {
+			cursor = event.Cursor
+			if after == checkout.LastEvent {
+				break // it was there before
+			}
+			s := event.Session
+			if !outcome(s.Status) {
+				continue
+			}
+			attributes := metric.WithAttributes(
+				attribute.String("checkout.status", string(s.Status)),
+				attribute.String("checkout.currency", s.Currency),
+				attribute.Bool("checkout.livemode", !s.Account.Test),
+				attribute.Bool("checkout.late", s.Late),
+			)
+			ended.Add(ctx, 1, attributes)
+			duration.Record(ctx, event.At.Sub(s.CreatedAt).Seconds(), attributes)
+		}
+		if err == nil {
+			after = cursor
+		}
+		if len(events) == observePage {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(observeIdle):
+		}
+	}
+}
+
+func outcome(s checkout.Status) bool {
+	switch s {
+	case checkout.StatusCompleted, checkout.StatusFailed, checkout.StatusExpired, checkout.StatusCancelled:
+		return true
+	}
+	return false
+}
