@@ -24,6 +24,9 @@ const (
 	Feed     Kind = "feed"    // a page of the events of every account
 )
 
+// Reads reports whether calls of the kind write nothing.
+func (k Kind) Reads() bool { return k == Get || k == List || k == Past || k == Feed }
+
 // Outcome is what a caller may conclude.
 type Outcome string
 

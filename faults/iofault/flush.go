@@ -183,7 +183,6 @@ func firstFailure(h history.History) int64 {
 // acknowledgedAfter are the writes that were begun after an instant and acknowledged.
 func acknowledgedAfter(h history.History, instant int64) []history.Operation {
 	return slices.DeleteFunc(slices.Clone(h.Operations), func(op history.Operation) bool {
-		reads := op.Kind == history.Get || op.Kind == history.List || op.Return.Replayed
-		return op.At <= instant || op.Return.Outcome != history.OK || reads
+		return op.At <= instant || op.Return.Outcome != history.OK || op.Kind.Reads() || op.Return.Replayed
 	})
 }

@@ -133,7 +133,7 @@ func ghosts(e *evidence) {
 func (e *evidence) changes(id string) []*history.Operation {
 	ops := slices.Concat(e.sweeps[id], e.lostSweeps)
 	for _, op := range e.calls[id] {
-		if effective(op) && op.Kind != history.Get && op.Kind != history.Past {
+		if effective(op) && !op.Kind.Reads() {
 			ops = append(ops, op)
 		}
 	}

@@ -94,9 +94,10 @@ func (e *evidence) told() int {
 
 // acknowledgements are the writes that an answer vouches for.
 func acknowledgements(op *history.Operation) int {
-	switch op.Kind {
-	case history.Get, history.List, history.Past, history.Feed:
+	if op.Kind.Reads() {
 		return 0
+	}
+	switch op.Kind {
 	case history.Create:
 		if op.Return.Replayed {
 			return 0
