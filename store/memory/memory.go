@@ -36,6 +36,9 @@ type Store struct {
 	due      dueHeap
 	feed     []*state // oldest first
 	events   uint64   // how many there ever were
+
+	webhooksOnce sync.Once
+	webhooks     *webhooks
 }
 
 // ownedKey is an idempotency key within its account and mode. There is none without an owner, and no empty key.

@@ -1,0 +1,57 @@
+-- Where events are sent. Up to 16 for an account and mode: each takes a slot, so that those that are created at once keep to
+-- the limit without a lock.
+CREATE TABLE checkout_webhooks (
+    version         bigint      NOT NULL, -- 1 when created, one more with every change
+    created_at      timestamptz NOT NULL,
+    old_until       timestamptz,          -- until when old_secret signs too
+    failing_since   timestamptz,          -- of the first failure since the last success
+    not_before      timestamptz,          -- no delivery is tried earlier
+    failures        integer     NOT NULL,
+    slot            integer     NOT NULL,
+    test            boolean     NOT NULL,
+    id              text COLLATE "C" NOT NULL,
+    account         text COLLATE "C" NOT NULL,
+    url             text COLLATE "C" NOT NULL,
+    status          text COLLATE "C" NOT NULL,
+    disabled_reason text COLLATE "C" NOT NULL, -- '': none
+    description     text COLLATE "C" NOT NULL,
+    events          text COLLATE "C" NOT NULL, -- a JSON array of types, or null for all
+    secret          bytea       NOT NULL, -- as the host has sealed it
+    old_secret      bytea,
+    url_digest      bytea       NOT NULL, -- SHA-256 of url, which may be longer than an index takes
+    CONSTRAINT checkout_webhooks_pkey PRIMARY KEY (id),
+    CONSTRAINT checkout_webhooks_slot UNIQUE (account, test, slot),
+    CONSTRAINT checkout_webhooks_url UNIQUE (account, test, url_digest)
+);
+
+-- How far the feed of events was planned. One row.
+CREATE TABLE checkout_webhook_position (
+    id    integer          NOT NULL PRIMARY KEY CHECK (id = 1),
+    place text COLLATE "C" NOT NULL
+);
+INSERT INTO checkout_webhook_position VALUES (1, '');
+
+CREATE TABLE checkout_webhook_deliveries (
+    created_at timestamptz NOT NULL,
+    due_at     timestamptz,          -- when it is tried next, or a claim of it runs out; null unless pending
+    lease      bigint      NOT NULL, -- how often it was claimed
+    forced     boolean     NOT NULL,
+    once       boolean     NOT NULL,
+    id         text COLLATE "C" NOT NULL,
+    endpoint   text COLLATE "C" NOT NULL REFERENCES checkout_webhooks ON DELETE CASCADE,
+    event_id   text COLLATE "C" NOT NULL,
+    event_type text COLLATE "C" NOT NULL,
+    state      text COLLATE "C" NOT NULL,
+    attempts   text COLLATE "C" NOT NULL, -- a JSON array
+    body       bytea       NOT NULL,
+    CONSTRAINT checkout_webhook_deliveries_pkey PRIMARY KEY (id)
+);
+
+-- For an endpoint's list, and for its end.
+CREATE INDEX checkout_webhook_deliveries_endpoint ON checkout_webhook_deliveries (endpoint, id);
+
+-- For claims: what is pending only.
+CREATE INDEX checkout_webhook_deliveries_due ON checkout_webhook_deliveries (endpoint, due_at, id) WHERE due_at IS NOT NULL;
+
+-- For the removal of what is over.
+CREATE INDEX checkout_webhook_deliveries_over ON checkout_webhook_deliveries (created_at) WHERE due_at IS NULL;

@@ -1,0 +1,430 @@
+package postgres
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/store/internal/hooks"
+	"github.com/caisse/checkout/webhook"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Webhooks is where endpoints and deliveries are kept beside the sessions of s.
+func (s *Store) Webhooks() webhook.Store { return webhooks{s.table} }
+
+// webhooks is a [webhook.Store]. Each call is one statement, and one transaction.
+type webhooks struct{ table }
+
+var _ webhook.Store = webhooks{}
+
+// endpointColumns are those of an endpoint e, in the order of endpointTargets.
+const endpointColumns = `e.id, e.account, e.test, e.url, e.events, e.description, e.status, e.disabled_reason, e.created_at, e.version,
+	e.secret, e.old_secret, e.old_until, e.failures, e.failing_since, e.not_before`
+
+// endpointRow is an endpoint as it is read.
+type endpointRow struct {
+	webhook.StoredEndpoint
+	events                            string
+	oldUntil, failingSince, notBefore *time.Time
+}
+
+func (r *endpointRow) targets() []any {
+	return []any{&r.ID, &r.Account.ID, &r.Account.Test, &r.URL, &r.events, &r.Description, &r.Status, &r.DisabledReason, &r.CreatedAt,
+		&r.Version, &r.Sealed, &r.OldSealed, &r.oldUntil, &r.Health.Failures, &r.failingSince, &r.notBefore}
+}
+
+func (r *endpointRow) endpoint() (e webhook.StoredEndpoint, err error) {
+	e = r.StoredEndpoint
+	e.CreatedAt, e.OldUntil = e.CreatedAt.UTC(), timeOf(r.oldUntil)
+	e.Health.FailingSince, e.Health.NotBefore = timeOf(r.failingSince), timeOf(r.notBefore)
+	e.Events, err = hooks.ReadEvents(r.events)
+	return e, err
+}
+
+func scanEndpoint(row pgx.CollectableRow) (webhook.StoredEndpoint, error) {
+	var r endpointRow
+	if err := row.Scan(r.targets()...); err != nil {
+		return webhook.StoredEndpoint{}, err
+	}
+	return r.endpoint()
+}
+
+// deliveryColumns are those of a delivery d.
+const deliveryColumns = `d.id, d.endpoint, d.event_id, d.event_type, d.state, d.attempts, d.due_at, d.created_at, d.body, d.forced, d.once, d.lease`
+
+type deliveryRow struct {
+	webhook.StoredDelivery
+	attempts string
+	due      *time.Time
+}
+
+func (r *deliveryRow) targets() []any {
+	return []any{&r.ID, &r.EndpointID, &r.EventID, &r.EventType, &r.State, &r.attempts, &r.due, &r.CreatedAt, &r.Body, &r.Forced, &r.Once, &r.Lease}
+}
+
+func (r *deliveryRow) delivery() (d webhook.StoredDelivery, err error) {
+	d = r.StoredDelivery
+	d.CreatedAt, d.NextAttempt = d.CreatedAt.UTC(), timeOf(r.due)
+	d.Attempts, err = hooks.ReadAttempts(r.attempts)
+	return d, err
+}
+
+func scanDelivery(row pgx.CollectableRow) (webhook.StoredDelivery, error) {
+	var r deliveryRow
+	if err := row.Scan(r.targets()...); err != nil {
+		return webhook.StoredDelivery{}, err
+	}
+	return r.delivery()
+}
+
+func timeOf(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.UTC()
+}
+
+// orNoTime is null for the zero time.
+func orNoTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// CreateEndpoint implements [webhook.Store].
+func (w webhooks) CreateEndpoint(ctx context.Context, e webhook.StoredEndpoint, most int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	const insert = `INSERT INTO checkout_webhooks (id, account, test, url, events, description, status, disabled_reason, created_at, version,
+		secret, old_secret, old_until, url_digest, failures, slot)
+	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $15, 0, free.slot FROM (
+		SELECT n AS slot FROM generate_series(1, $14::integer) AS n
+		WHERE NOT EXISTS (SELECT FROM checkout_webhooks AS e WHERE e.account = $2 AND e.test = $3 AND e.slot = n) ORDER BY n LIMIT 1
+	) AS free ON CONFLICT DO NOTHING RETURNING id`
+	const look = `SELECT e.id, e.url FROM checkout_webhooks AS e WHERE e.account = $1 AND e.test = $2`
+	for {
+		created, err := rowsOf(ctx, w.write, statement{"checkout_webhook_create", "create an endpoint", insert, []any{
+			e.ID, e.Account.ID, e.Account.Test, e.URL, hooks.Events(e.Events), e.Description, string(e.Status), e.DisabledReason, e.CreatedAt,
+			e.Version, e.Sealed, e.OldSealed, orNoTime(e.OldUntil), most, digestOf(e.URL)}}, pgx.RowTo[string])
+		if err != nil || len(created) == 1 {
+			return err
+		}
+		type other struct{ ID, URL string }
+		others, err := rowsOf(ctx, w.read, statement{"", "look for endpoints", look, []any{e.Account.ID, e.Account.Test}}, pgx.RowToStructByPos[other])
+		switch {
+		case err != nil:
+			return err
+		case slices.ContainsFunc(others, func(o other) bool { return o.URL == e.URL || o.ID == e.ID }):
+			return webhook.ErrEndpointExists
+		case len(others) >= most:
+			return webhook.ErrTooManyEndpoints
+		}
+		// Another one took the slot meanwhile.
+	}
+}
+
+// GetEndpoint implements [webhook.Store].
+func (w webhooks) GetEndpoint(ctx context.Context, account checkout.Account, id string) (webhook.StoredEndpoint, error) {
+	if err := ctx.Err(); err != nil {
+		return webhook.StoredEndpoint{}, err
+	}
+	found, err := rowsOf(ctx, w.read, statement{"", "get an endpoint",
+		`SELECT ` + endpointColumns + ` FROM checkout_webhooks AS e WHERE e.id = $1 AND e.account = $2 AND e.test = $3`,
+		[]any{id, account.ID, account.Test}}, scanEndpoint)
+	if err != nil {
+		return webhook.StoredEndpoint{}, err
+	}
+	if len(found) == 0 {
+		return webhook.StoredEndpoint{}, checkout.ErrNotFound
+	}
+	return found[0], nil
+}
+
+// ListEndpoints implements [webhook.Store].
+func (w webhooks) ListEndpoints(ctx context.Context, accounts []checkout.Account) ([]webhook.StoredEndpoint, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	ids, tests := make([]string, len(accounts)), make([]bool, len(accounts))
+	for i, a := range accounts {
+		ids[i], tests[i] = a.ID, a.Test
+	}
+	return rowsOf(ctx, w.read, statement{"", "list endpoints", `SELECT ` + endpointColumns + ` FROM unnest($1::text[], $2::boolean[]) AS u (account, test)
+		JOIN checkout_webhooks AS e ON e.account = u.account AND e.test = u.test ORDER BY e.created_at DESC, e.id DESC`, []any{ids, tests}}, scanEndpoint)
+}
+
+// UpdateEndpoint implements [webhook.Store].
+func (w webhooks) UpdateEndpoint(ctx context.Context, e webhook.StoredEndpoint) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// What has become active again is healthy. The url of another one is looked for in the same statement; one that comes at
+	// the same time violates the index.
+	const update = `WITH other AS (
+		SELECT 1 FROM checkout_webhooks AS o WHERE o.account = $2 AND o.test = $3 AND o.url = $5 AND o.id <> $1
+	), changed AS (
+		UPDATE checkout_webhooks AS e SET version = $4, url = $5, events = $6, description = $7, status = $8, disabled_reason = $9, secret = $10,
+			old_secret = $11, old_until = $12, url_digest = $13,
+			failures = CASE WHEN e.status <> 'active' AND $8 = 'active' THEN 0 ELSE e.failures END,
+			failing_since = CASE WHEN e.status <> 'active' AND $8 = 'active' THEN NULL ELSE e.failing_since END,
+			not_before = CASE WHEN e.status <> 'active' AND $8 = 'active' THEN NULL ELSE e.not_before END
+		WHERE e.id = $1 AND e.account = $2 AND e.test = $3 AND e.version = $4 - 1 AND NOT EXISTS (SELECT FROM other) RETURNING 1
+	) SELECT EXISTS (SELECT FROM changed), EXISTS (SELECT FROM other),
+		(SELECT e.version FROM checkout_webhooks AS e WHERE e.id = $1 AND e.account = $2 AND e.test = $3)`
+	type outcome struct {
+		changed, other bool
+		version        *int64 // before
+	}
+	rows, err := rowsOf(ctx, w.write, statement{"checkout_webhook_update", "change an endpoint", update, []any{
+		e.ID, e.Account.ID, e.Account.Test, e.Version, e.URL, hooks.Events(e.Events), e.Description, string(e.Status), e.DisabledReason, e.Sealed,
+		e.OldSealed, orNoTime(e.OldUntil), digestOf(e.URL)}}, func(row pgx.CollectableRow) (o outcome, err error) {
+		err = row.Scan(&o.changed, &o.other, &o.version)
+		return o, err
+	})
+	switch {
+	case code(err) == "23505":
+		return webhook.ErrEndpointExists
+	case err != nil:
+		return err
+	case rows[0].changed:
+		return nil
+	case rows[0].version == nil:
+		return checkout.ErrNotFound
+	case *rows[0].version != e.Version-1 || !rows[0].other:
+		return checkout.ErrConflict
+	}
+	return webhook.ErrEndpointExists
+}
+
+// DeleteEndpoint implements [webhook.Store].
+func (w webhooks) DeleteEndpoint(ctx context.Context, account checkout.Account, id string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	_, err := rowsOf(ctx, w.write, statement{"checkout_webhook_delete", "delete an endpoint",
+		`DELETE FROM checkout_webhooks AS e WHERE e.id = $1 AND e.account = $2 AND e.test = $3 RETURNING e.id`,
+		[]any{id, account.ID, account.Test}}, pgx.RowTo[string])
+	return err
+}
+
+// Position implements [webhook.Store].
+func (w webhooks) Position(ctx context.Context) (checkout.Cursor, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	places, err := rowsOf(ctx, w.read, statement{"", "read the position", `SELECT place FROM checkout_webhook_position`, nil}, pgx.RowTo[string])
+	if err != nil || len(places) == 0 {
+		return "", err
+	}
+	return checkout.Cursor(places[0]), nil
+}
+
+// insertDeliveries inserts those of arrays from $1 on, of endpoints that are there.
+const insertDeliveries = `INSERT INTO checkout_webhook_deliveries (id, endpoint, event_id, event_type, state, attempts, due_at, created_at, body, forced, once, lease)
+	SELECT u.id, u.endpoint, u.event_id, u.event_type, u.state, u.attempts, u.due_at, u.created_at, u.body, u.forced, u.once, u.lease
+	FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[], $9::bytea[],
+		$10::boolean[], $11::boolean[], $12::bigint[]) AS u (id, endpoint, event_id, event_type, state, attempts, due_at, created_at, body, forced, once, lease)
+	WHERE EXISTS (SELECT FROM checkout_webhooks AS e WHERE e.id = u.endpoint)`
+
+// columnsOf are deliveries as the arrays of insertDeliveries.
+func columnsOf(deliveries []webhook.StoredDelivery) []any {
+	n := len(deliveries)
+	var (
+		ids, endpoints, eventIDs, types, states, attempts = make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+		due, created                                      = make([]*time.Time, n), make([]time.Time, n)
+		bodies                                            = make([][]byte, n)
+		forced, once                                      = make([]bool, n), make([]bool, n)
+		leases                                            = make([]int64, n)
+	)
+	for i, d := range deliveries {
+		ids[i], endpoints[i], eventIDs[i], types[i], states[i], attempts[i] = d.ID, d.EndpointID, d.EventID, d.EventType, string(d.State), hooks.Attempts(d.Attempts)
+		due[i], created[i], bodies[i], forced[i], once[i], leases[i] = orNoTime(d.NextAttempt), d.CreatedAt, d.Body, d.Forced, d.Once, d.Lease
+	}
+	return []any{ids, endpoints, eventIDs, types, states, attempts, due, created, bodies, forced, once, leases}
+}
+
+// Plan implements [webhook.Store]. Whoever comes second waits for the row of the position, and then finds it moved.
+func (w webhooks) Plan(ctx context.Context, from, to checkout.Cursor, deliveries []webhook.StoredDelivery) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	const plan = `WITH moved AS (
+		UPDATE checkout_webhook_position SET place = $14 WHERE place = $13 RETURNING 1
+	), added AS (` + insertDeliveries + ` AND EXISTS (SELECT FROM moved)) SELECT 1 FROM moved`
+	moved, err := rowsOf(ctx, w.write, statement{"checkout_webhook_plan", "plan deliveries", plan, append(columnsOf(deliveries), string(from), string(to))}, pgx.RowTo[int])
+	if err == nil && len(moved) == 0 {
+		return checkout.ErrConflict
+	}
+	return err
+}
+
+// AddDelivery implements [webhook.Store].
+func (w webhooks) AddDelivery(ctx context.Context, d webhook.StoredDelivery) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	added, err := rowsOf(ctx, w.write, statement{"checkout_webhook_add", "add a delivery", insertDeliveries + " RETURNING id",
+		columnsOf([]webhook.StoredDelivery{d})}, pgx.RowTo[string])
+	if code(err) == "23503" || err == nil && len(added) == 0 {
+		return checkout.ErrNotFound
+	}
+	return err
+}
+
+// Claim implements [webhook.Store]. It goes from endpoint to endpoint by the index of what is pending, and in each to the longest due,
+// so that it passes over nothing, however much is due of one. It passes over what another claim has in hand.
+func (w webhooks) Claim(ctx context.Context, now, until time.Time, limit, perEndpoint int, busy map[string]int) ([]webhook.Claim, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	const claim = `WITH RECURSIVE waiting AS (
+		(SELECT d.endpoint FROM checkout_webhook_deliveries AS d WHERE d.due_at IS NOT NULL ORDER BY d.endpoint LIMIT 1)
+		UNION ALL
+		SELECT n.endpoint FROM waiting AS w CROSS JOIN LATERAL (
+			SELECT d.endpoint FROM checkout_webhook_deliveries AS d WHERE d.due_at IS NOT NULL AND d.endpoint > w.endpoint ORDER BY d.endpoint LIMIT 1
+		) AS n
+	), due AS (
+		SELECT d.id FROM waiting AS w JOIN checkout_webhooks AS e ON e.id = w.endpoint
+			LEFT JOIN unnest($5::text[], $6::bigint[]) AS b (endpoint, n) ON b.endpoint = e.id
+		CROSS JOIN LATERAL (
+			SELECT d.id, d.due_at FROM checkout_webhook_deliveries AS d
+			WHERE d.endpoint = w.endpoint AND d.due_at <= $1 AND (d.forced OR e.status = 'active' AND (e.not_before IS NULL OR e.not_before <= $1))
+			ORDER BY d.due_at, d.id LIMIT greatest($4 - coalesce(b.n, 0), 0) FOR UPDATE SKIP LOCKED
+		) AS d ORDER BY d.due_at, d.id LIMIT $3
+	), claimed AS (
+		UPDATE checkout_webhook_deliveries AS d SET due_at = $2, lease = d.lease + 1 WHERE d.id = ANY (ARRAY(SELECT id FROM due)) RETURNING ` + deliveryColumns + `
+	) SELECT ` + deliveryColumns + `, ` + endpointColumns + ` FROM claimed AS d JOIN checkout_webhooks AS e ON e.id = d.endpoint`
+	endpoints, counts := make([]string, 0, len(busy)), make([]int64, 0, len(busy))
+	for id, n := range busy {
+		endpoints, counts = append(endpoints, id), append(counts, int64(n))
+	}
+	return rowsOf(ctx, w.write, statement{"checkout_webhook_claim", "claim deliveries", claim,
+		[]any{now, until, int64(limit), int64(perEndpoint), endpoints, counts}}, func(row pgx.CollectableRow) (c webhook.Claim, err error) {
+		var (
+			d deliveryRow
+			e endpointRow
+		)
+		if err := row.Scan(append(d.targets(), e.targets()...)...); err != nil {
+			return c, err
+		}
+		if c.Delivery, err = d.delivery(); err != nil {
+			return c, err
+		}
+		c.Endpoint, err = e.endpoint()
+		return c, err
+	})
+}
+
+// Settle implements [webhook.Store].
+func (w webhooks) Settle(ctx context.Context, results []webhook.Settlement) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	const settle = `WITH settled AS (
+		UPDATE checkout_webhook_deliveries AS d SET state = u.state, attempts = u.attempts, due_at = u.due_at, forced = u.forced
+		FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::boolean[], $7::boolean[], $8::timestamptz[], $9::timestamptz[])
+			AS u (id, lease, state, attempts, due_at, forced, failed, at, not_before)
+		WHERE d.id = u.id AND d.lease = u.lease RETURNING d.endpoint, d.state, u.failed, u.at, u.not_before
+	), health AS (
+		SELECT endpoint, bool_or(state = 'delivered') AS well, count(*) FILTER (WHERE failed) AS failures,
+			min(at) FILTER (WHERE failed) AS since, max(not_before) FILTER (WHERE failed) AS not_before
+		FROM settled GROUP BY endpoint ORDER BY endpoint
+	), locked AS (
+		SELECT e.id FROM checkout_webhooks AS e JOIN health AS h ON h.endpoint = e.id WHERE h.failures > 0 OR h.well AND e.failures > 0
+		ORDER BY e.id FOR UPDATE OF e
+	) UPDATE checkout_webhooks AS e SET
+		failures = CASE WHEN h.well THEN 0 ELSE e.failures + h.failures END,
+		failing_since = CASE WHEN NOT h.well THEN coalesce(e.failing_since, h.since) END,
+		not_before = CASE WHEN NOT h.well THEN greatest(e.not_before, h.not_before) END
+	FROM health AS h, locked AS l WHERE h.endpoint = e.id AND l.id = e.id RETURNING e.id`
+	// Those of two batches wait for each other in the same order.
+	results = slices.SortedFunc(slices.Values(results), func(a, b webhook.Settlement) int { return strings.Compare(a.Delivery.ID, b.Delivery.ID) })
+	n := len(results)
+	var (
+		ids, states, attempts = make([]string, n), make([]string, n), make([]string, n)
+		leases                = make([]int64, n)
+		due, at, notBefore    = make([]*time.Time, n), make([]*time.Time, n), make([]*time.Time, n)
+		forced, failed        = make([]bool, n), make([]bool, n)
+	)
+	for i, r := range results {
+		d := r.Delivery
+		ids[i], leases[i], states[i], attempts[i], due[i], forced[i] = d.ID, d.Lease, string(d.State), hooks.Attempts(d.Attempts), orNoTime(d.NextAttempt), d.Forced
+		failed[i], at[i], notBefore[i] = r.Failed, orNoTime(r.At), orNoTime(r.NotBefore)
+	}
+	_, err := rowsOf(ctx, w.write, statement{"checkout_webhook_settle", "settle deliveries", settle,
+		[]any{ids, leases, states, attempts, due, forced, failed, at, notBefore}}, pgx.RowTo[string])
+	return err
+}
+
+// GetDelivery implements [webhook.Store].
+func (w webhooks) GetDelivery(ctx context.Context, account checkout.Account, endpoint, id string) (webhook.StoredDelivery, error) {
+	if err := ctx.Err(); err != nil {
+		return webhook.StoredDelivery{}, err
+	}
+	found, err := rowsOf(ctx, w.read, statement{"", "get a delivery", `SELECT ` + deliveryColumns + ` FROM checkout_webhook_deliveries AS d
+		JOIN checkout_webhooks AS e ON e.id = d.endpoint WHERE d.id = $1 AND e.id = $2 AND e.account = $3 AND e.test = $4`,
+		[]any{id, endpoint, account.ID, account.Test}}, scanDelivery)
+	if err != nil {
+		return webhook.StoredDelivery{}, err
+	}
+	if len(found) == 0 {
+		return webhook.StoredDelivery{}, checkout.ErrNotFound
+	}
+	return found[0], nil
+}
+
+// ListDeliveries implements [webhook.Store].
+func (w webhooks) ListDeliveries(ctx context.Context, account checkout.Account, endpoint, before string, limit int) ([]webhook.StoredDelivery, error) {
+	if _, err := w.GetEndpoint(ctx, account, endpoint); err != nil {
+		return nil, err
+	}
+	return rowsOf(ctx, w.read, statement{"", "list deliveries", `SELECT ` + deliveryColumns + ` FROM checkout_webhook_deliveries AS d
+		WHERE d.endpoint = $1 AND ($2 = '' OR d.id < $2) ORDER BY d.id DESC LIMIT $3`, []any{endpoint, before, int64(limit)}}, scanDelivery)
+}
+
+// Requeue implements [webhook.Store].
+func (w webhooks) Requeue(ctx context.Context, account checkout.Account, endpoint, id string, at time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	done, err := rowsOf(ctx, w.write, statement{"checkout_webhook_requeue", "retry a delivery", `UPDATE checkout_webhook_deliveries AS d
+		SET state = 'pending', due_at = $5, forced = true, lease = d.lease + 1 FROM checkout_webhooks AS e
+		WHERE d.id = $1 AND d.endpoint = $2 AND e.id = d.endpoint AND e.account = $3 AND e.test = $4 RETURNING d.id`,
+		[]any{id, endpoint, account.ID, account.Test, at}}, pgx.RowTo[string])
+	if err == nil && len(done) == 0 {
+		return checkout.ErrNotFound
+	}
+	return err
+}
+
+// PruneDeliveries implements [webhook.Store].
+func (w webhooks) PruneDeliveries(ctx context.Context, before time.Time, limit int) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	gone, err := rowsOf(ctx, w.write, statement{"checkout_webhook_prune", "prune deliveries", `DELETE FROM checkout_webhook_deliveries AS d WHERE d.id = ANY (ARRAY(
+		SELECT o.id FROM checkout_webhook_deliveries AS o WHERE o.due_at IS NULL AND o.created_at < $1 ORDER BY o.created_at LIMIT $2 FOR UPDATE SKIP LOCKED
+	)) RETURNING d.id`, []any{clampTime(before), int64(limit)}}, pgx.RowTo[string])
+	return len(gone), err
+}
+
+func digestOf(url string) []byte {
+	digest := sha256.Sum256([]byte(url))
+	return digest[:]
+}
+
+// code is that of the server's error, or "".
+func code(err error) string {
+	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) {
+		return pg.Code
+	}
+	return ""
+}

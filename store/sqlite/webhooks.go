@@ -1,0 +1,480 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/store/internal/hooks"
+	"github.com/caisse/checkout/webhook"
+)
+
+// Webhooks is where endpoints and deliveries are kept beside the sessions of s. What it writes shares transactions with the sessions.
+func (s *Store) Webhooks() webhook.Store { return webhooks{s} }
+
+// webhooks is a [webhook.Store].
+type webhooks struct{ store *Store }
+
+var _ webhook.Store = webhooks{}
+
+const (
+	endpointColumns = `e.id, e.account, e.test, e.url, e.events, e.description, e.status, e.disabled_reason, e.created_at, e.version,
+		e.secret, e.old_secret, e.old_until, e.failures, e.failing_since, e.not_before`
+	endpointsOf = `SELECT ` + endpointColumns + ` FROM checkout_webhooks AS e WHERE e.account = ? AND e.test = ?`
+	endpointOf  = endpointsOf + ` AND e.id = ?`
+
+	deliveryColumns = `d.id, d.endpoint, d.event_id, d.event_type, d.state, d.attempts, d.due_at, d.created_at, d.body, d.forced, d.once, d.lease`
+
+	// insertDelivery is for an endpoint that is there.
+	insertDelivery = `INSERT INTO checkout_webhook_deliveries
+			(id, endpoint, event_id, event_type, state, attempts, due_at, created_at, body, forced, once, lease)
+		SELECT ?, ?2, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM checkout_webhooks WHERE id = ?2)`
+
+	// waiting goes from endpoint to endpoint by the index of what is pending.
+	waiting = `WITH RECURSIVE waiting (endpoint) AS (
+			SELECT min(endpoint) FROM checkout_webhook_deliveries WHERE due_at IS NOT NULL
+			UNION ALL
+			SELECT (SELECT min(n.endpoint) FROM checkout_webhook_deliveries AS n WHERE n.due_at IS NOT NULL AND n.endpoint > waiting.endpoint)
+			FROM waiting WHERE waiting.endpoint IS NOT NULL
+		) `
+
+	// dueDeliveries are the longest due of each endpoint.
+	dueDeliveries = waiting + `SELECT ` + deliveryColumns + `, ` + endpointColumns + `
+		FROM waiting AS w CROSS JOIN checkout_webhooks AS e ON e.id = w.endpoint
+		CROSS JOIN checkout_webhook_deliveries AS d ON d.num IN (
+			SELECT x.num FROM checkout_webhook_deliveries AS x WHERE x.endpoint = w.endpoint AND x.due_at <= ?1
+				AND (x.forced OR e.status = 'active' AND coalesce(e.not_before, 0) <= ?1)
+			ORDER BY x.due_at, x.id LIMIT ?2
+		) ORDER BY d.due_at, d.id`
+
+	claimDelivery = `UPDATE checkout_webhook_deliveries SET due_at = ?, lease = lease + 1 WHERE id = ? AND lease = ?`
+
+	settleDelivery = `UPDATE checkout_webhook_deliveries SET state = ?, attempts = ?, due_at = ?, forced = ? WHERE id = ? AND lease = ?`
+	settleWell     = `UPDATE checkout_webhooks SET failures = 0, failing_since = NULL, not_before = NULL WHERE failures > 0 AND id = ?`
+	settleFailed   = `UPDATE checkout_webhooks SET failures = failures + 1, failing_since = coalesce(failing_since, ?),
+		not_before = max(coalesce(not_before, 0), ?) WHERE id = ?`
+)
+
+// endpointRow is an endpoint as it is read.
+type endpointRow struct {
+	webhook.StoredEndpoint
+	events                            string
+	created                           int64
+	oldUntil, failingSince, notBefore sql.Null[int64]
+}
+
+func (r *endpointRow) targets() []any {
+	return []any{&r.ID, &r.Account.ID, &r.Account.Test, &r.URL, &r.events, &r.Description, &r.Status, &r.DisabledReason, &r.created,
+		&r.Version, &r.Sealed, &r.OldSealed, &r.oldUntil, &r.Health.Failures, &r.failingSince, &r.notBefore}
+}
+
+func (r *endpointRow) endpoint() (e webhook.StoredEndpoint, err error) {
+	e = r.StoredEndpoint
+	e.CreatedAt, e.OldUntil = decodeTime(r.created), timeOrZero(r.oldUntil)
+	e.Health.FailingSince, e.Health.NotBefore = timeOrZero(r.failingSince), timeOrZero(r.notBefore)
+	e.Events, err = hooks.ReadEvents(r.events)
+	return e, err
+}
+
+type deliveryRow struct {
+	webhook.StoredDelivery
+	attempts string
+	due      sql.Null[int64]
+	created  int64
+}
+
+func (r *deliveryRow) targets() []any {
+	return []any{&r.ID, &r.EndpointID, &r.EventID, &r.EventType, &r.State, &r.attempts, &r.due, &r.created, &r.Body, &r.Forced, &r.Once, &r.Lease}
+}
+
+func (r *deliveryRow) delivery() (d webhook.StoredDelivery, err error) {
+	d = r.StoredDelivery
+	d.CreatedAt, d.NextAttempt = decodeTime(r.created), timeOrZero(r.due)
+	d.Attempts, err = hooks.ReadAttempts(r.attempts)
+	return d, err
+}
+
+func scanEndpoint(rows *sql.Rows) (webhook.StoredEndpoint, error) {
+	var r endpointRow
+	if err := rows.Scan(r.targets()...); err != nil {
+		return webhook.StoredEndpoint{}, err
+	}
+	return r.endpoint()
+}
+
+func scanDelivery(rows *sql.Rows) (webhook.StoredDelivery, error) {
+	var r deliveryRow
+	if err := rows.Scan(r.targets()...); err != nil {
+		return webhook.StoredDelivery{}, err
+	}
+	return r.delivery()
+}
+
+func timeOrZero(micros sql.Null[int64]) time.Time {
+	if !micros.Valid {
+		return time.Time{}
+	}
+	return decodeTime(micros.V)
+}
+
+// instant is NULL for the zero time.
+func instant(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return microsAt(t)
+}
+
+// blob is NULL for none.
+func blob(b []byte) any {
+	if b == nil {
+		return nil
+	}
+	return b
+}
+
+// write runs f in the transaction of a batch, so that it does all or nothing.
+func (w webhooks) write(ctx context.Context, f func(ctx context.Context, q querier) error) error {
+	return w.store.do(ctx, func(ctx context.Context, q querier, o *owners) error {
+		if !o.locked { // a transaction that reads first might not get the lock later
+			if _, err := q.ExecContext(ctx, `UPDATE checkout_webhook_position SET id = id WHERE 0`); err != nil {
+				return err
+			}
+		}
+		return undoably(ctx, q, "checkout_webhook", func() error { return f(ctx, q) })
+	})
+}
+
+// read runs f on the pool that reads.
+func (w webhooks) read(ctx context.Context, doing string, f func(q querier) error) error {
+	if err := w.store.enter(); err != nil {
+		return err
+	}
+	defer w.store.gate.RUnlock()
+	return failed(ctx, doing, f(w.store.read))
+}
+
+// CreateEndpoint implements [webhook.Store].
+func (w webhooks) CreateEndpoint(ctx context.Context, e webhook.StoredEndpoint, most int) error {
+	return w.write(ctx, func(ctx context.Context, q querier) error {
+		others, err := scanAll(ctx, q, scanEndpoint, endpointsOf, e.Account.ID, e.Account.Test)
+		if err != nil {
+			return err
+		}
+		for _, other := range others {
+			if other.URL == e.URL {
+				return webhook.ErrEndpointExists
+			}
+		}
+		if len(others) >= most {
+			return webhook.ErrTooManyEndpoints
+		}
+		_, err = q.ExecContext(ctx, `INSERT INTO checkout_webhooks (id, account, test, url, events, description, status, disabled_reason,
+			created_at, version, secret, old_secret, old_until, failures) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
+			e.ID, e.Account.ID, e.Account.Test, e.URL, hooks.Events(e.Events), e.Description, string(e.Status), e.DisabledReason,
+			microsAt(e.CreatedAt), e.Version, e.Sealed, blob(e.OldSealed), instant(e.OldUntil))
+		return err
+	})
+}
+
+// GetEndpoint implements [webhook.Store].
+func (w webhooks) GetEndpoint(ctx context.Context, account checkout.Account, id string) (e webhook.StoredEndpoint, err error) {
+	err = w.read(ctx, "get an endpoint", func(q querier) (err error) {
+		e, err = endpointIn(ctx, q, account, id)
+		return err
+	})
+	return e, err
+}
+
+func endpointIn(ctx context.Context, q querier, account checkout.Account, id string) (webhook.StoredEndpoint, error) {
+	found, err := scanAll(ctx, q, scanEndpoint, endpointOf, account.ID, account.Test, id)
+	if err != nil {
+		return webhook.StoredEndpoint{}, err
+	}
+	if len(found) == 0 {
+		return webhook.StoredEndpoint{}, checkout.ErrNotFound
+	}
+	return found[0], nil
+}
+
+// ListEndpoints implements [webhook.Store].
+func (w webhooks) ListEndpoints(ctx context.Context, accounts []checkout.Account) (all []webhook.StoredEndpoint, err error) {
+	err = w.read(ctx, "list endpoints", func(q querier) error {
+		for _, a := range accounts {
+			some, err := scanAll(ctx, q, scanEndpoint, endpointsOf+` ORDER BY e.created_at DESC, e.id DESC`, a.ID, a.Test)
+			if err != nil {
+				return err
+			}
+			all = append(all, some...)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(accounts) > 1 {
+		slices.SortFunc(all, func(a, b webhook.StoredEndpoint) int {
+			return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), strings.Compare(b.ID, a.ID))
+		})
+	}
+	return all, nil
+}
+
+// UpdateEndpoint implements [webhook.Store].
+func (w webhooks) UpdateEndpoint(ctx context.Context, e webhook.StoredEndpoint) error {
+	return w.write(ctx, func(ctx context.Context, q querier) error {
+		all, err := scanAll(ctx, q, scanEndpoint, endpointsOf, e.Account.ID, e.Account.Test)
+		if err != nil {
+			return err
+		}
+		err = checkout.ErrNotFound
+		for _, other := range all {
+			switch {
+			case other.ID == e.ID && other.Version != e.Version-1:
+				return checkout.ErrConflict
+			case other.ID == e.ID:
+				err = nil
+				if e.Health = other.Health; other.Status != webhook.Active && e.Status == webhook.Active {
+					e.Health = webhook.Health{}
+				}
+			}
+		}
+		if err != nil {
+			return err
+		}
+		for _, other := range all {
+			if other.ID != e.ID && other.URL == e.URL {
+				return webhook.ErrEndpointExists
+			}
+		}
+		_, err = q.ExecContext(ctx, `UPDATE checkout_webhooks SET version = ?, url = ?, events = ?, description = ?, status = ?, disabled_reason = ?,
+			secret = ?, old_secret = ?, old_until = ?, failures = ?, failing_since = ?, not_before = ? WHERE id = ?`,
+			e.Version, e.URL, hooks.Events(e.Events), e.Description, string(e.Status), e.DisabledReason, e.Sealed, blob(e.OldSealed), instant(e.OldUntil),
+			e.Health.Failures, instant(e.Health.FailingSince), instant(e.Health.NotBefore), e.ID)
+		return err
+	})
+}
+
+// DeleteEndpoint implements [webhook.Store].
+func (w webhooks) DeleteEndpoint(ctx context.Context, account checkout.Account, id string) error {
+	return w.write(ctx, func(ctx context.Context, q querier) error {
+		result, err := q.ExecContext(ctx, `DELETE FROM checkout_webhooks WHERE id = ? AND account = ? AND test = ?`, id, account.ID, account.Test)
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil || n == 0 {
+			return err
+		}
+		_, err = q.ExecContext(ctx, `DELETE FROM checkout_webhook_deliveries WHERE endpoint = ?`, id)
+		return err
+	})
+}
+
+// Position implements [webhook.Store].
+func (w webhooks) Position(ctx context.Context) (place checkout.Cursor, err error) {
+	err = w.read(ctx, "read the position", func(q querier) error {
+		return q.QueryRowContext(ctx, `SELECT place FROM checkout_webhook_position`).Scan(&place)
+	})
+	return place, err
+}
+
+// Plan implements [webhook.Store].
+func (w webhooks) Plan(ctx context.Context, from, to checkout.Cursor, deliveries []webhook.StoredDelivery) error {
+	return w.write(ctx, func(ctx context.Context, q querier) error {
+		result, err := q.ExecContext(ctx, `UPDATE checkout_webhook_position SET place = ? WHERE place = ?`, string(to), string(from))
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(err, checkout.ErrConflict)
+		}
+		for _, d := range deliveries {
+			if _, err := addDelivery(ctx, q, d); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func addDelivery(ctx context.Context, q querier, d webhook.StoredDelivery) (added bool, err error) {
+	result, err := q.ExecContext(ctx, insertDelivery, d.ID, d.EndpointID, d.EventID, d.EventType, string(d.State), hooks.Attempts(d.Attempts), instant(d.NextAttempt),
+		microsAt(d.CreatedAt), d.Body, d.Forced, d.Once, d.Lease)
+	if err != nil {
+		return false, err
+	}
+	n, err := result.RowsAffected()
+	return n == 1, err
+}
+
+// AddDelivery implements [webhook.Store].
+func (w webhooks) AddDelivery(ctx context.Context, d webhook.StoredDelivery) error {
+	return w.write(ctx, func(ctx context.Context, q querier) error {
+		added, err := addDelivery(ctx, q, d)
+		if err == nil && !added {
+			err = checkout.ErrNotFound
+		}
+		return err
+	})
+}
+
+// Claim implements [webhook.Store]. It first looks whether there is anything, which holds up nobody.
+func (w webhooks) Claim(ctx context.Context, now, until time.Time, limit, perEndpoint int, busy map[string]int) ([]webhook.Claim, error) {
+	var some []webhook.Claim
+	err := w.read(ctx, "look for deliveries", func(q querier) (err error) {
+		some, err = claimable(ctx, q, now, perEndpoint)
+		return err
+	})
+	if err != nil || len(some) == 0 {
+		return nil, err
+	}
+	var claims []webhook.Claim
+	err = w.write(ctx, func(ctx context.Context, q querier) error {
+		claims = nil
+		all, err := claimable(ctx, q, now, perEndpoint)
+		if err != nil {
+			return err
+		}
+		taken := make(map[string]int)
+		for _, c := range all {
+			d := &c.Delivery
+			if len(claims) == limit {
+				break
+			}
+			if taken[d.EndpointID]+busy[d.EndpointID] >= perEndpoint {
+				continue
+			}
+			if _, err := q.ExecContext(ctx, claimDelivery, microsAt(until), d.ID, d.Lease); err != nil {
+				return err
+			}
+			taken[d.EndpointID]++
+			d.NextAttempt = until
+			d.Lease++
+			claims = append(claims, c)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return claims, nil
+}
+
+func claimable(ctx context.Context, q querier, now time.Time, perEndpoint int) ([]webhook.Claim, error) {
+	return scanAll(ctx, q, func(rows *sql.Rows) (c webhook.Claim, err error) {
+		var (
+			d deliveryRow
+			e endpointRow
+		)
+		if err := rows.Scan(append(d.targets(), e.targets()...)...); err != nil {
+			return c, err
+		}
+		if c.Delivery, err = d.delivery(); err != nil {
+			return c, err
+		}
+		c.Endpoint, err = e.endpoint()
+		return c, err
+	}, dueDeliveries, microsAt(now), perEndpoint)
+}
+
+// Settle implements [webhook.Store].
+func (w webhooks) Settle(ctx context.Context, results []webhook.Settlement) error {
+	return w.write(ctx, func(ctx context.Context, q querier) error {
+		for _, r := range results {
+			d := r.Delivery
+			result, err := q.ExecContext(ctx, settleDelivery, string(d.State), hooks.Attempts(d.Attempts), instant(d.NextAttempt), d.Forced, d.ID, d.Lease)
+			if err != nil {
+				return err
+			}
+			if n, err := result.RowsAffected(); err != nil {
+				return err
+			} else if n == 0 {
+				continue
+			}
+			switch {
+			case r.Failed:
+				_, err = q.ExecContext(ctx, settleFailed, instant(r.At), microsAt(r.NotBefore), d.EndpointID)
+			case d.State == webhook.Delivered:
+				_, err = q.ExecContext(ctx, settleWell, d.EndpointID)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+const deliveryOf = `SELECT ` + deliveryColumns + ` FROM checkout_webhook_deliveries AS d WHERE d.endpoint = ?`
+
+// GetDelivery implements [webhook.Store].
+func (w webhooks) GetDelivery(ctx context.Context, account checkout.Account, endpoint, id string) (d webhook.StoredDelivery, err error) {
+	err = w.read(ctx, "get a delivery", func(q querier) error {
+		if _, err := endpointIn(ctx, q, account, endpoint); err != nil {
+			return err
+		}
+		found, err := scanAll(ctx, q, scanDelivery, deliveryOf+` AND d.id = ?`, endpoint, id)
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 {
+			return checkout.ErrNotFound
+		}
+		d = found[0]
+		return nil
+	})
+	return d, err
+}
+
+// ListDeliveries implements [webhook.Store].
+func (w webhooks) ListDeliveries(ctx context.Context, account checkout.Account, endpoint, before string, limit int) (all []webhook.StoredDelivery, err error) {
+	err = w.read(ctx, "list deliveries", func(q querier) (err error) {
+		if _, err := endpointIn(ctx, q, account, endpoint); err != nil {
+			return err
+		}
+		if before == "" {
+			before = "x" // after any ID
+		}
+		all, err = scanAll(ctx, q, scanDelivery, deliveryOf+` AND d.id < ? ORDER BY d.id DESC LIMIT ?`, endpoint, before, limit)
+		return err
+	})
+	return all, err
+}
+
+// Requeue implements [webhook.Store].
+func (w webhooks) Requeue(ctx context.Context, account checkout.Account, endpoint, id string, at time.Time) error {
+	return w.write(ctx, func(ctx context.Context, q querier) error {
+		if _, err := endpointIn(ctx, q, account, endpoint); err != nil {
+			return err
+		}
+		result, err := q.ExecContext(ctx, `UPDATE checkout_webhook_deliveries SET state = 'pending', due_at = ?, forced = 1, lease = lease + 1
+			WHERE id = ? AND endpoint = ?`, microsAt(at), id, endpoint)
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil || n == 1 {
+			return err
+		}
+		return checkout.ErrNotFound
+	})
+}
+
+// PruneDeliveries implements [webhook.Store].
+func (w webhooks) PruneDeliveries(ctx context.Context, before time.Time, limit int) (n int, err error) {
+	err = w.write(ctx, func(ctx context.Context, q querier) error {
+		result, err := q.ExecContext(ctx, `DELETE FROM checkout_webhook_deliveries WHERE num IN (
+			SELECT num FROM checkout_webhook_deliveries WHERE due_at IS NULL AND created_at < ? ORDER BY created_at LIMIT ?)`, microsAt(before), limit)
+		if err != nil {
+			return err
+		}
+		gone, err := result.RowsAffected()
+		n = int(gone)
+		return err
+	})
+	return n, err
+}

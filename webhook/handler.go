@@ -1,0 +1,549 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/internal/strictjson"
+)
+
+// HandlerConfig is what a [Handler] may be told. The zero HandlerConfig works.
+type HandlerConfig struct {
+	_ struct{} // keyed literals only
+
+	// BasePath is a prefix that the host strips before the handler; Location carries it. "": the handler sees the client's path.
+	BasePath string
+	// MaxBodyBytes is the greatest body that is read; 0 is 64 KiB.
+	MaxBodyBytes int64
+	// Logger is told what clients are not: the cause of a 500 or 503. nil is silent.
+	Logger *slog.Logger
+}
+
+// Handler serves /v1/webhooks and what is below it: how the account that its credentials name tells where its events are to be sent. It is
+// made by [NewHandler], and answers in the form of the checkout endpoint: problems are those of RFC 9457.
+//
+//	POST   /v1/webhooks
+//	GET    /v1/webhooks
+//	GET    /v1/webhooks/{id}
+//	PATCH  /v1/webhooks/{id}
+//	DELETE /v1/webhooks/{id}
+//	POST   /v1/webhooks/{id}/rotate
+//	POST   /v1/webhooks/{id}/test
+//	GET    /v1/webhooks/{id}/deliveries
+//	POST   /v1/webhooks/{id}/deliveries/{delivery}/retry
+type Handler struct {
+	webhooks *Webhooks
+	auth     checkout.Authenticator
+	config   HandlerConfig
+	log      *slog.Logger
+}
+
+// NewHandler returns a handler over w for the accounts that auth knows. Both are required.
+func NewHandler(w *Webhooks, auth checkout.Authenticator, cfg HandlerConfig) (*Handler, error) {
+	var errs []error
+	if w == nil {
+		errs = append(errs, errors.New("the webhooks are nil"))
+	}
+	if auth == nil {
+		errs = append(errs, errors.New("the authenticator is nil"))
+	}
+	if cfg.MaxBodyBytes < 0 {
+		errs = append(errs, errors.New("MaxBodyBytes must not be negative"))
+	}
+	if cfg.BasePath != "" && (!strings.HasPrefix(cfg.BasePath, "/") || strings.HasSuffix(cfg.BasePath, "/")) {
+		errs = append(errs, errors.New("BasePath must begin with / and not end with one"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("webhook: %w", err)
+	}
+	if cfg.MaxBodyBytes == 0 {
+		cfg.MaxBodyBytes = 64 << 10
+	}
+	h := &Handler{webhooks: w, auth: auth, config: cfg, log: cfg.Logger}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	return h, nil
+}
+
+// answer is what a request is told.
+type answer struct {
+	status   int
+	body     any // nil: none
+	location string
+}
+
+// call is one request.
+type call struct {
+	*http.Request
+	account      checkout.Account
+	id, delivery string
+	body         []strictjson.Member
+}
+
+// route is a path and what may be done there.
+type route struct {
+	pattern string
+	methods map[string]func(*Handler, *call) (answer, error)
+}
+
+var (
+	routeAll        = route{"/v1/webhooks", map[string]func(*Handler, *call) (answer, error){"POST": (*Handler).create, "GET": (*Handler).list}}
+	routeOne        = route{"/v1/webhooks/{id}", map[string]func(*Handler, *call) (answer, error){"GET": (*Handler).get, "PATCH": (*Handler).change, "DELETE": (*Handler).remove}}
+	routeRotate     = route{"/v1/webhooks/{id}/rotate", map[string]func(*Handler, *call) (answer, error){"POST": (*Handler).rotate}}
+	routeTest       = route{"/v1/webhooks/{id}/test", map[string]func(*Handler, *call) (answer, error){"POST": (*Handler).test}}
+	routeDeliveries = route{"/v1/webhooks/{id}/deliveries", map[string]func(*Handler, *call) (answer, error){"GET": (*Handler).deliveries}}
+	routeRetry      = route{"/v1/webhooks/{id}/deliveries/{delivery}/retry", map[string]func(*Handler, *call) (answer, error){"POST": (*Handler).retry}}
+)
+
+// find is the route of a path.
+func find(path string) (r route, id, delivery string, ok bool) {
+	rest, ok := strings.CutPrefix(path, "/v1/webhooks")
+	if !ok {
+		return route{}, "", "", false
+	}
+	parts := strings.Split(rest, "/")
+	switch {
+	case rest == "":
+		return routeAll, "", "", true
+	case len(parts) == 2 && parts[0] == "":
+		return routeOne, parts[1], "", parts[1] != ""
+	case len(parts) == 3 && parts[0] == "":
+		for _, r := range []route{routeRotate, routeTest, routeDeliveries} {
+			if strings.HasSuffix(r.pattern, "}/"+parts[2]) {
+				return r, parts[1], "", true
+			}
+		}
+	case len(parts) == 5 && parts[0] == "" && parts[2] == "deliveries" && parts[4] == "retry":
+		return routeRetry, parts[1], parts[3], true
+	}
+	return route{}, "", "", false
+}
+
+// ServeHTTP implements [http.Handler].
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	requestID := r.Header.Get("Request-Id")
+	if len(r.Header["Request-Id"]) != 1 || len(requestID) < 1 || len(requestID) > 128 || strings.ContainsFunc(requestID, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		requestID = uuid.NewString()
+	}
+	a, err := h.answer(w, r)
+	contentType := "application/json"
+	header := w.Header()
+	if err != nil {
+		p := problemOf(err)
+		if p.Status >= 500 {
+			h.log.LogAttrs(r.Context(), slog.LevelError, "webhook request failed", slog.String("request_id", requestID),
+				slog.String("method", r.Method), slog.String("route", r.Pattern), slog.String("code", p.Code), slog.Any("error", err))
+		}
+		for name, value := range p.header {
+			header.Set(name, value)
+		}
+		p.RequestID = requestID
+		a, contentType = answer{status: p.Status, body: p}, "application/problem+json"
+	}
+	header.Set("Cache-Control", "no-store")
+	header.Set("Request-Id", requestID)
+	header.Set("X-Content-Type-Options", "nosniff")
+	if a.location != "" {
+		header.Set("Location", h.config.BasePath+a.location)
+	}
+	if a.body == nil {
+		w.WriteHeader(a.status)
+		return
+	}
+	text, err := json.Marshal(a.body)
+	if err != nil { // a time beyond what JSON can say, which nothing here has
+		panic(err)
+	}
+	header.Set("Content-Type", contentType)
+	header.Set("Content-Length", strconv.Itoa(len(text)))
+	w.WriteHeader(a.status)
+	if r.Method != http.MethodHead {
+		w.Write(text)
+	}
+}
+
+// answer checks in the order of the contract: path and method, credentials, media type and body.
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (answer, error) {
+	path := r.URL.EscapedPath()
+	route, id, delivery, ok := find(path)
+	if !ok {
+		return answer{}, &problem{Status: 404, Code: "not_found", Detail: "there is nothing at this path"}
+	}
+	r.Pattern = h.config.BasePath + route.pattern
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	do := route.methods[method]
+	if do == nil {
+		var allowed []string
+		for _, m := range []string{"GET", "HEAD", "POST", "PATCH", "DELETE"} {
+			if route.methods[m] != nil || m == "HEAD" && route.methods["GET"] != nil {
+				allowed = append(allowed, m)
+			}
+		}
+		return answer{}, &problem{Status: 405, Code: "method_not_allowed", Detail: "this path answers " + strings.Join(allowed, ", "),
+			header: map[string]string{"Allow": strings.Join(allowed, ", ")}}
+	}
+	account, err := h.auth.Authenticate(r)
+	switch {
+	case errors.Is(err, checkout.ErrUnauthenticated):
+		return answer{}, &problem{Status: 401, Code: "unauthorized", Detail: "valid credentials are required: Authorization: Bearer <token>",
+			header: map[string]string{"WWW-Authenticate": "Bearer"}}
+	case err != nil:
+		return answer{}, fmt.Errorf("authenticate: %w: %v", checkout.ErrUnavailable, err)
+	case account.ID == "":
+		return answer{}, errors.New("the authenticator returned an account without an ID")
+	}
+	c := &call{Request: r, account: account, id: id, delivery: delivery}
+	if route.pattern == routeAll.pattern && method == "POST" || method == "PATCH" {
+		if c.body, err = h.readBody(w, r); err != nil {
+			return answer{}, err
+		}
+	}
+	return do(h, c)
+}
+
+// readBody reads a JSON object, as strictly as the checkout endpoint.
+func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) ([]strictjson.Member, error) {
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if encoding := r.Header.Get("Content-Encoding"); err != nil || mediaType != "application/json" || len(r.Header["Content-Type"]) != 1 ||
+		encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return nil, &problem{Status: 415, Code: "unsupported_media_type", Detail: "the body must be sent with Content-Type: application/json and without Content-Encoding"}
+	}
+	tooLarge := &problem{Status: 413, Code: "payload_too_large", Detail: fmt.Sprintf("the body must have at most %d bytes", h.config.MaxBodyBytes)}
+	if r.ContentLength > h.config.MaxBodyBytes {
+		return nil, tooLarge
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.config.MaxBodyBytes))
+	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
+		return nil, tooLarge
+	}
+	if err != nil {
+		return nil, &problem{Status: 400, Code: "invalid_json", Detail: "the body could not be read whole"}
+	}
+	members, err := strictjson.ParseObject(nil, body, 32)
+	if fault := (*strictjson.SyntaxError)(nil); errors.As(err, &fault) {
+		return nil, &problem{Status: 400, Code: "invalid_json", Detail: fmt.Sprintf("the body is not one JSON object: %s at byte %d", fault.Reason, fault.Offset)}
+	}
+	return members, err
+}
+
+// decode reads the members of an endpoint. Those that may not be there are nil.
+func decode(members []strictjson.Member, create bool) (change EndpointChange, f faults) {
+	text := func(m strictjson.Member) *string {
+		if m.Value.Kind() != strictjson.String {
+			f.add(m.Name, checkout.CodeWrongType, "must be a string")
+			return nil
+		}
+		value := m.Value.Text()
+		return &value
+	}
+	for _, m := range members {
+		null := m.Value.Kind() == strictjson.Null
+		switch {
+		case m.Name == "url" && create && null:
+		case m.Name == "url":
+			change.URL = text(m)
+		case m.Name == "description" && null:
+			change.Description = new("")
+		case m.Name == "description":
+			change.Description = text(m)
+		case m.Name == "events" && null:
+			change.Events = new([]string(nil))
+		case m.Name == "events":
+			if m.Value.Kind() != strictjson.Array {
+				f.add("events", checkout.CodeWrongType, "must be an array of strings, or null for all")
+				continue
+			}
+			types := make([]string, 0, len(m.Value.Items()))
+			for i, item := range m.Value.Items() {
+				if item.Kind() != strictjson.String {
+					f.add("events/"+strconv.Itoa(i), checkout.CodeWrongType, "must be a string")
+				}
+				types = append(types, item.Text())
+			}
+			change.Events = &types
+		case m.Name == "status" && !create:
+			if status := text(m); status != nil {
+				change.Status = new(Status(*status))
+			}
+		default:
+			f.add(m.Name, checkout.CodeUnknownField, "is not a member that can be set")
+		}
+	}
+	return change, f
+}
+
+func (h *Handler) create(c *call) (answer, error) {
+	change, f := decode(c.body, true)
+	var p EndpointParams
+	if change.URL != nil {
+		p.URL = *change.URL
+	}
+	if change.Events != nil {
+		p.Events = *change.Events
+	}
+	if change.Description != nil {
+		p.Description = *change.Description
+	}
+	if f != nil {
+		return answer{}, h.allFaults(f, p.URL, p.Events, p.Description, true)
+	}
+	e, err := h.webhooks.Create(c.Context(), c.account, p)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{201, endpointOf(e), "/v1/webhooks/" + e.ID}, nil
+}
+
+// allFaults adds to those of the JSON what is wrong with the values that could be read, so that one answer tells all.
+func (h *Handler) allFaults(f faults, url string, events []string, description string, required bool) error {
+	told := make(map[string]bool)
+	for _, fault := range f {
+		told[fault.Field] = true
+	}
+	var more faults
+	if url != "" || required && !told["url"] {
+		more.url(url, h.webhooks.config.AllowPrivate)
+	}
+	if !told["events"] {
+		more.events(events)
+	}
+	more.description(description)
+	for _, fault := range more {
+		if !told[fault.Field] {
+			f = append(f, fault)
+		}
+	}
+	return f.err()
+}
+
+func (h *Handler) list(c *call) (answer, error) {
+	if err := parameters(c.URL, nil); err != nil {
+		return answer{}, err
+	}
+	endpoints, err := h.webhooks.List(c.Context(), c.account)
+	all := struct {
+		Webhooks []endpointJSON `json:"webhooks"`
+	}{make([]endpointJSON, 0, len(endpoints))}
+	for _, e := range endpoints {
+		all.Webhooks = append(all.Webhooks, endpointOf(e))
+	}
+	return answer{status: 200, body: all}, err
+}
+
+func (h *Handler) get(c *call) (answer, error) {
+	e, err := h.webhooks.Get(c.Context(), c.account, c.id)
+	return answer{status: 200, body: endpointOf(e)}, err
+}
+
+func (h *Handler) change(c *call) (answer, error) {
+	change, f := decode(c.body, false)
+	if f != nil {
+		if _, err := h.webhooks.Get(c.Context(), c.account, c.id); err != nil {
+			return answer{}, err
+		}
+		return answer{}, f.err()
+	}
+	e, err := h.webhooks.Update(c.Context(), c.account, c.id, change)
+	return answer{status: 200, body: endpointOf(e)}, err
+}
+
+func (h *Handler) remove(c *call) (answer, error) {
+	return answer{status: 204}, h.webhooks.Delete(c.Context(), c.account, c.id)
+}
+
+func (h *Handler) rotate(c *call) (answer, error) {
+	e, err := h.webhooks.Rotate(c.Context(), c.account, c.id)
+	return answer{status: 200, body: endpointOf(e)}, err
+}
+
+func (h *Handler) test(c *call) (answer, error) {
+	return answer{status: 202, body: struct{}{}}, h.webhooks.Test(c.Context(), c.account, c.id)
+}
+
+func (h *Handler) retry(c *call) (answer, error) {
+	return answer{status: 202, body: struct{}{}}, h.webhooks.Retry(c.Context(), c.account, c.id, c.delivery)
+}
+
+func (h *Handler) deliveries(c *call) (answer, error) {
+	limit, cursor := 0, ""
+	if err := parameters(c.URL, func(name, value string) bool {
+		var err error
+		switch name {
+		case "limit":
+			limit, err = strconv.Atoi(value)
+			return err == nil && limit >= 1 && limit <= MaxPage
+		case "cursor":
+			cursor = value
+			return addressable(checkout.Account{ID: "any"}, "wd_", cursor) == nil
+		}
+		return false
+	}); err != nil {
+		return answer{}, err
+	}
+	page, err := h.webhooks.Deliveries(c.Context(), c.account, c.id, cursor, limit)
+	all := struct {
+		Deliveries []deliveryJSON `json:"deliveries"`
+		HasMore    bool           `json:"has_more"`
+		NextCursor *string        `json:"next_cursor"`
+	}{make([]deliveryJSON, 0, len(page.Deliveries)), page.HasMore, nil}
+	if page.NextCursor != "" {
+		all.NextCursor = &page.NextCursor
+	}
+	for _, d := range page.Deliveries {
+		all.Deliveries = append(all.Deliveries, deliveryOf(d))
+	}
+	return answer{status: 200, body: all}, err
+}
+
+// parameters refuses what take does not take, and what is empty or there twice.
+func parameters(u *url.URL, take func(name, value string) bool) error {
+	values, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return &problem{Status: 400, Code: "invalid_query", Detail: "the query cannot be read"}
+	}
+	for name, all := range values {
+		if len(all) != 1 || all[0] == "" || take == nil || !take(name, all[0]) {
+			if len(name) > 64 {
+				name = "a parameter"
+			}
+			return &problem{Status: 400, Code: "invalid_query", Detail: "the parameter " + strconv.QuoteToASCII(name) + " is not one that this path takes, or not in this form"}
+		}
+	}
+	return nil
+}
+
+// endpointJSON is an endpoint as clients see it.
+type endpointJSON struct {
+	ID             string    `json:"id"`
+	URL            string    `json:"url"`
+	Events         []string  `json:"events"` // null: all
+	Description    string    `json:"description,omitempty"`
+	Status         Status    `json:"status"`
+	DisabledReason *string   `json:"disabled_reason"`
+	CreatedAt      time.Time `json:"created_at"`
+	Secret         string    `json:"secret,omitempty"`
+}
+
+func endpointOf(e Endpoint) endpointJSON {
+	wire := endpointJSON{e.ID, e.URL, e.Events, e.Description, e.Status, nil, e.CreatedAt, e.Secret}
+	if e.DisabledReason != "" {
+		wire.DisabledReason = &e.DisabledReason
+	}
+	return wire
+}
+
+// deliveryJSON is a delivery as clients see it.
+type deliveryJSON struct {
+	ID            string        `json:"id"`
+	EventID       string        `json:"event_id"`
+	EventType     string        `json:"event_type"`
+	State         State         `json:"state"`
+	Attempts      []attemptJSON `json:"attempts"`
+	NextAttemptAt *time.Time    `json:"next_attempt_at"`
+	CreatedAt     time.Time     `json:"created_at"`
+}
+
+type attemptJSON struct {
+	At         time.Time `json:"at"`
+	StatusCode *int      `json:"status_code"`
+	Error      *string   `json:"error"`
+	DurationMS int64     `json:"duration_ms"`
+}
+
+func deliveryOf(d Delivery) deliveryJSON {
+	wire := deliveryJSON{d.ID, d.EventID, d.EventType, d.State, make([]attemptJSON, 0, len(d.Attempts)), nil, d.CreatedAt}
+	if !d.NextAttempt.IsZero() {
+		wire.NextAttemptAt = &d.NextAttempt
+	}
+	for _, a := range d.Attempts {
+		attempt := attemptJSON{At: a.At, DurationMS: a.Duration.Milliseconds()}
+		if a.StatusCode != 0 {
+			attempt.StatusCode = &a.StatusCode
+		}
+		if a.Error != "" {
+			attempt.Error = &a.Error
+		}
+		wire.Attempts = append(wire.Attempts, attempt)
+	}
+	return wire
+}
+
+// problem is an answer of RFC 9457, in the form of the checkout endpoint. Nothing in it comes from the request or a driver.
+type problem struct {
+	Type      string         `json:"type"`
+	Title     string         `json:"title"`
+	Status    int            `json:"status"`
+	Detail    string         `json:"detail"`
+	Code      string         `json:"code"`
+	RequestID string         `json:"request_id"`
+	Errors    []problemError `json:"errors,omitempty"`
+
+	header map[string]string
+}
+
+type problemError struct {
+	Pointer string `json:"pointer"`
+	Code    string `json:"code"`
+	Detail  string `json:"detail"`
+}
+
+func (p *problem) Error() string { return p.Detail }
+
+// problemOf is the one place where an error becomes a status.
+func problemOf(err error) *problem {
+	p, ok := errors.AsType[*problem](err)
+	if !ok {
+		p = new(problem)
+		invalid, isInvalid := errors.AsType[*checkout.ValidationError](err)
+		switch {
+		case isInvalid:
+			p.Status, p.Code, p.Detail = 400, "validation_failed", "members of the request are not valid"
+			for _, f := range invalid.Fields[:min(len(invalid.Fields), 32)] {
+				p.Errors = append(p.Errors, problemError{pointer(f.Field), f.Code, f.Detail})
+			}
+		case errors.Is(err, checkout.ErrNotFound):
+			p.Status, p.Code, p.Detail = 404, "not_found", "there is no such webhook or delivery"
+		case errors.Is(err, ErrTooManyEndpoints):
+			p.Status, p.Code, p.Detail = 409, "too_many_endpoints", fmt.Sprintf("an account has at most %d webhooks", MaxEndpoints)
+		case errors.Is(err, ErrEndpointExists):
+			p.Status, p.Code, p.Detail = 409, "endpoint_exists", "the account has a webhook with this url"
+		case errors.Is(err, checkout.ErrUnavailable), errors.Is(err, checkout.ErrOutcomeUnknown), errors.Is(err, checkout.ErrConflict),
+			errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+			p.Status, p.Code, p.Detail = 503, "unavailable", "the service cannot answer now; ask what there is before trying again"
+			p.header = map[string]string{"Retry-After": "1"}
+		default:
+			p.Status, p.Code, p.Detail = 500, "internal", "an internal error occurred"
+		}
+	}
+	p.Type, p.Title = "about:blank", http.StatusText(p.Status)
+	return p
+}
+
+// pointer is where a fault is: a member's name, of those that are known, or any that was sent.
+func pointer(field string) string {
+	known := strings.HasPrefix(field, "events/")
+	if !known {
+		if len(field) > 256 {
+			return "#"
+		}
+		field = strings.NewReplacer("~", "~0", "/", "~1").Replace(field)
+	}
+	return "#/" + strings.ReplaceAll(url.PathEscape(field), "%2F", "/")
+}

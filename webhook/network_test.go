@@ -1,0 +1,156 @@
+package webhook_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/matryer/is"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/store/memory"
+	"github.com/caisse/checkout/webhook"
+)
+
+func TestPublic(t *testing.T) {
+	for _, text := range []string{
+		"127.0.0.1", "127.255.255.254", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254", "100.64.0.1", "100.127.255.255",
+		"0.0.0.0", "0.1.2.3", "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255", "192.0.0.8", "192.0.2.1", "198.18.0.1", "198.19.255.255",
+		"198.51.100.7", "203.0.113.7", "192.88.99.1",
+		"::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "fd12:3456::1", "ff02::1", "2001:db8::1", "3fff::1", "fec0::1", "100::1",
+		"::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", // mapped
+		"::127.0.0.1",              // compatible
+		"64:ff9b::7f00:1",          // NAT64
+		"64:ff9b:1::7f00:1",        // local NAT64
+		"2002:7f00:1::1",           // 6to4
+		"2001:0:7f00:1::1",         // Teredo
+		"::ffff:0:127.0.0.1",       // translated
+		"2001:20::1", "2001:10::1", // ORCHID
+	} {
+		if webhook.Public(netip.MustParseAddr(text)) {
+			t.Errorf("%s is taken for public", text)
+		}
+	}
+	for _, text := range []string{"1.1.1.1", "8.8.8.8", "41.207.1.1", "100.63.255.255", "100.128.0.1", "172.15.255.255", "172.32.0.1", "::ffff:8.8.8.8", "2606:4700::1111", "2c0f:f248::1"} {
+		if !webhook.Public(netip.MustParseAddr(text)) {
+			t.Errorf("%s is not taken for public", text)
+		}
+	}
+	if webhook.Public(netip.Addr{}) {
+		t.Error("none is public")
+	}
+}
+
+// outcome delivers one event to a URL that is put into the store as it is, and returns what came of the first try.
+func outcome(t *testing.T, url string, cfg webhook.Config) webhook.Attempt {
+	t.Helper()
+	is := is.New(t)
+	sessions := memory.New()
+	checkouts, err := checkout.New(sessions, checkout.Config{})
+	is.NoErr(err)
+	hooks, err := webhook.New(checkouts, sessions.Webhooks(), cfg)
+	is.NoErr(err)
+	e, err := hooks.Create(t.Context(), merchant, webhook.EndpointParams{URL: "https://shop.example/"})
+	is.NoErr(err)
+	stored, err := sessions.Webhooks().GetEndpoint(t.Context(), merchant, e.ID)
+	is.NoErr(err)
+	stored.URL = url // which a create refuses
+	stored.Version++
+	is.NoErr(sessions.Webhooks().UpdateEndpoint(t.Context(), stored))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- hooks.Run(ctx) }()
+	defer func() { cancel(); <-ended }()
+	is.NoErr(hooks.Test(t.Context(), merchant, e.ID))
+	for {
+		page, err := hooks.Deliveries(t.Context(), merchant, e.ID, "", 1)
+		is.NoErr(err)
+		if len(page.Deliveries[0].Attempts) > 0 {
+			return page.Deliveries[0].Attempts[0]
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func TestNoDeliveryReachesAnAddressThatIsNotPublic(t *testing.T) {
+	var calls atomic.Int64
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	is.New(t).NoErr(err)
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			calls.Add(1)
+			conn.Close()
+		}
+	}()
+	port := listener.Addr().(*net.TCPAddr).Port
+	t.Setenv("HTTPS_PROXY", fmt.Sprintf("http://127.0.0.1:%d", port))
+	t.Setenv("ALL_PROXY", fmt.Sprintf("http://127.0.0.1:%d", port))
+	for _, host := range []string{"127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "[::]", "127.1", "2130706433", "0x7f000001", "017700000001"} {
+		attempt := outcome(t, fmt.Sprintf("https://%s:%d/", host, port), webhook.Config{})
+		if attempt.Error != webhook.FaultRefusedAddress && attempt.Error != webhook.FaultDNS {
+			t.Errorf("%s: %+v", host, attempt)
+		}
+	}
+	is.New(t).Equal(calls.Load(), int64(0))
+	// A proxy would have been asked for this one, and not the name.
+	attempt := outcome(t, "https://name.invalid/", webhook.Config{})
+	is.New(t).Equal(attempt.Error, webhook.FaultDNS)
+	is.New(t).Equal(calls.Load(), int64(0))
+}
+
+func TestWhatReceiversAnswer(t *testing.T) {
+	var followed atomic.Int64
+	mux := http.NewServeMux()
+	mux.HandleFunc("/redirect", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/followed", http.StatusTemporaryRedirect)
+	})
+	mux.HandleFunc("/followed", func(http.ResponseWriter, *http.Request) { followed.Add(1) })
+	mux.HandleFunc("/ok", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) })
+	mux.HandleFunc("/error", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+	mux.HandleFunc("/endless", func(w http.ResponseWriter, r *http.Request) { // whose headers are good
+		w.WriteHeader(http.StatusOK)
+		for r.Context().Err() == nil {
+			if _, err := fmt.Fprint(w, strings.Repeat("x", 4096)); err != nil {
+				return
+			}
+		}
+	})
+	mux.HandleFunc("/closes", func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err == nil {
+			conn.Close()
+		}
+	})
+	plain, secure := httptest.NewServer(mux), httptest.NewTLSServer(mux)
+	t.Cleanup(plain.Close)
+	t.Cleanup(secure.Close)
+	private := webhook.Config{AllowPrivate: true}
+	for url, want := range map[string]webhook.Attempt{
+		plain.URL + "/ok":            {StatusCode: 202},
+		plain.URL + "/endless":       {StatusCode: 200},
+		plain.URL + "/redirect":      {StatusCode: 307, Error: webhook.FaultRedirect},
+		plain.URL + "/error":         {StatusCode: 418, Error: webhook.FaultStatus},
+		plain.URL + "/closes":        {Error: webhook.FaultConnection},
+		secure.URL + "/ok":           {Error: webhook.FaultTLS}, // signed by nobody that is known
+		"http://127.0.0.1:1/":        {Error: webhook.FaultConnection},
+		"https://name.invalid/hooks": {Error: webhook.FaultDNS},
+	} {
+		attempt := outcome(t, url, private)
+		if attempt.StatusCode != want.StatusCode || attempt.Error != want.Error {
+			t.Errorf("%s: %+v, not %+v", url, attempt, want)
+		}
+	}
+	is.New(t).Equal(followed.Load(), int64(0))
+}

@@ -1,0 +1,274 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/caisse/checkout"
+)
+
+const (
+	lease = time.Minute // outlives Timeout, and the time that a settlement waits for the store
+
+	planPage   = 500 // events
+	claimPage  = 100 // deliveries
+	settlePage = 256
+
+	busyPoll  = 25 * time.Millisecond  // between two questions where there was work a while ago
+	idlePoll  = 250 * time.Millisecond // where there was none
+	quietPoll = time.Second            // and where there was none for long
+	calm      = 5 * time.Second        // after which it is idle
+	quiet     = time.Minute            // and after which it is quiet
+	failPoll  = time.Second            // after an error of the store
+
+	sweepEvery = 15 * time.Second
+	pruneEvery = 10 * time.Minute
+	sweepPage  = 500
+)
+
+// Run plans and delivers until ctx ends, and then returns nil once what is being sent has been settled, which takes the 15
+// seconds of a timeout at most. Any number of instances may run at once. It also sweeps ([checkout.Checkouts.ExpireDue]), so a host that
+// runs it needs no other timer.
+//
+// Where the store fails it goes on later; nothing is lost. Run may be called once at a time of one Webhooks.
+func (w *Webhooks) Run(ctx context.Context) error {
+	var parts sync.WaitGroup
+	parts.Go(func() { w.poll(ctx, "plan", nil, w.plan) })
+	parts.Go(func() { w.every(ctx, "sweep", sweepEvery, w.sweep) })
+	parts.Go(func() { w.every(ctx, "prune deliveries", pruneEvery, w.prune) })
+	w.deliver(ctx)
+	parts.Wait()
+	return nil
+}
+
+// poll does a step again at once where it has done something, soon where it has lately, and more rarely where it has not.
+func (w *Webhooks) poll(ctx context.Context, doing string, wake <-chan struct{}, step func(context.Context) (did bool, err error)) {
+	worked := time.Now()
+	for ctx.Err() == nil {
+		did, err := step(ctx)
+		pause := quietPoll
+		switch {
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, checkout.ErrConflict): // another instance does it
+			pause = jittered(idlePoll)
+		case err != nil:
+			w.log.Error("webhooks: cannot "+doing, "error", err)
+			pause = failPoll
+		case did:
+			worked = time.Now()
+			continue
+		case time.Since(worked) < calm:
+			pause = busyPoll
+		case time.Since(worked) < quiet:
+			pause = idlePoll
+		}
+		select {
+		case <-ctx.Done():
+		case <-wake:
+		case <-time.After(pause):
+		}
+	}
+}
+
+// every does a step by a timer, and again at once while it does something.
+func (w *Webhooks) every(ctx context.Context, doing string, pause time.Duration, step func(context.Context) (did bool, err error)) {
+	for ctx.Err() == nil {
+		did, err := step(ctx)
+		if err != nil && ctx.Err() == nil {
+			w.log.Error("webhooks: cannot "+doing, "error", err)
+		}
+		if did && err == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(jittered(pause)):
+		}
+	}
+}
+
+func (w *Webhooks) sweep(ctx context.Context) (bool, error) {
+	expired, err := w.checkouts.ExpireDue(ctx, sweepPage)
+	return len(expired) == sweepPage, err
+}
+
+func (w *Webhooks) prune(ctx context.Context) (bool, error) {
+	n, err := w.store.PruneDeliveries(ctx, w.now().Add(-KeepTime), sweepPage)
+	return n == sweepPage, err
+}
+
+// plan takes what is new in the feed, and writes a delivery for each endpoint that wants it. The feed is read before the
+// endpoints are, so whoever was there when an event was written is found.
+func (w *Webhooks) plan(ctx context.Context) (did bool, err error) {
+	from, err := w.store.Position(ctx)
+	if err != nil {
+		return false, err
+	}
+	events, err := w.checkouts.Events(ctx, from, planPage)
+	if err != nil || len(events) == 0 {
+		return false, err
+	}
+	var accounts []checkout.Account
+	known := make(map[checkout.Account]bool)
+	for _, e := range events {
+		if a := e.Session.Account; !known[a] {
+			known[a] = true
+			accounts = append(accounts, a)
+		}
+	}
+	stored, err := w.store.ListEndpoints(ctx, accounts)
+	if err != nil {
+		return false, err
+	}
+	endpoints := make(map[checkout.Account][]StoredEndpoint)
+	for _, e := range stored {
+		endpoints[e.Account] = append(endpoints[e.Account], e)
+	}
+	now := w.now()
+	var deliveries []StoredDelivery
+	for _, event := range events {
+		var body []byte
+		for _, e := range endpoints[event.Session.Account] {
+			if creation(event) || e.Status != Active || !e.Wants(event.Type) || event.At.Before(e.CreatedAt) {
+				continue
+			}
+			if body == nil {
+				if body, err = event.MarshalJSON(); err != nil {
+					return false, err
+				}
+			}
+			d, err := w.newDelivery(e.ID, event.ID, event.Type, body, now)
+			if err != nil {
+				return false, err
+			}
+			deliveries = append(deliveries, d)
+		}
+	}
+	if err := w.store.Plan(ctx, from, events[len(events)-1].Cursor, deliveries); err != nil {
+		return false, err
+	}
+	if len(deliveries) > 0 {
+		w.signal()
+	}
+	return true, nil
+}
+
+// deliver claims what is due, sends it and settles it, until ctx ends and all that was sent is settled.
+func (w *Webhooks) deliver(ctx context.Context) {
+	results := make(chan Settlement, w.config.Concurrency)
+	freed := make(chan struct{}, 1)
+	var (
+		mu     sync.Mutex
+		busy   = make(map[string]int) // by endpoint
+		flying int
+		sent   sync.WaitGroup
+	)
+	settled := make(chan struct{})
+	go func() {
+		defer close(settled)
+		w.settle(results)
+	}()
+	claim := func(ctx context.Context) (bool, error) {
+		mu.Lock()
+		free := w.config.Concurrency - flying
+		taken := make(map[string]int, len(busy))
+		for endpoint, n := range busy {
+			taken[endpoint] = n
+		}
+		mu.Unlock()
+		if free == 0 {
+			return false, nil
+		}
+		now := w.now()
+		claims, err := w.store.Claim(ctx, now, now.Add(lease), min(free, claimPage), w.config.PerEndpoint, taken)
+		if err != nil {
+			return false, err
+		}
+		mu.Lock()
+		for _, c := range claims {
+			flying++
+			busy[c.Endpoint.ID]++
+		}
+		mu.Unlock()
+		for _, c := range claims {
+			sent.Go(func() {
+				// What was begun is finished, also where ctx ends: else it would be sent again.
+				results <- w.try(context.WithoutCancel(ctx), c)
+				mu.Lock()
+				flying--
+				if busy[c.Endpoint.ID]--; busy[c.Endpoint.ID] == 0 {
+					delete(busy, c.Endpoint.ID)
+				}
+				mu.Unlock()
+				select {
+				case freed <- struct{}{}:
+				default:
+				}
+			})
+		}
+		return len(claims) > 0, nil
+	}
+	wake := make(chan struct{}, 1)
+	stop := make(chan struct{})
+	go func() { // both ends of a wait: something was planned, or there is room again
+		for {
+			select {
+			case <-stop:
+				return
+			case <-w.wake:
+			case <-freed:
+			}
+			select {
+			case wake <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	w.poll(ctx, "claim deliveries", wake, claim)
+	sent.Wait()
+	close(results)
+	close(stop)
+	<-settled
+}
+
+// settle writes down results, many at once, until there are no more. While the store fails it tries again until the leases are over: what is
+// not written down by then is sent once more.
+func (w *Webhooks) settle(results <-chan Settlement) {
+	for first := range results {
+		batch := []Settlement{first}
+	more:
+		for len(batch) < settlePage {
+			select {
+			case next, ok := <-results:
+				if !ok {
+					break more
+				}
+				batch = append(batch, next)
+			default:
+				break more
+			}
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), lease-Timeout)
+		for {
+			err := w.store.Settle(ctx, batch)
+			if err == nil {
+				break
+			}
+			w.log.Error("webhooks: cannot settle deliveries", "error", err, "deliveries", len(batch))
+			select {
+			case <-ctx.Done():
+			case <-time.After(failPoll):
+				continue
+			}
+			break
+		}
+		cancel()
+	}
+}
+
+// endpointAttr names an endpoint in the log.
+func endpointAttr(e StoredEndpoint) slog.Attr { return slog.Any("endpoint", e.Endpoint) }

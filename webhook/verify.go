@@ -1,0 +1,59 @@
+package webhook
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/caisse/checkout/client"
+)
+
+// Event is what a webhook tells: one change of one session.
+type Event = client.Event
+
+// ErrNotVerified says that a request was not signed with any of the secrets, or too long ago.
+var ErrNotVerified = errors.New("webhook: not verified")
+
+// Verify is for receivers. It returns the event of a request whose body was signed with one of the secrets not more than
+// five minutes ago, by the receiver's clock. Give it the body byte for byte as it came: JSON that was decoded and encoded
+// again has another signature. While a secret is being replaced, give it both.
+//
+// A request that was verified may still be one that was seen before, or be older than one that was. Keep the greatest
+// Sequence of each session, and drop what is not greater.
+//
+// The error wraps [ErrNotVerified], and says why, or is that of a body that is no event. Answer it with a 4xx.
+func Verify(body []byte, header http.Header, secrets ...string) (Event, error) {
+	if len(secrets) == 0 {
+		return Event{}, fmt.Errorf("%w: no secret is given", ErrNotVerified)
+	}
+	why := ErrNotVerified
+	for i, secret := range secrets {
+		if !strings.HasPrefix(secret, secretPrefix) || len(secret) < len(secretPrefix)+16 {
+			return Event{}, fmt.Errorf("%w: secret %d of %d is none: it must begin with whsec_", ErrNotVerified, i+1, len(secrets))
+		}
+		verifier, err := standardwebhooks.NewWebhook(secret)
+		if err != nil {
+			return Event{}, fmt.Errorf("%w: secret %d of %d is not base64", ErrNotVerified, i+1, len(secrets))
+		}
+		if err = verifier.Verify(body, header); err == nil {
+			return decodeEvent(body, header)
+		}
+		why = fmt.Errorf("%w: %w", ErrNotVerified, err)
+	}
+	return Event{}, why
+}
+
+func decodeEvent(body []byte, header http.Header) (Event, error) {
+	var e Event
+	if err := json.Unmarshal(body, &e); err != nil {
+		return Event{}, fmt.Errorf("webhook: the body is no event: %w", err)
+	}
+	if e.ID == "" || e.ID != header.Get(standardwebhooks.HeaderWebhookID) || e.Type == "" || e.Sequence < 1 || e.Data.ID == "" {
+		return Event{}, errors.New("webhook: the body is no event of a checkout")
+	}
+	return e, nil
+}
