@@ -23,6 +23,7 @@ import (
 	"github.com/caisse/checkout"
 	"github.com/caisse/checkout/paypage"
 	"github.com/caisse/checkout/simulator"
+	"github.com/caisse/checkout/webhook"
 	"github.com/shopspring/decimal"
 )
 
@@ -82,7 +83,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	hooks, err := webhook.New(checkouts, store.Webhooks(), webhook.Config{Logger: logger, AllowPrivate: opts.private})
+	if err != nil {
+		return err
+	}
+	webhooks, err := webhook.NewHandler(hooks, auth, webhook.HandlerConfig{Logger: logger})
+	if err != nil {
+		return err
+	}
 	mux.Handle("/", handler)
+	mux.Handle("/v1/webhooks", webhooks)
+	mux.Handle("/v1/webhooks/", webhooks)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { tell(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", ready(checkouts, logger))
 	server := &http.Server{
@@ -100,7 +111,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer stopBackground()
-	running.Go(func() { sweep(background, checkouts, logger) })
+	running.Go(func() { _ = hooks.Run(background) }) // it sweeps, too
 	if sim != nil {
 		running.Go(func() { _ = sim.Run(background) })
 	}
@@ -145,32 +156,6 @@ func simulate(mux *http.ServeMux, cfg *checkout.HandlerConfig, checkouts *checko
 	cfg.CheckoutURL = page.Link
 	sim.Drive(accounts...) // those in test mode
 	return sim, nil
-}
-
-// sweep makes expiry permanent. Sessions answer expired without it; a real host would also tell whoever waits.
-func sweep(ctx context.Context, checkouts *checkout.Checkouts, logger *slog.Logger) {
-	const batch = 500
-	ticker := time.NewTicker(10 * time.Second)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		for {
-			expired, err := checkouts.ExpireDue(ctx, batch)
-			if err != nil && ctx.Err() == nil {
-				logger.Error("sweep failed", "error", err)
-			}
-			if len(expired) > 0 {
-				logger.Info("sessions expired", "count", len(expired))
-			}
-			if err != nil || len(expired) < batch {
-				break
-			}
-		}
-	}
 }
 
 // How long the store may take to show that it answers: less than a load balancer waits.

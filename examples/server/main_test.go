@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -16,12 +17,14 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/matryer/is"
 
 	"github.com/caisse/checkout"
 	"github.com/caisse/checkout/store/memory"
+	"github.com/caisse/checkout/webhook"
 )
 
 // program is the server under test, as its terminal sees it.
@@ -246,4 +249,60 @@ func TestBadFlagsAreToldAndNoToken(t *testing.T) {
 	t.Run("-h is no error of the user", func(t *testing.T) {
 		is.New(t).True(errors.Is(run(t.Context(), []string{"-h"}, io.Discard, io.Discard), flag.ErrHelp))
 	})
+}
+
+func TestTheOutcomeReachesTheWebhookAndWhoeverWaits(t *testing.T) {
+	is := is.New(t)
+	events := make(chan webhook.Event, 10)
+	var secret atomic.Value
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		is.NoErr(err)
+		event, err := webhook.Verify(body, r.Header, secret.Load().(string))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		events <- event
+	}))
+	t.Cleanup(receiver.Close)
+	for _, store := range []string{"memory", "sqlite:" + filepath.Join(t.TempDir(), "checkouts.db")} {
+		p := start(t, "-store", store, "-webhook-private", "-test-key", "sk_test=acct_1")
+		call := func(method, path, body string, headers ...string) (int, map[string]any) {
+			r, err := http.NewRequest(method, p.url+path, strings.NewReader(body))
+			is.NoErr(err)
+			r.Header.Set("Authorization", "Bearer sk_test")
+			r.Header.Set("Content-Type", "application/json")
+			for i := 0; i+1 < len(headers); i += 2 {
+				r.Header.Set(headers[i], headers[i+1])
+			}
+			answer, err := http.DefaultClient.Do(r)
+			is.NoErr(err)
+			defer answer.Body.Close()
+			var members map[string]any
+			is.NoErr(json.NewDecoder(answer.Body).Decode(&members))
+			return answer.StatusCode, members
+		}
+		code, e := call("POST", "/v1/webhooks", `{"url": "`+receiver.URL+`"}`)
+		is.Equal(code, 201)
+		secret.Store(e["secret"].(string))
+		code, s := call("POST", "/v1/checkouts", `{"amount": 5000, "currency": "XOF", "user_phone": "+2250707987654"}`,
+			"Idempotency-Key", "0193f0c2-a7b4-4c5e-9d3a-1b2c3d4e5f60")
+		is.Equal(code, 201)
+		id := s["id"].(string)
+		for s["status"] != "completed" { // the simulated operator takes three seconds
+			code, s = call("GET", "/v1/checkouts/"+id, "", "Prefer", "wait=20")
+			is.Equal(code, 200)
+		}
+		sequence := map[int64]string{}
+		for event := range events {
+			is.Equal(event.Data.ID, id)
+			sequence[event.Sequence] = event.Type
+			if event.Type == "checkout.completed" && int64(len(sequence)) == event.Sequence-1 {
+				break // none is missing
+			}
+		}
+		p.stop()
+		is.NoErr(<-p.done)
+	}
 }

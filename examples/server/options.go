@@ -14,6 +14,7 @@ import (
 	"github.com/caisse/checkout/store/memory"
 	"github.com/caisse/checkout/store/postgres"
 	"github.com/caisse/checkout/store/sqlite"
+	"github.com/caisse/checkout/webhook"
 	"github.com/google/uuid"
 )
 
@@ -28,6 +29,7 @@ type options struct {
 	store    string
 	accounts map[string]checkout.Account
 	simulate bool
+	private  bool   // webhooks may go to http and private addresses
 	token    string // the first that was given, for the curl
 }
 
@@ -38,6 +40,7 @@ func parseFlags(args []string, output io.Writer) (options, error) {
 	flags.StringVar(&opts.addr, "addr", "127.0.0.1:8080", "listen on `HOST:PORT`; port 0 takes a free one")
 	flags.StringVar(&opts.store, "store", "sqlite:checkouts.db", "keep sessions in memory, sqlite:PATH, or a postgres:// URL")
 	flags.BoolVar(&opts.simulate, "simulate", true, "have a payer's page with a simulated operator; sessions of test keys pay themselves")
+	flags.BoolVar(&opts.private, "webhook-private", false, "allow webhooks to http URLs and private addresses, such as a receiver on this machine")
 	var badKey error // kept back, since package flag prints the value that it refuses, and this one holds a token
 	key := func(test bool) func(string) error {
 		return func(value string) error {
@@ -80,6 +83,7 @@ var errUsage = errors.New("usage")
 
 // closableStore is what every store of the module is.
 type closableStore interface {
+	Webhooks() webhook.Store
 	checkout.Store
 	Close() error
 }
