@@ -10,7 +10,7 @@ import (
 // TestContractTable holds docs/contract.md and the README to what is there: a test that they name must exist.
 func TestContractTable(t *testing.T) {
 	declared := map[string]bool{}
-	for _, dir := range []string{".", "contracttest", "store/sqlite", "store/postgres", "store/memory", "store/storetest"} {
+	for _, dir := range []string{".", "contracttest", "store/sqlite", "store/postgres", "store/memory", "store/storetest", "webhook", "client", "otelcheckout", "examples/server", "examples/receiver"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
 		if err != nil {
 			t.Fatal(err)
