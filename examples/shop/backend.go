@@ -16,6 +16,7 @@ import (
 	"github.com/caisse/checkout/paypage"
 	"github.com/caisse/checkout/simulator"
 	"github.com/caisse/checkout/store/sqlite"
+	"github.com/caisse/checkout/webhook"
 )
 
 // shop is the shop's backend. Its orders are in the database that the sessions are in.
@@ -27,7 +28,10 @@ type shop struct {
 	operator  *simulator.Simulator
 	url       string
 	linkKey   []byte
+	hooks     *webhook.Webhooks
 	log       *slog.Logger
+
+	hookSecret string // that webhooks are signed with
 }
 
 // product is what the shop sells. Prices are the shop's: no price ever comes from a browser.
@@ -77,6 +81,13 @@ func openShop(ctx context.Context, path, address string, logger *slog.Logger) (_
 		return nil, err
 	}
 	if s.checkouts, err = checkout.New(s.store, checkout.Config{Logger: logger}); err != nil {
+		return nil, err
+	}
+	// The shop is on this machine. A real one is not, and gives a URL that is https.
+	if s.hooks, err = webhook.New(s.checkouts, s.store.Webhooks(), webhook.Config{Logger: logger, AllowPrivate: true}); err != nil {
+		return nil, err
+	}
+	if err := s.register(ctx); err != nil {
 		return nil, err
 	}
 	// The key that seals the payer's links is made once and kept, so that links outlive the program. A real host keeps it

@@ -2,7 +2,7 @@
 // beside it. It prints one URL. Open it, buy something, and answer on the phone.
 //
 // backend.go is what a shop does: an order and its checkout session in one transaction, and the order marked paid once it is
-// told so. site.go is its pages. phone.go and stage.go are the demonstration: the phone, and the screen with both.
+// told so. webhook.go is how it is told. site.go is its pages. phone.go and stage.go are the demonstration: the phone, and the screen with both.
 package main
 
 import (
@@ -80,7 +80,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	defer background.Wait()
 	defer cancel()
 	background.Go(func() { _ = shop.operator.Run(ctx) })
-	background.Go(func() { shop.listen(ctx) })
+	background.Go(func() { _ = shop.hooks.Run(ctx) }) // sends what the shop is told; it sweeps, too
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	fmt.Fprintf(stdout, "%s\n", url)
@@ -131,6 +131,7 @@ func (s *shop) mount(url string, logger *slog.Logger) (http.Handler, error) {
 
 	mux := http.NewServeMux()
 	mux.Handle("/pay/", framed(http.StripPrefix("/pay", s.page))) // which protects itself
+	mux.HandleFunc("POST "+hooksPath, s.told) // is not a browser's: it is signed
 	mux.Handle("/card/", framed(http.StripPrefix("/card", s.operator.CardPage())))
 	mux.Handle("/", http.NewCrossOriginProtection().Handler(own))
 	return mux, nil

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/webhook"
+)
+
+// hooksPath is where the shop is told what becomes of its sessions.
+const hooksPath = "/hooks"
+
+// register has the shop told by webhook, under the address that it has today. The secret was shown once, so the shop keeps it.
+func (s *shop) register(ctx context.Context) error {
+	url := s.url + hooksPath
+	endpoints, err := s.hooks.List(ctx, account)
+	if err != nil {
+		return err
+	}
+	for _, e := range endpoints {
+		if e.URL != url {
+			active := webhook.Active
+			if _, err := s.hooks.Update(ctx, account, e.ID, webhook.EndpointChange{URL: &url, Status: &active}); err != nil {
+				return err
+			}
+		}
+		return s.db.QueryRowContext(ctx, `SELECT value FROM shop WHERE name = 'webhook secret'`).Scan(&s.hookSecret)
+	}
+	e, err := s.hooks.Create(ctx, account, webhook.EndpointParams{URL: url})
+	if err != nil {
+		return err
+	}
+	s.hookSecret = e.Secret
+	_, err = s.db.ExecContext(ctx, `INSERT INTO shop VALUES ('webhook secret', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, []byte(e.Secret))
+	return err
+}
+
+// told is where webhooks arrive. Anybody can call it, so what is not signed is refused.
+func (s *shop) told(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64<<10)) // as it came, byte for byte
+	if err != nil {
+		http.Error(w, "the body cannot be read", http.StatusBadRequest)
+		return
+	}
+	event, err := webhook.Verify(body, r.Header, s.hookSecret)
+	switch {
+	case errors.Is(err, webhook.ErrNotVerified):
+		http.Error(w, "not signed, or too long ago", http.StatusUnauthorized)
+		return
+	case err == nil:
+		err = s.inTransaction(r.Context(), func(tx *sql.Tx) error {
+			return hear(r.Context(), tx, event.Data.ID, event.Sequence, checkout.Status(event.Data.Status))
+		})
+	}
+	if err != nil { // it will be sent again
+		s.log.Error("the shop cannot take what it is told", "error", err)
+		http.Error(w, "not done", http.StatusInternalServerError)
+	}
+}
+
+func (s *shop) inTransaction(ctx context.Context, f func(*sql.Tx) error) error {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if err := f(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
