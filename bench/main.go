@@ -75,6 +75,7 @@ func measure(ctx context.Context, opts options, progress io.Writer) (*report, er
 		{"postgres", measurePostgres},
 		{"before", measureBefore},
 		{"lists", measureLists},
+		{"page", measurePage},
 	} {
 		if !opts.has(section.name) {
 			continue

@@ -204,6 +204,15 @@ func TestLists(t *testing.T) {
 	}
 }
 
+func TestPage(t *testing.T) {
+	is := is.New(t)
+	printed, r := bench(t, "-only", "page")
+	is.True(r.Page.Took > 0)
+	is.True(r.Page.Allocations > 0)
+	is.True(r.Page.Bytes > 1000)
+	is.True(strings.Contains(printed, "| the payer's page, bytes |"))
+}
+
 func TestProfiles(t *testing.T) {
 	is := is.New(t)
 	profiles := t.TempDir()

@@ -35,6 +35,7 @@ type report struct {
 	IdleFeed time.Duration `json:"idle_feed_ns,omitempty"`
 
 	Lists []listTime `json:"lists,omitempty"`
+	Page  pageCost   `json:"page,omitzero"`
 }
 
 // flushSamples take a second on a disk of 1 ms.
@@ -85,7 +86,7 @@ func (r *report) markdown() string {
 	for _, skipped := range r.Skipped {
 		fmt.Fprintf(&b, "Not measured: %s.\n", skipped)
 	}
-	for _, table := range []func(*strings.Builder, *report){sqliteTable, httpTables, memoryTable, postgresTable, growthTable, beforeTable, listTable, targetTable} {
+	for _, table := range []func(*strings.Builder, *report){sqliteTable, httpTables, memoryTable, postgresTable, growthTable, beforeTable, listTable, pageTable, targetTable} {
 		table(&b, r)
 	}
 	return b.String()

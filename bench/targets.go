@@ -69,6 +69,11 @@ func (r *report) targets() []target {
 		}
 	}
 	r.listTargets(atMost)
+	if r.Page.Took > 0 {
+		atMost("the payer's page, µs", 100, float64(r.Page.Took)/1e3)
+		atMost("the payer's page, allocations", 100, float64(r.Page.Allocations))
+		atMost("the payer's page, bytes", 14<<10, float64(r.Page.Bytes))
+	}
 	for i, c := range r.Before {
 		if i%2 == 0 {
 			continue
