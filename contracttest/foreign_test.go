@@ -1,0 +1,136 @@
+package contracttest_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/store/memory"
+	"github.com/caisse/checkout/webhook"
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+)
+
+// foreign is a delivery for verify.mjs.
+type foreign struct {
+	Secret  string            `json:"secret"`
+	Headers map[string]string `json:"headers"`
+	Body    string            `json:"body"`
+}
+
+// TestForeignLibrariesVerifyDeliveries has real deliveries verified by code that is not ours: the Go library of Standard Webhooks and
+// the one on npm.
+func TestForeignLibrariesVerifyDeliveries(t *testing.T) {
+	const folder = "standardwebhooks"
+	if _, err := os.Stat(folder + "/node_modules"); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("run npm ci in contracttest/standardwebhooks first")
+		}
+		t.Skip("needs npm ci in contracttest/standardwebhooks")
+	}
+	var (
+		mu       sync.Mutex
+		received []*http.Request
+		bodies   [][]byte
+	)
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		defer mu.Unlock()
+		received, bodies = append(received, r), append(bodies, body)
+	}))
+	t.Cleanup(receiver.Close)
+
+	sessions := memory.New()
+	checkouts, err := checkout.New(sessions, checkout.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hooks, err := webhook.New(checkouts, sessions.Webhooks(), webhook.Config{AllowPrivate: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	endpoint, err := hooks.Create(t.Context(), live, webhook.EndpointParams{URL: receiver.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- hooks.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-ended })
+
+	pay := func(total int) {
+		t.Helper()
+		session, _, err := checkouts.Create(ctx, checkout.CreateParams{Account: live, Amount: 5000, Currency: "XOF", UserPhone: "+22507987654",
+			Description: "Deux paniers d’attiéké <é> & \u2028 🧺", ClientReference: `"order" 42`})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := checkouts.Complete(ctx, live, session.ID, "pay_1"); err != nil {
+			t.Fatal(err)
+		}
+		for {
+			mu.Lock()
+			n := len(received)
+			mu.Unlock()
+			if n == total {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	pay(1)
+	rotated, err := hooks.Rotate(ctx, live, endpoint.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pay(2)
+
+	const stranger = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+	var lines bytes.Buffer
+	var want []string
+	for _, check := range []struct {
+		delivery int
+		secret   string
+		good     bool
+	}{
+		{0, endpoint.Secret, true}, {0, rotated.Secret, false}, {0, stranger, false},
+		{1, endpoint.Secret, true}, {1, rotated.Secret, true}, {1, stranger, false}, // the old one and the new one, for a day
+	} {
+		r, body := received[check.delivery], bodies[check.delivery]
+		headers := make(map[string]string)
+		for name := range r.Header {
+			headers[strings.ToLower(name)] = r.Header.Get(name)
+		}
+		if err := json.NewEncoder(&lines).Encode(foreign{check.secret, headers, string(body)}); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, map[bool]string{true: "checkout.completed 2", false: "refused: No matching signature found"}[check.good])
+
+		verifier, err := standardwebhooks.NewWebhook(check.secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := verifier.Verify(body, r.Header); (err == nil) != check.good {
+			t.Errorf("the Go library says %v of delivery %d", err, check.delivery)
+		}
+	}
+	node := exec.CommandContext(t.Context(), "node", "verify.mjs")
+	node.Dir, node.Stdin, node.Stderr = folder, &lines, os.Stderr
+	output, err := node.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.TrimSpace(string(output)); got != strings.Join(want, "\n") {
+		t.Errorf("npm's standardwebhooks says\n%s\nnot\n%s", got, strings.Join(want, "\n"))
+	}
+}
