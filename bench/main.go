@@ -76,6 +76,7 @@ func measure(ctx context.Context, opts options, progress io.Writer) (*report, er
 		{"before", measureBefore},
 		{"lists", measureLists},
 		{"page", measurePage},
+		{"webhooks", measureWebhooks},
 	} {
 		if !opts.has(section.name) {
 			continue

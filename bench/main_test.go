@@ -213,6 +213,17 @@ func TestPage(t *testing.T) {
 	is.True(strings.Contains(printed, "| the payer's page, bytes |"))
 }
 
+func TestWebhooks(t *testing.T) {
+	is := is.New(t)
+	printed, r := bench(t, "-only", "webhooks")
+	is.True(len(r.Webhooks) == 2 || r.Skipped != nil)
+	for _, c := range r.Webhooks {
+		is.True(c.Rate > 0)
+		is.True(0 < c.Median && c.Median <= c.P99)
+		is.True(strings.Contains(printed, "| "+c.Store+": deliveries a second to 1,000 endpoints |"))
+	}
+}
+
 func TestProfiles(t *testing.T) {
 	is := is.New(t)
 	profiles := t.TempDir()

@@ -15,7 +15,7 @@ import (
 )
 
 // sections are what -only chooses from.
-var sections = []string{"sqlite", "http", "memory", "postgres", "peers", "before", "lists", "page"}
+var sections = []string{"sqlite", "http", "memory", "postgres", "peers", "before", "lists", "page", "webhooks"}
 
 // options are the program's flags.
 type options struct {

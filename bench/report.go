@@ -36,6 +36,8 @@ type report struct {
 
 	Lists []listTime `json:"lists,omitempty"`
 	Page  pageCost   `json:"page,omitzero"`
+
+	Webhooks []hookCost `json:"webhooks,omitempty"`
 }
 
 // flushSamples take a second on a disk of 1 ms.
@@ -86,7 +88,7 @@ func (r *report) markdown() string {
 	for _, skipped := range r.Skipped {
 		fmt.Fprintf(&b, "Not measured: %s.\n", skipped)
 	}
-	for _, table := range []func(*strings.Builder, *report){sqliteTable, httpTables, memoryTable, postgresTable, growthTable, beforeTable, listTable, pageTable, targetTable} {
+	for _, table := range []func(*strings.Builder, *report){sqliteTable, httpTables, memoryTable, postgresTable, growthTable, beforeTable, listTable, pageTable, hookTable, targetTable} {
 		table(&b, r)
 	}
 	return b.String()

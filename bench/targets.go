@@ -69,6 +69,11 @@ func (r *report) targets() []target {
 		}
 	}
 	r.listTargets(atMost)
+	for _, c := range r.Webhooks {
+		atLeast(c.Store+": deliveries a second to 1,000 endpoints", 1000, c.Rate)
+		atMost(c.Store+": half of the deliveries where a tenth of the endpoints hang, ms", 100, c.Median.Seconds()*1000)
+		atMost(c.Store+": 99 % of them, ms", 1000, c.P99.Seconds()*1000)
+	}
 	if r.Page.Took > 0 {
 		atMost("the payer's page, µs", 100, float64(r.Page.Took)/1e3)
 		atMost("the payer's page, allocations", 100, float64(r.Page.Allocations))

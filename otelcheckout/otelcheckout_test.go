@@ -102,7 +102,7 @@ func (s *server) told() (told []string) {
 		for _, a := range span.Attributes {
 			switch a.Key {
 			case "http.route", "http.response.status_code", "db.system.name", "error.type":
-				line += fmt.Sprintf(" %s=%s", a.Key, a.Value.Emit())
+				line += fmt.Sprintf(" %s=%s", a.Key, a.Value.String())
 			}
 		}
 		if span.Status.Code == codes.Error {

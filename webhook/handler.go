@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -61,10 +62,10 @@ func NewHandler(w *Webhooks, auth checkout.Authenticator, cfg HandlerConfig) (*H
 		errs = append(errs, errors.New("the authenticator is nil"))
 	}
 	if cfg.MaxBodyBytes < 0 {
-		errs = append(errs, errors.New("MaxBodyBytes must not be negative"))
+		errs = append(errs, errors.New("the MaxBodyBytes must not be negative"))
 	}
 	if cfg.BasePath != "" && (!strings.HasPrefix(cfg.BasePath, "/") || strings.HasSuffix(cfg.BasePath, "/")) {
-		errs = append(errs, errors.New("BasePath must begin with / and not end with one"))
+		errs = append(errs, errors.New("the BasePath must begin with / and not end with one"))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("webhook: %w", err)
@@ -139,7 +140,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if len(r.Header["Request-Id"]) != 1 || len(requestID) < 1 || len(requestID) > 128 || strings.ContainsFunc(requestID, func(c rune) bool { return c <= ' ' || c > '~' }) {
 		requestID = uuid.NewString()
 	}
-	a, err := h.answer(w, r)
+	a, err := h.recovered(w, r)
 	contentType := "application/json"
 	header := w.Header()
 	if err != nil {
@@ -174,6 +175,19 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodHead {
 		w.Write(text)
 	}
+}
+
+// recovered is answer, where a panic of the store or of the authenticator is a 500.
+func (h *Handler) recovered(w http.ResponseWriter, r *http.Request) (a answer, err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			if value == http.ErrAbortHandler {
+				panic(value)
+			}
+			err = fmt.Errorf("panic: %v\n%s", value, debug.Stack())
+		}
+	}()
+	return h.answer(w, r)
 }
 
 // answer checks in the order of the contract: path and method, credentials, media type and body.

@@ -188,6 +188,20 @@ func TestHandlerRefuses(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a host whose authenticator panics", func(t *testing.T) {
+		is := is.New(t)
+		sessions := memory.New()
+		checkouts, err := checkout.New(sessions, checkout.Config{})
+		is.NoErr(err)
+		hooks, err := webhook.New(checkouts, sessions.Webhooks(), webhook.Config{})
+		is.NoErr(err)
+		handler, err := webhook.NewHandler(hooks, checkout.AuthenticatorFunc(func(*http.Request) (checkout.Account, error) { panic("secret") }), webhook.HandlerConfig{})
+		is.NoErr(err)
+		code, p, _ := wire{t, handler, "one"}.call("GET", "/v1/webhooks", "")
+		is.Equal(code, 500)
+		is.Equal(p["code"], "internal")
+		is.True(!strings.Contains(fmt.Sprint(p), "secret"))
+	})
 	t.Run("the seventeenth", func(t *testing.T) {
 		is := is.New(t)
 		for n := range webhook.MaxEndpoints {

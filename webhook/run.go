@@ -13,6 +13,11 @@ import (
 const (
 	lease = time.Minute // outlives Timeout, and the time that a settlement waits for the store
 
+	// slowAfter is when a delivery that has no answer yet leaves its place to another one. Nearly all endpoints answer sooner, and
+	// those that hang must not take all places for the 15 seconds of a timeout.
+	slowAfter = 250 * time.Millisecond
+	slowMost  = 16 // times Concurrency: how many such deliveries there may be
+
 	planPage   = 500 // events
 	claimPage  = 100 // deliveries
 	settlePage = 256
@@ -164,7 +169,9 @@ func (w *Webhooks) deliver(ctx context.Context) {
 	var (
 		mu     sync.Mutex
 		busy   = make(map[string]int) // by endpoint
-		flying int
+		flying int                    // deliveries that hold a place
+		slow   = make(map[string]int) // those that hold none any more, by endpoint
+		slows  int
 		sent   sync.WaitGroup
 	)
 	settled := make(chan struct{})
@@ -178,9 +185,12 @@ func (w *Webhooks) deliver(ctx context.Context) {
 		taken := make(map[string]int, len(busy))
 		for endpoint, n := range busy {
 			taken[endpoint] = n
+			if slow[endpoint] > 0 { // it hangs, perhaps: no more until it answers
+				taken[endpoint] = w.config.PerEndpoint
+			}
 		}
 		mu.Unlock()
-		if free == 0 {
+		if free <= 0 {
 			return false, nil
 		}
 		now := w.now()
@@ -196,18 +206,43 @@ func (w *Webhooks) deliver(ctx context.Context) {
 		mu.Unlock()
 		for _, c := range claims {
 			sent.Go(func() {
+				free := func() {
+					select {
+					case freed <- struct{}{}:
+					default:
+					}
+				}
+				isSlow, isDone := false, false
+				timer := time.AfterFunc(slowAfter, func() {
+					mu.Lock()
+					defer mu.Unlock()
+					if isDone || slows >= slowMost*w.config.Concurrency {
+						return
+					}
+					isSlow = true
+					slows++
+					slow[c.Endpoint.ID]++
+					flying--
+					free()
+				})
 				// What was begun is finished, also where ctx ends: else it would be sent again.
 				results <- w.try(context.WithoutCancel(ctx), c)
+				timer.Stop()
 				mu.Lock()
-				flying--
+				isDone = true
+				if isSlow {
+					slows--
+					if slow[c.Endpoint.ID]--; slow[c.Endpoint.ID] == 0 {
+						delete(slow, c.Endpoint.ID)
+					}
+				} else {
+					flying--
+				}
 				if busy[c.Endpoint.ID]--; busy[c.Endpoint.ID] == 0 {
 					delete(busy, c.Endpoint.ID)
 				}
 				mu.Unlock()
-				select {
-				case freed <- struct{}{}:
-				default:
-				}
+				free()
 			})
 		}
 		return len(claims) > 0, nil

@@ -51,7 +51,8 @@ type Config struct {
 	// Disabled is called after an endpoint was disabled because it answered 410 or has failed for five days, to tell the merchant. It runs
 	// within the dispatcher, so it should not take long. nil: nobody is told.
 	Disabled func(context.Context, checkout.Account, Endpoint)
-	// Concurrency is how many deliveries one instance sends at once, from 1 to 10,000; 0 is 64.
+	// Concurrency is how many deliveries one instance sends at once, from 1 to 10,000; 0 is 64. One that has had no answer for 250 ms
+	// leaves its place to another, so that endpoints that hang hold up nobody; of such there are 16 times as many at most.
 	Concurrency int
 	// PerEndpoint is how many of them may go to one endpoint; 0 is 4.
 	PerEndpoint int
@@ -83,17 +84,17 @@ func New(checkouts *checkout.Checkouts, store Store, cfg Config) (*Webhooks, err
 		errs = append(errs, errors.New("the store is nil"))
 	}
 	if cfg.Concurrency < 0 || cfg.Concurrency > 10_000 {
-		errs = append(errs, errors.New("Concurrency must be from 0 to 10,000"))
+		errs = append(errs, errors.New("the Concurrency must be from 0 to 10,000"))
 	}
 	if cfg.PerEndpoint < 0 {
-		errs = append(errs, errors.New("PerEndpoint must not be negative"))
+		errs = append(errs, errors.New("the PerEndpoint must not be negative"))
 	}
 	if (cfg.Seal == nil) != (cfg.Open == nil) {
-		errs = append(errs, errors.New("Seal and Open belong together"))
+		errs = append(errs, errors.New("of Seal and Open there must be both or none"))
 	}
 	for i, wait := range cfg.Schedule {
 		if wait < 0 {
-			errs = append(errs, fmt.Errorf("Schedule[%d] is negative", i))
+			errs = append(errs, fmt.Errorf("wait %d of the Schedule is negative", i))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {

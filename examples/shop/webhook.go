@@ -21,12 +21,10 @@ func (s *shop) register(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, e := range endpoints {
-		if e.URL != url {
-			active := webhook.Active
-			if _, err := s.hooks.Update(ctx, account, e.ID, webhook.EndpointChange{URL: &url, Status: &active}); err != nil {
-				return err
-			}
+	if len(endpoints) > 0 {
+		active := webhook.Active
+		if _, err := s.hooks.Update(ctx, account, endpoints[0].ID, webhook.EndpointChange{URL: &url, Status: &active}); err != nil {
+			return err
 		}
 		return s.db.QueryRowContext(ctx, `SELECT value FROM shop WHERE name = 'webhook secret'`).Scan(&s.hookSecret)
 	}

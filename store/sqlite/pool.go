@@ -11,9 +11,9 @@ var (
 	writes = []string{
 		insertAccount, ownerOf, insertSession, insertPlain, insertLabels, selectByKey, updateSession, sessionExists,
 		updateNext, appendEventOf, appendEventOwned, keepOriginOf, keepOrigins, appendExpiries, selectDue, expireSessions,
-		insertDelivery, dueDeliveries, claimDelivery, settleDelivery, settleWell, settleFailed,
+		insertDelivery, dueDeliveries, chosenDelivery, claimDelivery, settleDelivery, settleWell, settleFailed,
 	}
-	reads = []string{dueDeliveries, selectByID, selectByKey, ownerOf, eventsAfter, lastEvent, greatestEvent, historyOf}
+	reads = []string{anyDue, selectByID, selectByKey, ownerOf, eventsAfter, lastEvent, greatestEvent, historyOf}
 )
 
 // pool is a querier of a database whose statements, those of a list apart, are prepared.

@@ -43,16 +43,21 @@ const (
 			FROM waiting WHERE waiting.endpoint IS NOT NULL
 		) `
 
-	// dueDeliveries are the longest due of each endpoint.
-	dueDeliveries = waiting + `SELECT ` + deliveryColumns + `, ` + endpointColumns + `
+	// dueOfEach are the longest due of each endpoint. What a page of them holds is read once they are chosen.
+	dueOfEach = waiting + `SELECT d.num, d.endpoint
 		FROM waiting AS w CROSS JOIN checkout_webhooks AS e ON e.id = w.endpoint
 		CROSS JOIN checkout_webhook_deliveries AS d ON d.num IN (
 			SELECT x.num FROM checkout_webhook_deliveries AS x WHERE x.endpoint = w.endpoint AND x.due_at <= ?1
 				AND (x.forced OR e.status = 'active' AND coalesce(e.not_before, 0) <= ?1)
 			ORDER BY x.due_at, x.id LIMIT ?2
-		) ORDER BY d.due_at, d.id`
+		)`
+	dueDeliveries = dueOfEach + ` ORDER BY d.due_at, d.id`
+	anyDue        = dueOfEach + ` LIMIT 1`
 
-	claimDelivery = `UPDATE checkout_webhook_deliveries SET due_at = ?, lease = lease + 1 WHERE id = ? AND lease = ?`
+	chosenDelivery = `SELECT ` + deliveryColumns + `, ` + endpointColumns + `
+		FROM checkout_webhook_deliveries AS d JOIN checkout_webhooks AS e ON e.id = d.endpoint WHERE d.num = ?`
+
+	claimDelivery = `UPDATE checkout_webhook_deliveries SET due_at = ?, lease = lease + 1 WHERE num = ?`
 
 	settleDelivery = `UPDATE checkout_webhook_deliveries SET state = ?, attempts = ?, due_at = ?, forced = ? WHERE id = ? AND lease = ?`
 	settleWell     = `UPDATE checkout_webhooks SET failures = 0, failing_since = NULL, not_before = NULL WHERE failures > 0 AND id = ?`
@@ -325,37 +330,39 @@ func (w webhooks) AddDelivery(ctx context.Context, d webhook.StoredDelivery) err
 
 // Claim implements [webhook.Store]. It first looks whether there is anything, which holds up nobody.
 func (w webhooks) Claim(ctx context.Context, now, until time.Time, limit, perEndpoint int, busy map[string]int) ([]webhook.Claim, error) {
-	var some []webhook.Claim
-	err := w.read(ctx, "look for deliveries", func(q querier) (err error) {
-		some, err = claimable(ctx, q, now, perEndpoint)
+	some := false
+	err := w.read(ctx, "look for deliveries", func(q querier) error {
+		found, err := scanAll(ctx, q, scanDue, anyDue, microsAt(now), 1)
+		some = len(found) > 0
 		return err
 	})
-	if err != nil || len(some) == 0 {
+	if err != nil || !some {
 		return nil, err
 	}
 	var claims []webhook.Claim
 	err = w.write(ctx, func(ctx context.Context, q querier) error {
 		claims = nil
-		all, err := claimable(ctx, q, now, perEndpoint)
+		due, err := scanAll(ctx, q, scanDue, dueDeliveries, microsAt(now), perEndpoint)
 		if err != nil {
 			return err
 		}
 		taken := make(map[string]int)
-		for _, c := range all {
-			d := &c.Delivery
+		for _, d := range due {
 			if len(claims) == limit {
 				break
 			}
-			if taken[d.EndpointID]+busy[d.EndpointID] >= perEndpoint {
+			if taken[d.endpoint]+busy[d.endpoint] >= perEndpoint {
 				continue
 			}
-			if _, err := q.ExecContext(ctx, claimDelivery, microsAt(until), d.ID, d.Lease); err != nil {
+			taken[d.endpoint]++
+			if _, err := q.ExecContext(ctx, claimDelivery, microsAt(until), d.num); err != nil {
 				return err
 			}
-			taken[d.EndpointID]++
-			d.NextAttempt = until
-			d.Lease++
-			claims = append(claims, c)
+			chosen, err := scanAll(ctx, q, scanClaim, chosenDelivery, d.num)
+			if err != nil {
+				return err
+			}
+			claims = append(claims, chosen...)
 		}
 		return nil
 	})
@@ -365,21 +372,30 @@ func (w webhooks) Claim(ctx context.Context, now, until time.Time, limit, perEnd
 	return claims, nil
 }
 
-func claimable(ctx context.Context, q querier, now time.Time, perEndpoint int) ([]webhook.Claim, error) {
-	return scanAll(ctx, q, func(rows *sql.Rows) (c webhook.Claim, err error) {
-		var (
-			d deliveryRow
-			e endpointRow
-		)
-		if err := rows.Scan(append(d.targets(), e.targets()...)...); err != nil {
-			return c, err
-		}
-		if c.Delivery, err = d.delivery(); err != nil {
-			return c, err
-		}
-		c.Endpoint, err = e.endpoint()
+// dueRow is a delivery that is due.
+type dueRow struct {
+	num      int64
+	endpoint string
+}
+
+func scanDue(rows *sql.Rows) (d dueRow, err error) {
+	err = rows.Scan(&d.num, &d.endpoint)
+	return d, err
+}
+
+func scanClaim(rows *sql.Rows) (c webhook.Claim, err error) {
+	var (
+		d deliveryRow
+		e endpointRow
+	)
+	if err := rows.Scan(append(d.targets(), e.targets()...)...); err != nil {
 		return c, err
-	}, dueDeliveries, microsAt(now), perEndpoint)
+	}
+	if c.Delivery, err = d.delivery(); err != nil {
+		return c, err
+	}
+	c.Endpoint, err = e.endpoint()
+	return c, err
 }
 
 // Settle implements [webhook.Store].

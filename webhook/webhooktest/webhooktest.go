@@ -365,7 +365,7 @@ func claimLeases(t *testing.T, s webhook.Store) {
 	same(t, claims[0], webhook.Claim{Delivery: want, Endpoint: e})
 	got, _ = claim(t, s, second.NextAttempt, 10, 10, nil)
 	same(t, got, ids(second))
-	got, claims = claim(t, s, first.NextAttempt.Add(time.Minute), 1, 10, nil) // the longest due of what is: later, whose time has come meanwhile
+	got, _ = claim(t, s, first.NextAttempt.Add(time.Minute), 1, 10, nil) // the longest due of what is: later, whose time has come meanwhile
 	same(t, got, ids(later))
 	got, claims = claim(t, s, first.NextAttempt.Add(time.Minute), 10, 10, nil) // a lease that ran out
 	same(t, got, ids(first))
