@@ -48,6 +48,7 @@ func TestContract(t *testing.T) {
 			tellsEvents(h)
 			lists(h)
 			cancels(h)
+			registers(h)
 			tellsOfItself(h)
 			knowsNoOtherMethod(h)
 			asksForCredentials(h)
@@ -303,8 +304,13 @@ func asksForCredentials(h *host) {
 
 // bodyOf is a body that an operation accepts.
 func bodyOf(operation string) string {
-	if operation == "createCheckout" {
+	switch operation {
+	case "createCheckout":
 		return mobileMoney
+	case "createWebhook":
+		return `{"url": "https://shop.example/any"}`
+	case "updateWebhook":
+		return `{"description": "any"}`
 	}
 	return ""
 }

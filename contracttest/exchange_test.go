@@ -1,6 +1,7 @@
 package contracttest_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -20,7 +21,8 @@ const problemType = "application/problem+json"
 type call struct {
 	operation string
 	method    string   // "": the operation's own
-	id        string   // of the session, where the path has one
+	id        string   // of the session or endpoint, where the path has one
+	delivery  string   // where the path has one
 	query     string   // as it is sent
 	header    []string // "Name: value" in place of what is usual, more than once to send it more than once; "Name:" leaves it out
 	body      string
@@ -38,7 +40,12 @@ func (c call) request(t *testing.T, d *document, base string, documented bool) *
 	if c.method != "" && !documented {
 		method = c.method
 	}
-	target := base + strings.Replace(op.path, "{id}", url.PathEscape(c.id), 1)
+	id := c.id
+	if id == "any" && strings.HasPrefix(op.path, "/v1/webhooks") {
+		id = noWebhook
+	}
+	target := base + strings.Replace(op.path, "{id}", url.PathEscape(id), 1)
+	target = strings.Replace(target, "{delivery}", cmp.Or(c.delivery, noDelivery), 1)
 	if c.query != "" {
 		target += "?" + c.query
 	}
@@ -54,9 +61,12 @@ func (c call) request(t *testing.T, d *document, base string, documented bool) *
 		t.Fatal(err)
 	}
 	r.Header.Set("Authorization", "Bearer "+liveToken)
-	if c.operation == "createCheckout" {
-		r.Header.Set("Content-Type", "application/json")
+	switch c.operation {
+	case "createCheckout":
 		r.Header.Set("Idempotency-Key", uuid.NewString())
+		fallthrough
+	case "createWebhook", "updateWebhook":
+		r.Header.Set("Content-Type", "application/json")
 	}
 	var own []string
 	for _, h := range c.header {

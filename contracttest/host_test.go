@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/store/memory"
+	"github.com/caisse/checkout/webhook"
 )
 
 const (
@@ -95,9 +97,32 @@ func newHost(t *testing.T, d *document, k kept, store checkout.Store, auth check
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(handler)
+	hooks, err := webhook.New(checkouts, hooksOf(store), webhook.Config{Clock: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	webhooks, err := webhook.NewHandler(hooks, auth, webhook.HandlerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", handler)
+	mux.Handle("/v1/webhooks", webhooks)
+	mux.Handle("/v1/webhooks/", webhooks)
+	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	return &host{checkouts, d, c, server.URL, k, t}
+}
+
+// hooksOf are the endpoints that a store has beside its sessions; those of a store that fails fail alike.
+func hooksOf(store checkout.Store) webhook.Store {
+	switch store := store.(type) {
+	case failingStore:
+		return failingHooks{store}
+	case interface{ Webhooks() webhook.Store }:
+		return store.Webhooks()
+	}
+	return memory.New().Webhooks()
 }
 
 // expect makes a call and fails unless the status and the problem's code are as told ("" is no problem), every judge

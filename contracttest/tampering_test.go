@@ -219,7 +219,7 @@ func TestABrokenPromiseIsFound(t *testing.T) {
 			"listCheckouts 400 code invalid_json",
 		},
 		"a code of one of several problems": {
-			"x-codes: [validation_failed", "x-codes: [invalid_query, validation_failed",
+			"x-codes: [validation_failed, invalid_json, idem", "x-codes: [invalid_query, validation_failed, invalid_json, idem",
 			"createCheckout 400 code invalid_query",
 		},
 		"a header": {

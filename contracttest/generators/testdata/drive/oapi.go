@@ -117,6 +117,6 @@ func driveOAPI(url string) error {
 	if c.equal("wait", waited.StatusCode(), 200); c.err != nil {
 		return c.err
 	}
-	c.equal("wait", waited.JSON200.Status, oapi.Cancelled)
+	c.equal("wait", waited.JSON200.Status, oapi.StatusCancelled)
 	return c.err
 }
