@@ -208,8 +208,14 @@ func (l *selection) count(after int64) (n int, err error) {
 	if after > math.MinInt64 {
 		args[2] = max(args[2].(int64), after+1)
 	}
-	err = l.q.QueryRowContext(l.ctx, fmt.Sprintf(`SELECT count(*) FROM (%s LIMIT %d)`, l.all(), checkout.MaxListTotal+1),
-		args...).Scan(&n)
+	if len(l.arms) > 1 {
+		err = l.q.QueryRowContext(l.ctx, fmt.Sprintf(`SELECT count(*) FROM (%s LIMIT %d)`, l.all(), checkout.MaxListTotal+1),
+			args...).Scan(&n)
+		return n, err
+	}
+	// To pass over the entries of one range takes half as long as to hand each on to be counted.
+	err = l.q.QueryRowContext(l.ctx, fmt.Sprintf(`SELECT iif(EXISTS (SELECT 1 FROM (%[1]s) LIMIT 1 OFFSET %[2]d), %[2]d + 1, (SELECT count(*) FROM (%[1]s)))`,
+		l.arms[0], checkout.MaxListTotal), args...).Scan(&n)
 	return n, err
 }
 

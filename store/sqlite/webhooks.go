@@ -33,7 +33,7 @@ const (
 	// insertDelivery is for an endpoint that is there.
 	insertDelivery = `INSERT INTO checkout_webhook_deliveries
 			(id, endpoint, event_id, event_type, state, attempts, due_at, created_at, body, forced, once, lease)
-		SELECT ?, ?2, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM checkout_webhooks WHERE id = ?2)`
+		SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12 WHERE EXISTS (SELECT 1 FROM checkout_webhooks WHERE id = ?2)`
 
 	// waiting goes from endpoint to endpoint by the index of what is pending.
 	waiting = `WITH RECURSIVE waiting (endpoint) AS (
