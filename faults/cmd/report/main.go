@@ -31,6 +31,7 @@ import (
 
 	"github.com/caisse/checkout/faults/concurrent"
 	"github.com/caisse/checkout/faults/crash"
+	"github.com/caisse/checkout/faults/delivery"
 	"github.com/caisse/checkout/faults/internal/child"
 	"github.com/caisse/checkout/faults/iofault"
 	"github.com/caisse/checkout/faults/model"
@@ -52,12 +53,13 @@ func suites() []suite.Suite {
 		iofault.Suites(),
 		pgfault.Suites(),
 		overload.Suites(),
+		delivery.Suites(),
 	)
 }
 
 // programs is the list of what this program is when its suites start it once more.
 func programs() []child.Program {
-	return slices.Concat(crash.Programs(), power.Programs(), iofault.Programs(), overload.Programs())
+	return slices.Concat(crash.Programs(), power.Programs(), iofault.Programs(), overload.Programs(), delivery.Programs())
 }
 
 func main() {

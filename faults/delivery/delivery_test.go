@@ -1,0 +1,38 @@
+//go:build unix
+
+package delivery
+
+import (
+	"os"
+	"testing"
+
+	"github.com/caisse/checkout/faults/internal/child"
+	"github.com/caisse/checkout/faults/stores"
+	"github.com/caisse/checkout/faults/suite"
+	"github.com/caisse/checkout/internal/pgtest"
+)
+
+func TestMain(m *testing.M) {
+	child.Main(Programs()...)
+	os.Exit(pgtest.Main(m))
+}
+
+func TestSuites(t *testing.T) { suite.Test(t, Suites()) }
+
+// TestControls shows that the suite can fail: each planted bug loses deliveries, and is caught.
+func TestControls(t *testing.T) {
+	for bug, step := range map[string]string{planInTwo: afterPlan, settleFirst: afterClaim} {
+		t.Run(bug, func(t *testing.T) {
+			for try := range 10 {
+				r := newRound(t, stores.SQLite, uint64(try))
+				r.life(config{Dies: step, Planted: bug})
+				r.finish()
+				if v := r.judge(); v.tally.Lost > 0 {
+					t.Logf("caught in round %d: %s", try, v.complaints[0])
+					return
+				}
+			}
+			t.Error("was not caught")
+		})
+	}
+}

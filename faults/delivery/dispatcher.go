@@ -1,0 +1,146 @@
+//go:build unix
+
+// Package delivery kills dispatchers of webhooks, and looks whether every change still reaches every endpoint that wants it, and
+// whether what was delivered and settled is ever sent again.
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/faults/internal/child"
+	"github.com/caisse/checkout/faults/stores"
+	"github.com/caisse/checkout/webhook"
+)
+
+// config is what a dispatcher is told.
+type config struct {
+	Place string
+	Ahead time.Duration // of the time: what a dispatcher before it had in hand is due again
+	// Dies says at which of a dispatcher's steps it kills itself, now and then; "" is by nobody but its parent.
+	Dies string
+	// Planted is a bug that must be caught; "" is the store as it is.
+	Planted string
+}
+
+// The steps at which a dispatcher may die.
+const (
+	beforePlan, afterPlan     = "before a plan", "after a plan"
+	afterClaim                = "after a claim, before it is sent"
+	beforeSettle, afterSettle = "after the answer, before it is settled", "after a settlement"
+)
+
+// The planted bugs.
+const (
+	planInTwo   = "the place in the feed moves before the deliveries are written"
+	settleFirst = "a delivery is settled before it is sent"
+)
+
+const open = "open"
+
+// program is what a dispatcher is.
+func program() child.Program { return child.Program{Name: "dispatcher", Run: run} }
+
+// hookStore is a store with its webhooks.
+type hookStore interface {
+	stores.Store
+	Webhooks() webhook.Store
+}
+
+func run(ctx context.Context, self *child.Self) error {
+	var c config
+	if err := self.Config(&c); err != nil {
+		return err
+	}
+	place, err := stores.Parse(c.Place)
+	if err != nil {
+		return err
+	}
+	opened, err := place.Open(ctx)
+	if err != nil {
+		return err
+	}
+	store, ok := opened.(hookStore)
+	if !ok {
+		return fmt.Errorf("%s has no webhooks", place.Kind)
+	}
+	now := checkout.ClockFunc(func() time.Time { return time.Now().Add(c.Ahead) })
+	checkouts, err := checkout.New(store, checkout.Config{Clock: now})
+	if err != nil {
+		return err
+	}
+	hooks, err := webhook.New(checkouts, &mortal{Store: store.Webhooks(), config: c},
+		webhook.Config{AllowPrivate: true, Clock: now})
+	if err != nil {
+		return err
+	}
+	if err := self.Tell(open); err != nil {
+		return err
+	}
+	return hooks.Run(ctx)
+}
+
+// mortal is a store whose process dies at one of its steps, or that has a bug. Only Run calls it, each step from one goroutine.
+type mortal struct {
+	webhook.Store
+	config config
+}
+
+// die ends the process, one time in three, where it is to die here.
+func (m *mortal) die(step string) {
+	if m.config.Dies == step && time.Now().UnixNano()%3 == 0 {
+		syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	}
+}
+
+func (m *mortal) Plan(ctx context.Context, from, to checkout.Cursor, deliveries []webhook.StoredDelivery) error {
+	m.die(beforePlan)
+	if m.config.Planted == planInTwo {
+		if err := m.Store.Plan(ctx, from, to, nil); err != nil {
+			return err
+		}
+		m.die(afterPlan)
+		for _, d := range deliveries {
+			if err := m.Store.AddDelivery(ctx, d); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	err := m.Store.Plan(ctx, from, to, deliveries)
+	m.die(afterPlan)
+	return err
+}
+
+func (m *mortal) Claim(ctx context.Context, now, until time.Time, limit, perEndpoint int, busy map[string]int) ([]webhook.Claim, error) {
+	claims, err := m.Store.Claim(ctx, now, until, limit, perEndpoint, busy)
+	if m.config.Planted == settleFirst {
+		var done []webhook.Settlement
+		for _, c := range claims {
+			d := c.Delivery
+			d.State, d.NextAttempt = webhook.Delivered, time.Time{}
+			done = append(done, webhook.Settlement{Delivery: d, At: now})
+		}
+		if len(done) > 0 {
+			if err := m.Store.Settle(ctx, done); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if len(claims) > 0 {
+		m.die(afterClaim)
+	}
+	return claims, err
+}
+
+func (m *mortal) Settle(ctx context.Context, results []webhook.Settlement) error {
+	m.die(beforeSettle)
+	err := m.Store.Settle(ctx, results)
+	m.die(afterSettle)
+	return err
+}
