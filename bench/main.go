@@ -77,6 +77,7 @@ func measure(ctx context.Context, opts options, progress io.Writer) (*report, er
 		{"lists", measureLists},
 		{"page", measurePage},
 		{"webhooks", measureWebhooks},
+		{"waiters", measureWaiters},
 	} {
 		if !opts.has(section.name) {
 			continue

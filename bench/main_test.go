@@ -224,6 +224,15 @@ func TestWebhooks(t *testing.T) {
 	}
 }
 
+func TestWaiters(t *testing.T) {
+	is := is.New(t)
+	printed, r := bench(t, "-only", "waiters")
+	is.Equal(r.Waiters.Waiters, 10_000)
+	is.True(r.Waiters.Bytes > 0)
+	is.True(r.Waiters.Other > 0)
+	is.True(strings.Contains(printed, "| 10,000 waiters: MB | ≤ 400 |"))
+}
+
 func TestProfiles(t *testing.T) {
 	is := is.New(t)
 	profiles := t.TempDir()

@@ -15,7 +15,7 @@ import (
 )
 
 // sections are what -only chooses from.
-var sections = []string{"sqlite", "http", "memory", "postgres", "peers", "before", "lists", "page", "webhooks"}
+var sections = []string{"sqlite", "http", "memory", "postgres", "peers", "before", "lists", "page", "webhooks", "waiters"}
 
 // options are the program's flags.
 type options struct {

@@ -38,6 +38,7 @@ type report struct {
 	Page  pageCost   `json:"page,omitzero"`
 
 	Webhooks []hookCost `json:"webhooks,omitempty"`
+	Waiters  waitCost   `json:"waiters,omitzero"`
 }
 
 // flushSamples take a second on a disk of 1 ms.
@@ -88,7 +89,7 @@ func (r *report) markdown() string {
 	for _, skipped := range r.Skipped {
 		fmt.Fprintf(&b, "Not measured: %s.\n", skipped)
 	}
-	for _, table := range []func(*strings.Builder, *report){sqliteTable, httpTables, memoryTable, postgresTable, growthTable, beforeTable, listTable, pageTable, hookTable, targetTable} {
+	for _, table := range []func(*strings.Builder, *report){sqliteTable, httpTables, memoryTable, postgresTable, growthTable, beforeTable, listTable, pageTable, hookTable, waitTable, targetTable} {
 		table(&b, r)
 	}
 	return b.String()

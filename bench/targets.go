@@ -73,6 +73,13 @@ func (r *report) targets() []target {
 		atLeast(c.Store+": deliveries a second to 1,000 endpoints", 1000, c.Rate)
 		atMost(c.Store+": half of the deliveries where a tenth of the endpoints hang, ms", 100, c.Median.Seconds()*1000)
 		atMost(c.Store+": 99 % of them, ms", 1000, c.P99.Seconds()*1000)
+		atLeast(c.Store+": creates beside deliveries over creates alone", 0.9, c.Creates)
+	}
+	if w := r.Waiters; w.Waiters > 0 {
+		atMost("10,000 waiters: reads of the store a second", 4, w.Reads)
+		atMost("10,000 waiters: the last has heard of a change by the same process, ms", 100, w.Same.Seconds()*1000)
+		atMost("10,000 waiters: of one by another process, ms", 1000, w.Other.Seconds()*1000)
+		atMost("10,000 waiters: MB", 400, w.Bytes/1e6)
 	}
 	if r.Page.Took > 0 {
 		atMost("the payer's page, µs", 100, float64(r.Page.Took)/1e3)

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caisse/checkout"
@@ -26,6 +27,8 @@ type hookCost struct {
 	Rate   float64       `json:"rate"`      // deliveries a second, with as much waiting as it can take
 	Median time.Duration `json:"median_ns"` // from the change to the receiver, where a tenth of the endpoints hang: of the others
 	P99    time.Duration `json:"p99_ns"`
+	// Creates is creates a second beside a dispatcher that delivers hookPace changes a second, over the same without it.
+	Creates float64 `json:"creates"`
 }
 
 const (
@@ -132,6 +135,12 @@ func hookRound(ctx context.Context, store hookStore, d time.Duration) (cost hook
 		return cost, err
 	}
 
+	alone, err := createsBeside(ctx, checkouts, change, d)
+	if err != nil {
+		return cost, err
+	}
+	waiting := hookWaiting + int(2*d.Seconds()*hookPace)
+
 	running, stop := context.WithCancel(ctx)
 	var dispatcher sync.WaitGroup
 	defer dispatcher.Wait()
@@ -140,11 +149,19 @@ func hookRound(ctx context.Context, store hookStore, d time.Duration) (cost hook
 	dispatcher.Go(func() { hooks.Run(running) })
 	for count() < hookWaiting {
 		if time.Since(begin) > 2*time.Minute {
-			return cost, fmt.Errorf("%d of %d deliveries came in two minutes", count(), hookWaiting)
+			return cost, fmt.Errorf("%d of %d deliveries came in two minutes", count(), waiting)
 		}
 		time.Sleep(time.Millisecond)
 	}
 	cost.Rate = hookWaiting / time.Since(begin).Seconds()
+	for last := -1; count() > last; time.Sleep(500 * time.Millisecond) { // the rest
+		last = count()
+	}
+	beside, err := createsBeside(ctx, checkouts, change, d)
+	if err != nil {
+		return cost, err
+	}
+	cost.Creates = beside / alone
 
 	mu.Lock()
 	hanging = true
@@ -190,6 +207,48 @@ func hookRound(ctx context.Context, store hookStore, d time.Duration) (cost hook
 	return cost, nil
 }
 
+// createsBeside is creates a second by 64 callers, while sessions change at hookPace.
+func createsBeside(ctx context.Context, checkouts *checkout.Checkouts, change func(int) (string, error), d time.Duration) (float64, error) {
+	paced, stop := context.WithTimeout(ctx, 2*d)
+	defer stop()
+	var (
+		created atomic.Int64
+		all     sync.WaitGroup
+		mu      sync.Mutex
+		failed  error
+	)
+	fail := func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		failed = errors.Join(failed, err)
+	}
+	all.Go(func() {
+		pace := time.NewTicker(time.Second / hookPace)
+		defer pace.Stop()
+		for n := 0; paced.Err() == nil; n++ {
+			<-pace.C
+			if _, err := change(n * 7); err != nil {
+				fail(err)
+				return
+			}
+		}
+	})
+	begin := time.Now()
+	for range 64 {
+		all.Go(func() {
+			for paced.Err() == nil {
+				if _, _, err := checkouts.Create(ctx, params()); err != nil {
+					fail(err)
+					return
+				}
+				created.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	return float64(created.Load()) / time.Since(begin).Seconds(), failed
+}
+
 // together does something n times, by so many callers.
 func together(n, callers int, do func(n int) error) error {
 	var (
@@ -224,8 +283,8 @@ func hookTable(b *strings.Builder, r *report) {
 	if len(r.Webhooks) == 0 {
 		return
 	}
-	head(b, fmt.Sprintf("Webhooks, %s endpoints", thousands(hookEndpoints)), "store", " deliveries/s", " a tenth hangs: median, ms", " 99 %, ms")
+	head(b, fmt.Sprintf("Webhooks, %s endpoints", thousands(hookEndpoints)), "store", " deliveries/s", " a tenth hangs: median, ms", " 99 %, ms", " creates beside, over alone")
 	for _, c := range r.Webhooks {
-		row(b, c.Store, fmt.Sprintf("%.0f", c.Rate), fmt.Sprintf("%.0f", c.Median.Seconds()*1000), fmt.Sprintf("%.0f", c.P99.Seconds()*1000))
+		row(b, c.Store, fmt.Sprintf("%.0f", c.Rate), fmt.Sprintf("%.0f", c.Median.Seconds()*1000), fmt.Sprintf("%.0f", c.P99.Seconds()*1000), fmt.Sprintf("%.2f", c.Creates))
 	}
 }

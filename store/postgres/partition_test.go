@@ -22,7 +22,7 @@ func TestPartitionedTable(t *testing.T) {
 	for _, name := range names {
 		sql, err := fs.ReadFile(postgres.Migrations(), name)
 		is.NoErr(err)
-		exec(t, pool, strings.NewReplacer("PRIMARY KEY (id)", "PRIMARY KEY (account, id)", ") WITH (fillfactor = 80);", ") PARTITION BY HASH (account);").Replace(string(sql)))
+		exec(t, pool, strings.NewReplacer("checkout_sessions_pkey PRIMARY KEY (id)", "checkout_sessions_pkey PRIMARY KEY (account, id)", ") WITH (fillfactor = 80);", ") PARTITION BY HASH (account);").Replace(string(sql)))
 	}
 	for n := range 4 {
 		exec(t, pool, fmt.Sprintf("create table checkout_sessions_%d partition of checkout_sessions for values with (modulus 4, remainder %d) with (fillfactor = 80)", n, n))
