@@ -288,7 +288,9 @@ func TestObserveOutlivesAStoreThatFails(t *testing.T) {
 		is.NoErr(err)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
-		go func() { ended <- otelcheckout.Observe(ctx, checkouts, sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")) }()
+		go func() {
+			ended <- otelcheckout.Observe(ctx, checkouts, sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test"))
+		}()
 		time.Sleep(1500 * time.Millisecond)
 		account := checkout.Account{ID: "acct_1"}
 		const many = 250

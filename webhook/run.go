@@ -21,8 +21,9 @@ const (
 	planPage   = 500 // events
 	claimPage  = 100 // deliveries
 	settlePage = 256
+	settleWait = 20 * time.Millisecond // for others to be written down in the same transaction
 
-	busyPoll  = 25 * time.Millisecond  // between two questions where there was work a while ago
+	busyPoll  = 50 * time.Millisecond  // between two questions where there was work a while ago
 	idlePoll  = 250 * time.Millisecond // where there was none
 	quietPoll = time.Second            // and where there was none for long
 	calm      = 5 * time.Second        // after which it is idle
@@ -275,6 +276,7 @@ func (w *Webhooks) deliver(ctx context.Context) {
 func (w *Webhooks) settle(results <-chan Settlement) {
 	for first := range results {
 		batch := []Settlement{first}
+		enough := time.After(settleWait)
 	more:
 		for len(batch) < settlePage {
 			select {
@@ -283,7 +285,7 @@ func (w *Webhooks) settle(results <-chan Settlement) {
 					break more
 				}
 				batch = append(batch, next)
-			default:
+			case <-enough:
 				break more
 			}
 		}

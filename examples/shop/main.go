@@ -131,7 +131,7 @@ func (s *shop) mount(url string, logger *slog.Logger) (http.Handler, error) {
 
 	mux := http.NewServeMux()
 	mux.Handle("/pay/", framed(http.StripPrefix("/pay", s.page))) // which protects itself
-	mux.HandleFunc("POST "+hooksPath, s.told) // is not a browser's: it is signed
+	mux.HandleFunc("POST "+hooksPath, s.told)                     // is not a browser's: it is signed
 	mux.Handle("/card/", framed(http.StripPrefix("/card", s.operator.CardPage())))
 	mux.Handle("/", http.NewCrossOriginProtection().Handler(own))
 	return mux, nil
