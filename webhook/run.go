@@ -47,6 +47,7 @@ func (w *Webhooks) Run(ctx context.Context) error {
 	parts.Go(func() { w.every(ctx, "prune deliveries", pruneEvery, w.prune) })
 	w.deliver(ctx)
 	parts.Wait()
+	w.client.CloseIdleConnections() // a receiver that is about to stop would wait for one that was never used
 	return nil
 }
 

@@ -90,7 +90,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	case <-ctx.Done():
 	}
-	stopping, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	stopping, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer done()
 	return server.Shutdown(stopping)
 }
