@@ -14,10 +14,21 @@ import (
 	"github.com/caisse/checkout"
 )
 
+// signAgain is when a delivery is taken up again that could not be signed.
+const signAgain = time.Minute
+
 // try sends a delivery once, and says what came of it.
 func (w *Webhooks) try(ctx context.Context, c Claim) Settlement {
 	begin, clock := w.now(), time.Now()
-	code, fault, retryAfter := w.send(ctx, c, begin)
+	signatures, err := w.sign(c, begin)
+	if err != nil {
+		// The host's fault, and not the endpoint's: it is no try, and does not count towards a disabling.
+		w.log.Error("webhooks: cannot sign", endpointAttr(c.Endpoint), "error", err)
+		d := c.Delivery
+		d.NextAttempt = begin.Add(jittered(signAgain))
+		return Settlement{Delivery: d, At: begin}
+	}
+	code, fault, retryAfter := w.send(ctx, c, begin, signatures)
 	attempt := Attempt{At: begin, StatusCode: code, Error: fault, Duration: time.Since(clock).Truncate(time.Microsecond)}
 
 	d := c.Delivery
@@ -44,7 +55,8 @@ func (w *Webhooks) try(ctx context.Context, c Claim) Settlement {
 }
 
 // backoff is how long an endpoint as a whole is left alone after so many failures in a row: ten thousand deliveries that are due
-// must not become ten thousand timeouts. It is never longer than the wait of the first delivery that fails that often.
+// must not become ten thousand timeouts. The first two failures do not count, so that
+// a lone delivery keeps to the schedule.
 func backoff(failures int) time.Duration {
 	if failures < 3 {
 		return 0
@@ -81,18 +93,19 @@ func (w *Webhooks) mayDisable(ctx context.Context, e StoredEndpoint, code int, a
 		return
 	}
 	w.log.Warn("webhooks: an endpoint is disabled", endpointAttr(now), "reason", reason)
-	if w.config.Disabled != nil {
-		w.config.Disabled(ctx, e.Account, now.Endpoint)
+	if w.config.Disabled == nil {
+		return
 	}
+	defer func() { // a panic here would end the program, and all that it serves
+		if value := recover(); value != nil {
+			w.log.Error("webhooks: Config.Disabled panicked", endpointAttr(now), "panic", value)
+		}
+	}()
+	w.config.Disabled(ctx, e.Account, now.Endpoint)
 }
 
 // send makes the request. fault is "" for a 2xx.
-func (w *Webhooks) send(ctx context.Context, c Claim, at time.Time) (code int, fault string, retryAfter time.Duration) {
-	signatures, err := w.sign(c, at)
-	if err != nil {
-		w.log.Error("webhooks: cannot sign", endpointAttr(c.Endpoint), "error", err)
-		return 0, FaultConnection, 0
-	}
+func (w *Webhooks) send(ctx context.Context, c Claim, at time.Time, signatures string) (code int, fault string, retryAfter time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Endpoint.URL, bytes.NewReader(c.Delivery.Body))
@@ -134,7 +147,12 @@ func waitOf(text string, now time.Time) time.Duration {
 }
 
 // sign is the value of webhook-signature: one for each secret that is good, the newest first.
-func (w *Webhooks) sign(c Claim, at time.Time) (string, error) {
+func (w *Webhooks) sign(c Claim, at time.Time) (_ string, err error) {
+	defer func() {
+		if value := recover(); value != nil { // of Config.Open
+			err = fmt.Errorf("open a secret: panic: %v", value)
+		}
+	}()
 	sealed := [][]byte{c.Endpoint.Sealed}
 	if c.Endpoint.OldSealed != nil && at.Before(c.Endpoint.OldUntil) {
 		sealed = append(sealed, c.Endpoint.OldSealed)

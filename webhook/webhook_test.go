@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -497,6 +498,58 @@ func TestASecretThatIsRotatedVerifiesForADay(t *testing.T) {
 		stored, err := h.store.GetEndpoint(t.Context(), merchant, first.ID)
 		is.NoErr(err)
 		is.True(!strings.Contains(string(stored.Sealed), "whsec_")) // as the host has sealed it
+	})
+}
+
+func TestASecretThatCannotBeOpenedCostsNoTry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		is := is.New(t)
+		var broken atomic.Int32
+		h := start(t, func(c *webhook.Config) {
+			c.Seal = func(b []byte) ([]byte, error) { return b, nil }
+			c.Open = func(b []byte) ([]byte, error) {
+				switch broken.Load() {
+				case 1:
+					return nil, errors.New("the key service is away")
+				case 2:
+					panic("the key service")
+				}
+				return b, nil
+			}
+		}, nil)
+		e := h.endpoint(shop, "checkout.completed")
+		broken.Store(1)
+		h.pay(h.session(merchant))
+		time.Sleep(24 * time.Hour)
+		broken.Store(2)
+		time.Sleep(5 * 24 * time.Hour)
+		d := h.deliveries(e)[0]
+		is.Equal(d.State, webhook.Pending)
+		is.Equal(len(d.Attempts), 0)
+		is.Equal(len(h.disabled), 0)
+		broken.Store(0)
+		time.Sleep(2 * time.Minute)
+		is.Equal(h.deliveries(e)[0].State, webhook.Delivered)
+		is.Equal(len(h.receivers.of(shop)), 1)
+	})
+}
+
+func TestAPanicOfTheHostsCallbackStopsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		is := is.New(t)
+		h := start(t, func(c *webhook.Config) {
+			c.Disabled = func(context.Context, checkout.Account, webhook.Endpoint) { panic("no mail server") }
+		}, nil)
+		h.endpoint(shop)
+		h.receivers.set(status(410))
+		h.pay(h.session(merchant))
+		time.Sleep(time.Minute)
+		is.True(strings.Contains(h.log.String(), "Config.Disabled panicked"))
+		h.receivers.set(nil)
+		h.endpoint("https://other.example/")
+		h.pay(h.session(merchant))
+		time.Sleep(time.Minute)
+		is.Equal(len(h.receivers.of("https://other.example/")), 2)
 	})
 }
 

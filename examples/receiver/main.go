@@ -18,6 +18,9 @@ import (
 )
 
 func main() {
+	if os.Getenv("WEBHOOK_SECRET") == "" {
+		log.Fatal("set WEBHOOK_SECRET to the secret of the endpoint, whsec_…")
+	}
 	r := &receiver{secrets: []string{os.Getenv("WEBHOOK_SECRET")}, seen: make(map[string]int64), fulfil: func(e webhook.Event) error {
 		fmt.Printf("session %s is %s: %d %s\n", e.Data.ID, e.Data.Status, e.Data.Amount, e.Data.Currency)
 		return nil
