@@ -41,8 +41,9 @@
 //
 // PostgreSQL must be 14 or later. The default isolation of the database does not matter: the store writes with READ
 // COMMITTED. Its statements need SELECT, INSERT, UPDATE and DELETE on checkout_sessions, and SELECT, INSERT and DELETE on
-// checkout_events. DELETE is for Prune alone. [Migrate] needs to own both tables, and CREATE on the schema, once for each
-// release that brings a migration.
+// checkout_events. DELETE is for Prune alone. [Store.Webhooks] needs SELECT, INSERT, UPDATE and DELETE on checkout_webhooks
+// and checkout_webhook_deliveries, and SELECT and UPDATE on checkout_webhook_position. [Migrate] needs to own all tables, and
+// CREATE on the schema, once for each release that brings a migration.
 //
 // Behind a pooler in transaction mode, such as PgBouncer before 1.21 or without max_prepared_statements, add
 // default_query_exec_mode=exec to the URL. Under any mode but the default one, or with a tracer on the host's own pool,

@@ -9,6 +9,7 @@ import (
 	"github.com/caisse/checkout"
 	"github.com/caisse/checkout/internal/pgtest"
 	"github.com/caisse/checkout/store/postgres"
+	"github.com/caisse/checkout/webhook"
 	"github.com/jackc/pgx/v5"
 	"github.com/matryer/is"
 )
@@ -55,6 +56,25 @@ func TestSchema(t *testing.T) {
 		n, err := store.Prune(t.Context(), due.ExpiresAt, 10)
 		is.NoErr(err)
 		is.Equal(n, 2)
+
+		exec(t, owner, "grant select, insert, update, delete on checkout_webhooks, checkout_webhook_deliveries to "+role)
+		exec(t, owner, "grant select, update on checkout_webhook_position to "+role)
+		hooks, now := store.Webhooks(), due.CreatedAt
+		e := webhook.StoredEndpoint{
+			Endpoint: webhook.Endpoint{ID: "we_1", URL: "https://shop.example/", Status: webhook.Active, CreatedAt: now},
+			Account:  due.Account, Version: 1, Sealed: []byte("secret"),
+		}
+		is.NoErr(hooks.CreateEndpoint(t.Context(), e, 1))
+		place, err := hooks.Position(t.Context())
+		is.NoErr(err)
+		is.NoErr(hooks.Plan(t.Context(), place, "1:1", []webhook.StoredDelivery{{
+			Delivery: webhook.Delivery{ID: "wd_1", State: webhook.Pending, NextAttempt: now, CreatedAt: now}, EndpointID: e.ID, Body: []byte("{}"),
+		}}))
+		claims, err := hooks.Claim(t.Context(), now, now.Add(time.Minute), 1, 1, nil)
+		is.NoErr(err)
+		is.Equal(len(claims), 1)
+		is.NoErr(hooks.Settle(t.Context(), []webhook.Settlement{{Delivery: claims[0].Delivery, Failed: true, At: now}}))
+		is.NoErr(hooks.DeleteEndpoint(t.Context(), e.Account, e.ID))
 	})
 
 	t.Run("has an index for every question", func(t *testing.T) {
