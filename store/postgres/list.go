@@ -10,11 +10,9 @@ import (
 // List implements [checkout.Store]. It costs the same however many sessions the account has: beside 10,000,000, less than
 // 5 ms, of which counting to 10,000 is 2 to 3. A page by place is not counted, and takes less than 1 ms; one by phone takes 7.
 //
-// The statuses that the clock decides have no index of their own, which each create would have to write. Where more than
-// fewSessions of all accounts are not due yet, a page by created passes over the account's pending sessions of the
-// last 24 hours until it is full, and beyond busySessions of those its total is counted among all that are not due. Where
-// more than fewSessions are due and were not swept, a page by expired passes over those that were created since 24
-// hours before the longest due: sweep with Expire. Each million sessions that are passed over takes some 0.3 s.
+// Sessions that are due and were not swept are passed over one by one by a page of created or pending, each million of them in
+// some 0.3 s: sweep with Expire. Where more than fewSessions of all accounts are due, a page of expired passes over the
+// account's sessions that were created since 24 hours before the longest due and are neither paid nor over.
 func (t table) List(ctx context.Context, account checkout.Account, q checkout.Query) ([]checkout.Session, int, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, 0, err

@@ -10,13 +10,9 @@ import (
 	"github.com/caisse/checkout"
 )
 
-const (
-	// fewSessions is how many sessions, of all accounts that are due or of those that are not, are looked at one by one,
-	// rather than looked for among those of the account. It takes some 2 ms.
-	fewSessions = 2000
-	// busySessions is how many sessions of an account within 24 hours are too many to be counted one by one.
-	busySessions = 10_000
-)
+// fewSessions is how many sessions that are due, of all accounts, are looked at one by one rather than looked for among those
+// of the account. It takes some 2 ms.
+const fewSessions = 2000
 
 // listing is the statement of a list as it is built. It is made so that PostgreSQL cannot plan it wrongly, whatever it
 // knows of the table: statements are prepared, and statistics may be old.
@@ -29,8 +25,7 @@ type listing struct {
 	with  []string // common table expressions
 	span           // of created_at
 	more  string   // conditions on s that no index serves
-	pages []arm    // where the page comes from
-	count []arm    // where the total comes from
+	pages []arm    // where the page and the total come from
 }
 
 // arm is an ordered range of sessions s.
@@ -52,7 +47,7 @@ func list(account checkout.Account, q checkout.Query) statement {
 
 	total := "SELECT 0 AS total"
 	if q.AfterID == "" && q.UserPhone == "" {
-		total = countOf(l.count)
+		total = countOf(l.pages)
 	}
 	sql := `SELECT ` + selected + `, t.total FROM (` + total + `) AS t LEFT JOIN (
 	SELECT s.* FROM (` + l.page(q) + `) AS p CROSS JOIN LATERAL (
@@ -142,19 +137,30 @@ func union(arms []arm, columns, limit string) string {
 	return strings.Join(all, " UNION ALL ")
 }
 
-// countOf is how many sessions all arms have, counted as far as a list counts. Each is counted for itself: to hand 10,000
-// rows on through a union takes as long again.
+// countOf is how many sessions all arms have, counted as far as a list counts. Each arm is counted for itself, because it
+// takes as long again to hand 10,000 rows on through a union, and only while those before it have fewer.
 func countOf(arms []arm) string {
 	most := strconv.Itoa(checkout.MaxListTotal + 1)
-	var all []string
-	for _, a := range arms {
-		all = append(all, "(SELECT count(*) FROM ("+a.read("1", "LIMIT "+most)+") AS s)")
+	count := func(a arm) string { return "(SELECT count(*) AS n FROM (" + a.read("1", "LIMIT "+most) + ") AS s)" }
+	total := count(arms[0]) + " AS counted"
+	for _, a := range arms[1:] {
+		total = "(SELECT CASE WHEN counted.n >= " + most + " THEN counted.n ELSE counted.n + " + count(a) + " END AS n FROM " + total + ") AS counted"
 	}
-	return "SELECT least(" + most + ", " + strings.Join(all, " + ") + ") AS total"
+	return "SELECT least(" + most + ", counted.n) AS total FROM " + total
 }
 
-// created is the range of the index of the account's sessions, from some lower bound.
-func (l *listing) created(lower, where string) arm {
+// everything is the account's sessions. An index holds those that were only created, another the rest.
+func (l *listing) everything() []arm {
+	return []arm{l.within(l.lower, " AND s.status <> 'created'"), l.created("")}
+}
+
+// created is the range of the index of the sessions that were only created.
+func (l *listing) created(where string) arm {
+	return l.within(l.lower, " AND s.status = 'created'"+where)
+}
+
+// within is the range of an index of created_at, from some lower bound.
+func (l *listing) within(lower, where string) arm {
 	return arm{
 		where: " AND s.created_at >= " + lower + "::timestamptz AND s.created_at " + l.below + " " + l.upper + "::timestamptz" + where + l.more,
 		order: "s.created_at DESC",
@@ -173,36 +179,32 @@ func (l *listing) having(column, value, where string) arm {
 // pendingAt is created_at of a pending session, as its index has it.
 const pendingAt = "(CASE WHEN s.status = 'pending' THEN s.created_at END)"
 
-// pending is the range of the index of pending sessions. It passes over those that are due and were not swept.
-func (l *listing) pending(at string) arm {
+// pending is the range of the index of pending sessions.
+func (l *listing) pending(lower, where string) arm {
 	return arm{
-		where: " AND s.status = 'pending' AND " + pendingAt + " >= " + l.lower + "::timestamptz AND " + pendingAt + " " + l.below + " " + l.upper +
-			"::timestamptz AND s.due_at > " + at + l.more,
+		where: " AND s.status = 'pending' AND " + pendingAt + " >= " + lower + "::timestamptz AND " + pendingAt + " " + l.below + " " + l.upper +
+			"::timestamptz" + where + l.more,
 		order: pendingAt + " DESC",
 	}
 }
 
 // walked is what the account has of the sessions that [listing.walk] came by.
-func (l *listing) walked(where string) arm {
-	a := l.created(l.lower, where)
+func (l *listing) walked() arm {
+	a := l.within(l.lower, "")
 	a.from = "walk AS s"
 	return a
 }
 
-// due is what the account has of the sessions that are due, or not yet, in the order of the index of those.
-func (l *listing) due(condition, where string) arm {
-	a := l.created(l.lower, " AND s.due_at "+condition+where)
-	a.order = "s.due_at, s.id"
-	return a
-}
-
-// walk looks at the sessions of all accounts that are due, or not yet, up to a few and one more. If there are more it is
-// known that there are many.
-func (l *listing) walk(condition, more string) {
+// walk looks at the sessions of all accounts that are due, up to a few and one more. If there are more it is known that there
+// are many.
+func (l *listing) walk(at string) {
 	l.with = append(l.with, fmt.Sprintf(`walk AS MATERIALIZED (
-	SELECT `+rowPlace+`, s.id, s.account, s.test, s.status, s.created_at, s.user_phone FROM checkout_sessions AS s
-	WHERE s.due_at %s ORDER BY s.due_at, s.id LIMIT %d
-), few AS MATERIALIZED (SELECT w.many%s FROM (SELECT count(*) > %d AS many FROM walk) AS w)`, condition, fewSessions+1, more, fewSessions))
+	SELECT `+rowPlace+`, s.id, s.account, s.test, s.created_at, s.user_phone FROM checkout_sessions AS s
+	WHERE s.due_at <= %s ORDER BY s.due_at, s.id LIMIT %d
+), few AS MATERIALIZED (
+	SELECT w.many, (SELECT s.due_at FROM checkout_sessions AS s WHERE s.due_at IS NOT NULL ORDER BY s.due_at, s.id LIMIT 1) AS longest
+	FROM (SELECT count(*) > %d AS many FROM walk) AS w
+)`, at, fewSessions+1, fewSessions))
 }
 
 // choose sets the arms.
@@ -211,18 +213,15 @@ func (l *listing) choose(q checkout.Query) {
 	case q.PaymentID != "" || q.ClientReference != "":
 		l.chooseNamed(q)
 	case q.Status == "":
-		l.pages = []arm{l.created(l.lower, "")}
-		l.count = l.pages
+		l.pages = l.everything()
 	case q.Status == checkout.StatusPending:
-		l.pages = []arm{l.pending(l.arg(clampTime(q.At)))}
-		l.count = l.pages
+		l.pages = []arm{l.pending(l.lower, " AND s.due_at > "+l.arg(clampTime(q.At)))}
 	case q.Status == checkout.StatusCreated:
-		l.chooseAlive(l.arg(string(q.Status)), l.arg(clampTime(q.At)), l.arg(clampTime(q.At.Add(-checkout.MaxExpiresIn))))
+		l.pages = []arm{l.created(" AND s.due_at > " + l.arg(clampTime(q.At)))}
 	case q.Status == checkout.StatusExpired:
 		l.chooseExpired(l.arg(string(q.Status)), l.arg(clampTime(q.At)))
 	default:
 		l.pages = []arm{l.having("settled", l.arg(string(q.Status)), "")}
-		l.count = l.pages
 	}
 }
 
@@ -235,7 +234,6 @@ func (l *listing) chooseNamed(q checkout.Query) {
 	}
 	if q.PaymentID == "" {
 		l.pages = []arm{l.having("client_reference", l.arg(q.ClientReference), where)}
-		l.count = l.pages
 		return
 	}
 	if q.ClientReference != "" {
@@ -245,38 +243,27 @@ func (l *listing) chooseNamed(q checkout.Query) {
 	SELECT `+rowPlace+`, s.id, s.account, s.test, s.created_at, s.user_phone FROM checkout_sessions AS s
 	WHERE s.account = $1 AND s.test = $2 AND s.payment_id = `+l.arg(q.PaymentID)+where+`
 )`)
-	a := l.created(l.lower, "")
+	a := l.within(l.lower, "")
 	a.from = "paid AS s"
-	l.pages, l.count = []arm{a}, []arm{a}
+	l.pages = []arm{a}
 }
 
-// chooseAlive lists what was created within the last 24 hours and is not due. Where many wait in all accounts it is looked for among the account's sessions of that time; where these are many too, it is counted among all that wait.
-func (l *listing) chooseAlive(status, at, young string) {
-	l.walk("> "+at, "")
-	l.with = append(l.with, fmt.Sprintf(`account AS MATERIALIZED (SELECT few.many AND (SELECT count(*) FROM (
-	SELECT 1 FROM checkout_sessions AS s WHERE s.account = $1 AND s.test = $2 AND s.created_at >= %s
-	ORDER BY s.created_at DESC LIMIT %d
-) AS s) > %d AS busy, few.many FROM few)`, young, busySessions+1, busySessions))
-	is := " AND s.status = " + status
-	recent := l.created("greatest("+l.lower+"::timestamptz, "+young+"::timestamptz)", " AND s.due_at > "+at+is)
-	l.pages = []arm{l.walked(is).onlyIf("few", "NOT many"), recent.onlyIf("few", "many")}
-	l.count = []arm{
-		l.walked(is).onlyIf("few", "NOT many"), recent.onlyIf("account", "many AND NOT busy"), l.due("> "+at, is).onlyIf("account", "busy"),
+// chooseExpired lists what was swept, and what is due and was not. Where more than a few of all accounts are due, the latter
+// is looked for among the account's sessions since 24 hours before the one that has been due for the longest time.
+func (l *listing) chooseExpired(status, at string) {
+	l.walk(at)
+	since := fmt.Sprintf("greatest(%s::timestamptz, (SELECT longest - interval '%d seconds' FROM few))", l.lower, int(checkout.MaxExpiresIn/time.Second))
+	due := " AND s.due_at <= " + at
+	l.pages = []arm{
+		l.having("settled", status, ""),
+		l.walked().onlyIf("NOT many"),
+		l.within(since, " AND s.status = 'created'"+due).onlyIf("many"),
+		l.pending(since, due).onlyIf("many"),
 	}
 }
 
-// chooseExpired lists what was swept, and what is due and was not. Where that is much it is looked for among the account's
-// sessions since 24 hours before the longest due, and counted among all that are due.
-func (l *listing) chooseExpired(status, at string) {
-	l.walk("<= "+at, ", (SELECT s.due_at FROM checkout_sessions AS s WHERE s.due_at IS NOT NULL ORDER BY s.due_at, s.id LIMIT 1) AS longest")
-	since := fmt.Sprintf("greatest(%s::timestamptz, (SELECT longest - interval '%d seconds' FROM few))", l.lower, int(checkout.MaxExpiresIn/time.Second))
-	swept, unswept := l.having("settled", status, ""), l.walked("").onlyIf("few", "NOT many")
-	l.pages = []arm{swept, unswept, l.created(since, " AND s.due_at <= "+at).onlyIf("few", "many")}
-	l.count = []arm{swept, unswept, l.due("<= "+at, "").onlyIf("few", "many")}
-}
-
-// onlyIf reads the arm only if a condition on a table of one row holds, which is asked once.
-func (a arm) onlyIf(of, condition string) arm {
-	a.where += " AND (SELECT " + condition + " FROM " + of + ")"
+// onlyIf reads the arm only if a condition on few holds, which is asked once.
+func (a arm) onlyIf(condition string) arm {
+	a.where += " AND (SELECT " + condition + " FROM few)"
 	return a
 }

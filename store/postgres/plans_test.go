@@ -214,6 +214,18 @@ func TestPlans(t *testing.T) {
 		is.Equal(len(sessions), total)
 		check(t, 400, trace.sql, trace.args)
 	})
+	t.Run("needs no walk for created beside as many that are pending", func(t *testing.T) {
+		is := is.New(t)
+		exec(t, pool, "delete from checkout_sessions where account = 'acct_big'")
+		exec(t, pool, spread("acct_big", size, 3000, "created", "pending"))
+		exec(t, pool, spread("acct_other", size, 1, "created", "created")) // and beside those of others
+		exec(t, pool, "update checkout_sessions set expires_at = now() + interval '1 hour' where account in ('acct_big', 'acct_other')")
+		sessions, total, err := store.List(t.Context(), account, queries["status created"])
+		is.NoErr(err)
+		is.Equal(total, size/3000)
+		is.Equal(len(sessions), total)
+		check(t, 400, trace.sql, trace.args)
+	})
 	t.Run("reads the feed by its index", func(t *testing.T) {
 		is := is.New(t)
 		_, err := store.Expire(t.Context(), now, 10)

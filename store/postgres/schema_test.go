@@ -99,7 +99,11 @@ func TestSchema(t *testing.T) {
 			}},
 			{"checkout_sessions_key", func(in checkout.Store) error { _, _, err := in.Create(t.Context(), s); return err }},
 			{"checkout_sessions_pkey", func(in checkout.Store) error { s := s; s.Version++; return in.Update(t.Context(), s) }},
-			{"checkout_sessions_list", func(in checkout.Store) error {
+			{"checkout_sessions_created", func(in checkout.Store) error {
+				_, _, err := in.List(t.Context(), account, checkout.Query{Limit: 50, At: time.Now()})
+				return err
+			}},
+			{"checkout_sessions_changed", func(in checkout.Store) error {
 				_, _, err := in.List(t.Context(), account, checkout.Query{Limit: 50, At: time.Now()})
 				return err
 			}},
