@@ -24,11 +24,11 @@ func TestControls(t *testing.T) {
 	for bug, step := range map[string]string{planInTwo: afterPlan, settleFirst: afterClaim} {
 		t.Run(bug, func(t *testing.T) {
 			for try := range 10 {
-				r := newRound(t, stores.SQLite, uint64(try))
-				r.life(config{Dies: step, Planted: bug})
-				r.finish()
-				if v := r.judge(); v.tally.Lost > 0 {
-					t.Logf("caught in round %d: %s", try, v.complaints[0])
+				l := newLives(t, stores.SQLite, uint64(try))
+				l.life(config{Dies: step, Planted: bug})
+				l.Finish(l.ahead)
+				if v := l.Judge(); v.Tally.Lost > 0 {
+					t.Logf("caught in round %d: %s", try, v.Complaints[0])
 					return
 				}
 			}

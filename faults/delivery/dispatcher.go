@@ -1,7 +1,5 @@
 //go:build unix
 
-// Package delivery kills dispatchers of webhooks, and looks whether every change still reaches every endpoint that wants it, and
-// whether what was delivered and settled is ever sent again.
 package delivery
 
 import (
@@ -40,16 +38,10 @@ const (
 	settleFirst = "a delivery is settled before it is sent"
 )
 
-const open = "open"
+const opened = "open" // what a dispatcher tells
 
 // program is what a dispatcher is.
 func program() child.Program { return child.Program{Name: "dispatcher", Run: run} }
-
-// hookStore is a store with its webhooks.
-type hookStore interface {
-	stores.Store
-	Webhooks() webhook.Store
-}
 
 func run(ctx context.Context, self *child.Self) error {
 	var c config
@@ -60,11 +52,11 @@ func run(ctx context.Context, self *child.Self) error {
 	if err != nil {
 		return err
 	}
-	opened, err := place.Open(ctx)
+	held, err := place.Open(ctx)
 	if err != nil {
 		return err
 	}
-	store, ok := opened.(hookStore)
+	store, ok := held.(Store)
 	if !ok {
 		return fmt.Errorf("%s has no webhooks", place.Kind)
 	}
@@ -78,7 +70,7 @@ func run(ctx context.Context, self *child.Self) error {
 	if err != nil {
 		return err
 	}
-	if err := self.Tell(open); err != nil {
+	if err := self.Tell(opened); err != nil {
 		return err
 	}
 	return hooks.Run(ctx)

@@ -1,6 +1,5 @@
 //go:build !unix
 
-// Package delivery kills processes, which it can do on Unix alone.
 package delivery
 
 import (

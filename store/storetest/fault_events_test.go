@@ -3,6 +3,8 @@ package storetest_test
 import (
 	"context"
 	"slices"
+	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/caisse/checkout"
@@ -104,7 +106,7 @@ var feedFaults = []fault{
 	{"numbers an event before it commits", "shows a reader every event once, whoever writes meanwhile",
 		func(n *naive) checkout.Store {
 			n.logged = func(checkout.Session) []checkout.Session { return nil }
-			return earlyNumbers{n}
+			return &earlyNumbers{naive: n}
 		}},
 }
 
@@ -141,15 +143,30 @@ func (a anyCursor) Events(ctx context.Context, after checkout.Cursor, limit int)
 	return events, err
 }
 
-// earlyNumbers is a sequence: a number is drawn before the change commits, so that a reader can see a greater one first.
-type earlyNumbers struct{ *naive }
+// earlyNumbers is a sequence: a number is drawn before the change commits, so that a reader can see a greater one first. The
+// first change of all waits until one has.
+type earlyNumbers struct {
+	*naive
+	shown atomic.Int64 // the greatest number
+}
 
-func (e earlyNumbers) Update(ctx context.Context, s checkout.Session) error {
+func (e *earlyNumbers) Events(ctx context.Context, after checkout.Cursor, limit int) ([]checkout.Event, error) {
+	events, err := e.naive.Events(ctx, after, limit)
+	for _, event := range events {
+		num, _ := strconv.ParseInt(string(event.Cursor), 10, 64)
+		e.shown.Store(max(num, e.shown.Load()))
+	}
+	return events, err
+}
+
+func (e *earlyNumbers) Update(ctx context.Context, s checkout.Session) error {
 	e.mu.Lock()
 	e.events++
 	num := e.events
 	e.mu.Unlock()
-	e.others(3)
+	for late := time.Now().Add(time.Second); num == 1 && e.shown.Load() <= 1 && time.Now().Before(late); {
+		time.Sleep(10 * time.Microsecond)
+	}
 	if err := e.naive.Update(ctx, s); err != nil {
 		return err
 	}
