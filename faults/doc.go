@@ -11,7 +11,7 @@
 //	iofault     suites: flushes and writes that fail, full disks, limits of the system
 //	pgfault     suites: answers to COMMIT lost, errors, silence, and failover, by way of a proxy
 //	overload    suites: a server that is asked for more than it can do, and clients with bad manners
-//	delivery    suites: dispatchers of webhooks that are killed at each of their steps
+//	delivery    suites: dispatchers of webhooks killed at each of their steps, and receivers of every bad kind
 //	controls    planted bugs, each of which must be caught
 //	lossy       a store that fails, and tells the truth about it
 //	clock       a clock that is set by hand

@@ -18,7 +18,7 @@ func Programs() []child.Program { return []child.Program{program()} }
 // Suites lists what this package tries.
 func Suites() []suite.Suite {
 	return append(suite.Each("kill -9 of a dispatcher of webhooks", killed, stores.SQLite, stores.Postgres),
-		suite.Each("receivers that hang, fail and flood", receivers, stores.Kinds()...)...)
+		suite.Each("receivers that hang, fail and flood", receivers, stores.SQLite, stores.Postgres)...)
 }
 
 // killed kills dispatchers at each of their steps, and at random.
@@ -57,16 +57,6 @@ func newLives(tb testing.TB, kind stores.Kind, seed uint64) *lives {
 	tb.Helper()
 	place := stores.New(tb, kind)
 	return &lives{Round: NewRound(tb, open(tb, place), seed), place: place}
-}
-
-func open(tb testing.TB, place stores.Place) Store {
-	tb.Helper()
-	store, err := place.Open(tb.Context())
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { store.Close() })
-	return store.(Store)
 }
 
 // life starts a dispatcher, changes sessions while it runs, and sees it die.

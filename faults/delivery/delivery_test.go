@@ -6,6 +6,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/caisse/checkout"
 	"github.com/caisse/checkout/faults/internal/child"
 	"github.com/caisse/checkout/faults/stores"
 	"github.com/caisse/checkout/faults/suite"
@@ -34,5 +35,21 @@ func TestControls(t *testing.T) {
 			}
 			t.Error("was not caught")
 		})
+	}
+}
+
+// TestUnfairness plants what makes good receivers wait for those that hang.
+func TestUnfairness(t *testing.T) {
+	c := newCrowd(t, stores.SQLite)
+	var accounts []checkout.Account
+	for n := range hangingReceivers {
+		accounts = append(accounts, hanging(n))
+	}
+	for n := range goodReceivers {
+		accounts = append(accounts, good(n))
+	}
+	defer c.dispatch(oneByOne{c.store.Webhooks(), accounts})()
+	if !c.delayed() {
+		t.Error("was not caught")
 	}
 }

@@ -41,9 +41,9 @@ const (
 const opened = "open" // what a dispatcher tells
 
 // program is what a dispatcher is.
-func program() child.Program { return child.Program{Name: "dispatcher", Run: run} }
+func program() child.Program { return child.Program{Name: "dispatcher", Run: dispatch} }
 
-func run(ctx context.Context, self *child.Self) error {
+func dispatch(ctx context.Context, self *child.Self) error {
 	var c config
 	if err := self.Config(&c); err != nil {
 		return err

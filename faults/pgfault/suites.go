@@ -23,6 +23,7 @@ func Suites() []suite.Suite {
 		of("silence, and COMMIT delivered late", silence.run),
 		of("wait for a standby ended, then failover", waits{}.run),
 		of("failover to a synchronous standby", failovers),
+		of("failover beneath dispatchers of webhooks", deliveries),
 	)
 }
 
