@@ -56,28 +56,37 @@ func Public(addr netip.Addr) bool {
 	return true
 }
 
-// newClient is the client that sends. The address is looked at when the connection is about to be made, after the name was
-// resolved: neither DNS nor a redirect leads elsewhere.
+// newDialer dials. The address is looked at when the connection is about to be made, after the name was resolved: neither DNS
+// nor a redirect leads elsewhere.
+func newDialer(private bool) *net.Dialer {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	if !private {
+		dialer.Control = refuseSpecial
+	}
+	return dialer
+}
+
+func newTransport(dialer *net.Dialer) *http.Transport {
+	return &http.Transport{
+		Proxy:                  nil, // that of the environment would dial for us
+		DialContext:            dialer.DialContext,
+		TLSHandshakeTimeout:    10 * time.Second,
+		MaxIdleConns:           1000,
+		MaxIdleConnsPerHost:    4,
+		IdleConnTimeout:        30 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		DisableCompression:     true,
+		ForceAttemptHTTP2:      true,
+	}
+}
+
+// newClient is the client that sends.
 func newClient(given *http.Client, private bool) *http.Client {
 	client := new(http.Client)
 	if given != nil {
 		*client = *given
 	} else {
-		dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
-		if !private {
-			dialer.Control = refuseSpecial
-		}
-		client.Transport = &http.Transport{
-			Proxy:                  nil, // that of the environment would dial for us
-			DialContext:            dialer.DialContext,
-			TLSHandshakeTimeout:    10 * time.Second,
-			MaxIdleConns:           1000,
-			MaxIdleConnsPerHost:    4,
-			IdleConnTimeout:        30 * time.Second,
-			MaxResponseHeaderBytes: 64 << 10,
-			DisableCompression:     true,
-			ForceAttemptHTTP2:      true,
-		}
+		client.Transport = newTransport(newDialer(private))
 	}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	client.Timeout = 0 // the request's context has one
