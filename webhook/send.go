@@ -54,9 +54,9 @@ func (w *Webhooks) try(ctx context.Context, c Claim) Settlement {
 	return s
 }
 
-// backoff is how long an endpoint as a whole is left alone after so many failures in a row: ten thousand deliveries that are due
-// must not become ten thousand timeouts. The first two failures do not count, so that
-// a lone delivery keeps to the schedule.
+// backoff is how long an endpoint as a whole is left alone after so many failures in a row: ten thousand deliveries that are
+// due must not become ten thousand timeouts. The first two failures do not count, so that a lone delivery keeps to the
+// schedule.
 func backoff(failures int) time.Duration {
 	if failures < 3 {
 		return 0

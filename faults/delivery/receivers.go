@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -43,26 +44,19 @@ func hang(_ http.ResponseWriter, r *http.Request) {
 	<-r.Context().Done()
 }
 
-// raw takes the connection over.
-func raw(w http.ResponseWriter, text string, end func(interface{ SetLinger(int) error })) {
+// connection takes the connection over, and reads the request.
+func connection(w http.ResponseWriter, r *http.Request) net.Conn {
+	io.Copy(io.Discard, r.Body)
 	conn, _, err := w.(http.Hijacker).Hijack()
 	if err != nil {
-		return
+		panic(http.ErrAbortHandler) // which closes it
 	}
-	defer conn.Close()
-	io.WriteString(conn, text)
-	if tcp, ok := conn.(interface{ SetLinger(int) error }); ok && end != nil {
-		end(tcp)
-	}
+	return conn
 }
 
 // slowHeaders sends a byte of its headers each second.
 func slowHeaders(w http.ResponseWriter, r *http.Request) {
-	io.Copy(io.Discard, r.Body)
-	conn, _, err := w.(http.Hijacker).Hijack()
-	if err != nil {
-		return
-	}
+	conn := connection(w, r)
 	defer conn.Close()
 	for _, c := range "HTTP/1.1 200 OK\r\nServer: " + strings.Repeat("x", 100) {
 		if _, err := io.WriteString(conn, string(c)); err != nil {
@@ -86,13 +80,20 @@ func endless(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func closes(w http.ResponseWriter, _ *http.Request) { raw(w, "", nil) }
+func closes(w http.ResponseWriter, r *http.Request) { connection(w, r).Close() }
 
-func resets(w http.ResponseWriter, _ *http.Request) {
-	raw(w, "HTTP/1.1 2", func(conn interface{ SetLinger(int) error }) { conn.SetLinger(0) })
+func resets(w http.ResponseWriter, r *http.Request) {
+	conn := connection(w, r)
+	defer conn.Close()
+	io.WriteString(conn, "HTTP/1.1 2")
+	conn.(*net.TCPConn).SetLinger(0)
 }
 
-func nonsense(w http.ResponseWriter, _ *http.Request) { raw(w, "SSH-2.0-OpenSSH_9.2\r\n", nil) }
+func nonsense(w http.ResponseWriter, r *http.Request) {
+	conn := connection(w, r)
+	defer conn.Close()
+	io.WriteString(conn, "SSH-2.0-OpenSSH_9.2\r\n")
+}
 
 func redirects(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "http://169.254.169.254/latest/meta-data/", http.StatusTemporaryRedirect)
@@ -125,31 +126,37 @@ func receivers(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.R
 		rounds = 5
 	}
 	for range rounds {
-		c := newCrowd(tb, kind)
-		defer c.dispatch(c.store.Webhooks())()
-		delayed := 0
-		for range goodRounds {
-			if c.delayed() {
-				delayed++
-			}
-		}
-		if delayed > 0 {
-			tb.Errorf("%d of %d times a good receiver was told after a hanging one had been given up", delayed, goodRounds)
-		}
-		result.Runs += len(bad) + hangingReceivers
-		result.Tally.Acknowledged += goodReceivers * goodRounds
-		result.Tally.Operations += int(c.requests.Load())
-		for n := range goodReceivers {
-			for event, times := range c.told(n) {
-				if times > 1 {
-					result.Tally.Doubled++
-					tb.Errorf("good receiver %d was told of %s %d times, and nothing had failed", n, event, times)
-				}
-			}
-		}
-		c.outcomes()
+		newCrowd(tb, kind).round(&result)
 	}
 	return result
+}
+
+func (c *crowd) round(result *suite.Result) {
+	c.tb.Helper()
+	defer c.dispatch(c.store.Webhooks())()
+	delayed := 0
+	for range goodRounds {
+		if c.delayed() {
+			delayed++
+		}
+	}
+	if delayed > 0 {
+		c.tb.Errorf("%d of %d times a good receiver was told after a hanging one had been given up", delayed, goodRounds)
+	}
+	c.outcomes() // takes until the hanging ones are given up; whatever comes twice has come by then
+	result.Runs += len(bad) + hangingReceivers
+	result.Tally.Acknowledged += goodReceivers * goodRounds
+	result.Tally.Operations += int(c.requests.Load())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for n, told := range c.good {
+		for event, times := range told {
+			if times > 1 {
+				result.Tally.Doubled++
+				c.tb.Errorf("good receiver %d was told of %s %d times, and nothing had failed", n, event, times)
+			}
+		}
+	}
 }
 
 // crowd is good receivers and bad ones.
@@ -327,12 +334,6 @@ func (c *crowd) delayed() bool {
 		return true
 	})
 	return delayed
-}
-
-func (c *crowd) told(n int) map[string]int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.good[n]
 }
 
 // outcomes compares what the deliveries to bad receivers say with what those did.

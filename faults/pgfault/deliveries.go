@@ -56,11 +56,13 @@ func (f told) lose(tb testing.TB, seed uint64) delivery.Verdict {
 	)
 	for range toldCallers {
 		left.Go(func() {
-			for pace := time.NewTicker(5 * time.Millisecond); ; <-pace.C {
+			pace := time.NewTicker(5 * time.Millisecond)
+			defer pace.Stop()
+			for {
 				select {
 				case <-leaving:
 					return
-				default:
+				case <-pace.C:
 				}
 				if round.Change() == nil {
 					made.Add(1)

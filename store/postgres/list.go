@@ -12,7 +12,7 @@ import (
 //
 // Sessions that are due and were not swept are passed over one by one by a page of created or pending, each million of them in
 // some 0.3 s: sweep with Expire. Where more than fewSessions of all accounts are due, a page of expired passes over the
-// account's sessions that were created since 24 hours before the longest due and are neither paid nor over.
+// account's sessions that are created or pending, from 24 hours before the one that has been due for the longest time.
 func (t table) List(ctx context.Context, account checkout.Account, q checkout.Query) ([]checkout.Session, int, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, 0, err
