@@ -83,7 +83,8 @@
 // 0002_events.sql takes milliseconds. 0003_lists.sql writes the table anew, with its indexes, and keeps everybody from it
 // meanwhile: measured, 24 s for 2,000,000 sessions and 103 s for 10,000,000, on two cores. It needs as much free room on
 // the disk as the table and its indexes have. Calls in that time fail with [checkout.ErrUnavailable]. The new column is
-// computed by PostgreSQL, so that lists are right while older programs write, too.
+// computed by PostgreSQL, so that lists are right while older programs write, too. 0004_pending.sql builds an index and
+// 0006_created.sql two; nobody writes sessions meanwhile.
 //
 // # Sessions of one account on one server
 //
