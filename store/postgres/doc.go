@@ -78,13 +78,13 @@
 //
 // Programs of the release before go on beside this one. What they change has no event, and the feed does not tell it. The
 // history does: the next change by this release keeps the state that it finds. Their lists take long in a large table, since
-// 0006_created.sql puts two indexes in place of the one that they read.
+// 0006_created.sql and 0007_waiting.sql put three indexes in place of the one that they read.
 //
 // 0002_events.sql takes milliseconds. 0003_lists.sql writes the table anew, with its indexes, and keeps everybody from it
 // meanwhile: measured, 24 s for 2,000,000 sessions and 103 s for 10,000,000, on two cores. It needs as much free room on
 // the disk as the table and its indexes have. Calls in that time fail with [checkout.ErrUnavailable]. The new column is
-// computed by PostgreSQL, so that lists are right while older programs write, too. 0004_pending.sql builds an index and
-// 0006_created.sql two; nobody writes sessions meanwhile.
+// computed by PostgreSQL, so that lists are right while older programs write, too. 0004_pending.sql builds an index,
+// 0006_created.sql and 0007_waiting.sql two each; nobody writes sessions meanwhile.
 //
 // # Sessions of one account on one server
 //

@@ -54,6 +54,7 @@ func TestListHoldsTheSameWhicheverWayItGoes(t *testing.T) {
 		{"many that wait and are due, of others", 300, 300, 600, 2500, 2500, time.Second, []int{50}},
 		{"many that wait and are due, of the account", 3000, 3000, 1000, 10, 10, time.Second, []int{50}},
 		{"a busy account", 9000, 2500, 2000, 10, 10, time.Second, []int{50}},
+		{"as many as a list counts, and few that are due", 15_000, 900, 100, 10, 10, time.Second, []int{50}},
 		{"many at one instant", 150, 150, 300, 10, 10, 0, []int{1, 50, 100}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -103,7 +103,7 @@ func TestSchema(t *testing.T) {
 				_, _, err := in.List(t.Context(), account, checkout.Query{Limit: 50, At: time.Now()})
 				return err
 			}},
-			{"checkout_sessions_changed", func(in checkout.Store) error {
+			{"checkout_sessions_rest", func(in checkout.Store) error {
 				_, _, err := in.List(t.Context(), account, checkout.Query{Limit: 50, At: time.Now()})
 				return err
 			}},

@@ -249,7 +249,7 @@ func TestCreateOnDisk(t *testing.T) {
 	})
 	t.Run("writes no index that was not there", func(t *testing.T) {
 		is := is.New(t)
-		for _, index := range []string{"checkout_sessions_changed", "checkout_sessions_settled", "checkout_sessions_reference", "checkout_sessions_pending"} {
+		for _, index := range []string{"checkout_sessions_rest", "checkout_sessions_settled", "checkout_sessions_reference", "checkout_sessions_pending"} {
 			is.Equal(value[int](t, now, "select pg_relation_size($1::regclass) / 8192", index), 1) // the root's place, and no root
 		}
 		is.Equal(value[int](t, now, "select count(*) from checkout_events"), 0)
