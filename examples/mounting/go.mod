@@ -8,6 +8,7 @@ require (
 	github.com/go-chi/chi/v5 v5.5.0
 	github.com/labstack/echo/v4 v4.16.0
 	github.com/matryer/is v1.4.1
+	golang.org/x/time v0.16.0
 )
 
 require (

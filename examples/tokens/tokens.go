@@ -1,0 +1,86 @@
+// Package tokens is an [checkout.Authenticator] over a table of the host's: bearer tokens that are issued, rotated and
+// revoked while the server runs. Copy it and change the SQL to your database's.
+package tokens
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/caisse/checkout"
+)
+
+// Schema is the table. It has a digest of each token, never the token: who reads a backup of it cannot pay. SHA-256 is
+// enough, without salt, because a token is 128 random bits and not a password that somebody chose.
+const Schema = `CREATE TABLE IF NOT EXISTS tokens (
+	digest     BLOB NOT NULL PRIMARY KEY,
+	account    TEXT NOT NULL,
+	test       INTEGER NOT NULL,
+	expires_at INTEGER -- Unix seconds; null: never
+) STRICT`
+
+// Tokens authenticates by the table tokens of db.
+type Tokens struct {
+	db  *sql.DB
+	now func() time.Time
+}
+
+// New is the Tokens of a database, which has the table.
+func New(db *sql.DB, now func() time.Time) *Tokens { return &Tokens{db, now} }
+
+// Authenticate implements [checkout.Authenticator].
+func (t *Tokens) Authenticate(r *http.Request) (checkout.Account, error) {
+	token, ok := checkout.BearerToken(r)
+	if !ok {
+		return checkout.Account{}, checkout.ErrUnauthenticated // 401
+	}
+	var a checkout.Account
+	err := t.db.QueryRowContext(r.Context(), `SELECT account, test FROM tokens WHERE digest = ? AND (expires_at IS NULL OR expires_at > ?)`,
+		digest(token), t.now().Unix()).Scan(&a.ID, &a.Test)
+	if errors.Is(err, sql.ErrNoRows) {
+		return checkout.Account{}, checkout.ErrUnauthenticated // 401, whether it never was, was revoked or has expired
+	}
+	if err != nil {
+		return checkout.Account{}, fmt.Errorf("look up a token: %w", err) // 503: the client tries again
+	}
+	return a, nil
+}
+
+// Issue makes a token for an account. It is shown once, here, and cannot be shown again.
+func (t *Tokens) Issue(ctx context.Context, a checkout.Account) (token string, err error) {
+	prefix := "sk_live_"
+	if a.Test {
+		prefix = "sk_test_" // so that a person sees which one it is, and a scanner finds it in a commit
+	}
+	token = prefix + rand.Text()
+	_, err = t.db.ExecContext(ctx, `INSERT INTO tokens (digest, account, test) VALUES (?, ?, ?)`, digest(token), a.ID, a.Test)
+	return token, err
+}
+
+// Rotate makes a token that takes the place of an account's others. They work for as long as the merchant needs to put the
+// new one into every program, then no more. One that expires sooner keeps its time.
+func (t *Tokens) Rotate(ctx context.Context, a checkout.Account, overlap time.Duration) (token string, err error) {
+	until := t.now().Add(overlap).Unix()
+	_, err = t.db.ExecContext(ctx, `UPDATE tokens SET expires_at = ?1 WHERE account = ?2 AND test = ?3 AND (expires_at IS NULL OR expires_at > ?1)`,
+		until, a.ID, a.Test)
+	if err != nil {
+		return "", err
+	}
+	return t.Issue(ctx, a)
+}
+
+// Revoke ends a token at once, as when it was published.
+func (t *Tokens) Revoke(ctx context.Context, token string) error {
+	_, err := t.db.ExecContext(ctx, `DELETE FROM tokens WHERE digest = ?`, digest(token))
+	return err
+}
+
+func digest(token string) []byte {
+	sum := sha256.Sum256([]byte(token))
+	return sum[:]
+}
