@@ -23,6 +23,10 @@ const (
 	settlePage = 256
 	settleWait = 20 * time.Millisecond // for others to be written down in the same transaction
 
+	// gather is how long a step that found work waits before it looks again, so that one transaction takes all that came
+	// meanwhile. Without it, 200 changes a second take 600 transactions a second, from the same disk as the creates.
+	gather = 15 * time.Millisecond
+
 	busyPoll  = 50 * time.Millisecond  // between two questions where there was work a while ago
 	idlePoll  = 250 * time.Millisecond // where there was none
 	quietPoll = time.Second            // and where there was none for long
@@ -51,7 +55,8 @@ func (w *Webhooks) Run(ctx context.Context) error {
 	return nil
 }
 
-// poll does a step again at once where it has done something, soon where it has lately, and more rarely where it has not.
+// poll does a step again and again: after gather where it has done something, soon where it has lately, and more rarely where it
+// has not. Something to do that comes meanwhile wakes it.
 func (w *Webhooks) poll(ctx context.Context, doing string, wake <-chan struct{}, step func(context.Context) (did bool, err error)) {
 	worked := time.Now()
 	for ctx.Err() == nil {
@@ -67,6 +72,10 @@ func (w *Webhooks) poll(ctx context.Context, doing string, wake <-chan struct{},
 			pause = failPoll
 		case did:
 			worked = time.Now()
+			select { // not to be woken
+			case <-ctx.Done():
+			case <-time.After(gather):
+			}
 			continue
 		case time.Since(worked) < calm:
 			pause = busyPoll
@@ -174,6 +183,7 @@ func (w *Webhooks) deliver(ctx context.Context) {
 		flying int                    // deliveries that hold a place
 		slow   = make(map[string]int) // those that hold none any more, by endpoint
 		slows  int
+		more   bool // there may be more that is due than the last claim took
 		sent   sync.WaitGroup
 	)
 	settled := make(chan struct{})
@@ -183,7 +193,7 @@ func (w *Webhooks) deliver(ctx context.Context) {
 	}()
 	claim := func(ctx context.Context) (bool, error) {
 		mu.Lock()
-		free := w.config.Concurrency - flying
+		most := min(w.config.Concurrency-flying, claimPage)
 		taken := make(map[string]int, len(busy))
 		for endpoint, n := range busy {
 			taken[endpoint] = n
@@ -191,12 +201,13 @@ func (w *Webhooks) deliver(ctx context.Context) {
 				taken[endpoint] = w.config.PerEndpoint
 			}
 		}
+		more = true
 		mu.Unlock()
-		if free <= 0 {
+		if most <= 0 {
 			return false, nil
 		}
 		now := w.now()
-		claims, err := w.store.Claim(ctx, now, now.Add(lease), min(free, claimPage), w.config.PerEndpoint, taken)
+		claims, err := w.store.Claim(ctx, now, now.Add(lease), most, w.config.PerEndpoint, taken)
 		if err != nil {
 			return false, err
 		}
@@ -205,6 +216,7 @@ func (w *Webhooks) deliver(ctx context.Context) {
 			flying++
 			busy[c.Endpoint.ID]++
 		}
+		more = len(claims) == most
 		mu.Unlock()
 		for _, c := range claims {
 			sent.Go(func() {
@@ -232,6 +244,7 @@ func (w *Webhooks) deliver(ctx context.Context) {
 				timer.Stop()
 				mu.Lock()
 				isDone = true
+				wanted := more || busy[c.Endpoint.ID] >= w.config.PerEndpoint || slow[c.Endpoint.ID] > 0
 				if isSlow {
 					slows--
 					if slow[c.Endpoint.ID]--; slow[c.Endpoint.ID] == 0 {
@@ -244,7 +257,9 @@ func (w *Webhooks) deliver(ctx context.Context) {
 					delete(busy, c.Endpoint.ID)
 				}
 				mu.Unlock()
-				free()
+				if wanted { // or a claim would find nothing
+					free()
+				}
 			})
 		}
 		return len(claims) > 0, nil
