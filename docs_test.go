@@ -1,48 +1,222 @@
 package checkout_test
 
 import (
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 )
+
+// documents are the texts of the repository, by path.
+func documents(t *testing.T) map[string]string {
+	t.Helper()
+	texts := filesOf(t, ".md")
+	for path := range texts {
+		if strings.Contains(path, "node_modules/") {
+			delete(texts, path)
+		}
+	}
+	if texts["README.md"] == "" || texts["docs/contract.md"] == "" {
+		t.Fatal("the documentation is not where it was")
+	}
+	return texts
+}
+
+// filesOf are the files with an ending, by path.
+func filesOf(t *testing.T, ending string) map[string]string {
+	t.Helper()
+	files := make(map[string]string)
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && (entry.Name() == "node_modules" || entry.Name() == ".git"):
+			return filepath.SkipDir
+		case entry.IsDir() || !strings.HasSuffix(path, ending):
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		files[filepath.ToSlash(path)] = string(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// fence is a block of code in a document.
+type fence struct {
+	path, language string
+	lines          []string
+}
+
+func fences(texts map[string]string) (all []fence) {
+	for _, path := range slices.Sorted(maps.Keys(texts)) {
+		var open *fence
+		for line := range strings.Lines(texts[path]) {
+			line = strings.TrimRight(line, "\n")
+			switch language, marked := strings.CutPrefix(strings.TrimSpace(line), "```"); {
+			case marked && open == nil:
+				open = &fence{path: path, language: language}
+			case marked:
+				all = append(all, *open)
+				open = nil
+			case open != nil:
+				open.lines = append(open.lines, line)
+			}
+		}
+	}
+	return all
+}
+
+func TestTheREADMEIsShort(t *testing.T) {
+	if n := strings.Count(documents(t)["README.md"], "\n"); n > 200 {
+		t.Errorf("%d lines, and 200 at most", n)
+	}
+}
+
+// TestPrograms holds the Go of the documents to programs and tests that are compiled and run: each block must stand in one of them,
+// whatever its indentation.
+func TestPrograms(t *testing.T) {
+	flat := func(lines []string) string {
+		var b strings.Builder
+		for _, line := range lines {
+			if line = strings.TrimSpace(line); line != "" {
+				b.WriteString(line + "\n")
+			}
+		}
+		return "\n" + b.String()
+	}
+	var sources []string
+	for _, text := range filesOf(t, ".go") {
+		sources = append(sources, flat(strings.Split(text, "\n")))
+	}
+	found := 0
+	for _, f := range fences(documents(t)) {
+		if f.language != "go" {
+			continue
+		}
+		found++
+		code := flat(f.lines)
+		if !slices.ContainsFunc(sources, func(source string) bool { return strings.Contains(source, code) }) {
+			t.Errorf("%s: no program and no test of the repository has this:\n%s", f.path, strings.Join(f.lines, "\n"))
+		}
+	}
+	if found == 0 {
+		t.Error("no document has Go")
+	}
+}
+
+// byHand are commands that no script runs, and why.
+var byHand = map[string]string{
+	"cd bench && go run .":                                         "takes three minutes; its tests run each section for a moment",
+	"cd bench && go run . -rows 10000000":                          "takes an hour",
+	"systemd-run --scope -p 'IOWriteIOPSMax=DEVICE 3000' go run .": "needs systemd, and the name of a disk",
+	"go run ./examples/server -store 'postgres://checkout@db1,db2/shop?target_session_attrs=read-write&sslmode=verify-full'": "db1 and db2 stand for servers of the reader's",
+	"apt-get install chromium":                                   "run by .ci/run where it is not there",
+	"cd paypage/browsertest && npm ci && go test ./...":          "run by .ci/run, with npm's output left out",
+	"UPDATE_SCREENSHOTS=1 go test -run 'Screenshots|TheShop$' .": "changes the pictures",
+	"go test -race ./...":                                        "of faults: takes half an hour",
+	"go test ./concurrent -seed 7":                               "a part of go test ./..., with another seed",
+	"go test ./controls -v":                                      "a part of go test ./...",
+	"go test ./power -long -timeout 1h":                          "takes minutes",
+	"go run ./cmd/report > results.md":                           "writes the committed results anew",
+	"go run ./cmd/report -long -json results.json > results.md":  "takes twenty minutes",
+}
+
+// TestCommands holds the commands of the documents to scripts that run them.
+func TestCommands(t *testing.T) {
+	var scripts string
+	for _, path := range []string{".ci/run", ".ci/docs"} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		scripts += string(text)
+	}
+	comment := regexp.MustCompile(`\s+# .*$`)
+	seen := make(map[string]bool)
+	for _, f := range fences(documents(t)) {
+		if f.language != "sh" {
+			continue
+		}
+		for _, command := range f.lines {
+			command = strings.TrimSpace(strings.TrimSuffix(comment.ReplaceAllString(command, ""), "\\"))
+			seen[command] = true
+			if command != "" && byHand[command] == "" && !strings.Contains(scripts, command) {
+				t.Errorf("%s: neither .ci/run nor .ci/docs runs %s", f.path, command)
+			}
+		}
+	}
+	for command := range byHand {
+		if !seen[command] {
+			t.Errorf("no document has %s", command)
+		}
+	}
+}
+
+// TestLinks holds the links of the documents to files and headings that are there.
+func TestLinks(t *testing.T) {
+	texts := documents(t)
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	notInHeading := regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+	headings := func(path string) map[string]bool {
+		found := make(map[string]bool)
+		for line := range strings.Lines(texts[path]) {
+			if title := strings.TrimLeft(line, "#"); title != line {
+				title = notInHeading.ReplaceAllString(strings.ToLower(strings.TrimSpace(title)), "")
+				found[strings.ReplaceAll(title, " ", "-")] = true
+			}
+		}
+		return found
+	}
+	for path, text := range texts {
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			file, heading, _ := strings.Cut(m[1], "#")
+			target := path
+			if file != "" {
+				target = filepath.ToSlash(filepath.Join(filepath.Dir(path), file))
+			}
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s links to %s, which is not there", path, m[1])
+			} else if heading != "" && !headings(target)[heading] {
+				t.Errorf("%s links to %s, which has no such heading", path, m[1])
+			}
+		}
+	}
+}
 
 // TestContractTable holds docs/contract.md and the README to what is there: a test that they name must exist.
 func TestContractTable(t *testing.T) {
 	declared := map[string]bool{}
-	for _, dir := range []string{".", "contracttest", "store/sqlite", "store/postgres", "store/memory", "store/storetest", "webhook", "client", "otelcheckout", "examples/server", "examples/receiver"} {
-		files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, file := range files {
-			source, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
+	declaration := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+	for path, source := range filesOf(t, "_test.go") {
+		for _, m := range declaration.FindAllStringSubmatch(source, -1) {
+			name := m[1]
+			if dir := filepath.ToSlash(filepath.Dir(path)); dir != "." {
+				name = dir + "/" + name
 			}
-			for _, m := range regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`).FindAllSubmatch(source, -1) {
-				name := string(m[1])
-				if dir != "." {
-					name = filepath.ToSlash(dir) + "/" + name
-				}
-				declared[name] = true
-			}
+			declared[name] = true
 		}
 	}
-	for _, file := range []string{"docs/contract.md", "README.md"} {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, path := range []string{"docs/contract.md", "README.md"} {
 		names := 0
-		for _, m := range regexp.MustCompile("`((?:[a-z/]+/)?(?:Test|Fuzz)\\w+)`").FindAllSubmatch(text, -1) {
+		for _, m := range regexp.MustCompile("`((?:[a-z/]+/)?(?:Test|Fuzz)\\w+)`").FindAllStringSubmatch(documents(t)[path], -1) {
 			names++
-			if name := string(m[1]); !declared[name] {
-				t.Errorf("%s names %s, which is not there", file, name)
+			if !declared[m[1]] {
+				t.Errorf("%s names %s, which is not there", path, m[1])
 			}
 		}
 		if names == 0 {
-			t.Errorf("%s names no test", file)
+			t.Errorf("%s names no test", path)
 		}
 	}
 }

@@ -2,7 +2,7 @@
 //
 //	go run ./examples/server -webhook-private -test-key sk_test_demo=acct_demo
 //	curl -H 'Authorization: Bearer sk_test_demo' -H 'Content-Type: application/json' http://127.0.0.1:8080/v1/webhooks -d '{"url": "http://127.0.0.1:9090/"}'
-//	WEBHOOK_SECRET=whsec_… go run ./examples/receiver
+//	WEBHOOK_SECRET=$SECRET go run ./examples/receiver # the secret of the answer
 package main
 
 import (
@@ -25,6 +25,7 @@ func main() {
 		fmt.Printf("session %s is %s: %d %s\n", e.Data.ID, e.Data.Status, e.Data.Amount, e.Data.Currency)
 		return nil
 	}}
+	fmt.Println("listening on http://127.0.0.1:9090/")
 	log.Fatal(http.ListenAndServe("127.0.0.1:9090", r))
 }
 
