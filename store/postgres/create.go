@@ -17,16 +17,16 @@ import (
 // table is the table of sessions, on a pool or in a host's transaction.
 type table struct{ database }
 
-// creation is what became of a session that was to be created.
+// creation is the result of a create.
 type creation struct {
-	held    *checkout.Session // shared by all who hold it, and never changed
+	held    *checkout.Session // the session that the key names; shared between callers, so it is never changed
 	created bool
 }
 
 type creations = []groupcommit.Result[creation]
 
-// errAlone says of a row that its batch settled nothing about it: nothing was written, and it must go alone.
-var errAlone = errors.New("postgres: must go alone")
+// errRetryRow is the result of a row whose batch failed. Nothing was written; the row is to be retried by itself.
+var errRetryRow = errors.New("postgres: the row must be retried by itself")
 
 // scopedKey is an idempotency key as the table has it.
 type scopedKey struct {
@@ -45,12 +45,12 @@ func (t table) createOne(ctx context.Context, s *checkout.Session) (creation, er
 	return result.Value, result.Err
 }
 
-// create writes sessions in one transaction, and has a result for each in their order.
+// create writes sessions in one transaction. Its results are in the order of the sessions.
 func (t table) create(ctx context.Context, sessions []*checkout.Session) creations {
 	results := make(creations, len(sessions))
 	var (
-		rows      []int // of sessions, no id and no key twice
-		followers [][2]int
+		rows      []int    // indexes of sessions, no id and no key twice
+		followers [][2]int // indexes of a session and of the one with the same key that is written
 		ids       = make(map[string]bool, len(sessions))
 		leaders   = make(map[scopedKey]int, len(sessions))
 	)
@@ -60,7 +60,7 @@ func (t table) create(ctx context.Context, sessions []*checkout.Session) creatio
 		case led:
 			followers = append(followers, [2]int{i, leader})
 		case ids[s.ID]:
-			results[i].Err = errAlone
+			results[i].Err = errRetryRow
 		default:
 			rows = append(rows, i)
 			ids[s.ID] = true
@@ -69,22 +69,22 @@ func (t table) create(ctx context.Context, sessions []*checkout.Session) creatio
 			}
 		}
 	}
-	// Instances that write the same keys at once wait for each other in the same order, so that none deadlock.
+	// All instances lock keys in the same order, so that no two of them deadlock.
 	slices.SortFunc(rows, func(a, b int) int { return compareKeys(keyOf(sessions[a]), keyOf(sessions[b])) })
 	t.createRows(ctx, sessions, rows, results)
 
-	// Who came with a key of the same batch learns what it now names. While they waited, it did.
+	// A follower has the key of another row of this batch. It gets the session that the key names now.
 	for _, f := range followers {
 		if leader := results[f[1]]; leader.Err == nil {
 			results[f[0]].Value.held = leader.Value.held
 		} else {
-			results[f[0]].Err = errAlone
+			results[f[0]].Err = errRetryRow
 		}
 	}
 	return results
 }
 
-// createRows writes some of the sessions, and reads back the sessions that hold the keys of those that lost.
+// createRows inserts some of the sessions. For those that were not inserted it reads the session that has their key.
 func (t table) createRows(ctx context.Context, sessions []*checkout.Session, rows []int, results creations) {
 	batch := make([]*checkout.Session, len(rows))
 	for n, i := range rows {
@@ -126,8 +126,8 @@ JOIN checkout_sessions AS s ON s.account = u.account AND s.test = u.test AND s.i
 // taken names the ids that sessions of any account have.
 const taken = `SELECT s.id FROM checkout_sessions AS s WHERE s.id = ANY ($1::text[])`
 
-// readBack tells what kept sessions from being written: a session under the same key, or, which is an error, one with
-// the same id. Its statements see what was committed since the insert began.
+// readBack finds out why sessions were not inserted: there is one with the same key or, which is an error, one with the same
+// id. Its statements run after the insert, so they see what others committed meanwhile.
 func (t table) readBack(ctx context.Context, sessions []*checkout.Session, lost []int, results creations) error {
 	var (
 		accounts, keys, ids []string
@@ -145,26 +145,26 @@ func (t table) readBack(ctx context.Context, sessions []*checkout.Session, lost 
 	for i := range found {
 		held[keyOf(&found[i])] = &found[i]
 	}
-	var unheld []int
+	var unanswered []int
 	for _, i := range lost {
 		if s, ok := held[keyOf(sessions[i])]; ok {
 			results[i].Value.held = s
 		} else {
-			unheld, ids = append(unheld, i), append(ids, sessions[i].ID)
+			unanswered, ids = append(unanswered, i), append(ids, sessions[i].ID)
 		}
 	}
-	if len(unheld) == 0 {
+	if len(unanswered) == 0 {
 		return nil
 	}
 	used, err := rowsOf(ctx, t.read, statement{"", "look for used ids", taken, []any{ids}}, pgx.RowTo[string])
 	if err != nil {
 		return err
 	}
-	for _, i := range unheld {
+	for _, i := range unanswered {
 		if id := sessions[i].ID; slices.Contains(used, id) {
 			results[i].Err = fmt.Errorf("postgres: the session id %s is taken", id)
 		} else {
-			results[i].Err = fmt.Errorf("postgres: %w: what held the session's key was removed meanwhile", checkout.ErrUnavailable)
+			results[i].Err = fmt.Errorf("postgres: %w: the session that had this key was removed meanwhile", checkout.ErrUnavailable)
 		}
 	}
 	return nil

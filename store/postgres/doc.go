@@ -5,18 +5,17 @@
 //	defer store.Close()
 //	checkouts, err := checkout.New(store, checkout.Config{})
 //
-// A durable write costs a disk flush, and a flush carries many rows as easily as one. So creates that come at once share
-// a transaction, as do updates: one INSERT or UPDATE for up to 256 rows. Nothing waits for others to come: a lone call
-// goes at once. A row that fails, or that another transaction holds for more than 100 ms, goes again alone, as do those
-// it came with, and does not fail them.
+// A durable write costs a disk flush, and a flush carries many rows as easily as one. So concurrent creates share a
+// transaction, and so do updates: one INSERT or UPDATE for up to 256 rows. Nothing waits for more callers to arrive: a single
+// call is written at once. If a batch fails, or one of its rows is locked by another transaction for more than 100 ms, each of
+// its rows is retried in its own transaction. So one bad row does not fail the others.
 //
 // # Connections
 //
-// One store writes with eight connections at most, however many callers there are: for two batches of creates, two of
-// updates, two rows that go alone, and two that wait for what another transaction holds. A sweep takes one more while it
-// lasts. The rest of the pool is for reads. Callers with one key, or with updates of one session, that is held for long
-// wait together and take one connection for all. Those who came in one batch with them are held up for those 100 ms, and
-// for 50 ms more for each further key or session that is found to be held at the same time.
+// One store writes with eight connections at most, however many callers there are: two batches of creates, two of updates, two
+// rows that are retried, and two that wait for a locked row. A sweep takes one more while it lasts. The rest of the pool is for
+// reads. Callers whose key or session is locked for long share one connection while they wait. The other callers of their batch
+// are delayed by those 100 ms, and by 50 ms more for each further key or session that is found to be locked at the same time.
 //
 // # Outcomes
 //

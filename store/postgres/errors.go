@@ -10,23 +10,23 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// phase is how far a call had come when it failed. It decides what a lost connection means.
+// phase says how far a call had come when it failed. That decides what a lost connection means.
 type phase int
 
 const (
-	connecting phase = iota // no connection was had
+	connecting phase = iota // there was no connection yet
 	asking                  // a statement was sent, but no COMMIT
 	answering               // both were sent, and the answer to the statement is due
 	committing              // the statement was answered, and the answer to the COMMIT is due
 )
 
-// failure is an error of the database, with what it means to the caller of a store. The database's own error stays
-// reachable by errors.As: in a host's transaction it is the host who must act on it.
+// failure is an error of the database and what it means to the caller of a store. errors.As still finds the database's own error,
+// because in a host's transaction the host must act on it.
 type failure struct {
 	doing string
 	kind  error // ErrUnavailable, ErrOutcomeUnknown or the error of the caller's context; nil for a fault
 	cause error
-	again bool // nothing was written, and the same call may well succeed if it is made again at once
+	again bool // nothing was written, and the same call may succeed if it is repeated at once
 }
 
 func (f *failure) Error() string {
@@ -46,8 +46,8 @@ func (f *failure) Unwrap() []error {
 	return []error{f.kind, f.cause}
 }
 
-// failed says what an error of the database means: nothing else decides that. The connection is lost when it cannot be
-// used again, and ctx is the caller's.
+// failed decides what an error of the database means. It is the only place that does. lost says that the connection cannot be used
+// again; ctx is the caller's.
 func failed(ctx context.Context, doing string, at phase, lost bool, err error) error {
 	f := &failure{doing: doing, cause: err}
 	var pg *pgconn.PgError
@@ -69,7 +69,7 @@ func failed(ctx context.Context, doing string, at phase, lost bool, err error) e
 	return f
 }
 
-// settled reports whether the server's error tells that nothing was written.
+// settled reports whether the server's error proves that nothing was written.
 func settled(pg *pgconn.PgError, at phase) bool {
 	if at <= asking {
 		return true
@@ -107,7 +107,7 @@ func unavailable(code string) bool {
 	return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "53") // connections and resources
 }
 
-// rowFault reports whether a statement for many rows may have failed for one of them: each must then be tried alone.
+// rowFault reports whether one row may be the reason why a batch failed. Each row is then retried by itself.
 func rowFault(err error) bool {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) || errors.Is(err, checkout.ErrOutcomeUnknown) {
@@ -117,11 +117,11 @@ func rowFault(err error) bool {
 	case "22", "23", "54", "P0": // data, constraints, limits, and what a host's trigger raises
 		return true
 	}
-	return isHeld(err)
+	return isLocked(err)
 }
 
-// isHeld reports whether nothing was written because another transaction holds a row or a key.
-func isHeld(err error) bool {
+// isLocked reports whether nothing was written because another transaction has locked a row or a key.
+func isLocked(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.Code == "55P03" && !errors.Is(err, checkout.ErrOutcomeUnknown)
 }

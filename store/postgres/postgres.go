@@ -13,13 +13,13 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Batches of 256 rows, up to two of creates and two of updates under way at once: measured, see the benchmarks. More
-// batches at once are smaller ones.
+// Up to 256 rows are written in one batch, and up to two batches of creates and two of updates at once. These are measured
+// values: with more batches at once, each would be smaller.
 var groups = groupcommit.Limits{Batch: 256, InFlight: 2}
 
-// What a store of [Open] does where the URL does not say.
+// The defaults of [Open], where the URL does not say otherwise.
 const (
-	openConns          = 16              // connections at most: four for batches, four for lone rows, the rest for reads
+	openConns          = 16              // connections at most: four for batches, four for retries, the rest for reads
 	openConnectTimeout = 3 * time.Second // for each host
 	openPingTimeout    = time.Second     // for a connection that was idle
 )
@@ -28,7 +28,7 @@ const (
 // processes, may share one database. Make one with [Open] or [New].
 type Store struct {
 	table
-	alone   *lone // for rows that could not go with a batch
+	retries *retryQueue // for the rows of failed batches
 	creates *groupcommit.Group[*checkout.Session, creation]
 	updates *groupcommit.Group[*checkout.Session, struct{}]
 	owned   *pgxpool.Pool // nil where the pool is the host's
@@ -49,11 +49,11 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
-	// The parsed pool config does not tell its default from what was asked for.
+	// The parsed config does not tell a default from what the URL asked for.
 	if plain, err := pgx.ParseConfig(url); err == nil && plain.RuntimeParams["pool_max_conns"] == "" {
 		config.MaxConns = openConns
 	}
-	// A server that vanished without a word must not keep callers waiting for all that they have.
+	// A server that vanished without closing its connections must not make callers wait until their own deadlines.
 	config.PingTimeout = cmp.Or(config.PingTimeout, openPingTimeout)
 	config.ConnConfig.ConnectTimeout = cmp.Or(config.ConnConfig.ConnectTimeout, openConnectTimeout)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
@@ -80,7 +80,7 @@ func New(pool *pgxpool.Pool) (*Store, error) {
 		return nil, errors.New("postgres: the pool is nil")
 	}
 	s := &Store{table: table{pooled{pool, batchLockTimeout}}}
-	s.alone = newLone(s.table, table{pooled{pool, loneLockTimeout}})
+	s.retries = newRetryQueue(s.table, table{pooled{pool, retryLockTimeout}})
 	s.creates = groupcommit.New(groups, s.createBatch)
 	s.updates = groupcommit.New(groups, s.updateBatch)
 	return s, nil
@@ -95,13 +95,13 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Create implements [checkout.Store]. Calls at once share a transaction.
+// Create implements [checkout.Store]. Concurrent calls share a transaction.
 func (s *Store) Create(ctx context.Context, session checkout.Session) (held checkout.Session, created bool, err error) {
 	if err := storable(&session); err != nil {
 		return checkout.Session{}, false, err
 	}
 	session = kept(session)
-	c, err := write(ctx, s.alone, lockOfCreate(&session),
+	c, err := write(ctx, s.retries, lockOfCreate(&session),
 		func() (creation, error) { return s.creates.Do(ctx, &session) },
 		func(t table) (creation, error) { return t.createOne(ctx, &session) })
 	if err != nil {
@@ -110,13 +110,13 @@ func (s *Store) Create(ctx context.Context, session checkout.Session) (held chec
 	return kept(*c.held), c.created, nil // others may hold the same
 }
 
-// Update implements [checkout.Store]. Calls at once share a transaction.
+// Update implements [checkout.Store]. Concurrent calls share a transaction.
 func (s *Store) Update(ctx context.Context, session checkout.Session) error {
 	if err := storable(&session); err != nil {
 		return err
 	}
 	session = kept(session)
-	_, err := write(ctx, s.alone, lockOfUpdate(&session),
+	_, err := write(ctx, s.retries, lockOfUpdate(&session),
 		func() (struct{}, error) { return s.updates.Do(ctx, &session) },
 		func(t table) (struct{}, error) { return struct{}{}, t.updateOne(ctx, &session) })
 	if err != nil {
@@ -125,14 +125,14 @@ func (s *Store) Update(ctx context.Context, session checkout.Session) error {
 	return nil
 }
 
-// Batches run for several callers, so that no caller's context can end them; they have deadlines of their own. What may
-// be the fault of one row sends every row of the batch to go alone.
+// A batch belongs to several callers, so the context of none of them can end it. It has a deadline of its own. If it fails with an
+// error that one of its rows may have caused, each row is retried by itself.
 
 func (s *Store) createBatch(sessions []*checkout.Session) []groupcommit.Result[creation] {
 	results := s.create(context.Background(), sessions)
 	for i := range results {
 		if err := results[i].Err; err != nil && rowFault(err) {
-			results[i].Err = errAlone
+			results[i].Err = errRetryRow
 		}
 	}
 	return results
@@ -142,13 +142,13 @@ func (s *Store) updateBatch(sessions []*checkout.Session) []groupcommit.Result[s
 	results := s.update(context.Background(), sessions)
 	for i := range results {
 		if err := results[i].Err; err != nil && rowFault(err) {
-			results[i].Err = errAlone
+			results[i].Err = errRetryRow
 		}
 	}
 	return results
 }
 
-// unpanicked says of a batch that panicked what is known of its rows: nothing.
+// unpanicked makes the panic of a batch an unknown outcome.
 func unpanicked(err error) error {
 	if panicked := new(groupcommit.PanicError); errors.As(err, &panicked) {
 		return fmt.Errorf("postgres: %w: %w", checkout.ErrOutcomeUnknown, err)

@@ -16,12 +16,13 @@ import (
 const (
 	connectTimeout = 5 * time.Second  // for a connection from the pool
 	answerTimeout  = 10 * time.Second // for a read, or for a write from its first byte to the answer to its COMMIT
-	attempts       = 5                // of a call that fails for others' sake
+	attempts       = 5                // of a call that failed because of other transactions
 
-	// A row that another transaction holds would hold up all that share its batch: after this long each goes alone. One
-	// that is still held after as long again waits where it holds up only its like.
+	// A row that another transaction has locked delays its whole batch. After batchLockTimeout the batch fails, and each of its
+	// rows is retried by itself. A row that is still locked then moves to a separate lane, so that it delays only other locked
+	// rows.
 	batchLockTimeout = 100 * time.Millisecond
-	loneLockTimeout  = 2 * time.Second
+	retryLockTimeout = 2 * time.Second
 )
 
 // statement is one statement and what it is for.
@@ -31,11 +32,11 @@ type statement struct {
 	args       []any
 }
 
-// database is where statements run. What it returns is a [failure].
+// database runs statements. Its errors are of type [failure].
 type database interface {
-	// read runs a statement that writes nothing, and gives its rows to collect.
+	// read runs a statement that writes nothing, and passes its rows to collect.
 	read(ctx context.Context, st statement, collect func(pgx.Rows) error) error
-	// write runs a statement as a transaction. What was collected holds only if there is no error.
+	// write runs a statement in a transaction of its own. The rows are valid only if the error is nil.
 	write(ctx context.Context, st statement, collect func(pgx.Rows) error) error
 }
 
@@ -52,7 +53,7 @@ func rowsOf[T any](ctx context.Context, run func(context.Context, statement, fun
 	return all, nil
 }
 
-// pooled runs each statement on a connection of the pool's, and again where that may help.
+// pooled runs each statement on a connection of the pool, and retries it where a retry may help.
 type pooled struct {
 	pool        *pgxpool.Pool
 	lockTimeout time.Duration // of writes
@@ -86,7 +87,7 @@ func (p pooled) write(ctx context.Context, st statement, collect func(pgx.Rows) 
 		}
 		defer conn.Release()
 		err = p.transact(ctx, conn.Conn(), st, collect)
-		if !stale(err) || conn.Conn().IsClosed() || !goesWhole(conn.Conn()) {
+		if !stale(err) || conn.Conn().IsClosed() || !canPipeline(conn.Conn()) {
 			return err
 		}
 		if err := p.forget(ctx, conn.Conn(), st); err != nil {
@@ -100,8 +101,8 @@ func (p pooled) write(ctx context.Context, st statement, collect func(pgx.Rows) 
 // the database's default: with READ COMMITTED a session that another instance has just written under the same key is
 // passed over, where REPEATABLE READ would fail.
 func (p pooled) transact(ctx context.Context, conn *pgx.Conn, st statement, collect func(pgx.Rows) error) error {
-	if goesWhole(conn) {
-		return p.transactWhole(ctx, conn, st, collect)
+	if canPipeline(conn) {
+		return p.transactPipelined(ctx, conn, st, collect)
 	}
 	return p.transactInTwo(ctx, conn, st, collect)
 }
@@ -117,7 +118,7 @@ func (p pooled) transactInTwo(ctx context.Context, conn *pgx.Conn, st statement,
 	batch.Queue("begin isolation level read committed")
 	batch.Queue(fmt.Sprintf("set local lock_timeout = %d", p.lockTimeout.Milliseconds()))
 	batch.Queue(st.sql, st.args...)
-	// What is on its way can no longer be called back, only cut off, and then nobody knows what became of it.
+	// Once it is sent, a caller's cancellation could only leave the outcome unknown. So the caller's context ends nothing here.
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
 	defer cancel()
 	answers := conn.SendBatch(bounded, &batch)

@@ -16,12 +16,12 @@ func (t table) updateOne(ctx context.Context, s *checkout.Session) error {
 	return t.update(ctx, []*checkout.Session{s})[0].Err
 }
 
-// update replaces sessions in one transaction, and has a result for each in their order.
+// update replaces sessions in one transaction. Its results are in the order of the sessions.
 func (t table) update(ctx context.Context, sessions []*checkout.Session) updates {
 	results := make(updates, len(sessions))
 	var (
-		rows      []int // of sessions, no id twice
-		followers [][2]int
+		rows      []int    // indexes of sessions, no id twice
+		followers [][2]int // indexes of a session and of the one with the same id that is written
 		leaders   = make(map[string]int, len(sessions))
 	)
 	for i := range sessions {
@@ -40,7 +40,7 @@ func (t table) update(ctx context.Context, sessions []*checkout.Session) updates
 		if results[f[1]].Err == nil && s.Account == leader.Account && s.Version <= leader.Version {
 			results[f[0]].Err = checkout.ErrConflict // the leader's version is now stored
 		} else {
-			results[f[0]].Err = errAlone
+			results[f[0]].Err = errRetryRow
 		}
 	}
 	return results
@@ -50,7 +50,7 @@ func (t table) update(ctx context.Context, sessions []*checkout.Session) updates
 const present = `SELECT s.id FROM unnest($1::text[], $2::text[], $3::boolean[]) AS u (id, account, test)
 JOIN checkout_sessions AS s ON s.id = u.id AND s.account = u.account AND s.test = u.test`
 
-// updateRows replaces some of the sessions, and finds out why others could not be.
+// updateRows replaces some of the sessions, and finds out why the others were not replaced.
 func (t table) updateRows(ctx context.Context, sessions []*checkout.Session, rows []int, results updates) {
 	batch := make([]*checkout.Session, len(rows))
 	for n, i := range rows {

@@ -13,21 +13,21 @@ import (
 	"github.com/caisse/checkout/store/internal/groupcommit"
 )
 
-// maxBatch bounds a transaction to some 10 ms. It is twice what 256 callers fill: beyond 512 rows a flush of 0.1 to 1 ms
-// is less than a tenth of the transaction's time, and there is nothing left to gain.
+// maxBatch bounds a transaction to some 10 ms. A larger batch would gain nothing: with 512 rows, a flush of 0.1 to 1 ms takes
+// less than a tenth of the transaction's time.
 const maxBatch = 512
 
 // lockWait is how long a write waits for other processes, or for a connection of the host's pool, before it gives up.
 const lockWait = 5 * time.Second
 
-// operation is one caller's write in the transaction of its batch. It keeps what it has to say, for its caller to read
-// once the batch has been committed: so much less is copied about.
+// operation is one caller's write in the transaction of its batch. It stores its result in variables of the caller, which reads them
+// after the commit.
 type operation func(ctx context.Context, q querier, o *owners) error
 
-// nothing is what a batch says of an operation, beside its error.
+// nothing is the value of an operation's result; only its error is used.
 type nothing struct{}
 
-// do has a batch carry op.
+// do runs op in the transaction of a batch, and returns once the batch has been committed or has failed.
 func (s *Store) do(ctx context.Context, op operation) error {
 	if err := s.enter(); err != nil {
 		return err
@@ -46,11 +46,11 @@ func (s *Store) do(ctx context.Context, op operation) error {
 // batch is what one transaction writes.
 type batch struct {
 	next    []operation
-	more    func() []operation            // those that have come meanwhile
-	results []groupcommit.Result[nothing] // of all operations so far; those of next are the last
+	more    func() []operation            // takes the operations that have arrived meanwhile
+	results []groupcommit.Result[nothing] // of all operations so far; the last ones are those of next
 }
 
-// commit writes one batch in one transaction. No context reaches it: who is in the batch waits for the outcome.
+// commit writes one batch in one transaction. It has no context, because no single caller may end the batch of the others.
 func (s *Store) commit(first []operation, more func() []operation) []groupcommit.Result[nothing] {
 	b := &batch{next: first, more: more, results: make([]groupcommit.Result[nothing], len(first))}
 	if err := s.transact(b); err != nil {
@@ -61,7 +61,7 @@ func (s *Store) commit(first []operation, more func() []operation) []groupcommit
 	return b.results
 }
 
-// transact fills in the results of a batch. Its error is that of the whole batch.
+// transact writes a batch and sets its results. Its error is that of every operation of the batch.
 func (s *Store) transact(b *batch) (err error) {
 	if err := s.usable(); err != nil {
 		return err
@@ -74,22 +74,22 @@ func (s *Store) transact(b *batch) (err error) {
 	returned := false
 	defer func() {
 		if !returned {
-			// Panics in a driver leave database/sql locked, and to wait for it here would be for ever.
+			// A panic in the driver leaves database/sql locked. To roll back here would wait for ever.
 			s.fail(errors.New("sqlite: a panic within a transaction"))
 			return
 		}
 		s.rollback(tx) // does nothing after a Commit
-		if err != nil && s.straight != nil {
-			// The pool may be about to close the connection, which would keep its lock for as long as it has statements.
-			if err := s.straight.close(conn); err != nil {
+		if err != nil && s.direct != nil {
+			// The pool may close this connection. With open statements it would then keep its lock on the file.
+			if err := s.direct.close(conn); err != nil {
 				s.fail(err)
 			}
 		}
 		conn.Close()
 	}()
 	err = s.run(conn, tx, b)
-	if err == nil && s.log != nil && s.broken.Load() == nil { // an assist may just have failed
-		// What was committed is durable, whatever becomes of the log.
+	if err == nil && s.log != nil && s.broken.Load() == nil { // another caller's checkpoint may just have failed
+		// The batch is committed and durable, also where this fails.
 		if err := s.log.committed(context.Background(), conn); err != nil {
 			s.fail(err)
 		}
@@ -98,12 +98,12 @@ func (s *Store) transact(b *batch) (err error) {
 	return err
 }
 
-// run runs the operations of a batch, those included that come while it does, and commits.
+// run runs the operations of a batch, adds those that arrive meanwhile, and commits.
 func (s *Store) run(conn *sql.Conn, tx *sql.Tx, b *batch) error {
 	ctx := context.Background()
 	q, o := s.write.within(tx), &owners{locked: s.log != nil}
-	if s.straight != nil {
-		q = batchQuerier{q, conn, s.straight}
+	if s.direct != nil {
+		q = batchQuerier{q, conn, s.direct}
 	}
 	for len(b.next) > 0 {
 		results := b.results[len(b.results)-len(b.next):]
@@ -128,15 +128,15 @@ func (s *Store) run(conn *sql.Conn, tx *sql.Tx, b *batch) error {
 	return fmt.Errorf("sqlite: commit: %w: %w", checkout.ErrOutcomeUnknown, err)
 }
 
-// begin takes a connection and the database's write lock. To cancel rolls the transaction back, unless it has ended.
+// begin takes a connection and the write lock of the database. The cancel function rolls the transaction back if it has not ended.
 func (s *Store) begin() (*sql.Conn, *sql.Tx, context.CancelFunc, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	waiting, stop := context.WithTimeout(ctx, lockWait) // not for the transaction, which must not end with it
+	waiting, stop := context.WithTimeout(ctx, lockWait) // for the locks only; the transaction may take longer
 	defer stop()
 	conn, err := s.write.db.Conn(waiting)
 	if err != nil {
 		cancel()
-		// Not %w: it is the deadline of waiting, which a caller must not take for one of its own.
+		// Not %w: this deadline is the store's, and a caller must not take it for its own.
 		return nil, nil, nil, fmt.Errorf("sqlite: get a connection: %w: %v", checkout.ErrUnavailable, err)
 	}
 	var tx *sql.Tx
@@ -153,9 +153,9 @@ func (s *Store) begin() (*sql.Conn, *sql.Tx, context.CancelFunc, error) {
 	return conn, tx, cancel, nil
 }
 
-// patiently calls f again while it finds the file locked, until ctx ends. SQLite's own wait polls ever more rarely, ten
-// times a second in the end, and where two processes write all the time the one that waits so seldom finds the gap. So
-// the connections of Open wait a short while only, and begin anew.
+// patiently repeats f every millisecond while the file is locked, until ctx ends. SQLite's own wait polls more and more rarely, in
+// the end ten times a second. A process that polls so rarely finds no gap between the transactions of another process that
+// writes all the time.
 func patiently(ctx context.Context, f func() error) error {
 	for {
 		err := f()
@@ -170,7 +170,7 @@ func patiently(ctx context.Context, f func() error) error {
 	}
 }
 
-// rollback ends a transaction that did not come to its commit. Most errors have ended it already.
+// rollback ends a transaction that was not committed. After most errors SQLite has rolled it back already.
 func (s *Store) rollback(tx *sql.Tx) {
 	err := tx.Rollback()
 	if err == nil || errors.Is(err, sql.ErrTxDone) || code(err) == sqlite3.SQLITE_ERROR { // no transaction is active
@@ -179,5 +179,5 @@ func (s *Store) rollback(tx *sql.Tx) {
 	s.fail(fmt.Errorf("sqlite: roll back: %w", err))
 }
 
-// fail makes the store answer nothing any more.
+// fail stops the store: from now on every call fails with [checkout.ErrUnavailable].
 func (s *Store) fail(cause error) { s.broken.CompareAndSwap(nil, &cause) }

@@ -13,23 +13,25 @@
 // # Durability
 //
 // A write is flushed to disk before it is acknowledged (WAL mode, synchronous=FULL), so it survives a crash of the
-// process and of the machine. Writes that are under way at once share a flush.
+// process and of the machine. Concurrent writes share a flush.
 //
-// Where a flush fails, whether the sessions of that commit were written is not known, and their callers get
-// [checkout.ErrOutcomeUnknown]. After that neither the page cache of the operating system nor a second flush can be
-// trusted, so the store answers nothing any more but [checkout.ErrUnavailable]: close it, and open it again, best in a
-// new process, once the disk is well. A full disk is no such case: those writes get ErrUnavailable, are surely not
-// written, and go through once there is room.
+// If a flush fails, nobody knows whether the sessions of that commit were written, and their callers get
+// [checkout.ErrOutcomeUnknown]. From then on neither the page cache of the operating system nor a second flush can be
+// trusted. So every later call fails with [checkout.ErrUnavailable]: close the store and open it again, best in a new process,
+// once the disk works. A full disk is different: those writes fail with ErrUnavailable and are certainly not written, and
+// writes succeed again once there is room.
 //
-// That holds for a store of Open to the end. On a pool of the host's, the flushes of commits are seen and those of
-// SQLite's own checkpoints are not: see [New].
+// A store of Open notices every flush that fails. On a pool of the host's, it notices the flushes of commits and not those of
+// SQLite's own checkpoints: see [New].
 //
 // # The file
 //
-// Beside checkouts.db there are checkouts.db-wal, which grows to some 64 MB under load and beside a large database to 128,
-// and further while somebody reads one snapshot for long, as VACUUM INTO does, and checkouts.db-shm while the store is
-// open, and after a crash. They belong together: never copy, move or delete one without the others. To copy a database
-// that is in use, run VACUUM INTO through SQLite. A program that has the store open must not open the file by other
-// means, not even to read it: closing it would drop SQLite's locks (https://www.sqlite.org/howtocorrupt.html, section
-// 2.2). A network file system will not do.
+// While the store is open, and after a crash, there are two files beside checkouts.db. checkouts.db-wal grows to some 64 MB under
+// load, to 128 MB beside a large database, and further while somebody reads one snapshot for long, as VACUUM INTO does.
+// checkouts.db-shm is small. The three belong together: never copy, move or delete one without the others. To copy a database that
+// is in use, run VACUUM INTO.
+//
+// A program that has the store open must not open the file by other means, not even to read it: to close it again would drop SQLite's
+// locks (https://www.sqlite.org/howtocorrupt.html, section 2.2). The file must be on a local disk: network file systems break the
+// locks.
 package sqlite

@@ -13,8 +13,8 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// failed maps the error of a call that wrote nothing to what [checkout.Store] promises. SQLite's own stays reachable by
-// errors.As.
+// failed maps the error of a call that wrote nothing to the errors that [checkout.Store] promises. errors.As still finds SQLite's own
+// error.
 func failed(ctx context.Context, doing string, err error) error {
 	switch {
 	case err == nil, errors.Is(err, checkout.ErrNotFound), errors.Is(err, checkout.ErrConflict):
@@ -41,8 +41,7 @@ func code(err error) int {
 	return sqlite3.SQLITE_OK
 }
 
-// passes reports whether err is of a kind that passes, or that an operator can mend, without a change to program or
-// data: then the same call can succeed later.
+// passes reports whether the same call can succeed later, without a change to the program or to the data.
 func passes(err error) bool {
 	switch code(err) {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL, // others write
@@ -58,14 +57,14 @@ func connectionLost(err error) bool {
 	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)
 }
 
-// locked reports whether another connection holds what was needed.
+// locked reports whether another connection had the lock.
 func locked(err error) bool {
 	c := code(err)
 	return c == sqlite3.SQLITE_BUSY || c == sqlite3.SQLITE_LOCKED
 }
 
-// ownFault reports whether err concerns one statement only, which SQLite then has undone, so that the transaction around
-// it goes on: a bad row does not fail its batch mates.
+// ownFault reports whether err concerns one statement only. SQLite has then undone that statement, and the transaction can go on: a
+// bad row does not fail the other rows of its batch.
 func ownFault(err error) bool {
 	if half := (*halfDoneError)(nil); errors.As(err, &half) {
 		return false
@@ -81,10 +80,10 @@ func ownFault(err error) bool {
 
 // surelyUndone reports whether a COMMIT that failed with err left nothing behind.
 //
-// In WAL mode a COMMIT appends its pages to the log, the last one marked, and then flushes the log. If there is no room
-// the mark was never written. If the flush fails everything was: no connection sees the pages now, yet when the log is
-// next recovered, after a crash, they may be found whole and count. So does a failure between flush and return. These are
-// not known, and so is whatever is not listed here.
+// In WAL mode, COMMIT appends its pages to the log, marks the last one, and flushes the log. If there was no room, the mark was never
+// written, so nothing was. If the flush fails, all pages were written: no connection sees them now, but after a crash SQLite may find
+// them in the log, and then they count. So the outcome of a failed flush is unknown, and so is that of every error that is not
+// listed here.
 func surelyUndone(err error) bool {
 	switch code(err) {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CONSTRAINT:

@@ -19,10 +19,10 @@ import (
 type Store struct {
 	write, read *pool
 	group       *groupcommit.Group[operation, nothing]
-	log         *writeAheadLog // nil where the host's pool looks after it
-	straight    *straight      // nil where the pool is the host's
+	log         *writeAheadLog // nil for a pool of the host's
+	direct      *directExec    // nil for a pool of the host's
 
-	gate   sync.RWMutex // a call holds it for reading, Close for writing
+	gate   sync.RWMutex // every call locks it for reading, Close for writing
 	closed bool
 	broken atomic.Pointer[error] // why nothing is answered any more
 }
@@ -32,21 +32,20 @@ var _ checkout.Store = (*Store)(nil)
 // New returns a store on the host's own pool, whose tables [Migrate] has put there, or the host's own migrations, made of
 // [Migrations]. It touches no schema, and Close leaves the pool open.
 //
-// All that the driver must know stands in the pool's DSN, for a PRAGMA that is executed reaches one connection only:
+// The settings must be in the pool's DSN, because a PRAGMA that is executed changes one connection only:
 //
 //	db, err := sql.Open("sqlite", "file:app.db?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_txlock=immediate")
 //
-// Without _busy_timeout and _txlock=immediate a write that meets another fails at once, with [checkout.ErrUnavailable]. A
-// page cache above SQLite's 2 MB, such as _pragma=cache_size(-65536), pays from some 100,000 sessions on.
+// Without _busy_timeout and _txlock=immediate, a write fails at once with [checkout.ErrUnavailable] if another one is under way.
+// From some 100,000 sessions on, a page cache above SQLite's 2 MB pays, such as _pragma=cache_size(-65536).
 //
-// Checkpoints are the pool's. The one that SQLite runs by itself keeps an error of its flush to itself, and pages that were
-// acknowledged long before may then never reach the disk; Open's store runs its own and stops at such an error. A host
-// that wants as much adds _pragma=wal_autocheckpoint(0) to the DSN, executes PRAGMA wal_checkpoint(TRUNCATE) itself, once
-// a minute or so, and stops writing where that fails.
+// SQLite checkpoints such a pool by itself, and does not report a flush that fails in a checkpoint. Sessions that were acknowledged
+// long before may then never reach the disk. A store of Open checkpoints itself and stops at such an error. To get the same, add
+// _pragma=wal_autocheckpoint(0) to the DSN, execute PRAGMA wal_checkpoint(TRUNCATE) once a minute, and stop writing if it fails.
 //
 // New asks one connection for its settings and refuses those that lose acknowledged sessions: synchronous below FULL, and
-// a journal that is off or in memory. A database in memory, for tests, is let pass; it needs db.SetMaxOpenConns(1), since
-// each connection has its own.
+// a journal that is off or in memory. It accepts a database in memory, for tests. Set db.SetMaxOpenConns(1) for that, because each
+// connection to :memory: has a database of its own.
 func New(db *sql.DB) (*Store, error) {
 	ctx := context.Background()
 	if err := checkDurable(ctx, db); err != nil {
@@ -62,7 +61,7 @@ func New(db *sql.DB) (*Store, error) {
 func newStore(write, read *pool, log *writeAheadLog) *Store {
 	s := &Store{write: write, read: read, log: log}
 	if log != nil {
-		s.straight = new(straight)
+		s.direct = new(directExec)
 	}
 	s.group = groupcommit.NewGrowing(groupcommit.Limits{Batch: maxBatch, InFlight: 1}, s.commit)
 	return s
@@ -152,10 +151,10 @@ func (s *Store) GetByKey(ctx context.Context, account checkout.Account, key idem
 	return found, failed(ctx, "get a session by its key", err)
 }
 
-// List implements [checkout.Store]. It costs the same however many sessions the account has: some 2 ms at most, of which
-// counting to 10,000 is the most, and 10 ms at the last offset. A page by phone takes up to 30 ms. One case is slower, by
-// the statuses that the clock decides: where more than a thousand sessions have long been due and were not swept, and as many
-// are not due yet, a list by created, pending or expired looks at each session that it passes over, 1 µs each.
+// List implements [checkout.Store]. A page takes up to 3 ms however many sessions the account has, most of it for counting to 10,000;
+// 10 ms at the greatest offset, and up to 30 ms by phone. One case is slower: if more than a thousand sessions have been due for long
+// and were not swept, and as many are not due yet, a list by created, pending or expired looks at each session that it passes
+// over, which takes 1 µs each.
 func (s *Store) List(ctx context.Context, account checkout.Account, query checkout.Query) ([]checkout.Session, int, error) {
 	if err := s.enter(); err != nil {
 		return nil, 0, err
@@ -234,7 +233,7 @@ func (s *Store) leaveWriter() error {
 	if s.broken.Load() != nil {
 		err = keepLog(ctx, conn)
 	}
-	return errors.Join(err, s.straight.close(conn))
+	return errors.Join(err, s.direct.close(conn))
 }
 
 // enter begins a call, whose end is gate.RUnlock.

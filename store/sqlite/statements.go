@@ -38,15 +38,15 @@ var (
 // errIDTaken says that another session has the id, under another key or none.
 var errIDTaken = errors.New("the session id is taken")
 
-// owners looks up the numbers of accounts and remembers them, within one transaction.
+// owners looks up the numbers of accounts, and caches them for one transaction.
 type owners struct {
 	found map[checkout.Account]int64
-	// locked says that the transaction holds the write lock. Where it may not, of must begin with a write, which takes the
-	// lock while SQLite still waits for it; after a read it would not.
+	// locked says that the transaction already has the write lock. If it may not have it, method of must begin with a write: SQLite
+	// waits for the lock at the first statement of a transaction, and no longer after a read.
 	locked bool
 }
 
-// of returns the number of the account, which gets one if it has none.
+// of returns the number of the account. It assigns one to a new account.
 func (o *owners) of(ctx context.Context, q querier, account checkout.Account) (owner int64, err error) {
 	err = sql.ErrNoRows
 	if o.locked || o.found[account] != 0 {
@@ -84,8 +84,8 @@ func (o *owners) find(ctx context.Context, q querier, account checkout.Account) 
 	return owner, nil
 }
 
-// create is [checkout.Store]'s, within a transaction, of a row by its insertion. Where it has not created the session, r
-// has become the one that the key names.
+// create is Create of [checkout.Store], within a transaction. If the key names a session already, it reads that session into r and
+// returns false.
 func create(ctx context.Context, q querier, o *owners, r *row, ins insertion) (created bool, err error) {
 	account := r.session.Account
 	owner, err := o.of(ctx, q, account)
@@ -106,13 +106,13 @@ func create(ctx context.Context, q querier, o *owners, r *row, ins insertion) (c
 	return false, err
 }
 
-// label keeps the labels of a session that was just inserted. Where it fails there is no session either.
+// label inserts the labels of a session that was just inserted. If it fails, it removes the session again.
 func label(ctx context.Context, q querier, r *row, labels []any) error {
 	_, err := q.ExecContext(ctx, insertLabels, labels...)
 	return undo(ctx, q, err, `DELETE FROM checkout_sessions WHERE id = ?`, encodeID(r.session.ID))
 }
 
-// update is [checkout.Store]'s, within a transaction.
+// update is Update of [checkout.Store], within a transaction.
 func update(ctx context.Context, q querier, o *owners, c *change) error {
 	event, err := appendChange(ctx, q, o, c)
 	if err != nil {
@@ -131,8 +131,8 @@ func update(ctx context.Context, q querier, o *owners, c *change) error {
 	return cmp.Or(err, checkout.ErrConflict)
 }
 
-// undo takes back the first of two statements where the second one failed, so that the transaction can go on. Where that
-// cannot be done the transaction must end: the error is then a [*halfDoneError].
+// undo takes back the first of two statements after the second one has failed, so that the transaction can go on. If that fails too,
+// its error is a [*halfDoneError], and the transaction must end.
 func undo(ctx context.Context, q querier, failed error, statement string, args ...any) error {
 	if failed == nil {
 		return nil
@@ -143,12 +143,12 @@ func undo(ctx context.Context, q querier, failed error, statement string, args .
 	return failed
 }
 
-// halfDoneError says that half of what belongs together was written, and could not be undone.
+// halfDoneError says that the first of two statements could not be undone.
 type halfDoneError struct{ error }
 
 func (e *halfDoneError) Unwrap() error { return e.error }
 
-// undoably runs f so that the transaction is as it was where f fails.
+// undoably runs f within a savepoint: if f fails, its statements are undone.
 func undoably(ctx context.Context, q querier, savepoint string, f func() error) (err error) {
 	if _, err := q.ExecContext(ctx, "SAVEPOINT "+savepoint); err != nil {
 		return err
@@ -167,7 +167,7 @@ func undoably(ctx context.Context, q querier, savepoint string, f func() error) 
 	return f()
 }
 
-// expire is [checkout.Store]'s, within a transaction. Where it fails, the transaction is as it was.
+// expire is Expire of [checkout.Store], within a transaction. If it fails, its statements are undone.
 func expire(ctx context.Context, q querier, now time.Time, limit int) (expired []checkout.Session, err error) {
 	at, limit := microsAt(now), max(limit, 0)
 	err = undoably(ctx, q, "checkout_expire", func() error {

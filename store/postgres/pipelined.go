@@ -13,20 +13,19 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// A transaction that goes whole is BEGIN, SET LOCAL, the statement and COMMIT as prepared statements before one Sync, so
-// that the server answers once. At a flush of 90 µs a lone row takes 214 µs that way, 232 µs with a COMMIT that has an
-// answer of its own, however few packets carry it, and 208 µs as its own transaction. After an error the server skips
-// what is left, COMMIT too.
+// A pipelined transaction is BEGIN, SET LOCAL, the statement and COMMIT as prepared statements before one Sync, so that it takes
+// one round trip. With a flush of 90 µs, one row takes 214 µs this way, and 232 µs where COMMIT is answered separately. After an
+// error the server skips the rest, COMMIT too.
 //
-// It is written and read below pgx's Pipeline, which drops the warning that a wait for a standby was cancelled, and asks
-// the server to cancel when an answer takes too long: see transactInTwo.
+// It does not use pgx's Pipeline for two reasons. Pipeline drops the warning that the wait for a standby was cancelled. And it
+// asks the server to cancel when an answer takes too long; see transactInTwo.
 
-// toPrepare is a statement by the name that a connection knows it by. The names are the store's own, and none is the SQL:
-// pgx looks SQL up among prepared statements, and neither a host's "commit" nor a store of WithTx, for which pgx mends
-// what is stale, must depend on ours.
+// toPrepare is a statement and the name under which a connection prepares it. The names are the store's own. They are not the SQL,
+// because pgx looks up SQL among the prepared statements of a connection: a host's "commit" on the same connection must not use
+// ours.
 type toPrepare struct{ name, sql string }
 
-// steps are the statements of a transaction, of which the third is the one that it is about.
+// steps are the statements of a transaction. The third is st.
 func (p pooled) steps(st statement) [4]toPrepare {
 	timeout := strconv.FormatInt(p.lockTimeout.Milliseconds(), 10)
 	return [...]toPrepare{
@@ -42,26 +41,26 @@ const (
 	last    = 3
 )
 
-// goesWhole reports whether transactions go whole on a connection: where the host lets statements be prepared, which
-// not every pooler can take, and has no tracer, which would not see them.
-func goesWhole(conn *pgx.Conn) bool {
-	const key = "github.com/caisse/checkout/store/postgres: goes whole"
+// canPipeline reports whether transactions are pipelined on a connection. They are not where the host forbids prepared
+// statements, as it must behind some poolers, nor where it has a tracer, which would not see them.
+func canPipeline(conn *pgx.Conn) bool {
+	const key = "github.com/caisse/checkout/store/postgres: can pipeline"
 	data := conn.PgConn().CustomData()
-	whole, known := data[key].(bool)
+	can, known := data[key].(bool)
 	if !known {
-		config := conn.Config() // a copy, which is dear
-		whole = config.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement && config.Tracer == nil
-		data[key] = whole
+		config := conn.Config() // a copy, and expensive
+		can = config.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement && config.Tracer == nil
+		data[key] = can
 	}
-	return whole
+	return can
 }
 
-// transactWhole is transact for connections that transactions go whole on. Its deadline is the connection's, since the
-// end of a context may make pgx ask the server to cancel.
-func (p pooled) transactWhole(ctx context.Context, conn *pgx.Conn, st statement, collect func(pgx.Rows) error) error {
+// transactPipelined is transact for connections on which canPipeline is true. Its deadline is that of the network connection,
+// because pgx may ask the server to cancel when a context ends.
+func (p pooled) transactPipelined(ctx context.Context, conn *pgx.Conn, st statement, collect func(pgx.Rows) error) error {
 	server := conn.PgConn()
 	server.Conn().SetDeadline(time.Now().Add(answerTimeout))
-	spoilt := true // after a panic too: whoever has the connection next would read this one's answers
+	spoilt := true // also after a panic: the next user of the connection would read these answers
 	defer func() {
 		switch {
 		case conn.IsClosed(): // pgx may still be at it, with a deadline of its own
@@ -77,8 +76,8 @@ func (p pooled) transactWhole(ctx context.Context, conn *pgx.Conn, st statement,
 		spoilt = false
 		return failed(ctx, st.doing, asking, conn.IsClosed(), err)
 	}
-	// No answer can be in the way of what is still to be written: the server gives none of more than some bytes before it
-	// has read the statement's arguments, and what comes after them fits any buffer.
+	// This cannot deadlock with a server that waits for us to read: before it has read the statement's arguments it answers a few
+	// bytes only, and what follows the arguments fits any buffer.
 	if err := server.Frontend().Flush(); err != nil {
 		if pgconn.SafeToRetry(err) { // not a byte was written
 			return failed(ctx, st.doing, asking, true, err)
@@ -87,7 +86,7 @@ func (p pooled) transactWhole(ctx context.Context, conn *pgx.Conn, st statement,
 	}
 	err := collect(a)
 	a.Close()
-	if a.err == nil && err != nil { // rows that came and could not be read are committed all the same
+	if a.err == nil && err != nil { // the rows could not be read, and were committed all the same
 		return failed(ctx, st.doing, committing, true, err)
 	}
 	if a.err == nil {
@@ -101,7 +100,7 @@ func (p pooled) transactWhole(ctx context.Context, conn *pgx.Conn, st statement,
 	return failed(ctx, st.doing, a.at(), a.lost || conn.IsClosed(), a.err)
 }
 
-// queue prepares what the connection does not know yet, and writes the transaction to its buffer.
+// queue prepares the statements that the connection lacks, and writes the transaction to its send buffer.
 func (p pooled) queue(ctx context.Context, conn *pgx.Conn, st statement, a *answers) error {
 	steps := p.steps(st)
 	var prepared [len(steps)]*pgconn.StatementDescription
@@ -132,8 +131,8 @@ func (p pooled) queue(ctx context.Context, conn *pgx.Conn, st statement, a *answ
 	return nil
 }
 
-// answers are those to a transaction that went whole, read as the rows of its statement. Only without an error at their
-// end is it committed, and as durable as the server is told to make it.
+// answers reads the server's answers to a pipelined transaction, as the rows of its statement. The transaction is committed only if
+// there is no error at their end.
 type answers struct {
 	pgx.Rows // nil: nobody asks for the rest of it
 	conn     *pgx.Conn
@@ -145,7 +144,7 @@ type answers struct {
 	err      error
 }
 
-// at is how far the transaction came.
+// at is the phase that the transaction has reached.
 func (a *answers) at() phase {
 	if a.complete <= subject {
 		return answering
@@ -205,7 +204,7 @@ func (a *answers) Close() {
 	}
 }
 
-// rolledBack ends the transaction that an error has left open, and reports whether it could.
+// rolledBack rolls back a transaction that an error has left open. It reports whether the connection can be used again.
 func rolledBack(conn *pgx.Conn) bool {
 	server := conn.PgConn()
 	if server.TxStatus() == 'I' {
@@ -214,13 +213,13 @@ func rolledBack(conn *pgx.Conn) bool {
 	return server.Exec(context.Background(), "rollback").Close() == nil && server.TxStatus() == 'I'
 }
 
-// stale reports whether nothing was written because of a prepared statement: somebody removed it, or changed the table.
+// stale reports whether nothing was written because a prepared statement no longer matches the schema, or is gone.
 func stale(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && (pg.Code == "26000" || pg.Code == "0A000") && !errors.Is(err, checkout.ErrOutcomeUnknown)
 }
 
-// forget has the statements prepared again when they are next needed.
+// forget removes the prepared statements of st, so that they are prepared again when they are next needed.
 func (p pooled) forget(ctx context.Context, conn *pgx.Conn, st statement) error {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
 	defer cancel()
