@@ -14,8 +14,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// Checkouts creates checkout sessions, finds them and moves them through their life. It holds every rule; a [Store]
-// only keeps. Make one with [New]. It is safe for concurrent use, starts no goroutine and needs no closing.
+// Checkouts creates checkout sessions, finds them, and moves them through their life. It has all of the rules; a [Store] only keeps
+// sessions. Make one with [New]. It is safe for concurrent use, starts no goroutine and needs no closing.
 type Checkouts struct {
 	store Store
 	settings
@@ -39,19 +39,23 @@ func New(store Store, cfg Config) (*Checkouts, error) {
 //
 //	session, _, err := checkouts.WithStore(store.WithTx(tx)).Create(ctx, params)
 //
-// The store must not be nil.
-// What is returned before the transaction commits is no more certain than the transaction.
+// The store must not be nil. Until the transaction commits, a session that was returned may still be rolled back: send its ID to
+// nobody before.
 func (c *Checkouts) WithStore(store Store) *Checkouts {
 	return &Checkouts{store: store, settings: c.settings, waits: c.waits}
 }
 
-// Create makes a session, or finds the one that the same request made under the same idempotency key: replayed is then
-// true, nothing is written, and the session is as it is now.
+// Create makes a session. If the same request was made before under the same idempotency key, it finds that session instead: replayed
+// is then true, nothing is written, and the session is as it is now.
 //
-// The error is a [*ValidationError] that lists every fault, a [*KeyReusedError] where the key names another request,
-// the context's own error where nothing was written, or wraps [ErrUnavailable] (nothing was written) or
-// [ErrOutcomeUnknown]. With an idempotency key the same call may be made again after any error: it makes one session at
-// most. Without one, a call that is made again after ErrOutcomeUnknown may make a second.
+// The error is
+//   - a [*ValidationError] that lists every fault of the request,
+//   - a [*KeyReusedError] if the key was used for another request,
+//   - the context's own error, and nothing was written,
+//   - or it wraps [ErrUnavailable] (nothing was written) or [ErrOutcomeUnknown] (the session may be there).
+//
+// With an idempotency key the same call may be repeated after any error, and makes at most one session. Without a key, a repetition
+// after ErrOutcomeUnknown may make a second session.
 func (c *Checkouts) Create(ctx context.Context, p CreateParams) (session Session, replayed bool, err error) {
 	var f faults
 	r := p.normalize(&f)
@@ -183,9 +187,9 @@ func newID() (string, error) {
 	return hex.EncodeToString(id[:]), nil
 }
 
-// Ready reports whether the store answers, for a load balancer that asks whether to send requests here: it asks for a session
-// that is not there, which costs what a Get costs. It tells nothing of writes: a store may answer and refuse those, as a disk
-// that is full does. The error is the store's, or the context's.
+// Ready reports whether the store answers. It is for a load balancer that asks whether to send requests here. It reads a session that
+// is not there, which costs what a Get costs. It says nothing about writes: with a full disk, a store may answer reads and refuse
+// writes. The error is the store's, or the context's.
 func (c *Checkouts) Ready(ctx context.Context) error {
 	_, err := c.store.Get(ctx, Account{ID: "ready"}, "cs_ready")
 	if err == nil || errors.Is(err, ErrNotFound) {

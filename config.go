@@ -11,25 +11,55 @@ import (
 	"github.com/nyaruka/phonenumbers"
 )
 
-// Config is what a host may settle. The zero Config works.
+// Config holds the rules that a host may set. The zero Config works: it takes any amount up to [MaxAmount], numbers of the eight
+// countries that use XOF, and charges no fee.
+//
+// [New] checks all of it at once and reports each fault as a [*ConfigError], so a host that starts has a Config without faults.
+// Nothing in it can change later: New copies what it needs.
+//
+//	checkout.Config{
+//		Fees:      map[string]checkout.FeeSchedule{"XOF": {Rate: decimal.RequireFromString("0.005"), Min: 10}},
+//		MaxAmount: 2_000_000,
+//		Logger:    slog.Default(),
+//	}
 type Config struct {
 	_ struct{} // keyed literals only
 
-	// Clock tells the time; nil, or a nil ClockFunc, is the system's.
+	// Clock tells the time. Tests set it, to move a session's life along without waiting. nil, or a nil ClockFunc, is the
+	// system's clock.
+	//
+	// It decides when a session expires, so the clocks of several instances should agree to well under a second. It may step
+	// backwards: no session that has ended comes back to life, because its status is stored.
 	Clock Clock
-	// Fees are charged by currency, an ISO 4217 code in upper case. A currency that is not here costs nothing.
+
+	// Fees are what payments cost, by currency: an ISO 4217 code in upper case, such as "XOF". A currency that is not in the map
+	// costs nothing. The fee of a session is computed when it is created and never changes, also if Fees do later.
+	//
+	// New refuses a code that is not of three letters in upper case, and a schedule that [FeeSchedule.Validate] refuses.
 	Fees map[string]FeeSchedule
-	// MaxAmount is the greatest amount of a session in the smallest unit, whatever the currency; 0 is
-	// 9007199254740991. A smaller one breaks no retry of what was accepted before.
+
+	// MaxAmount is the greatest amount of a session, in the smallest unit of its currency, whatever the currency is: 2_000_000 is
+	// two million francs of XOF, and twenty thousand dollars. 0 is 9007199254740991, the greatest integer that every JSON
+	// parser reads exactly (RFC 8259, section 6). Otherwise it must be [MinAmount] or more.
+	//
+	// Set it to what your contract with the operator allows: a mistyped zero is then refused here rather than by the operator. To
+	// lower it breaks no retry of a request that was accepted before.
 	MaxAmount int64
-	// CardCurrencies are the ISO 4217 codes, in upper case, in which cards may be charged; nil is USD, EUR and XOF.
-	// An empty list refuses every card.
+
+	// CardCurrencies are the ISO 4217 codes, in upper case, in which cards may be charged. nil is USD, EUR and XOF. An empty list
+	// that is not nil refuses every card: set it so where you take mobile money only. Mobile money is always in XOF.
 	CardCurrencies []string
-	// PhoneRegions are the countries, as ISO 3166-1 alpha-2 codes in upper case, whose numbers may pay; nil is the
-	// eight that use XOF: BJ, BF, CI, GW, ML, NE, SN and TG. An empty list refuses every number.
+
+	// PhoneRegions are the countries whose numbers may pay, as ISO 3166-1 alpha-2 codes in upper case. nil is the eight that use XOF:
+	// BJ, BF, CI, GW, ML, NE, SN and TG. An empty list that is not nil refuses every number.
+	//
+	// Name only the countries that your operator serves. A payer elsewhere then learns at once that the number cannot pay, instead of
+	// waiting for a prompt that never comes.
 	PhoneRegions []string
-	// Logger hears of sessions created, moved and swept (Info), of late payments (Warn) and of payments that conflict
-	// (Error). Phone numbers are masked; keys, descriptions and URLs never appear. nil is silent.
+
+	// Logger is told when sessions are created, moved and swept (Info), of late payments (Warn), and when two payments claim one
+	// session (Error), which a person must look at. Phone numbers are masked. Keys, tokens, descriptions and URLs are never
+	// logged. nil logs nothing.
 	Logger *slog.Logger
 }
 

@@ -8,22 +8,23 @@ import (
 )
 
 var (
-	// ErrUnauthenticated is what an [Authenticator] returns, or wraps, when a request carries no credentials or
-	// bad ones.
+	// ErrUnauthenticated is what an [Authenticator] returns, or wraps, if a request has no credentials or bad ones. The client gets
+	// a 401.
 	ErrUnauthenticated = errors.New("checkout: unauthenticated")
-	// ErrNotFound says that the account has no such session in this mode. A session of another account is not
-	// found, rather than forbidden.
+	// ErrNotFound says that the account has no such session in this mode. A session of another account is not found, rather than
+	// forbidden, so that nobody learns which IDs exist.
 	ErrNotFound = errors.New("checkout: session not found")
-	// ErrConflict says that a session changed since it was read. [Checkouts] reads again and retries, so a host
-	// sees it only from a [Store], or when a session is changed without end.
+	// ErrConflict says that a session has changed since it was read. [Checkouts] reads it again and retries, so a host sees this error
+	// only from a [Store], or if other callers change a session without end.
 	ErrConflict = errors.New("checkout: session changed meanwhile")
-	// ErrUnavailable says that the store could not do what it was asked and surely wrote nothing: it is down,
-	// full or overloaded. Trying again later is safe.
+	// ErrUnavailable says that the store is down, full or overloaded, and has certainly written nothing. It is safe to try again
+	// later. The client gets a 503.
 	ErrUnavailable = errors.New("checkout: store unavailable")
-	// ErrOutcomeUnknown says that the store cannot tell whether it wrote: a connection was cut during commit.
-	// Trying again with the same idempotency key is safe and finds out.
+	// ErrOutcomeUnknown says that the store cannot tell whether it has written, because a connection or the disk failed during
+	// a commit. It is the only error after which something may have been written. To repeat the call with the same idempotency
+	// key is safe, and finds out. The client gets a 503.
 	ErrOutcomeUnknown = errors.New("checkout: outcome unknown")
-	// ErrStopped says that a Wait was ended by StopWaiting.
+	// ErrStopped says that StopWaiting has ended a Wait.
 	ErrStopped = errors.New("checkout: waiting was stopped")
 )
 
@@ -39,15 +40,16 @@ const (
 	CodeDiffers      = "differs"       // not as in the first request under this idempotency key
 )
 
-// FieldError is one fault of a request.
+// FieldError is one fault of a request. A client program looks at Field and Code; Detail is for the developer who reads it.
 type FieldError struct {
-	// Field is the member's name on the wire, such as "user_phone", or "metadata/size" for a member of metadata; in-process
-	// calls may also find "account",
-	// "idempotency_key", "payment_id", "customer_id", "failure_reason", "status", "limit", "offset" and "cursor".
+	// Field is the member's name on the wire, such as "user_phone", or "metadata/size" for a member of metadata. Calls in Go may
+	// also get "account", "idempotency_key", "payment_id", "customer_id", "failure_reason", "status", "limit", "offset"
+	// and "cursor". On the wire it is the pointer "#/user_phone".
 	Field string
 	// Code is one of the Code constants.
 	Code string
-	// Detail is a sentence's end for a developer, such as "must be at least 100". It never holds what was sent.
+	// Detail is the end of a sentence that begins with the field's name, such as "must be at least 100". It never contains what
+	// was sent.
 	Detail string
 
 	nested bool // Field is the path of a member within another
@@ -64,8 +66,9 @@ func (e FieldError) member() string {
 
 func (e FieldError) String() string { return e.Field + " " + e.Detail }
 
-// ValidationError lists all that is wrong with a request, in the order of the contract's table. It never holds what
-// was sent, so it may be logged.
+// ValidationError lists every fault of a request, in the order of the page's members. It never contains what was sent, so it may be
+// logged. The client gets a 400. Correct the request and send it again; the same idempotency key
+// may be used, because a refused request does not use it up.
 type ValidationError struct{ Fields []FieldError }
 
 func (e *ValidationError) Error() string {
@@ -80,8 +83,11 @@ func (e *ValidationError) Error() string {
 	return b.String()
 }
 
-// KeyReusedError says that an idempotency key already names another request. Nothing was written, and the first
-// request can still be replayed.
+// KeyReusedError says that an idempotency key was used before, for another request. Nothing was written, and the first request can still
+// be replayed. The client gets a 422.
+//
+// It is nearly always a fault of the program that chose the key: an order's key was kept although the order's amount changed. Make a
+// new key for the changed order, after you have cancelled the session that the old one names.
 type KeyReusedError struct {
 	// SessionID is the session that the key names.
 	SessionID string
@@ -93,7 +99,8 @@ func (e *KeyReusedError) Error() string {
 	return "checkout: idempotency key reused for another request than that of session " + e.SessionID + ": other " + strings.Join(e.Fields, ", ")
 }
 
-// TransitionError says that the table of transitions has no edge between two statuses.
+// TransitionError says that a session of status From cannot become To: see [Transitions]. Nothing was changed. Usually
+// the operator's callback came late, and the session has ended. Over HTTP, the cancellation of such a session gets a 409. Only money that has moved ([Checkouts.Complete]) is always taken.
 type TransitionError struct{ From, To Status }
 
 func (e *TransitionError) Error() string {

@@ -8,14 +8,19 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Rounding says how the part of a fee that comes from the rate becomes a whole number of smallest units.
+// Rounding says how the part of a fee that comes from the rate becomes a whole number of the currency's smallest unit.
 type Rounding int
 
 const (
-	RoundHalfEven Rounding = iota // to the nearest, a half to the even neighbour: no bias over many payments
-	RoundHalfUp                   // to the nearest, a half up
-	RoundUp                       // any fraction up
-	RoundDown                     // any fraction away
+	// RoundHalfEven rounds to the nearest whole number, and a half to the even one: 2.5 and 1.5 become 2. Over many payments it
+	// favours neither side. It is the zero value.
+	RoundHalfEven Rounding = iota
+	// RoundHalfUp rounds to the nearest whole number, and a half up: 2.5 becomes 3.
+	RoundHalfUp
+	// RoundUp rounds every fraction up: 2.1 becomes 3. The merchant pays the difference.
+	RoundUp
+	// RoundDown drops every fraction: 2.9 becomes 2. The host pays the difference.
+	RoundDown
 )
 
 // String is the name of the mode in words, such as "half even".
@@ -36,18 +41,26 @@ func (r Rounding) String() string {
 // maxRateDecimals bounds the work of a multiplication. A millionth of a percent has eight.
 const maxRateDecimals = 12
 
-// FeeSchedule is what a payment costs: Rate of the amount, rounded, plus Fixed, held between Min and Max, and never above
-// the amount, so that amount = net + fee always. All amounts are in the currency's smallest unit. The zero
-// FeeSchedule charges nothing.
+// FeeSchedule says what a payment costs the merchant. The fee is Rate times the amount, rounded, plus Fixed. It is at least Min and at
+// most Max, and never more than the amount: so amount = net + fee always. All amounts are in the currency's smallest unit. The
+// zero FeeSchedule charges nothing.
+//
+//	FeeSchedule{Rate: decimal.RequireFromString("0.005")}                      // 0.5 %: 25 on 5000, as on the page
+//	FeeSchedule{Rate: decimal.RequireFromString("0.01"), Fixed: 50, Max: 5000} // 1 % and 50 francs, at most 5000
 type FeeSchedule struct {
-	Rate     decimal.Decimal // 0.005 is half a percent; 0 to 1, at most 12 decimals
-	Fixed    int64           // 0 to 9007199254740991
-	Min, Max int64           // 0 to 9007199254740991; Max 0: no maximum
-	Rounding Rounding        // zero: RoundHalfEven
+	// Rate is the share of the amount, 0 to 1, with at most 12 decimals: 0.005 is half a percent. Make it with
+	// decimal.RequireFromString rather than with NewFromFloat, which turns 0.1 into what a float64 holds.
+	Rate decimal.Decimal
+	// Fixed is added to the rounded share, 0 to 9007199254740991.
+	Fixed int64
+	// Min is the lowest fee and Max the highest, 0 to 9007199254740991. Max 0 sets no maximum. Min must not be above Max.
+	Min, Max int64
+	// Rounding applies to the share alone. The zero value is RoundHalfEven.
+	Rounding Rounding
 }
 
-// Fee is the fee on an amount in the smallest unit, 0 to amount. It computes without floating point. A schedule that
-// Validate refuses, and an amount outside 0 to 9007199254740991, have no fee: the answer is 0.
+// Fee returns the fee on an amount, both in the smallest unit: 0 to amount. It uses no floating point. It returns 0 for a schedule that
+// Validate refuses, and for an amount outside 0 to 9007199254740991.
 func (f FeeSchedule) Fee(amount int64) int64 {
 	if amount <= 0 || amount > MaxAmount || f.Validate() != nil {
 		return 0

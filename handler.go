@@ -30,32 +30,52 @@ const maxMaxBodyBytes = 16 << 20
 // DefaultMaxWaiting is how many requests wait for a change at once, unless the host sets another number.
 const DefaultMaxWaiting = 10_000
 
-// HandlerConfig is what a host may settle about HTTP. The zero HandlerConfig works.
+// HandlerConfig holds what a host may set about HTTP. The zero HandlerConfig works. [NewHandler] checks all of it and reports each
+// fault as a [*ConfigError].
 type HandlerConfig struct {
 	_ struct{} // keyed literals only
 
-	// AnyIdempotencyKey accepts any key of 1 to 1000 visible ASCII characters without comma; false accepts UUIDs only.
+	// AnyIdempotencyKey accepts every key of 1 to 1000 visible ASCII characters without comma. false, the default, accepts UUIDs only
+	// (RFC 9562), as the page says.
+	//
+	// Leave it false if you can. Merchants who may choose freely use order numbers, and then a second attempt to pay order 7, with
+	// another amount, is refused as a reused key. Or they use the time of day, and two payers share a key.
 	AnyIdempotencyKey bool
-	// BasePath is a prefix that the host strips before the handler, such as "/pay" under http.StripPrefix; Location
-	// carries it. "" says that the handler sees the client's path.
+
+	// BasePath is a prefix that the host strips before it calls the handler, such as "/pay" for
+	// http.StripPrefix("/pay", handler). The handler needs it for the Location header, which must name the path that the client
+	// sees. "", the default, says that the handler sees the client's path. It must begin with "/", must not end with it, and must
+	// be escaped as in a URL.
 	BasePath string
-	// MaxBodyBytes is the largest body that is read, at most 16 MiB; 0 is 64 KiB. Strict reading of a large body takes
-	// up to 35 times its size in memory for a moment.
+
+	// MaxBodyBytes is the size of the largest body that is read, at most 16 MiB; a larger one is answered 413. 0 is 64 KiB,
+	// which is enough for every valid request in UTF-8. Leave it there: strict reading takes up to 35 times the body's size in
+	// memory for a moment, and anybody with a token can send a body as large as this.
 	MaxBodyBytes int64
-	// MaxInFlight is how many requests use the store at once; what is beyond, and would have gone to the store, is answered
-	// 503 at once. 0 is no limit: then every request waits its turn, and once the store cannot keep up, for longer
-	// than its client does. A limit well above what is in flight on a good day, such as 512, keeps a store that is
-	// overloaded answering as many as it can.
+
+	// MaxInFlight is how many requests may use the store at once. Further ones are answered 503 with Retry-After at once, without a
+	// look at the store. 0, the default, sets no limit.
+	//
+	// Without a limit, requests queue when more come than the disk carries. Each then waits longer than its client does, and the server
+	// does work that nobody waits for. Set it well above what is in flight on a good day, such as 512. Then an overloaded server answers
+	// as many requests in time as it can, and the others are retried with the same key.
 	MaxInFlight int
-	// MaxWaiting is how many requests with "Prefer: wait" wait for a change at once; 0 is 10,000. What is beyond is answered
-	// at once, without Preference-Applied. Who waits takes no place of MaxInFlight. Each takes some 20 KB with its
-	// connection.
+
+	// MaxWaiting is how many requests with "Prefer: wait" (RFC 7240) may wait for a change at once. Further ones are answered at
+	// once, with the session as it is and without Preference-Applied. 0 is 10,000. A waiting request takes some 20 KB of memory with its
+	// connection, and no place of MaxInFlight.
 	MaxWaiting int
-	// CheckoutURL returns where the payer pays a session, such as the method Link of a paypage.Page, or "" for
-	// nowhere. It is asked for sessions that can still be paid. nil: answers have no checkout_url.
+
+	// CheckoutURL returns where the payer pays a session, such as the Link of a paypage.Page, or "" for nowhere. It is called for
+	// sessions that can still be paid, for every answer that shows one, so it must be fast. nil, the default: answers have no
+	// checkout_url.
+	//
+	// What it returns is a credential: whoever has it can pay and cancel the session.
 	CheckoutURL func(Session) string
-	// Logger hears of every answer of 500 and 503 with its cause, save those of MaxInFlight, of which there may be a flood:
-	// as an error, unless the client has gone. Keys, tokens and phone numbers never appear. nil is silent.
+
+	// Logger is told of every answer of 500 and 503 with its cause, its route and its Request-Id: as an error, or as Info if the
+	// client has gone. Answers that MaxInFlight caused are not logged, because there may be thousands a second. No key, token or
+	// phone number is logged. nil logs nothing.
 	Logger *slog.Logger
 }
 

@@ -8,18 +8,23 @@ import (
 	"time"
 )
 
-// maxRetries bounds how often a transition reads again after it lost a race. Every loss is another caller's success,
-// and the table has no cycle, so only payments that begin without end can get there, or a store that is at fault.
+// maxRetries bounds how often a transition reads the session again after another caller has changed it. The table has no cycle, so
+// only callers that begin payments without end can reach this bound, or a store with a fault.
 const maxRetries = 100
 
-// Begin tells that a payment was asked of the payer: the session becomes pending and gets the payment's identifier. On
-// a pending session another paymentID is a new attempt and replaces it; a card session, which starts pending, gets its
-// payment this way. "" keeps what is there.
+// Begin records that the payer is being asked for a payment: the session becomes pending and gets the payment's identifier, at most 255
+// code points. Call it before you ask the operator. If your program then crashes, you know under which identifier to ask the
+// operator what became of the payment.
 //
-// Like every transition it is safe to repeat: what the session already is changes nothing and is no error. The error
-// is a [*ValidationError], also where the session has had [MaxChanges] changes, a [*TransitionError] where the table of
-// transitions forbids it, or wraps [ErrNotFound], [ErrConflict] (changed by others without end), [ErrUnavailable],
-// [ErrOutcomeUnknown] or the context's own error.
+// On a pending session, another paymentID is a new attempt and replaces the one before. A card session starts pending and gets
+// its payment this way. "" keeps the identifier that is there.
+//
+// Like every transition, Begin may be repeated: to ask for the state that the session already has changes nothing and is no error. The
+// error is
+//   - a [*ValidationError] for a bad account or identifier, and where the session has had [MaxChanges] changes,
+//   - a [*TransitionError] where the table of transitions forbids it, as on a session that has ended,
+//   - or it wraps [ErrNotFound], [ErrConflict] (other callers changed the session without end), [ErrUnavailable],
+//     [ErrOutcomeUnknown] or the context's error. After ErrUnavailable and ErrOutcomeUnknown, call again.
 func (c *Checkouts) Begin(ctx context.Context, account Account, id, paymentID string) (Session, error) {
 	return c.transition(ctx, account, id, StatusPending, change{
 		check:   func(f *faults) { f.text("payment_id", paymentID, MaxIDLength) },
@@ -29,12 +34,13 @@ func (c *Checkouts) Begin(ctx context.Context, account Account, id, paymentID st
 	})
 }
 
-// Process tells that the payer agreed to the payment and the operator holds the money. From then on the session never
-// expires by the clock.
+// Process records that the payer has agreed and the operator holds the money. From then on the clock does not expire the session, and
+// nobody can cancel it.
 //
-// A paymentID binds the call to that attempt. Where the session has another payment the call is a
-// [*PaymentConflictError] and changes nothing; where it has none yet, the call records this one. "" binds it to no
-// attempt. Other errors are those of [Checkouts.Begin].
+// The paymentID says which attempt the operator speaks of. If the session has another payment, the error is a
+// [*PaymentConflictError] and nothing changes: this is old news of an attempt that was replaced. If the session has no payment
+// yet, the call records this one. "" means whichever attempt the session has; use it only if your operator names no payment. The
+// other errors are those of [Checkouts.Begin].
 func (c *Checkouts) Process(ctx context.Context, account Account, id, paymentID string) (Session, error) {
 	return c.transition(ctx, account, id, StatusProcessing, change{
 		check:   func(f *faults) { f.text("payment_id", paymentID, MaxIDLength) },
@@ -44,13 +50,16 @@ func (c *Checkouts) Process(ctx context.Context, account Account, id, paymentID 
 	})
 }
 
-// Complete tells that the payment went through, and records the payment that paid; "" keeps what is there. It is taken from
-// any attempt, since the money has moved: a session that had expired, failed or been cancelled becomes completed too,
-// marked Late, and keeps its FailureReason.
+// Complete records that the payment went through, and which payment it was; "" keeps the identifier that is there. It is accepted from any
+// attempt, because the money has moved. A session that had expired, failed or been cancelled becomes completed too. It is then marked
+// Late and keeps its FailureReason: deliver, or pay the money back.
 //
-// Completing once more by another payment is a [*PaymentConflictError], also where the first call named none, since nothing
-// then shows that the two are one; other errors are those of [Checkouts.Begin]. A repeated call answers as
-// the first did, so what the host does once for a payment, such as to deliver, it must itself do once per session.
+// If the session was already completed by another payment, the error is a [*PaymentConflictError] and one of the two payments must be
+// paid back. That is so also if the first call named no payment, because nothing shows that the two are the same. The other errors
+// are those of [Checkouts.Begin].
+//
+// A repeated call returns the session like the first one. So a host that delivers must itself remember, by the session's ID, that it has
+// delivered.
 func (c *Checkouts) Complete(ctx context.Context, account Account, id, paymentID string) (Session, error) {
 	return c.transition(ctx, account, id, StatusCompleted, change{
 		check: func(f *faults) { f.text("payment_id", paymentID, MaxIDLength) },
@@ -62,10 +71,11 @@ func (c *Checkouts) Complete(ctx context.Context, account Account, id, paymentID
 	})
 }
 
-// Fail tells that the payment was refused, and why: at most 1000 code points, "" where nobody said.
+// Fail records that the payment was refused, and why: at most 1000 code points, or "" if the operator gave no reason. Merchants and payers
+// see the reason, so do not put an operator's internals into it.
 //
-// A paymentID binds the call to that attempt, as with [Checkouts.Process]: the late refusal of one attempt cannot fail a
-// session on which another has begun. Errors are those of Process.
+// The paymentID says which attempt was refused, as with [Checkouts.Process]. So the late refusal of one attempt cannot fail a
+// session on which another attempt has begun. The errors are those of Process.
 func (c *Checkouts) Fail(ctx context.Context, account Account, id, paymentID, reason string) (Session, error) {
 	return c.transition(ctx, account, id, StatusFailed, change{
 		check: func(f *faults) {
@@ -80,12 +90,14 @@ func (c *Checkouts) Fail(ctx context.Context, account Account, id, paymentID, re
 	})
 }
 
-// Cancel calls the session off. Errors are those of [Checkouts.Begin].
+// Cancel ends a session that nobody has paid, for the merchant or the payer. A session that is processing cannot be cancelled, because
+// the operator holds the money: the error is then a [*TransitionError]. A payer who was already asked may still confirm on the
+// phone; the session then becomes completed, marked Late. The other errors are those of [Checkouts.Begin].
 func (c *Checkouts) Cancel(ctx context.Context, account Account, id string) (Session, error) {
 	return c.transition(ctx, account, id, StatusCancelled, change{})
 }
 
-// conflict is the error of a payment that is not the session's.
+// conflict returns a *PaymentConflictError if paymentID is not the session's payment.
 func (s *Session) conflict(paymentID string) error {
 	if paymentID == "" || paymentID == s.PaymentID {
 		return nil
@@ -102,11 +114,11 @@ func (s *Session) pay(paymentID string) bool {
 	return true
 }
 
-// change is what a transition does beside moving the status. Each part may be nil.
+// change is what a transition does besides setting the status. Each part may be nil.
 type change struct {
 	check   func(*faults)                   // refuses what was given
 	attempt string                          // the payment that a session with a payment must have; "": any
-	apply   func(s *Session, now time.Time) // on the way to the new status
+	apply   func(s *Session, now time.Time) // sets what comes with the new status
 	again   func(*Session) (bool, error)    // on a session that has the status already; reports whether it changed
 	bounded bool                            // refused once the session has had MaxChanges changes
 }
@@ -192,8 +204,8 @@ func (c *Checkouts) logMove(ctx context.Context, from Status, s Session) {
 	}
 }
 
-// logConflict tells of a payment that is not the session's: an error where both may have taken money, else only that an
-// attempt that was replaced has been heard of again.
+// logConflict logs a payment that is not the session's: as an error if both may have taken money, else as old news of an attempt that
+// was replaced.
 func (c *Checkouts) logConflict(ctx context.Context, s Session, to Status, err error) {
 	conflict, ok := errors.AsType[*PaymentConflictError](err)
 	if !ok {
@@ -207,13 +219,15 @@ func (c *Checkouts) logConflict(ctx context.Context, s Session, to Status, err e
 		slog.String("have", conflict.Have), slog.String("got", conflict.Got), slog.Any("session", s))
 }
 
-// ExpireDue makes permanent what the clock has decided: it moves up to limit sessions of any account that are due to
-// expired and returns them, the longest due first, so that the host can tell whoever waits. Nothing depends on it being
-// called: a session answers expired from its instant on. Any number of instances may sweep at once; each session is
-// returned to one of them. limit is 1 or more; once a minute with a few hundred is plenty.
+// ExpireDue stores the expiry of up to limit sessions of any account, the longest due first, and returns them, so that the host can
+// release what it had reserved. Call it once a minute with a limit of some hundreds, and again at once while it returns that
+// many. Any number of instances may call it at once: each session is returned to one of them.
 //
-// The error is a [*ValidationError] for the limit, or is the store's. After [ErrOutcomeUnknown] sessions may have been
-// moved that no sweep will return again.
+// No payment depends on it, because every answer shows a session as expired from its ExpiresAt on. But events and webhooks tell of
+// an expiry only after a sweep, and lists become slower while many sessions are due.
+//
+// The error is a [*ValidationError] for a limit below 1, or the store's. After [ErrOutcomeUnknown], sessions may have expired that no
+// sweep will return.
 func (c *Checkouts) ExpireDue(ctx context.Context, limit int) ([]Session, error) {
 	if err := atLeastOne(limit); err != nil {
 		return nil, err

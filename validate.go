@@ -43,30 +43,66 @@ const (
 // currencyXOF is the one currency of mobile money.
 const currencyXOF = "XOF"
 
-// CreateParams asks for a session. Text is valid UTF-8 without U+0000.
+// CreateParams is a request for a session. Text must be valid UTF-8 without U+0000; its length is counted in code points. All faults
+// are reported at once, in a [*ValidationError].
+//
+// Two requests under one key are the same if every field but the key means the same: "+225 07 98 76 54" means the same as
+// "+22507987654", and an ExpiresIn of 0 the same as one of 30 minutes.
 type CreateParams struct {
 	_ struct{} // keyed literals only
 
+	// Account is who the payment is for, and in which mode. Its ID is required, at most 255 code points.
 	Account Account
-	// IdempotencyKey makes it safe to send the request again. Choose it once for a payment, before the first try: a
-	// fresh key for every try is a fresh payment for every try. "" is not deduplicated. A UUID other than the nil and
-	// the max UUID, or 1 to 1000 visible ASCII characters without comma.
+
+	// IdempotencyKey makes it safe to repeat the request: two requests with one key make one session. Choose it once for a payment,
+	// and store it with the order before the first try. A program that chooses a new key for each try makes a new session for each
+	// try, and may charge its customer twice.
+	//
+	// It is a UUID, but not the nil UUID or the max UUID, or 1 to 1000 visible ASCII characters without comma. "" makes a
+	// new session every time; over HTTP a key is required.
 	IdempotencyKey idempotency.Key
-	Amount         int64         // in the smallest unit, 100 to 9007199254740991 or the host's maximum
-	Currency       string        // ISO 4217
-	PaymentMethod  PaymentMethod // "" is MobileMoney
-	UserPhone      string        // an international mobile number, see ParsePhone; required for mobile money
-	Description    string        // at most 200 code points, no U+0000
-	ExpiresIn      time.Duration // whole seconds, 5 minutes to 24 hours; 0 is 30 minutes
-	SuccessURL     string        // absolute http or https URL of at most 2048 code points; required for card
-	CancelURL      string        // as SuccessURL
-	PaymentID      string        // the host's own, at most 255 code points; "" until it is known
-	CustomerID     string        // the host's own, at most 255 code points; a card session without one gets one
-	// ClientReference is the merchant's own, such as an order number, at most 255 code points. It need not be unique;
-	// lists find by it.
+
+	// Amount is in the smallest unit of the currency, at least [MinAmount] and at most Config.MaxAmount. XOF has no unit below the
+	// franc: 5000 is 5000 francs. USD has cents: 5000 is 50 dollars.
+	Amount int64
+
+	// Currency is an ISO 4217 code in upper case. Mobile money takes "XOF" only; cards take Config.CardCurrencies.
+	Currency string
+
+	// PaymentMethod is [MobileMoney] or [Card]. "" is MobileMoney.
+	PaymentMethod PaymentMethod
+
+	// UserPhone is the payer's mobile number in international form, such as "+225 07 07 98 76 54": see [ParsePhone], which
+	// refuses 00 in place of the plus. It is required for mobile money and must be of Config.PhoneRegions. It is answered as it was
+	// sent, without spaces.
+	UserPhone string
+
+	// Description is shown to the payer, at most 200 code points. It may be empty.
+	Description string
+
+	// ExpiresIn is how long the session can be paid, in whole seconds, 5 minutes to 24 hours. 0 is 30 minutes. Choose it no longer
+	// than you hold the goods: a payment that comes later is still recorded, marked late.
+	ExpiresIn time.Duration
+
+	// SuccessURL and CancelURL are where the payer is sent afterwards: absolute http or https URLs of at most 2048 code points.
+	// Cards need both. Package paypage replaces "{CHECKOUT_SESSION_ID}" in them by the session's ID. That a payer arrives at
+	// SuccessURL does not prove that anything was paid.
+	SuccessURL, CancelURL string
+
+	// PaymentID is the payment's identifier at the operator, at most 255 code points; "" until it is known. It is the host's, not the
+	// merchant's: the wire does not take it.
+	PaymentID string
+
+	// CustomerID is the host's own name for the payer, at most 255 code points. A card session without one gets one.
+	CustomerID string
+
+	// ClientReference is the merchant's own name for the payment, such as an order number, at most 255 code points. Several sessions
+	// may have the same. Lists find by it.
 	ClientReference string
-	// Metadata is the merchant's own, at most 20 members: names of 1 to 40 characters out of A-Z a-z 0-9 _ . -, values
-	// of 1 to 500 code points. An empty map is the same as none.
+
+	// Metadata is whatever the merchant wants to find again with the session: at most 20 members, with names of 1 to 40 characters out
+	// of A-Z a-z 0-9 _ . - and values of 1 to 500 code points. An empty map is the same as none. Put no card number and no password
+	// into it: it is stored and answered as it is.
 	Metadata map[string]string
 }
 
