@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/caisse/checkout"
@@ -97,7 +99,7 @@ func TestStoreFailures(t *testing.T) {
 			var log bytes.Buffer
 			a := newAPIWith(t, store, checkout.Config{}, checkout.HandlerConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 			key := keyHeader()
-			for _, send := range []func() response{
+			for i, send := range []func() response{
 				func() response { return a.post(mobileMoney, key) },
 				func() response { return a.post(with(t, card, "currency", `"gbp"`)) }, // looks the key up
 				func() response { return a.get("/v1/checkouts") },
@@ -114,6 +116,10 @@ func TestStoreFailures(t *testing.T) {
 				for _, leak := range []string{"INSERT", "/var/lib", "10.0.0.7", "goroutine", "panic"} {
 					is.True(!strings.Contains(got.raw, leak))
 				}
+				if i > 0 && errors.Is(test.err, checkout.ErrUnavailable) {
+					is.Equal(log.String(), "") // the first one told of the outage
+					continue
+				}
 				is.True(strings.Contains(log.String(), got.header.Get("Request-Id"))) // the operator gets the cause
 				if test.err != context.DeadlineExceeded {
 					is.True(strings.Contains(log.String(), "INSERT"))
@@ -123,6 +129,41 @@ func TestStoreFailures(t *testing.T) {
 			is.New(t).Equal(a.post(mobileMoney, key).status, 201) // and the key stayed free
 		})
 	}
+}
+
+func TestAnOutageIsTwoLinesOfTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		is := is.New(t)
+		var down atomic.Bool
+		store := failingStore{memory.New(), func(string) error {
+			if down.Load() {
+				return fmt.Errorf("%w: %s", checkout.ErrUnavailable, driverText)
+			}
+			return nil
+		}}
+		var log bytes.Buffer
+		a := newAPIWith(t, store, checkout.Config{}, checkout.HandlerConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		is.Equal(a.post(mobileMoney, keyHeader()).status, 201)
+		is.Equal(log.String(), "")
+
+		down.Store(true)
+		for range 100 {
+			is.Equal(a.post(mobileMoney, keyHeader()).status, 503)
+			time.Sleep(100 * time.Millisecond)
+		}
+		is.Equal(strings.Count(log.String(), "\n"), 1)
+		is.True(strings.Contains(log.String(), "INSERT")) // the cause
+
+		down.Store(false)
+		time.Sleep(time.Second)
+		for range 3 {
+			is.Equal(a.post(mobileMoney, keyHeader()).status, 201)
+		}
+		is.Equal(strings.Count(log.String(), "\n"), 2)
+		is.True(strings.Contains(log.String(), "succeed again"))
+		is.True(strings.Contains(log.String(), "failed=100"))
+		is.True(strings.Contains(log.String(), "failed_for=9.9s"))
+	})
 }
 
 func TestOverloadIsRefusedAtOnceAndPasses(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"sync"
 
 	"github.com/caisse/checkout/idempotency"
+	"github.com/caisse/checkout/internal/outage"
 	"github.com/google/uuid"
 )
 
@@ -74,8 +75,9 @@ type HandlerConfig struct {
 	CheckoutURL func(Session) string
 
 	// Logger is told of every answer of 500 and 503 with its cause, its route and its Request-Id: as an error, or as Info if the
-	// client has gone. Answers that MaxInFlight caused are not logged, because there may be thousands a second. No key, token or
-	// phone number is logged. nil logs nothing.
+	// client has gone. While the store is unavailable only the first such answer is logged; the others are counted, and one line
+	// (Info) says when requests succeed again. Answers that MaxInFlight caused are not logged. No key, token or phone number is
+	// logged. nil logs nothing.
 	Logger *slog.Logger
 }
 
@@ -105,7 +107,8 @@ type Handler struct {
 	log       *slog.Logger
 
 	checkoutURL func(Session) string // nil: none
-	writers     sync.Pool            // of *jsonWriter
+	outage      outage.Outage
+	writers     sync.Pool // of *jsonWriter
 }
 
 // NewHandler makes a Handler. The error joins a [*ConfigError] for each fault of cfg, or of what is nil.
@@ -193,8 +196,12 @@ func setAll(header http.Header, fields []field) {
 	}
 }
 
-// logFailure tells the operator what the client is not told. That a client has gone is nothing to wake anybody for.
+// logFailure tells the operator what the client is not told. If a client has gone, that is no reason to wake anybody. While the store
+// does not answer, the first request that fails is logged and the others are counted.
 func (h *Handler) logFailure(r *http.Request, id string, p problem, err error) {
+	if errors.Is(err, ErrUnavailable) && !h.outage.Failed() {
+		return
+	}
 	level := slog.LevelError
 	if errors.Is(r.Context().Err(), context.Canceled) {
 		level = slog.LevelInfo
@@ -202,6 +209,13 @@ func (h *Handler) logFailure(r *http.Request, id string, p problem, err error) {
 	h.log.LogAttrs(r.Context(), level, "checkout request failed", slog.String("request_id", id),
 		slog.String("method", r.Method), slog.String("route", routeOf(r.URL).pattern()),
 		slog.Int("status", p.Status), slog.String("code", p.Code), slog.Any("error", err))
+}
+
+// logRecovery tells of the end of an outage, once.
+func (h *Handler) logRecovery(r *http.Request) {
+	if lasted, failures, ended := h.outage.Answered(); ended {
+		h.log.LogAttrs(r.Context(), slog.LevelInfo, "checkout requests succeed again", slog.Duration("failed_for", lasted), slog.Int("failed", failures))
+	}
 }
 
 // enter begins the use of the store, whose end is leave.
@@ -249,15 +263,20 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (a answer, err 
 	}
 	switch {
 	case route.kind == routeCancel:
-		return h.cancel(r, account, route.id)
+		a, err = h.cancel(r, account, route.id)
 	case route.kind == routeEvents:
-		return h.events(r, account, route.id)
+		a, err = h.events(r, account, route.id)
 	case route.kind == routeSession:
-		return h.get(r, account, route.id)
+		a, err = h.get(r, account, route.id)
 	case r.Method == http.MethodPost:
-		return h.create(w, r, account)
+		a, err = h.create(w, r, account)
+	default:
+		a, err = h.list(r, account)
 	}
-	return h.list(r, account)
+	if err == nil {
+		h.logRecovery(r)
+	}
+	return a, err
 }
 
 func (h *Handler) authenticate(r *http.Request) (Account, error) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/internal/outage"
 	"github.com/caisse/checkout/paypage"
 )
 
@@ -73,6 +74,7 @@ type Simulator struct {
 	tell        func(context.Context, News) error
 	drives      bool // rather than the host
 	log         *slog.Logger
+	outage      outage.Outage
 	woken       chan struct{} // holds a value when Run should look anew
 
 	ticking sync.Mutex // one Tick at a time, so that what happens has an order
@@ -168,9 +170,13 @@ func (s *Simulator) Tick(ctx context.Context) (next time.Time, err error) {
 			return s.next(), err
 		}
 		if failed := t.do(ctx); failed != nil {
-			s.log.LogAttrs(ctx, slog.LevelError, "simulated payment could not be applied", slog.Any("error", failed))
+			if !errors.Is(failed, checkout.ErrUnavailable) || s.outage.Failed() { // one line, however many payments wait
+				s.log.LogAttrs(ctx, slog.LevelError, "simulated payment could not be applied", slog.Any("error", failed))
+			}
 			err = errors.Join(err, failed)
 			s.plan(now.Add(tellAgain), t.do)
+		} else if lasted, failures, ended := s.outage.Answered(); ended {
+			s.log.LogAttrs(ctx, slog.LevelInfo, "simulated payments are applied again", slog.Duration("failed_for", lasted), slog.Int("failed", failures))
 		}
 		if ctx.Err() != nil {
 			return s.next(), err

@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/internal/outage"
 	"github.com/caisse/checkout/internal/strictjson"
 )
 
@@ -48,6 +49,7 @@ type Handler struct {
 	auth     checkout.Authenticator
 	config   HandlerConfig
 	log      *slog.Logger
+	outage   outage.Outage
 }
 
 // NewHandler returns a handler over w for the accounts that auth knows. Both are required.
@@ -139,11 +141,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		requestID = uuid.NewString()
 	}
 	a, err := h.recovered(w, r)
+	if err == nil {
+		if lasted, failures, ended := h.outage.Answered(); ended {
+			h.log.LogAttrs(r.Context(), slog.LevelInfo, "webhook requests succeed again", slog.Duration("failed_for", lasted), slog.Int("failed", failures))
+		}
+	}
 	contentType := "application/json"
 	header := w.Header()
 	if err != nil {
 		p := problemOf(err)
-		if p.Status >= 500 {
+		if p.Status >= 500 && (!errors.Is(err, checkout.ErrUnavailable) || h.outage.Failed()) {
 			h.log.LogAttrs(r.Context(), slog.LevelError, "webhook request failed", slog.String("request_id", requestID),
 				slog.String("method", r.Method), slog.String("route", r.Pattern), slog.String("code", p.Code), slog.Any("error", err))
 		}

@@ -61,6 +61,9 @@ func (w *Webhooks) poll(ctx context.Context, doing string, wake <-chan struct{},
 	worked := time.Now()
 	for ctx.Err() == nil {
 		did, err := step(ctx)
+		if err == nil {
+			w.logRecovery()
+		}
 		pause := quietPoll
 		switch {
 		case ctx.Err() != nil:
@@ -68,7 +71,7 @@ func (w *Webhooks) poll(ctx context.Context, doing string, wake <-chan struct{},
 		case errors.Is(err, checkout.ErrConflict): // another instance does it
 			pause = jittered(idlePoll)
 		case err != nil:
-			w.log.Error("webhooks: cannot "+doing, "error", err)
+			w.logFailure(doing, err)
 			pause = failPoll
 		case did:
 			worked = time.Now()
@@ -95,7 +98,7 @@ func (w *Webhooks) every(ctx context.Context, doing string, pause time.Duration,
 	for ctx.Err() == nil {
 		did, err := step(ctx)
 		if err != nil && ctx.Err() == nil {
-			w.log.Error("webhooks: cannot "+doing, "error", err)
+			w.logFailure(doing, err)
 		}
 		if did && err == nil {
 			continue
@@ -104,6 +107,20 @@ func (w *Webhooks) every(ctx context.Context, doing string, pause time.Duration,
 		case <-ctx.Done():
 		case <-time.After(jittered(pause)):
 		}
+	}
+}
+
+// logFailure logs what could not be done. While the store is unavailable it logs the first failure, and counts the others.
+func (w *Webhooks) logFailure(doing string, err error) {
+	if !errors.Is(err, checkout.ErrUnavailable) || w.outage.Failed() {
+		w.log.Error("webhooks: cannot "+doing, "error", err)
+	}
+}
+
+// logRecovery tells of the end of an outage, once.
+func (w *Webhooks) logRecovery() {
+	if lasted, failures, ended := w.outage.Answered(); ended {
+		w.log.Info("webhooks: the store answers again", "failed_for", lasted, "failed", failures)
 	}
 }
 
@@ -311,7 +328,7 @@ func (w *Webhooks) settle(results <-chan Settlement) {
 			if err == nil {
 				break
 			}
-			w.log.Error("webhooks: cannot settle deliveries", "error", err, "deliveries", len(batch))
+			w.logFailure("settle deliveries", err)
 			select {
 			case <-ctx.Done():
 			case <-time.After(failPoll):

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/internal/outage"
 )
 
 // The limits of endpoints and deliveries, from the contract.
@@ -71,6 +72,7 @@ type Webhooks struct {
 	client    *http.Client
 	log       *slog.Logger
 	wake      chan struct{} // something was planned
+	outage    outage.Outage
 }
 
 // New returns a Webhooks over the host's sessions and a store of endpoints. Both are required. It starts nothing: call

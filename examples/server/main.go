@@ -17,6 +17,7 @@ import (
 	"os/signal"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -161,16 +162,22 @@ func simulate(mux *http.ServeMux, cfg *checkout.HandlerConfig, checkouts *checko
 // How long the store may take to show that it answers: less than a load balancer waits.
 const readyTimeout = 2 * time.Second
 
-// ready answers whether requests can be served here: 503 while the store does not answer, such as while PostgreSQL fails over. Who
-// restarts programs must ask /healthz instead, or a database that is away would have them all restarted.
+// ready answers whether requests can be served here: 503 while the store does not answer, such as while PostgreSQL fails over. Whatever
+// restarts programs must ask /healthz instead: it would restart all of them while a database is away. It logs each change once.
 func ready(checkouts *checkout.Checkouts, logger *slog.Logger) http.HandlerFunc {
+	var away atomic.Bool
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 		defer cancel()
 		if err := checkouts.Ready(ctx); err != nil {
-			logger.Warn("not ready", "error", err)
+			if !away.Swap(true) {
+				logger.Warn("not ready", "error", err)
+			}
 			tell(w, http.StatusServiceUnavailable, "the store does not answer")
 			return
+		}
+		if away.Swap(false) {
+			logger.Info("ready again")
 		}
 		tell(w, http.StatusOK, "ready")
 	}

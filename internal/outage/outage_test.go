@@ -1,0 +1,69 @@
+package outage_test
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/caisse/checkout/internal/outage"
+	"github.com/matryer/is"
+)
+
+func TestOutage(t *testing.T) {
+	t.Run("begins once and ends once", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			is := is.New(t)
+			var o outage.Outage
+			_, _, ended := o.Answered()
+			is.True(!ended) // there was none
+			is.True(o.Failed())
+			time.Sleep(20 * time.Second)
+			is.True(!o.Failed())
+			_, _, ended = o.Answered()
+			is.True(!ended) // one call succeeds beside one that fails
+			time.Sleep(time.Second)
+			lasted, failures, ended := o.Answered()
+			is.True(ended)
+			is.Equal(lasted, 20*time.Second)
+			is.Equal(failures, 2)
+			_, _, ended = o.Answered()
+			is.True(!ended)     // it was told
+			is.True(o.Failed()) // another one
+			time.Sleep(time.Second)
+			_, failures, ended = o.Answered()
+			is.True(ended)
+			is.Equal(failures, 1)
+		})
+	})
+	t.Run("tells one caller of many", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			is := is.New(t)
+			var (
+				o             outage.Outage
+				begun, ended  atomic.Int32
+				first, second sync.WaitGroup
+			)
+			for range 100 {
+				first.Go(func() {
+					if o.Failed() {
+						begun.Add(1)
+					}
+				})
+			}
+			first.Wait()
+			time.Sleep(time.Second)
+			for range 100 {
+				second.Go(func() {
+					if _, n, is := o.Answered(); is && n == 100 {
+						ended.Add(1)
+					}
+				})
+			}
+			second.Wait()
+			is.Equal(begun.Load(), int32(1))
+			is.Equal(ended.Load(), int32(1))
+		})
+	})
+}
