@@ -38,16 +38,17 @@
 // as durable as the server makes it: leave fsync and synchronous_commit on, and leave client_min_messages at warning or
 // below. With synchronous_standby_names set, what was acknowledged is there after a failover to such a standby.
 //
-// PostgreSQL must be 14 or later. The default isolation of the database does not matter: the store writes with READ
+// PostgreSQL must be 14 or later, and the database's encoding UTF8. The default isolation of the database does not matter: the store writes with READ
 // COMMITTED. Its statements need SELECT, INSERT, UPDATE and DELETE on checkout_sessions, and SELECT, INSERT and DELETE on
 // checkout_events. DELETE is for Prune alone. [Store.Webhooks] needs SELECT, INSERT, UPDATE and DELETE on checkout_webhooks
 // and checkout_webhook_deliveries, and SELECT and UPDATE on checkout_webhook_position. [Migrate] needs to own all tables, and
 // CREATE on the schema, once for each release that brings a migration.
 //
-// Behind a pooler in transaction mode, such as PgBouncer before 1.21 or without max_prepared_statements, add
-// default_query_exec_mode=exec to the URL. Under any mode but the default one, or with a tracer on the host's own pool,
-// a write has two answers to wait for rather than one, some 20 µs of a lone one's time. The store uses no advisory
-// locks, no LISTEN, no session settings and no temporary tables.
+// Behind a pooler in transaction mode, such as PgBouncer before 1.21 or without max_prepared_statements, statements cannot be
+// prepared. [Open] notices a pooler and uses default_query_exec_mode=exec, unless the URL names a mode; give it to the pool of
+// [New] yourself. Under any mode but the default one, or with a tracer on the host's own pool, a write waits for two answers
+// rather than one, which takes some 20 µs longer. The store uses no advisory locks, no LISTEN, no session settings and no
+// temporary tables.
 //
 // # Events
 //

@@ -30,10 +30,46 @@ type failure struct {
 }
 
 func (f *failure) Error() string {
-	if f.kind == nil {
-		return fmt.Sprintf("postgres: %s: %v", f.doing, f.cause)
+	text := "postgres: " + f.doing + ": "
+	if f.kind != nil {
+		text += f.kind.Error() + ": "
 	}
-	return fmt.Sprintf("postgres: %s: %v: %v", f.doing, f.kind, f.cause)
+	text += oneLine(f.cause)
+	if what := advice(f.cause); what != "" {
+		text += ": " + what
+	}
+	return text
+}
+
+// oneLine is the text of an error without line breaks. pgx tells of each address of a URL that it tried in a line of its own.
+func oneLine(err error) string {
+	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' || r == '\t' })
+	return strings.ReplaceAll(strings.Join(lines, "; "), ":; ", ": ")
+}
+
+// advice is what an operator can do about an error of the server; "" where the server's own words say it.
+func advice(err error) string {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return ""
+	}
+	switch pg.Code {
+	case "42P05", "26000":
+		return "behind a pooler that gives each transaction another connection, add default_query_exec_mode=exec to the URL"
+	case "42P01", "3F000":
+		return "run the migrations (Open or Migrate), or set the search_path that they were run with"
+	case "42501":
+		return "the package's documentation lists the privileges that the store needs"
+	case "25006":
+		return "the URL must lead to the primary: name all hosts, and add target_session_attrs=read-write"
+	case "53300":
+		return "raise the server's max_connections, or lower pool_max_conns in the URL"
+	case "57014":
+		if strings.Contains(pg.Message, "statement timeout") {
+			return fmt.Sprintf("a batch of writes may take %v: set this user's statement_timeout to more, or to 0", answerTimeout)
+		}
+	}
+	return ""
 }
 
 func (f *failure) Unwrap() []error {

@@ -64,6 +64,9 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
 }
 
 func migrate(ctx context.Context, conn *pgx.Conn, known []migrations.Migration) error {
+	if err := checkEncoding(ctx, conn); err != nil {
+		return err
+	}
 	applied, err := appliedTo(ctx, conn)
 	if err != nil {
 		return err
@@ -80,6 +83,21 @@ func migrate(ctx context.Context, conn *pgx.Conn, known []migrations.Migration) 
 		if err := apply(ctx, conn, m); err != nil {
 			return fmt.Errorf("migration %d, %s: %w", m.Version, m.Name, err)
 		}
+	}
+	return nil
+}
+
+// checkEncoding refuses a database that cannot store every text. The server tells its encoding when a connection is made, but not
+// every pooler passes that on.
+func checkEncoding(ctx context.Context, conn *pgx.Conn) error {
+	encoding := conn.PgConn().ParameterStatus("server_encoding")
+	if encoding == "" {
+		if err := conn.QueryRow(ctx, "SHOW server_encoding").Scan(&encoding); err != nil {
+			return err
+		}
+	}
+	if encoding != "UTF8" {
+		return fmt.Errorf("the database's encoding is %s, and must be UTF8: make it with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0", encoding)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/caisse/checkout"
@@ -41,9 +42,12 @@ var _ checkout.Store = (*Store)(nil)
 //
 //	postgres://checkout@db1,db2/shop?target_session_attrs=read-write&sslmode=verify-full&pool_max_conns=16
 //
-// Where it does not say otherwise, pool_max_conns is 16, connect_timeout 3 (seconds, for each host) and
-// pool_ping_timeout 1s. Close the store to close the connections. Where the database cannot be reached the error is
-// [checkout.ErrUnavailable].
+// Where it does not say otherwise, pool_max_conns is 16, connect_timeout 3 (seconds, for each host) and pool_ping_timeout 1s.
+// If Open finds that a pooler such as PgBouncer is in between, it uses default_query_exec_mode=exec, unless the URL names a
+// mode. Close the store to close the connections.
+//
+// The error is [checkout.ErrUnavailable] if the database cannot be reached. Open refuses a database whose encoding is not UTF8,
+// since it could not store every description.
 func Open(ctx context.Context, url string) (*Store, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -56,6 +60,15 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	// A server that vanished without closing its connections must not make callers wait until their own deadlines.
 	config.PingTimeout = cmp.Or(config.PingTimeout, openPingTimeout)
 	config.ConnConfig.ConnectTimeout = cmp.Or(config.ConnConfig.ConnectTimeout, openConnectTimeout)
+	if config.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement && !strings.Contains(url, "default_query_exec_mode") {
+		pooled, err := behindPooler(ctx, config.ConnConfig)
+		if err != nil {
+			return nil, failed(ctx, "connect", connecting, false, err)
+		}
+		if pooled {
+			config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
+		}
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
@@ -71,6 +84,24 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	}
 	s.owned = pool
 	return s, nil
+}
+
+// behindPooler reports whether a pooler such as PgBouncer stands between this program and the server. It may give each transaction
+// another connection of its own, on which our prepared statements do not exist. A pooler makes up the process ID that it tells a
+// client, so that differs from what the server says.
+func behindPooler(ctx context.Context, config *pgx.ConnConfig) (bool, error) {
+	config = config.Copy()
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	var id uint32
+	if err := conn.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&id); err != nil {
+		return false, err
+	}
+	return id != conn.PgConn().PID(), nil
 }
 
 // New returns a store on the host's own pool, which stays the host's to close. It touches no schema: call [Migrate]
