@@ -151,6 +151,9 @@ func listSession(account checkout.Account, n, of int, now time.Time) checkout.Se
 	return s
 }
 
+// listDay is how many sessions the merchant has on a day: a million in a year.
+const listDay = 2740
+
 // timeLists fills a store, and asks.
 func (r *report) timeLists(ctx context.Context, progress io.Writer, name string, store checkout.Store, n int, filled func() error) error {
 	fmt.Fprintf(progress, "filling %s with three times %s sessions\n", name, thousands(n))
@@ -219,9 +222,10 @@ func (r *report) timeLists(ctx context.Context, progress io.Writer, name string,
 	does(listPage, "a reference", listMerchant, checkout.Query{ClientReference: fmt.Sprintf("order_%d", n/20*10)}, true)
 	does(listPage, "no such reference", listMerchant, checkout.Query{ClientReference: "order"}, false)
 	does(listPage, "a payment", listMerchant, checkout.Query{PaymentID: fmt.Sprintf("pay_%d", n/14*7+3)}, true)
-	if n >= 10*365 { // some each day
-		does(listPage, "a day", listMerchant, checkout.Query{CreatedAfter: now.AddDate(0, -6, 0), CreatedBefore: now.AddDate(0, -6, 1)}, true)
-	}
+	// A day in which as many came beside each number of sessions, since the question is what those of other days cost. A day of more
+	// takes as much longer as they take to be counted, to 10,000 at most, as with the newest page.
+	day := 365 * 24 * time.Hour / time.Duration(n) * listDay
+	does(listPage, "a day", listMerchant, checkout.Query{CreatedAfter: now.AddDate(0, -6, 0), CreatedBefore: now.AddDate(0, -6, 0).Add(day)}, true)
 	does(listPhone, "a phone", listMerchant, checkout.Query{UserPhone: fmt.Sprintf("+22507%08d", 3)}, true)
 	if n > checkout.MaxListOffset {
 		does(listOffset, "offset 10,000", listMerchant, checkout.Query{Offset: checkout.MaxListOffset}, true)
