@@ -34,7 +34,9 @@ type hookCost struct {
 const (
 	hookEndpoints = 1000 // each of an account of its own
 	hookWaiting   = 5000 // deliveries that wait when the dispatcher starts
-	hookPace      = 200  // changes a second while a tenth hangs
+	hookPace      = 200  // changes a second while a tenth hangs, and beside creates
+	hookCallers   = 256  // of creates
+	hookRounds    = 5    // of creates alone and beside a dispatcher
 )
 
 // measureWebhooks delivers to a thousand endpoints.
@@ -135,33 +137,43 @@ func hookRound(ctx context.Context, store hookStore, d time.Duration) (cost hook
 		return cost, err
 	}
 
-	alone, err := createsBeside(ctx, checkouts, change, d)
-	if err != nil {
-		return cost, err
-	}
-	waiting := hookWaiting + int(2*d.Seconds()*hookPace)
-
-	running, stop := context.WithCancel(ctx)
-	var dispatcher sync.WaitGroup
-	defer dispatcher.Wait()
-	defer stop()
 	begin := time.Now()
-	dispatcher.Go(func() { hooks.Run(running) })
+	stop := inBackground(ctx, hooks.Run)
+	defer func() { stop() }()
 	for count() < hookWaiting {
 		if time.Since(begin) > 2*time.Minute {
-			return cost, fmt.Errorf("%d of %d deliveries came in two minutes", count(), waiting)
+			return cost, fmt.Errorf("%d of %d deliveries came in two minutes", count(), hookWaiting)
 		}
 		time.Sleep(time.Millisecond)
 	}
 	cost.Rate = hookWaiting / time.Since(begin).Seconds()
-	for last := -1; count() > last; time.Sleep(500 * time.Millisecond) { // the rest
-		last = count()
+
+	// Creates alone before and after those beside the dispatcher, since they become slower as the table grows.
+	stop()
+	var alone, ratios []float64
+	for round := range hookRounds + 1 {
+		rate, err := createsBeside(ctx, checkouts, change, d)
+		if err != nil {
+			return cost, err
+		}
+		alone = append(alone, rate)
+		stop = inBackground(ctx, hooks.Run)
+		for last := -1; count() > last; time.Sleep(500 * time.Millisecond) { // what came to wait meanwhile
+			last = count()
+		}
+		if round == hookRounds {
+			break
+		}
+		if rate, err = createsBeside(ctx, checkouts, change, d); err != nil {
+			return cost, err
+		}
+		ratios = append(ratios, rate)
+		stop()
 	}
-	beside, err := createsBeside(ctx, checkouts, change, d)
-	if err != nil {
-		return cost, err
+	for i := range ratios {
+		ratios[i] /= (alone[i] + alone[i+1]) / 2
 	}
-	cost.Creates = beside / alone
+	cost.Creates = median(ratios)
 
 	mu.Lock()
 	hanging = true
@@ -207,7 +219,18 @@ func hookRound(ctx context.Context, store hookStore, d time.Duration) (cost hook
 	return cost, nil
 }
 
-// createsBeside is creates a second by 64 callers, while sessions change at hookPace.
+// inBackground runs something until it is told to stop, and then waits for its end.
+func inBackground(ctx context.Context, run func(context.Context) error) (stop func()) {
+	running, cancel := context.WithCancel(ctx)
+	var done sync.WaitGroup
+	done.Go(func() { run(running) })
+	return func() {
+		cancel()
+		done.Wait()
+	}
+}
+
+// createsBeside is creates a second by hookCallers, while sessions change at hookPace.
 func createsBeside(ctx context.Context, checkouts *checkout.Checkouts, change func(int) (string, error), d time.Duration) (float64, error) {
 	paced, stop := context.WithTimeout(ctx, 2*d)
 	defer stop()
@@ -234,7 +257,7 @@ func createsBeside(ctx context.Context, checkouts *checkout.Checkouts, change fu
 		}
 	})
 	begin := time.Now()
-	for range 64 {
+	for range hookCallers {
 		all.Go(func() {
 			for paced.Err() == nil {
 				if _, _, err := checkouts.Create(ctx, params()); err != nil {

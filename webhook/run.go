@@ -21,11 +21,11 @@ const (
 	planPage   = 500 // events
 	claimPage  = 100 // deliveries
 	settlePage = 256
-	settleWait = 20 * time.Millisecond // for others to be written down in the same transaction
+	settleWait = 50 * time.Millisecond // for others to be written down in the same transaction
 
 	// gather is how long a step that found work waits before it looks again, so that one transaction takes all that came
 	// meanwhile. Without it, 200 changes a second take 600 transactions a second, from the same disk as the creates.
-	gather = 15 * time.Millisecond
+	gather = 25 * time.Millisecond
 
 	busyPoll  = 50 * time.Millisecond  // between two questions where there was work a while ago
 	idlePoll  = 250 * time.Millisecond // where there was none
