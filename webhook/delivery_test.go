@@ -1,0 +1,188 @@
+package webhook_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/matryer/is"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/webhook"
+)
+
+func TestEveryChangeIsDeliveredOnceAndVerified(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		is := is.New(t)
+		h := start(t, nil, nil)
+		old := h.session(merchant)
+		_, err := h.checkouts.Cancel(t.Context(), merchant, old.ID) // before there is an endpoint
+		is.NoErr(err)
+		time.Sleep(2 * time.Second)
+		all, some := h.endpoint(shop), h.endpoint("https://other.example/", "checkout.completed")
+		h.pay(h.session(checkout.Account{ID: "acct_2"}))
+		h.pay(h.session(checkout.Account{ID: "acct_1", Test: true}))
+		paid, left := h.session(merchant), h.session(merchant)
+		h.pay(paid)
+		time.Sleep(time.Hour) // left expires, and Run sweeps
+
+		var told []string
+		for _, r := range h.receivers.of(shop) {
+			event, err := webhook.Verify(r.body, r.header, all.Secret)
+			if err != nil && !strings.Contains(err.Error(), "too old") { // it was sent an hour ago
+				t.Fatal(err)
+			}
+			told = append(told, r.header.Get("webhook-id"))
+			is.Equal(r.header.Get("Content-Type"), "application/json")
+			is.True(event.ID == "" || event.ID == r.header.Get("webhook-id"))
+		}
+		slices.Sort(told)
+		id := func(s checkout.Session, n int) string { return fmt.Sprintf("evt_%s_%d", s.ID[len(s.ID)-32:], n) }
+		want := []string{id(paid, 2), id(paid, 3), id(left, 2)}
+		slices.Sort(want)
+		is.Equal(told, want)
+		is.Equal(len(h.receivers.of("https://other.example/")), 1)
+
+		h.pay(h.session(merchant))
+		time.Sleep(2 * time.Second)
+		last := h.receivers.of("https://other.example/")[1]
+		event, err := webhook.Verify(last.body, last.header, some.Secret)
+		is.NoErr(err)
+		is.Equal(event.Type, "checkout.completed")
+		is.Equal(event.Sequence, int64(3))
+		is.Equal(event.Livemode, true)
+		is.Equal(event.Data.Amount, int64(5000))
+		_, err = webhook.Verify(last.body, last.header, all.Secret) // another endpoint's
+		is.True(errors.Is(err, webhook.ErrNotVerified))
+
+		for _, d := range h.deliveries(all) {
+			is.Equal(d.State, webhook.Delivered)
+			is.Equal(len(d.Attempts), 1)
+			is.Equal(d.Attempts[0].StatusCode, 204)
+			is.True(d.NextAttempt.IsZero())
+		}
+	})
+}
+
+func TestDeliveriesFollowTheirChangeWithinAMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		is := is.New(t)
+		h := start(t, nil, nil)
+		h.endpoint(shop)
+		for range 5 {
+			time.Sleep(17 * time.Minute) // it is idle
+			s := h.session(merchant)
+			begun := time.Now()
+			h.pay(s)
+			time.Sleep(2 * time.Second)
+			all := h.receivers.of(shop)
+			is.True(all[len(all)-1].at.Sub(begun) <= time.Second)
+		}
+	})
+}
+
+func TestAReceiverThatIsDownForDays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		is := is.New(t)
+		h := start(t, nil, nil)
+		e := h.endpoint(shop, "checkout.completed")
+		h.receivers.set(status(500))
+		h.pay(h.session(merchant))
+		time.Sleep(4 * 24 * time.Hour)
+		tries := h.receivers.of(shop)
+		is.Equal(len(tries), 10) // and no more
+		for i, wait := range webhook.Schedule() {
+			took := tries[i+1].at.Sub(tries[i].at)
+			if took < wait || took > wait+wait/5+time.Second {
+				t.Errorf("try %d came %v after the one before, not %v", i+2, took, wait)
+			}
+		}
+		for _, again := range tries[1:] {
+			is.Equal(again.header.Get("webhook-id"), tries[0].header.Get("webhook-id"))
+			is.Equal(string(again.body), string(tries[0].body))
+		}
+		d := h.deliveries(e)[0]
+		is.Equal(d.State, webhook.Failed)
+		is.Equal(len(d.Attempts), 10)
+		is.Equal(d.Attempts[9].Error, webhook.FaultStatus)
+		is.Equal(len(h.told()), 0)
+
+		h.pay(h.session(merchant)) // some of whose tries come after five days
+		time.Sleep(2 * 24 * time.Hour)
+		is.Equal(h.told(), []string{"acct_1 " + e.ID + " failing"})
+		now, err := h.Get(t.Context(), merchant, e.ID)
+		is.NoErr(err)
+		is.Equal(now.Status, webhook.Disabled)
+		before := len(h.receivers.of(shop))
+		h.pay(h.session(merchant)) // is not even planned
+		time.Sleep(24 * time.Hour)
+		is.Equal(len(h.receivers.of(shop)), before)
+
+		h.receivers.set(nil) // it is up again, and the merchant says so
+		_, err = h.Update(t.Context(), merchant, e.ID, webhook.EndpointChange{Status: new(webhook.Active)})
+		is.NoErr(err)
+		h.pay(h.session(merchant))
+		time.Sleep(2 * time.Second)
+		is.Equal(len(h.receivers.of(shop)), before+2) // what was pending, and what is new
+		is.NoErr(h.Retry(t.Context(), merchant, e.ID, d.ID))
+		time.Sleep(2 * time.Second)
+		is.Equal(len(h.receivers.of(shop)), before+3)
+		is.True(!strings.Contains(h.logged(), "whsec_") && !strings.Contains(h.logged(), "shop.example"))
+	})
+}
+
+func TestAnEndpointThatIsGoneIsDisabledAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		is := is.New(t)
+		h := start(t, nil, nil)
+		e := h.endpoint(shop)
+		h.receivers.set(status(410))
+		h.pay(h.session(merchant))
+		time.Sleep(time.Hour)
+		is.Equal(h.told(), []string{"acct_1 " + e.ID + " gone"})
+		is.True(len(h.receivers.of(shop)) <= 2) // both events were under way
+		is.NoErr(h.Test(t.Context(), merchant, e.ID))
+		time.Sleep(2 * time.Second)
+		tests := h.receivers.of(shop)
+		test := tests[len(tests)-1]
+		event, err := webhook.Verify(test.body, test.header, e.Secret)
+		is.NoErr(err)
+		is.Equal(event.Type, "checkout.test")
+		is.Equal(event.Sequence, int64(1))
+		time.Sleep(24 * time.Hour)
+		is.Equal(len(h.receivers.of(shop)), len(tests)) // once, though it failed
+	})
+}
+
+func TestRetryAfter(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"1": 5 * time.Second, "3600": time.Hour, "99999999999": 24 * time.Hour, "soon": 5 * time.Second, "-1": 5 * time.Second, "": 5 * time.Second,
+		"date": 2 * time.Hour,
+	} {
+		t.Run(text, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				is := is.New(t)
+				h := start(t, nil, nil)
+				h.endpoint(shop, "checkout.completed")
+				if text == "date" {
+					text = time.Now().Add(2 * time.Hour).UTC().Format(http.TimeFormat)
+				}
+				h.receivers.set(status(429, "Retry-After", text))
+				h.pay(h.session(merchant))
+				time.Sleep(2 * time.Second)
+				h.receivers.set(nil)
+				time.Sleep(want + want/5 + time.Hour)
+				tries := h.receivers.of(shop)
+				is.Equal(len(tries), 2)
+				if took := tries[1].at.Sub(tries[0].at); took < want-time.Second || took > want+want/5+time.Second {
+					t.Errorf("it came after %v, not %v", took, want)
+				}
+			})
+		})
+	}
+}
