@@ -115,6 +115,9 @@ func TestPrograms(t *testing.T) {
 // byHand are commands that no script runs, and why.
 var byHand = map[string]string{
 	"cd bench && go run .":                                         "takes three minutes; its tests run each section for a moment",
+	"cd bench && go run . -only lists -rows 10000000":              "takes forty minutes",
+	"cd bench && go run . -only webhooks":                          "takes two minutes; its tests run it for a moment",
+	"cd bench && go run . -only waiters":                           "takes a minute; its tests run it for a moment",
 	"cd bench && go run . -rows 10000000":                          "takes an hour",
 	"systemd-run --scope -p 'IOWriteIOPSMax=DEVICE 3000' go run .": "needs systemd, and the name of a disk",
 	"go run ./examples/server -store 'postgres://checkout@db1,db2/shop?target_session_attrs=read-write&sslmode=verify-full'": "db1 and db2 stand for servers of the reader's",
