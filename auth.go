@@ -11,12 +11,18 @@ import (
 	"strings"
 )
 
-// Authenticator tells on whose behalf a request is made.
+// Authenticator tells on whose behalf a request is made. [BearerTokens] is a ready one. Hosts with a table of tokens, client certificates
+// or cookies write their own; examples/tokens has one that issues, rotates and revokes tokens.
+//
+// It is called once for each request but GET /v1/openapi.yaml, before the body is read. It must be safe for concurrent use and must
+// not read the body.
 type Authenticator interface {
-	// Authenticate returns the account whose credentials the request carries. An error that is
-	// [ErrUnauthenticated] is answered with 401, whatever its text; any other (the database of credentials is
-	// down) with 503 and logged, so it must not hold a credential. An account without an ID is a fault of the host
-	// and is answered with 500.
+	// Authenticate returns the account whose credentials the request carries.
+	//
+	// An error that is [ErrUnauthenticated] is answered with 401, whatever its text. Use it for absent, unknown, expired and revoked
+	// credentials alike, so that nobody learns which it was. Any other error, such as that of a database that is down, is answered
+	// with 503 and logged, so it must not contain a credential. Do not answer 401 in that case: clients would throw away a good
+	// token. An account without an ID is a fault of the host and is answered with 500.
 	Authenticate(r *http.Request) (Account, error)
 }
 
@@ -26,9 +32,9 @@ type AuthenticatorFunc func(*http.Request) (Account, error)
 // Authenticate implements [Authenticator].
 func (f AuthenticatorFunc) Authenticate(r *http.Request) (Account, error) { return f(r) }
 
-// BearerToken returns the token of a request's one Authorization header, "Bearer <token>" (RFC 6750 section 2.1) with the
-// scheme in any case, for hosts that look it up themselves. ok is false where there is no such header, or more than
-// one.
+// BearerToken returns the token of a request's Authorization header, "Bearer <token>" (RFC 6750 section 2.1), with the scheme in any
+// letter case. It is for hosts that look up tokens themselves. ok is false if there is no such header, or more than one: two
+// programs that read different ones could then take one request for two merchants.
 func BearerToken(r *http.Request) (token string, ok bool) {
 	headers := r.Header["Authorization"]
 	if len(headers) != 1 {
@@ -42,10 +48,14 @@ func BearerToken(r *http.Request) (token string, ok bool) {
 	return token, true
 }
 
-// BearerTokens is the ready [Authenticator]: a fixed set of bearer tokens and the account that each stands for. It keeps
-// only their SHA-256 digests and compares them in constant time. The error joins a [*ConfigError] for each fault: no
-// tokens, an empty token or one with other than visible ASCII characters, an account without an ID. No error holds a
-// token.
+// BearerTokens returns an [Authenticator] for a fixed set of bearer tokens, each with the account that it stands for. Several tokens may
+// stand for one account, as during a rotation. It keeps only SHA-256 digests of the tokens and compares them in constant time.
+//
+// Use tokens of at least 128 random bits, such as "sk_live_" + rand.Text() of crypto/rand.
+//
+// The error joins a [*ConfigError] for each fault: no tokens at all, a token that is empty or has other than visible ASCII
+// characters, an account without an ID. An empty token is refused because it is what an environment variable that is not set gives.
+// No error contains a token.
 func BearerTokens(tokens map[string]Account) (Authenticator, error) {
 	var errs []error
 	if len(tokens) == 0 {

@@ -1,5 +1,5 @@
 // Package checkout is the endpoint POST /v1/checkouts for Go hosts that take mobile-money or card payments in the
-// eight countries that use XOF: validated, idempotent and durable.
+// eight countries that use XOF: validated, idempotent, durable and fast.
 //
 // A [Checkouts] over a [Store] holds every rule. Call it in process:
 //
@@ -19,28 +19,84 @@
 //	handler, err := checkout.NewHandler(checkouts, auth, checkout.HandlerConfig{})
 //	mux.Handle("/v1/", handler)
 //
-// # What it promises
+// # Terms
+//
+// A host is the program that imports this package. A merchant is who the host takes payments for; an [Account] is a merchant in
+// live or in test mode. A [Session] is one attempt of a merchant to be paid: an amount, a payer, and a time until when. The
+// operator is who moves the money: a mobile-money operator or a card processor. A payment is one request of the host to the
+// operator, by the payment's ID. Several payments may be tried for one session, and one of them may pay it.
+//
+// An event is one change of a session. The feed is all events of all accounts, in order. A replay is an answer with a
+// session that an earlier request has made. A session is due when it is neither paid nor over and its time has come; a sweep stores
+// that it has expired. A session is late when it was paid after it had ended.
+//
+// # Idempotency
 //
 // One idempotency key of one account in one mode names at most one session, ever. The same request under it finds that
 // session as it is now; another request is refused and changes nothing. The key is written in the same atomic step as the
-// session, so there is no state in between, no lock, and nothing to clean up.
+// session. So there is no state in between, no lock, and nothing to clean up.
 //
-// A session that was acknowledged is there after a crash, on a store that is durable. An error that is not
-// [ErrOutcomeUnknown] says that nothing was written. Under an idempotency key the same call may be made again after any
-// error.
+// A key belongs to a payment, not to a try. Choose it when the order is made, store it with the order, and send it with every try. Only
+// a request that was accepted uses up its key: after a [*ValidationError], correct the request and send it under the same key.
 //
-// Amounts are whole numbers of the currency's smallest unit and never pass through floating point. Phone numbers, keys and
-// tokens never appear in full in a log or an error of this package.
+// "The same request" compares what a request means. The order of JSON members, white space, escapes, and separators in a phone number
+// do not matter. What differs is named by [KeyReusedError], never with its value.
 //
-// # What the host does
+// # The life of a session
 //
-// The host drives the session by what its operator tells it: [Checkouts.Begin], [Checkouts.Process],
-// [Checkouts.Complete], [Checkouts.Fail], [Checkouts.Cancel]. All of them may be repeated, since operators repeat their
-// callbacks. [Transitions] is the table that they follow. Expiry needs no timer: a session answers expired from its
-// instant on; [Checkouts.ExpireDue] makes that permanent and tells which sessions it was.
+// The host drives a session by what its operator tells it:
+//
+//	[Checkouts.Begin]     the payer is being asked           created    -> pending
+//	[Checkouts.Process]   the operator holds the money       pending    -> processing
+//	[Checkouts.Complete]  the money is the merchant's        processing -> completed
+//	[Checkouts.Fail]      the operator has refused           pending    -> failed
+//	[Checkouts.Cancel]    merchant or payer has given up     pending    -> cancelled
+//
+// Steps may be left out, since an operator may tell only of the end. All of them may be repeated, since operators repeat their callbacks:
+// what a session already is changes nothing and is no error. Calls name the payment that they speak of, so the late refusal of one
+// attempt cannot end another. [Transitions] is the table that they follow.
+//
+// Expiry needs no timer. A session answers expired from its ExpiresAt on; [Checkouts.ExpireDue] stores that, and tells which sessions
+// it was. A session that is processing never expires, because the operator holds the money.
+//
+// Money that has moved is always recorded. Complete is accepted for a session that expired, failed or was cancelled, which then is
+// [Session].Late: the host delivers all the same, or pays the money back.
+//
+// # Errors
+//
+// A host looks at four kinds of errors:
+//
+//   - [*ValidationError], [*KeyReusedError], [*TransitionError] and [*PaymentConflictError] say that the call was not right. Nothing
+//     was written, and the same call fails again.
+//   - [ErrNotFound] says that the account has no such session.
+//   - [ErrUnavailable] says that the store is down, full or overloaded. Nothing was written. Call again later.
+//   - [ErrOutcomeUnknown] says that nobody knows whether it was written. Call again with the same key, or for a change, read the session.
+//
+// Every error but ErrOutcomeUnknown is a promise that nothing was written. No error contains a token, a key, a full phone number or
+// anything else that a client has sent.
+//
+// # Money and phones
+//
+// Amounts are whole numbers of the currency's smallest unit and never pass through floating point: 5000 is 5000 francs of XOF, and 50
+// dollars. Fees are computed with exact decimals and rounded once ([FeeSchedule]), so the amount is always the net amount and the fee.
+//
+// Phone numbers are international numbers of the eight countries ([ParsePhone]). Numbers of the plans that Côte d'Ivoire and Benin
+// have left are accepted and kept as they were sent; [Phone].Dialable is what an operator takes today.
+//
+// # Hearing of changes
+//
+// Every change is an event, written in the same step. Three ways lead to it:
+//
+//   - [Checkouts.Wait] returns when one session changes, here or in another process. Over HTTP it is "Prefer: wait=60".
+//   - [Checkouts.Events] is the feed of all changes, for the host to build on. It never skips one and never goes back.
+//   - Package webhook sends each change to the merchant's endpoints, signed, at least once.
 //
 // # Stores
 //
-// Package store/memory is for tests and first steps, store/sqlite for one machine, store/postgres past one machine.
-// Another [Store] proves itself in five lines with store/storetest.
+// Package store/memory is for tests and first steps, store/sqlite for one machine, store/postgres for many. Another [Store]
+// proves itself in five lines with store/storetest. A session that was acknowledged is there after a crash, on a store that is
+// durable.
+//
+// Beside this package there are paypage, the page on which a payer pays; simulator, an operator for tests; and client, for Go
+// programs that call the endpoint over HTTP.
 package checkout

@@ -12,27 +12,29 @@ import (
 // outcome is always taken, so a history may have a few events more.
 const MaxChanges = 100
 
-// Event is one change of one session, or its creation.
+// Event is one change of one session, or its creation. It has the session as the change left it, so a reader needs no second look, and
+// does not see a later state by mistake.
 type Event struct {
-	// ID is "evt_", the session's UUID in hex, "_", and the sequence number: one change has one ID, for ever.
+	// ID is "evt_", the session's UUID in hex, "_", and the sequence number. One change has one ID, for ever: whoever handles events
+	// more than once can tell by it.
 	ID string
-	// Type is "checkout." and the status that the session then had.
+	// Type is "checkout." and the status that the session had after the change, such as "checkout.completed".
 	Type string
-	// At is when the change was decided. An expiry that the clock decided and a sweep wrote has the session's ExpiresAt.
+	// At is when the change was decided. For an expiry it is the session's ExpiresAt, also if the sweep came later.
 	At time.Time
-	// Session is as the change left it. Its Version is the event's sequence number: 1 is the creation, and each change
-	// has one more.
+	// Session is as the change left it. Its Version is the event's sequence number: 1 is the creation, and each change has one more.
+	// A reader that keeps the greatest number of each session can drop what comes late.
 	Session Session
-	// Cursor is the event's place in the feed; "" in a History.
+	// Cursor is the event's place in the feed. It is "" in a History.
 	Cursor Cursor
 }
 
-// Cursor is a place in the feed of events. It is opaque, and means something to the store that made it only. "" is before
-// the first event. It survives a restart of the program, a failover and an upgrade.
+// Cursor is a place in the feed of events. It is opaque: only the store that has made it knows what it means. "" is before the first
+// event. A cursor survives a restart of the program, a failover and an upgrade.
 type Cursor string
 
-// LastEvent, given to Events as a cursor, asks for the last event of the feed alone: a reader that begins at its Cursor,
-// or at "" where there is none, meets all that comes later.
+// LastEvent asks [Checkouts.Events] for the last event of the feed alone. A reader that does not care for the past begins at that event's
+// Cursor, or at "" if there is none.
 const LastEvent Cursor = "last"
 
 // NewEvent is the event of the change that left a session as s. Stores make events with it.
@@ -44,18 +46,21 @@ func eventID(sessionID string, version int64) string {
 	return "evt_" + sessionID[strings.LastIndexByte(sessionID, '_')+1:] + "_" + strconv.FormatInt(version, 10)
 }
 
-// Events returns up to limit events of all accounts, the oldest first, from after a place in the feed: "" for the
-// beginning, [LastEvent] for its end, then the Cursor of the last event that was returned. It is for the host, to build on: webhooks, an audit, side
-// effects of its own. Creations are not in it, since whoever creates a session has its answer.
+// Events returns up to limit events of all accounts, the oldest first, after a place in the feed: "" for the beginning, [LastEvent] for
+// the end, then the Cursor of the last event that was returned. It is for the host to build on, such as a ledger, an audit, or
+// messages of its own; package webhook is built on it too. Creations are not in it, because whoever creates a session has its
+// answer.
 //
-// The feed never skips and never goes back. No event is ever put before one that was returned, so a reader that keeps the
-// last Cursor together with what it did meets each event once. Several readers, each with its own cursor, do not disturb
-// each other.
+// The feed never skips an event and never goes back: once an event was returned, no event ever appears before it. So a reader that
+// stores the last Cursor in the transaction in which it stores what it did, meets each event exactly once. Several readers, each with
+// a cursor of its own, do not disturb each other.
 //
-// On PostgreSQL an event appears once every transaction is over that was under way when it was written: a transaction that
-// is left open holds up the feed, not the sessions.
+// Ask again after a second or so when there are no events. It costs one read of an index.
 //
-// The error is a [*ValidationError] for a limit below 1 or a cursor that is none, or is the store's.
+// On PostgreSQL an event appears once every transaction is over that was under way when the event was written. A transaction that
+// somebody leaves open holds up the feed, and not the sessions.
+//
+// The error is a [*ValidationError] for a limit below 1 or a bad cursor, or the store's.
 func (c *Checkouts) Events(ctx context.Context, after Cursor, limit int) ([]Event, error) {
 	if err := atLeastOne(limit); err != nil {
 		return nil, err
@@ -67,13 +72,14 @@ func (c *Checkouts) Events(ctx context.Context, after Cursor, limit int) ([]Even
 	return events, nil
 }
 
-// History returns every change of the account's session, its creation first, exactly as each left it. It is as the store
-// keeps it: a session that the clock has expired has no such event until [Checkouts.ExpireDue] has come to it.
+// History returns every change of the account's session, its creation first, exactly as each change left it. It is for whoever looks into
+// a complaint: what did the operator tell us, and when.
 //
-// A session that was changed under a release without events has a history that begins with what is known: its first event
-// then has a sequence number above 1.
+// It shows what is stored. A session that the clock has expired has no such event until [Checkouts.ExpireDue] has come to it.
+// A session that was changed by a release without events has a history that begins with what is known; its first event then has a
+// sequence number above 1.
 //
-// Errors are those of [Checkouts.Get].
+// The errors are those of [Checkouts.Get].
 func (c *Checkouts) History(ctx context.Context, account Account, id string) ([]Event, error) {
 	if err := addressable(account, id); err != nil {
 		return nil, err
@@ -85,9 +91,8 @@ func (c *Checkouts) History(ctx context.Context, account Account, id string) ([]
 	return events, nil
 }
 
-// Prune removes up to limit sessions of any account that were created before an instant and have ended, with their
-// idempotency keys and their events, and returns how many. It is how a host keeps what the law and its merchants ask for
-// and no more:
+// Prune removes up to limit sessions of any account that were created before an instant and have ended, with their idempotency keys
+// and their events, and returns how many. So a host keeps what the law and its merchants ask for, and no more:
 //
 //	for {
 //		n, err := checkouts.Prune(ctx, time.Now().AddDate(0, -18, 0), 500)
@@ -96,12 +101,14 @@ func (c *Checkouts) History(ctx context.Context, account Account, id string) ([]
 //		}
 //	}
 //
-// A key lives as long as its session: a request that comes again with a key that was pruned makes a new session, and a new
-// payment. So "before" must lie further back than any client retries, and than any operator pays late: the outcome of a
-// session that was pruned is [ErrNotFound]. Sessions that are due and that no sweep has moved to expired yet stay, and so
-// do those that are processing.
+// A key lives as long as its session. A request that comes again with a key that was pruned makes a new session, and a new payment.
+// The outcome of a payment that comes for a session that was pruned is [ErrNotFound]. So "before" must be longer ago than any
+// client retries and than any operator pays late.
 //
-// The error is a [*ValidationError] for a limit below 1, or is the store's.
+// Sessions that are processing are not removed, however old: the operator holds money for them. Neither are sessions that are due and
+// that no sweep has set to expired.
+//
+// The error is a [*ValidationError] for a limit below 1, or the store's.
 func (c *Checkouts) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
 	if err := atLeastOne(limit); err != nil {
 		return 0, err

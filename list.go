@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// List returns a page of the account's sessions as they are now, newest first. It costs the same however many the account
-// has and however deep the page is.
+// List returns a page of the account's sessions as they are now, newest first. It costs the same however many sessions the account has,
+// and by Cursor however deep the page is.
 //
-// A walk by Cursor meets every session that was there when it began exactly once, whatever is created, changed or expires
-// meanwhile. Under a filter by Status it may miss one whose status changes during the walk, and shows none twice.
+// A walk by Cursor meets every session that was there when it began exactly once, whatever is created, changed or expires meanwhile.
+// With a filter by Status it may miss a session whose status changes during the walk, and it shows none twice.
 //
-// The error is a [*ValidationError] where the account or q is not valid, or is the store's.
+// The error is a [*ValidationError] if the account or q is not valid, or the store's.
 func (c *Checkouts) List(ctx context.Context, account Account, q Query) (Page, error) {
 	if err := q.normalize(account); err != nil {
 		return Page{}, err

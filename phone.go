@@ -2,14 +2,20 @@ package checkout
 
 import "strings"
 
-// Phone is a mobile number and what its numbering plan tells of it. Nothing here is looked up over a network: whether
-// the number is in use, and which operator serves it after porting, only an operator knows.
+// Phone is a mobile number and what its numbering plan says of it. Nothing is looked up over a network: only an operator knows whether
+// the number is in use, and which operator serves it after it was ported.
 type Phone struct {
-	Number   string // E.164, as it was sent, without separators
-	Dialable string // E.164, as it is dialled today
-	Region   string // ISO 3166-1 alpha-2, upper case, as the library has it: Kosovo is XK
-	Operator string // whose range the number was allotted from; "" where the plan does not tell
-	Legacy   bool   // of a plan that is no longer dialled; Dialable differs from Number
+	// Number is in E.164 form, as it was sent but without separators, such as +22507987654.
+	Number string
+	// Dialable is in E.164 form, as it is dialled today, such as +2250707987654. Give this one to an operator.
+	Dialable string
+	// Region is the country, as an ISO 3166-1 alpha-2 code in upper case. It is the phonenumbers library's, which has XK for Kosovo.
+	Region string
+	// Operator is the brand to which the number's range was given, such as Orange; "" where the plan does not say. A number that
+	// was ported belongs to another one.
+	Operator string
+	// Legacy says that the number is of a plan that is no longer dialled. Dialable then differs from Number.
+	Legacy bool
 }
 
 // ParsePhone reads an international mobile number of any country, or one of a plan that cannot tell mobile from fixed.

@@ -15,13 +15,21 @@ type Status string
 
 // The seven statuses of the page.
 const (
-	StatusCreated    Status = "created"    // a mobile-money session waits for its payment to begin
-	StatusPending    Status = "pending"    // the payer was asked; a card session starts here
-	StatusProcessing Status = "processing" // the operator holds the payer's money
-	StatusCompleted  Status = "completed"  // paid, for good
-	StatusFailed     Status = "failed"     // refused
-	StatusExpired    Status = "expired"    // not paid in time
-	StatusCancelled  Status = "cancelled"  // called off by merchant or payer
+	// StatusCreated is a mobile-money session whose payment has not begun. The clock expires it.
+	StatusCreated Status = "created"
+	// StatusPending is a session whose payer is being asked for the payment. A card session begins here. The clock expires it.
+	StatusPending Status = "pending"
+	// StatusProcessing is a session for which the operator holds the payer's money. Neither the clock nor anybody else ends it:
+	// only the operator knows what becomes of the money.
+	StatusProcessing Status = "processing"
+	// StatusCompleted is a session that was paid. It is the last word: nothing can follow.
+	StatusCompleted Status = "completed"
+	// StatusFailed is a session whose payment the operator has refused. A payment may still come, late.
+	StatusFailed Status = "failed"
+	// StatusExpired is a session that was not paid in time. A payment may still come, late.
+	StatusExpired Status = "expired"
+	// StatusCancelled is a session that the merchant or the payer has given up. A payment may still come, late.
+	StatusCancelled Status = "cancelled"
 )
 
 // transitions is the table; nothing writes to it. A payment that comes after expiry, cancellation or
@@ -73,58 +81,90 @@ func (s Status) ended() bool {
 	return s == StatusCompleted || s == StatusFailed || s == StatusExpired || s == StatusCancelled
 }
 
-// PaymentMethod chooses the dialect of the page.
+// PaymentMethod chooses the dialect of the page, and what a session must have.
 type PaymentMethod string
 
 // The two dialects of the page.
 const (
+	// MobileMoney needs a UserPhone, and is in XOF. Its sessions begin as created.
 	MobileMoney PaymentMethod = "mobile_money"
-	Card        PaymentMethod = "card"
+	// Card needs a SuccessURL and a CancelURL, and is in one of Config.CardCurrencies. Its sessions begin as pending, because the
+	// payer is sent to the card processor's page at once.
+	Card PaymentMethod = "card"
 )
 
-// Account is who a call is made for. A session belongs to one account in one mode: the test and the live sessions of
-// one account are strangers to each other.
+// Account is who a call is made for: a merchant, in live or in test mode. Every session belongs to one account in one mode, and every
+// method that reads or changes a session names it. The test and the live sessions of a merchant are strangers to each other: neither
+// mode finds the sessions of the other, and a key that was used in one is free in the other.
 type Account struct {
-	ID   string
+	// ID is the host's name for the merchant, 1 to 255 code points. Take it from credentials that you have checked, never from what a
+	// client says of itself.
+	ID string
+	// Test is the mode. Sessions of test mode have "test" in their ID, and no money moves for them.
 	Test bool
 }
 
-// Session is one attempt to take one payment.
+// Session is one attempt to take one payment. Its fields are as the session is now; nothing that a caller changes in it has an effect.
 //
-// Its JSON is the shape of the wire, which leaves out what a [Store] must keep. Through log/slog and fmt it shows what an
-// operator needs, with the phone number masked; a slice of sessions in a JSON log shows the number, as JSON does.
+// As JSON it has the form of the wire, without what only a [Store] must keep. Through log/slog and fmt it shows what an operator
+// needs, with the phone number masked. But a slice of sessions in a JSON log shows the number, as JSON does.
 type Session struct {
-	// ID is "cs_", then "test", the payer's country or "live", "_", and a UUIDv7 (RFC 9562) without hyphens.
-	ID      string
+	// ID is "cs_", then "test", the payer's country in lower case or "live", "_", and a UUIDv7 (RFC 9562) without hyphens, such as
+	// cs_ci_0193f0c2a7b47c5e9d3a1b2c3d4e5f60. Sessions that were created later have greater IDs, within one country.
+	ID string
+	// Account is the merchant whom the session belongs to.
 	Account Account
-	Status  Status
-	// Amount is in the smallest unit of Currency. Amount = net + TransactionFee.
-	Amount        int64
-	Currency      string // ISO 4217, upper case
+	// Status is where the session stands. One that has a due time shows expired from then on, whether or not it was swept.
+	Status Status
+
+	// Amount is what the payer pays, in the smallest unit of Currency. The merchant gets Amount - TransactionFee.
+	Amount int64
+	// Currency is an ISO 4217 code in upper case.
+	Currency string
+	// PaymentMethod is the dialect in which the session was created.
 	PaymentMethod PaymentMethod
-	UserPhone     string // E.164, as it was sent; "" where there is none
-	PaymentID     string // the payment's own identifier; "" until the host tells it
-	CustomerID    string // "" where there is none; never for a card session
-	Description   string
-	SuccessURL    string
-	CancelURL     string
+	// UserPhone is the payer's number in E.164 form, as it was sent but without separators; "" where there is none. Ask an operator
+	// by Phone().Dialable, which is the number of today's plan.
+	UserPhone string
+	// PaymentID is the payment that the session is waiting for, or that has paid it, as the host has told; "" until then. It changes
+	// with each new attempt.
+	PaymentID string
+	// CustomerID is the host's own name for the payer; "" where there is none. A card session always has one.
+	CustomerID string
+	// Description is what the payer is shown; it may be "".
+	Description string
+	// SuccessURL and CancelURL are where the payer is sent afterwards; "" where there is none.
+	SuccessURL, CancelURL string
 
-	// Times are in UTC and whole microseconds.
-	CreatedAt   time.Time
-	ExpiresAt   time.Time
-	CompletedAt time.Time // zero until completed
-	UpdatedAt   time.Time // of the last change, CreatedAt until there is one; not on the wire
+	// CreatedAt is when the session was created. This and the other times are in UTC and in whole microseconds.
+	CreatedAt time.Time
+	// ExpiresAt is from when on a session that is created or pending is expired.
+	ExpiresAt time.Time
+	// CompletedAt is when the payment was recorded; zero until then.
+	CompletedAt time.Time
+	// UpdatedAt is when the last change was decided; CreatedAt until there is one. It is not on the wire.
+	UpdatedAt time.Time
 
-	FailureReason  string // set by Fail; a late payment keeps it
-	TransactionFee int64  // in the smallest unit of Currency, fixed at creation
-	Late           bool   // completed after it had expired, failed or been cancelled
+	// FailureReason is what Fail was told; "" where it was told nothing. A late payment keeps it.
+	FailureReason string
+	// TransactionFee is in the smallest unit of Currency. It is fixed when the session is created, by Config.Fees of that moment.
+	TransactionFee int64
+	// Late says that the session was completed after it had expired, failed or been cancelled. The money is there; see whether you
+	// can still deliver, and pay it back if not.
+	Late bool
 
-	ClientReference string            // the merchant's own; "" where there is none
-	Metadata        map[string]string // the merchant's own; nil where there is none
+	// ClientReference is the merchant's own name for the payment; "" where there is none.
+	ClientReference string
+	// Metadata is what the merchant wanted to find again with the session; nil where there is none.
+	Metadata map[string]string
 
-	IdempotencyKey idempotency.Key         // "" where the session was created without one
-	Fingerprint    idempotency.Fingerprint // of the request that created it
-	Version        int64                   // 1 when created, one more with every change
+	// IdempotencyKey is the key under which the session was created; "" where it was created without one. It is not on the wire.
+	IdempotencyKey idempotency.Key
+	// Fingerprint is a digest of what the request meant that created the session. It is not on the wire.
+	Fingerprint idempotency.Fingerprint
+	// Version is 1 when the session is created, and one more with every change. It is the sequence number of events and webhooks, and
+	// part of the ETag.
+	Version int64
 }
 
 // StatusAt is the status at an instant: expired from ExpiresAt on if the session was created or pending, else Status.

@@ -7,11 +7,11 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// Store keeps sessions and what has changed in them. It decides nothing: it keeps no clock, knows no table of
-// transitions and starts no goroutine. The stores of this module are in store/memory, store/sqlite and store/postgres;
-// storetest.Run of store/storetest holds any other to this contract, and asks for nothing that these comments do not say.
+// Store keeps sessions and their events. It decides nothing: it has no clock, knows no table of transitions and starts no goroutine.
+// The stores of this module are in store/memory, store/sqlite and store/postgres. storetest.Run of store/storetest holds any other
+// to this contract, and asks for nothing that these comments do not say.
 //
-// # What Checkouts promises a store
+// # What Checkouts promises to a store
 //
 // A store need not check or repeat any of this:
 //
@@ -27,31 +27,42 @@ import (
 //
 // # What a store promises
 //
-// Every method is safe for concurrent use. What a store returns shares no memory with what it keeps, and it keeps none of
-// what it was given. Times come back in UTC and as they were given.
+// Every method is safe for concurrent use, also by several processes where the store is shared by them. What a store returns shares no
+// memory with what it keeps, and it keeps nothing that it was given. Times come back in UTC and as they were given.
 //
-// Errors are, or wrap, [ErrNotFound], [ErrConflict], [ErrUnavailable] (surely not written), [ErrOutcomeUnknown] (it
-// may be written) or the context's own error (surely not written). A definite error never stands for a write that
-// happened: only ErrOutcomeUnknown may. Any other error is a fault, and nothing was written. Each method says which of
-// the first two it may return, and when.
+// An error is, or wraps, one of these:
+//
+//   - [ErrNotFound] and [ErrConflict], where the method's comment says so.
+//   - [ErrUnavailable]: the store is down, full or overloaded, and has certainly not written.
+//   - [ErrOutcomeUnknown]: it may have written. Return it if the answer to a commit was lost, and in no other case.
+//   - The context's own error: it has certainly not written.
+//
+// Any other error is a fault, and nothing was written. A definite error must never stand for a write that happened, because the host
+// then believes that no payment was asked for. And ErrOutcomeUnknown should not be returned for everything, because a host that
+// calls without an idempotency key then cannot know what to do.
 //
 // # Events
 //
-// Each change of a session, by Update or Expire, appends one event in the same atomic step: the session as the change
-// left it. A create appends none. [NewEvent] makes an Event of a session.
+// Each change of a session, by Update or Expire, appends one event in the same atomic step: the session as the change left it. If one
+// of them were written without the other, a webhook would tell of a payment that was rolled back, or a payment would be told to
+// nobody. A create appends none. [NewEvent] makes an Event of a session.
 type Store interface {
-	// Create writes s unless its account already used its idempotency key, and returns whichever session the key
-	// now names. Atomic, and durable when it returns created. A session without a key is always written. A session
-	// that is returned with created false is as it was kept: nothing of s was written. An ID that is taken, whichever
-	// account has it, is an error unless the key names a session; any error will do, since IDs are random and it does not
-	// happen.
+	// Create writes s, unless its account has already used its idempotency key in its mode. It returns whichever session the key now
+	// names. created says that it is s, which is then durable. Otherwise held is the session as it was kept, and nothing of s was
+	// written.
+	//
+	// It must be one atomic step: of many calls with one key at once, one writes, and all others get its session. A session without a
+	// key is always written. If a session of any account has the ID of s already, return any error, unless the key names a session:
+	// IDs are random, so this does not happen.
 	Create(ctx context.Context, s Session) (held Session, created bool, err error)
-	// Get returns the session as it is kept, or ErrNotFound. Account and mode must match.
+	// Get returns the session as it is kept, with the status that is stored. It is ErrNotFound unless ID, account and mode match.
 	Get(ctx context.Context, account Account, id string) (Session, error)
-	// GetByKey returns the session that the key names, or ErrNotFound. The zero key names none.
+	// GetByKey returns the session that the account's key names, or ErrNotFound. The zero key names none, also where sessions were
+	// created without a key.
 	GetByKey(ctx context.Context, account Account, key idempotency.Key) (Session, error)
-	// Update replaces the session and appends its event, if the Version that is stored is s.Version-1. It is ErrConflict
-	// where another Version is stored, and ErrNotFound where the account has no session of this ID in this mode.
+	// Update replaces the session and appends its event, if the stored Version is s.Version-1. This comparison is what keeps two callers
+	// from moving a session at once. It is ErrConflict if another Version is stored, and ErrNotFound if the account has no session
+	// of this ID in this mode. Then nothing is written.
 	Update(ctx context.Context, s Session) error
 	// List returns up to q.Limit sessions of the account that pass the filter of q, from where q begins, and how many
 	// pass in all. The order is newest CreatedAt first, equal instants by ID in descending order of its bytes.
@@ -69,55 +80,79 @@ type Store interface {
 	// from where q begins, and total is 0. Where all of those are there, and fewer than q.Limit of them have the phone, the
 	// last one looked at is returned too, as the last, whatever its phone: so the caller knows where to go on.
 	List(ctx context.Context, account Account, q Query) (sessions []Session, total int, err error)
-	// Expire moves up to limit sessions of any account that are created or pending and due at now to expired, the
-	// longest due first and equal instants by ID in ascending order, appends their events, and returns them as they then
-	// are: Version one higher, UpdatedAt at ExpiresAt. A session is due when its ExpiresAt is now or earlier. Instances
-	// that sweep at once share the work: no session is returned twice.
+	// Expire sets up to limit sessions of any account to expired, appends their events, and returns them as they then are: Version one
+	// higher, UpdatedAt at ExpiresAt. It takes those that are created or pending and whose ExpiresAt is now or earlier: the
+	// longest due first, equal instants by ID in ascending order. Several calls at once share the work: no session is returned
+	// twice.
 	Expire(ctx context.Context, now time.Time, limit int) ([]Session, error)
-	// Events returns up to limit events of any account that stand after a place in the feed, in its order. An event
-	// never appears before one that was returned already, whatever commits meanwhile: who goes on from the last Cursor
-	// meets every event exactly once. It may appear some time after its change: where others commit in another order than
-	// they began, once those are over. "" is before the first event. A cursor stays good when events were pruned, and
-	// after a restart. [LastEvent] stands for the event that is now last: where it is given, that event alone is returned.
-	// Any other cursor that the store cannot have made is a [*ValidationError] about "cursor".
+	// Events returns up to limit events of any account that come after a place in the feed, in the order of the feed. "" is the place
+	// before the first event, and [LastEvent] asks for the event that is now last, alone.
+	//
+	// Once an event was returned, no event may ever appear before it, whatever commits meanwhile. So a reader that continues from the
+	// last Cursor meets every event exactly once. Numbers that are drawn before the commit do not give that order: a transaction
+	// with a lower number may commit later. An event may therefore appear some time after its change, when all transactions that could
+	// come before it are over.
+	//
+	// A cursor stays valid when events are pruned, and after a restart. A cursor that the store cannot have made is a
+	// [*ValidationError] about "cursor".
 	Events(ctx context.Context, after Cursor, limit int) ([]Event, error)
-	// History returns the events of one session in the order of Version, or ErrNotFound. The first is its creation, as
-	// Create was given it. The events of a History have no Cursor. Where changes were made before the store kept events,
-	// the history begins with the oldest state that is known, whose Version is then above 1.
+	// History returns all events of one session in the order of Version, or ErrNotFound. The first is its creation, as Create was
+	// given it, although no such event is stored. The events have no Cursor. If changes were made by a release without events, the
+	// history begins with the oldest state that is known, whose Version is then above 1.
 	History(ctx context.Context, account Account, id string) ([]Event, error)
-	// Prune removes up to limit sessions that were created before an instant and are kept as completed, failed, expired or
-	// cancelled, with their keys and events, and returns how many. Which of them go first is the store's choice.
+	// Prune removes up to limit sessions, with their keys and events, and returns how many. It takes sessions of any account that were
+	// created before an instant and are stored as completed, failed, expired or cancelled. Which of them go first is the store's
+	// choice.
 	Prune(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
-// Query chooses sessions of one account. The zero Query is the newest 50. All of its filters must pass.
+// Query chooses sessions of one account. The zero Query is the newest 50. A session must pass all filters that are set.
 type Query struct {
-	Status          Status // as it is now; "": any
-	ClientReference string // "": any
-	PaymentID       string // "": any
-	// UserPhone is a number in any form that Create accepts; "": any. A number of an old plan and the one that is dialled
-	// today are two. No index serves it: a page looks at [MaxPhoneScan] sessions at most, so it may hold fewer than Limit,
-	// or none, and still have more.
-	UserPhone     string
-	CreatedAfter  time.Time // created then or later; zero: open
-	CreatedBefore time.Time // created before; zero: open
-	Limit         int       // 1 to 100; 0: 50
-	Offset        int       // how many to pass over, 0 to 10,000; beyond, walk by Cursor
-	Cursor        string    // Page.NextCursor of the page before, with the same filter; not with Offset
+	// Status is the status that a session has now: one that is due is expired, swept or not. "" is any status.
+	Status Status
+	// ClientReference and PaymentID must be equal to the session's, byte for byte. "" is any.
+	ClientReference string
+	PaymentID       string
+	// UserPhone is a number in any form that Create accepts; "" is any. A number of an old plan and the one that is dialled today are two
+	// different numbers here: ask for both.
+	//
+	// No index serves it, because every create would have to write that. So a page looks at [MaxPhoneScan] sessions at most. It may
+	// hold fewer than Limit, or none, and still have a NextCursor.
+	UserPhone string
+	// CreatedAfter and CreatedBefore bound the creation: at CreatedAfter or later, and before CreatedBefore. So a day is from its
+	// midnight to the next one. Zero is no bound.
+	CreatedAfter, CreatedBefore time.Time
+	// Limit is the size of a page, 1 to 100. 0 is 50.
+	Limit int
+	// Offset is how many sessions to pass over, 0 to 10,000. It is for people who choose the seventh page; a program that wants all
+	// sessions walks by Cursor, which costs the same at any depth.
+	Offset int
+	// Cursor is the NextCursor of the page before, with the same filter. It cannot be combined with Offset. One that was changed, or
+	// that comes with another filter, is a [*ValidationError].
+	Cursor string
 
-	At             time.Time // the instant at which Status is asked; Checkouts sets it
-	AfterCreatedAt time.Time // with AfterID the place that Cursor stands for; Checkouts sets it
+	// At is the instant for which Status is asked. Checkouts sets it, for the Store.
+	At time.Time
+	// AfterCreatedAt and AfterID are the place that Cursor stands for. Checkouts sets them, for the Store.
+	AfterCreatedAt time.Time
 	AfterID        string
 }
 
 // Page is one page of a list, newest first.
 type Page struct {
-	Sessions   []Session
-	Total      int    // sessions that the filter matches, exact up to 10,000; -1 on a page by Cursor or UserPhone
-	TotalMore  bool   // there are more than Total
-	HasMore    bool   // there are sessions after this page
-	NextOffset int    // 0 where there is no more, beyond 10,000, or on a page by Cursor or UserPhone; null on the wire
-	NextCursor string // "" where there is no more
+	// Sessions are as they are now, up to Query.Limit.
+	Sessions []Session
+	// Total is how many sessions pass the filter, exact up to 10,000. It is -1 on a page by Cursor or by UserPhone, which count
+	// nothing.
+	Total int
+	// TotalMore says that there are more than Total.
+	TotalMore bool
+	// HasMore says that there are sessions after this page.
+	HasMore bool
+	// NextOffset is the Offset of the next page. It is 0 where there is none, beyond 10,000, and on a page by Cursor or UserPhone.
+	NextOffset int
+	// NextCursor is the Cursor of the next page; "" where there is none.
+	NextCursor string
 }
 
 // Clock tells the time. [Checkouts] asks it once for every decision and cuts it to whole microseconds.

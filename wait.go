@@ -16,18 +16,22 @@ const (
 	feedForgotten = 10 * time.Second
 )
 
-// Wait returns the account's session as soon as it is another than seen: its Version is another, or the clock has
-// expired it. It returns at once where it already is, or where the session has ended. Where ctx ends first, it returns
-// the session as it was last known, with ctx's error, and where [Checkouts.StopWaiting] does, with [ErrStopped]. Other
-// errors are those of [Checkouts.Get].
+// Wait returns the account's session as soon as it differs from seen: its Version is another, or the clock has expired it. It returns at
+// once if it differs already, or if the session has ended. So a program that shows a payer "waiting" needs no loop with a sleep:
 //
-// A change made through the same Checkouts, or one that shares its configuration by [Checkouts.WithStore], ends the wait at
-// once; one made elsewhere within a second. On PostgreSQL a transaction that is left open holds the feed up, and with it what
-// other processes have changed.
+//	for err == nil && session.Status == checkout.StatusPending {
+//		session, err = checkouts.Wait(ctx, account, session.ID, session)
+//	}
 //
-// It starts no goroutine. Those who wait take turns at reading the feed of events, so that ten thousand of them cost the
-// store what one costs: less than three reads a second, and one read for each when it begins and when its session changes.
-// A store that fails meanwhile ends no wait.
+// A change that is made through the same Checkouts ends the wait at once, and so does one through a Checkouts of
+// [Checkouts.WithStore]. A change by another process ends it within a second. On PostgreSQL a transaction that is left open
+// delays what other processes have changed.
+//
+// If ctx ends first, Wait returns the session as it was last known, with ctx's error. If [Checkouts.StopWaiting] is called, it does
+// so with [ErrStopped]. A store that fails meanwhile does not end the wait. Other errors are those of [Checkouts.Get].
+//
+// Wait starts no goroutine. All waiting callers take turns to read the feed of events. So ten thousand of them cost the store what one
+// costs, less than three reads a second; and each costs a read when it begins and when its session changes.
 func (c *Checkouts) Wait(ctx context.Context, account Account, id string, seen Session) (Session, error) {
 	w := c.waits.enter(account, id)
 	defer c.waits.leave(w)
@@ -229,10 +233,10 @@ func (s *waits) begin(ctx context.Context, f *feed) {
 	s.wakeWhere(func(*waiter) bool { return true })
 }
 
-// StopWaiting ends every [Checkouts.Wait], now and from now on, so that a server that is to stop need not wait for those
-// who wait:
+// StopWaiting ends every [Checkouts.Wait] that is under way, and every later one, so that a server can stop without waiting for its
+// waiting clients:
 //
 //	server.RegisterOnShutdown(checkouts.StopWaiting)
 //
-// Over HTTP they are answered what there is. It may be called more than once.
+// Over HTTP those clients are answered at once, with the session as it is. It may be called more than once.
 func (c *Checkouts) StopWaiting() { c.waits.stop() }
