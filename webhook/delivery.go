@@ -14,7 +14,7 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// State is how far a delivery is.
+// State says how far a delivery has come.
 type State string
 
 // The states of a delivery.
@@ -100,7 +100,7 @@ func (w *Webhooks) Deliveries(ctx context.Context, account checkout.Account, end
 	return page, nil
 }
 
-// Retry has a delivery tried once more at once, whatever became of it before and whatever the endpoint's status.
+// Retry makes a delivery due at once, whatever became of it before, and also if the endpoint is disabled.
 func (w *Webhooks) Retry(ctx context.Context, account checkout.Account, endpoint, delivery string) error {
 	if err := addressable(account, "we_", endpoint); err != nil {
 		return err
@@ -115,7 +115,8 @@ func (w *Webhooks) Retry(ctx context.Context, account checkout.Account, endpoint
 	return nil
 }
 
-// Test sends an event of the type checkout.test to an endpoint at once, also to one that is disabled, and once. Its session is made up.
+// Test sends one event of the type checkout.test to an endpoint at once, also if the endpoint is disabled. It is not repeated if it fails.
+// Its session is made up.
 func (w *Webhooks) Test(ctx context.Context, account checkout.Account, endpoint string) error {
 	e, err := w.stored(ctx, account, endpoint)
 	if err != nil {
@@ -166,7 +167,7 @@ func (w *Webhooks) newDelivery(endpoint, eventID, eventType string, body []byte,
 	}, nil
 }
 
-// signal wakes the dispatcher of this process, if it sleeps.
+// signal wakes the dispatcher of this process if it is waiting.
 func (w *Webhooks) signal() {
 	select {
 	case w.wake <- struct{}{}:
@@ -174,5 +175,5 @@ func (w *Webhooks) signal() {
 	}
 }
 
-// creation reports whether an event is a session's creation, which its creator knows of.
+// creation reports whether an event is a session's creation. Nobody is told of those, because the merchant has the answer.
 func creation(e checkout.Event) bool { return strings.HasSuffix(e.ID, "_1") && e.Session.Version == 1 }

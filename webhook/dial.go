@@ -56,8 +56,8 @@ func Public(addr netip.Addr) bool {
 	return true
 }
 
-// newDialer dials. The address is looked at when the connection is about to be made, after the name was resolved: neither DNS
-// nor a redirect leads elsewhere.
+// newDialer returns a dialer that checks each address when the connection is made, after the name was resolved. So a name that
+// resolves differently the second time leads nowhere else.
 func newDialer(private bool) *net.Dialer {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	if !private {
@@ -68,7 +68,7 @@ func newDialer(private bool) *net.Dialer {
 
 func newTransport(dialer *net.Dialer) *http.Transport {
 	return &http.Transport{
-		Proxy:                  nil, // that of the environment would dial for us
+		Proxy:                  nil, // a proxy of the environment would dial for us, and check nothing
 		DialContext:            dialer.DialContext,
 		TLSHandshakeTimeout:    10 * time.Second,
 		MaxIdleConns:           1000,

@@ -1,5 +1,5 @@
-// Package webhook tells merchants what becomes of their checkout sessions: it sends each change to the endpoints that they
-// have registered, signed as Standard Webhooks 1.0 has it, at least once, whatever is killed meanwhile.
+// Package webhook tells merchants what becomes of their checkout sessions. It sends each change of a session to the endpoints that they
+// have registered, signed as Standard Webhooks 1.0 requires, at least once, whatever is killed meanwhile.
 //
 //	hooks, err := webhook.New(checkouts, store.Webhooks(), webhook.Config{})
 //	go hooks.Run(ctx) // on any number of instances
@@ -10,16 +10,17 @@
 // # What is promised
 //
 // Every change of a session, its creation aside, is sent to every endpoint of its account and mode that is active and wants
-// it, until the endpoint answers with a 2xx or the schedule of ten tries, over some three days, is over. The events come from the feed of
-// package checkout, which holds every change that was made and no other.
+// it, until the endpoint answers with a 2xx or the schedule of ten tries, over some three days, is over. The events come from the feed
+// of package checkout, which has every change that was made and no other.
 //
-// Two steps make that safe. Planning writes one delivery for each endpoint that wants an event, and moves the place in the
-// feed, in one transaction: so no event is planned twice or never. Delivering claims what is due for a while (the lease), sends it and
-// writes down what came of it. A program that is killed after the answer and before that was written leaves a lease that runs out, and the
-// delivery is sent once more: a receiver must know an event that it has seen, by webhook-id or by session and sequence.
+// Two steps make that safe. Planning reads the feed. In one transaction it writes one delivery for each endpoint that wants an event, and
+// stores how far it has read. So no event is planned twice or forgotten. Delivering claims deliveries that are due for a limited time
+// (the lease), sends them, and stores the results. If a program is killed after an endpoint has answered and before the result is
+// stored, the lease runs out and the delivery is sent once more. So a receiver must recognize an event that it has seen, by
+// webhook-id, or by session and sequence.
 //
-// Deliveries are in no order. Each event carries the session's sequence number, so a receiver drops what is stale with one
-// comparison.
+// Deliveries may arrive in any order. Each event carries the session's sequence number, so a receiver can drop what is older than what it
+// knows with one comparison.
 //
 // # What may be dialled
 //
@@ -29,6 +30,6 @@
 //
 // # Secrets
 //
-// A secret is kept as it is needed to sign, which is in clear unless Config.Seal and Config.Open say otherwise. It is shown
-// when it is made and never again, and stands in no log, error or list.
+// A secret is stored in clear, because it is needed to sign, unless Config.Seal and Config.Open encrypt it. It is shown when it is made
+// and never again. It is in no log, error or list.
 package webhook

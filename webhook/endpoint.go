@@ -21,7 +21,7 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// Status is whether an endpoint is told of events.
+// Status says whether an endpoint is sent events.
 type Status string
 
 // The statuses of an endpoint.
@@ -37,30 +37,30 @@ const (
 	DisabledMerchant = "merchant" // its account asked for it
 )
 
-// Endpoint is where the events of an account, in one mode, are sent.
+// Endpoint is a URL to which the events of an account, in one mode, are sent.
 type Endpoint struct {
 	ID             string // we_ and 32 hex digits
 	URL            string
-	Events         []string // the types that it is told of; nil: all
+	Events         []string // the types that it is sent; nil: all
 	Description    string   // "": none
 	Status         Status
 	DisabledReason string // DisabledGone, DisabledFailing, DisabledMerchant; "" while active
 	CreatedAt      time.Time
-	// Secret signs, "whsec_" and base64. It is there in what Create and Rotate return, and "" elsewhere.
+	// Secret is the key that signs, "whsec_" and base64. Only Create and Rotate return it; elsewhere it is "".
 	Secret string
 }
 
-// LogValue leaves out what is secret: the secret, and the URL, which may hold one.
+// LogValue implements [slog.LogValuer] without the secret and without the URL, which may contain one.
 func (e Endpoint) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("id", e.ID), slog.String("status", string(e.Status)))
 }
 
-// Wants reports whether the endpoint is told of events of a type.
+// Wants reports whether the endpoint is sent events of a type.
 func (e Endpoint) Wants(eventType string) bool {
 	return e.Events == nil || slices.Contains(e.Events, eventType)
 }
 
-// EventTypes are those that an endpoint may name.
+// EventTypes returns the types that an endpoint may name.
 func EventTypes() []string {
 	return []string{"checkout.pending", "checkout.processing", "checkout.completed", "checkout.failed", "checkout.expired", "checkout.cancelled"}
 }
@@ -72,7 +72,7 @@ type EndpointParams struct {
 	Description string   // at most 200 characters
 }
 
-// EndpointChange is what an update changes. What is nil stays.
+// EndpointChange says what an update changes. A field that is nil stays as it is.
 type EndpointChange struct {
 	URL         *string
 	Events      *[]string // a nil slice: all
@@ -80,7 +80,7 @@ type EndpointChange struct {
 	Status      *Status
 }
 
-// Create registers an endpoint. It is told of events from now on.
+// Create registers an endpoint. It is sent the events from now on, and its secret is in the Endpoint that is returned.
 //
 // The error is a [*checkout.ValidationError], [ErrTooManyEndpoints], [ErrEndpointExists], or the store's.
 func (w *Webhooks) Create(ctx context.Context, account checkout.Account, p EndpointParams) (Endpoint, error) {
@@ -146,7 +146,7 @@ func (w *Webhooks) List(ctx context.Context, account checkout.Account) ([]Endpoi
 	return endpoints, nil
 }
 
-// Update changes an endpoint. One that becomes active again goes on with the deliveries that are still pending.
+// Update changes an endpoint. If it becomes active again, the deliveries that are still pending are sent.
 func (w *Webhooks) Update(ctx context.Context, account checkout.Account, id string, c EndpointChange) (Endpoint, error) {
 	var f faults
 	if c.URL != nil {
@@ -185,7 +185,7 @@ func (w *Webhooks) Update(ctx context.Context, account checkout.Account, id stri
 	return e.Endpoint, err
 }
 
-// change is a compare-and-swap of an endpoint.
+// change reads an endpoint, changes it, and stores it if nobody else has changed it meanwhile; else it begins again.
 func (w *Webhooks) change(ctx context.Context, account checkout.Account, id string, f func(*StoredEndpoint) error) (StoredEndpoint, error) {
 	const tries = 10
 	for try := 1; ; try++ {
@@ -208,7 +208,7 @@ func (w *Webhooks) change(ctx context.Context, account checkout.Account, id stri
 	}
 }
 
-// Delete removes an endpoint and its deliveries. One that is gone already, or is another account's, is no error.
+// Delete removes an endpoint and its deliveries. It is no error if the account has no such endpoint.
 func (w *Webhooks) Delete(ctx context.Context, account checkout.Account, id string) error {
 	err := addressable(account, "we_", id)
 	if errors.Is(err, checkout.ErrNotFound) {
@@ -223,7 +223,8 @@ func (w *Webhooks) Delete(ctx context.Context, account checkout.Account, id stri
 	return nil
 }
 
-// Rotate gives an endpoint a new secret, which is in what it returns. The one before signs too for 24 hours.
+// Rotate gives an endpoint a new secret, which is in the Endpoint that is returned. For 24 hours every delivery is signed with the old
+// secret too, so that the merchant can replace it without a gap.
 func (w *Webhooks) Rotate(ctx context.Context, account checkout.Account, id string) (Endpoint, error) {
 	secret, sealed, err := w.newSecret()
 	if err != nil {

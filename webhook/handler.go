@@ -17,20 +17,21 @@ import (
 	"github.com/caisse/checkout/internal/strictjson"
 )
 
-// HandlerConfig is what a [Handler] may be told. The zero HandlerConfig works.
+// HandlerConfig holds what a host may set about HTTP. The zero HandlerConfig works.
 type HandlerConfig struct {
 	_ struct{} // keyed literals only
 
-	// BasePath is a prefix that the host strips before the handler; Location carries it. "": the handler sees the client's path.
+	// BasePath is a prefix that the host strips before it calls the handler; the Location header needs it. "" says that the handler
+	// sees the client's path.
 	BasePath string
-	// MaxBodyBytes is the greatest body that is read; 0 is 64 KiB.
+	// MaxBodyBytes is the size of the largest body that is read; 0 is 64 KiB. A larger one is answered 413.
 	MaxBodyBytes int64
-	// Logger is told what clients are not: the cause of a 500 or 503. nil is silent.
+	// Logger is told the cause of every answer of 500 and 503, but during an outage of the store only of the first. nil logs nothing.
 	Logger *slog.Logger
 }
 
-// Handler serves /v1/webhooks and what is below it: how the account that its credentials name tells where its events are to be sent. It is
-// made by [NewHandler], and answers in the form of the checkout endpoint: problems are those of RFC 9457.
+// Handler serves /v1/webhooks and the paths below it, by which a merchant says where its events are to be sent. Make it with
+// [NewHandler]. It answers like the checkout endpoint: errors are problems (RFC 9457).
 //
 //	POST   /v1/webhooks
 //	GET    /v1/webhooks
@@ -179,7 +180,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// recovered is answer, where a panic of the store or of the authenticator is a 500.
+// recovered calls answer, and turns a panic of the store or of the authenticator into a 500.
 func (h *Handler) recovered(w http.ResponseWriter, r *http.Request) (a answer, err error) {
 	defer func() {
 		if value := recover(); value != nil {

@@ -107,7 +107,7 @@ func (h *Handler) create(c *call) (answer, error) {
 	return answer{201, endpointOf(e), "/v1/webhooks/" + e.ID}, nil
 }
 
-// allFaults adds to those of the JSON what is wrong with the values that could be read, so that one answer tells all.
+// allFaults adds the faults of the values to those of the JSON, so that one answer lists all of them.
 func (h *Handler) allFaults(f faults, url string, events []string, description string, required bool) error {
 	told := make(map[string]bool)
 	for _, fault := range f {
@@ -208,7 +208,7 @@ func (h *Handler) deliveries(c *call) (answer, error) {
 	return answer{status: 200, body: all}, err
 }
 
-// parameters refuses what take does not take, and what is empty or there twice.
+// parameters passes each query parameter to take. It refuses those that take does not know, and those that are empty or given twice.
 func parameters(u *url.URL, take func(name, value string) bool) error {
 	values, err := url.ParseQuery(u.RawQuery)
 	if err != nil {

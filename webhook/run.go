@@ -11,39 +11,39 @@ import (
 )
 
 const (
-	lease = time.Minute // outlives Timeout, and the time that a settlement waits for the store
+	lease = time.Minute // longer than Timeout and the time in which results are stored
 
-	// slowAfter is when a delivery that has no answer yet leaves its place to another one. Nearly all endpoints answer sooner, and
-	// those that hang must not take all places for the 15 seconds of a timeout.
+	// slowAfter is after how long a delivery without an answer gives its place to another one. Nearly all endpoints answer sooner, and
+	// those that hang must not occupy all places for the 15 seconds of a timeout.
 	slowAfter = 250 * time.Millisecond
 	slowMost  = 16 // times Concurrency: how many such deliveries there may be
 
 	planPage   = 500 // events
 	claimPage  = 100 // deliveries
 	settlePage = 256
-	settleWait = 50 * time.Millisecond // for others to be written down in the same transaction
+	settleWait = 50 * time.Millisecond // for more results, which are stored in the same transaction
 
 	// gather is how long a step that found work waits before it looks again, so that one transaction takes all that came
 	// meanwhile. Without it, 200 changes a second take 600 transactions a second, from the same disk as the creates.
 	gather = 25 * time.Millisecond
 
-	busyPoll  = 50 * time.Millisecond  // between two questions where there was work a while ago
-	idlePoll  = 250 * time.Millisecond // where there was none
-	quietPoll = time.Second            // and where there was none for long
-	calm      = 5 * time.Second        // after which it is idle
-	quiet     = time.Minute            // and after which it is quiet
-	failPoll  = time.Second            // after an error of the store
+	busyPoll  = 50 * time.Millisecond  // how often a step looks for work, if there was some in the last 5 seconds (calm)
+	idlePoll  = 250 * time.Millisecond // if there was some in the last minute (quiet)
+	quietPoll = time.Second            // if there was none for longer
+	calm      = 5 * time.Second
+	quiet     = time.Minute
+	failPoll  = time.Second // after an error of the store
 
 	sweepEvery = 15 * time.Second
 	pruneEvery = 10 * time.Minute
 	sweepPage  = 500
 )
 
-// Run plans and delivers until ctx ends, and then returns nil once what is being sent has been settled, which takes the 15
-// seconds of a timeout at most. Any number of instances may run at once. It also sweeps ([checkout.Checkouts.ExpireDue]), so a host that
-// runs it needs no other timer.
+// Run plans and delivers until ctx ends. Then it claims nothing more, waits for the requests that are under way, at most 15 seconds, stores
+// their results and returns nil. Any number of instances may run at once. It also sweeps ([checkout.Checkouts.ExpireDue]), so a host
+// that runs it needs no other timer.
 //
-// Where the store fails it goes on later; nothing is lost. Run may be called once at a time of one Webhooks.
+// If the store fails, Run tries again later; nothing is lost. Call Run only once at a time on one Webhooks.
 func (w *Webhooks) Run(ctx context.Context) error {
 	var parts sync.WaitGroup
 	parts.Go(func() { w.poll(ctx, "plan", nil, w.plan) })
@@ -51,12 +51,12 @@ func (w *Webhooks) Run(ctx context.Context) error {
 	parts.Go(func() { w.every(ctx, "prune deliveries", pruneEvery, w.prune) })
 	w.deliver(ctx)
 	parts.Wait()
-	w.client.CloseIdleConnections() // a receiver that is about to stop would wait for one that was never used
+	w.client.CloseIdleConnections() // a receiver that stops would wait for them
 	return nil
 }
 
-// poll does a step again and again: after gather where it has done something, soon where it has lately, and more rarely where it
-// has not. Something to do that comes meanwhile wakes it.
+// poll repeats a step until ctx ends. It waits for gather after a step that found work, and longer the longer there was none. A value on
+// wake ends the wait.
 func (w *Webhooks) poll(ctx context.Context, doing string, wake <-chan struct{}, step func(context.Context) (did bool, err error)) {
 	worked := time.Now()
 	for ctx.Err() == nil {
@@ -93,7 +93,7 @@ func (w *Webhooks) poll(ctx context.Context, doing string, wake <-chan struct{},
 	}
 }
 
-// every does a step by a timer, and again at once while it does something.
+// every repeats a step by a timer, and at once while the step finds work.
 func (w *Webhooks) every(ctx context.Context, doing string, pause time.Duration, step func(context.Context) (did bool, err error)) {
 	for ctx.Err() == nil {
 		did, err := step(ctx)
@@ -134,8 +134,8 @@ func (w *Webhooks) prune(ctx context.Context) (bool, error) {
 	return n == sweepPage, err
 }
 
-// plan takes what is new in the feed, and writes a delivery for each endpoint that wants it. The feed is read before the
-// endpoints are, so whoever was there when an event was written is found.
+// plan reads the new events of the feed and writes a delivery for each endpoint that wants them. It reads the feed before the endpoints,
+// so it finds every endpoint that was there when the event was written.
 func (w *Webhooks) plan(ctx context.Context) (did bool, err error) {
 	from, err := w.store.Position(ctx)
 	if err != nil {
@@ -190,15 +190,15 @@ func (w *Webhooks) plan(ctx context.Context) (did bool, err error) {
 	return true, nil
 }
 
-// deliver claims what is due, sends it and settles it, until ctx ends and all that was sent is settled.
+// deliver claims deliveries that are due, sends them and stores the results. It returns when ctx has ended and all results are stored.
 func (w *Webhooks) deliver(ctx context.Context) {
 	results := make(chan Settlement, w.config.Concurrency)
 	freed := make(chan struct{}, 1)
 	var (
 		mu     sync.Mutex
-		busy   = make(map[string]int) // by endpoint
-		flying int                    // deliveries that hold a place
-		slow   = make(map[string]int) // those that hold none any more, by endpoint
+		busy   = make(map[string]int) // how many deliveries are under way, by endpoint
+		flying int                    // deliveries that occupy one of the Concurrency places
+		slow   = make(map[string]int) // deliveries that have given their place away, by endpoint
 		slows  int
 		more   bool // there may be more that is due than the last claim took
 		sent   sync.WaitGroup
@@ -214,7 +214,7 @@ func (w *Webhooks) deliver(ctx context.Context) {
 		taken := make(map[string]int, len(busy))
 		for endpoint, n := range busy {
 			taken[endpoint] = n
-			if slow[endpoint] > 0 { // it hangs, perhaps: no more until it answers
+			if slow[endpoint] > 0 { // it may hang: send it nothing more until it answers
 				taken[endpoint] = w.config.PerEndpoint
 			}
 		}
@@ -256,7 +256,7 @@ func (w *Webhooks) deliver(ctx context.Context) {
 					flying--
 					free()
 				})
-				// What was begun is finished, also where ctx ends: else it would be sent again.
+				// A request that has begun is finished also if ctx ends. Otherwise it would be sent again.
 				results <- w.try(context.WithoutCancel(ctx), c)
 				timer.Stop()
 				mu.Lock()
@@ -283,7 +283,7 @@ func (w *Webhooks) deliver(ctx context.Context) {
 	}
 	wake := make(chan struct{}, 1)
 	stop := make(chan struct{})
-	go func() { // both ends of a wait: something was planned, or there is room again
+	go func() { // wakes the claims when something was planned and when a place is free
 		for {
 			select {
 			case <-stop:
@@ -304,8 +304,8 @@ func (w *Webhooks) deliver(ctx context.Context) {
 	<-settled
 }
 
-// settle writes down results, many at once, until there are no more. While the store fails it tries again until the leases are over: what is
-// not written down by then is sent once more.
+// settle stores results, many in one transaction, until there are no more. While the store fails it tries again until the leases are over.
+// Deliveries whose results are not stored by then are sent once more.
 func (w *Webhooks) settle(results <-chan Settlement) {
 	for first := range results {
 		batch := []Settlement{first}

@@ -14,15 +14,15 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// signAgain is when a delivery is taken up again that could not be signed.
+// signAgain is after how long a delivery that could not be signed is tried again.
 const signAgain = time.Minute
 
-// try sends a delivery once, and says what came of it.
+// try sends a delivery once and returns the result.
 func (w *Webhooks) try(ctx context.Context, c Claim) Settlement {
 	begin, clock := w.now(), time.Now()
 	signatures, err := w.sign(c, begin)
 	if err != nil {
-		// The host's fault, and not the endpoint's: it is no try, and does not count towards a disabling.
+		// This is a fault of the host, not of the endpoint. So it is not an attempt, and does not count towards disabling it.
 		w.log.Error("webhooks: cannot sign", endpointAttr(c.Endpoint), "error", err)
 		d := c.Delivery
 		d.NextAttempt = begin.Add(jittered(signAgain))
@@ -40,7 +40,7 @@ func (w *Webhooks) try(ctx context.Context, c Claim) Settlement {
 		return s
 	}
 	now := w.now()
-	s.Failed = !d.Once // a test says nothing of how it fares
+	s.Failed = !d.Once // a test does not count for the endpoint's health
 	if n := len(d.Attempts); d.Once || n > len(w.config.Schedule) {
 		s.Delivery.State, s.Delivery.NextAttempt = Failed, time.Time{}
 		w.log.Warn("webhooks: a delivery has failed for good", endpointAttr(c.Endpoint), "event", d.EventID, "tries", n, "fault", fault, "status", code)
@@ -54,9 +54,8 @@ func (w *Webhooks) try(ctx context.Context, c Claim) Settlement {
 	return s
 }
 
-// backoff is how long an endpoint as a whole is left alone after so many failures in a row: ten thousand deliveries that are
-// due must not become ten thousand timeouts. The first two failures do not count, so that a lone delivery keeps to the
-// schedule.
+// backoff is for how long an endpoint is sent nothing after so many failures in a row, so that ten thousand deliveries that are due do
+// not become ten thousand timeouts. The first two failures do not count: a single delivery follows its schedule.
 func backoff(failures int) time.Duration {
 	if failures < 3 {
 		return 0
@@ -96,7 +95,7 @@ func (w *Webhooks) mayDisable(ctx context.Context, e StoredEndpoint, code int, a
 	if w.config.Disabled == nil {
 		return
 	}
-	defer func() { // a panic here would end the program, and all that it serves
+	defer func() { // a panic of the host's callback must not end the program
 		if value := recover(); value != nil {
 			w.log.Error("webhooks: Config.Disabled panicked", endpointAttr(now), "panic", value)
 		}
@@ -121,7 +120,7 @@ func (w *Webhooks) send(ctx context.Context, c Claim, at time.Time, signatures s
 	if err != nil {
 		return 0, faultOf(err), 0
 	}
-	// Whatever else it says is not read: it may not end.
+	// The body is not read: it may be endless.
 	answer.Body.Close()
 	switch code := answer.StatusCode; {
 	case 200 <= code && code < 300:
@@ -135,7 +134,7 @@ func (w *Webhooks) send(ctx context.Context, c Claim, at time.Time, signatures s
 	}
 }
 
-// waitOf is what a Retry-After asks for (RFC 9110, section 10.2.3), a day at most; 0 where it cannot be read.
+// waitOf returns the wait that a Retry-After asks for (RFC 9110, section 10.2.3), at most a day; 0 if it cannot be read.
 func waitOf(text string, now time.Time) time.Duration {
 	if seconds, err := strconv.ParseUint(strings.TrimSpace(text), 10, 63); err == nil {
 		return min(time.Duration(min(seconds, uint64(MaxRetryAfter/time.Second)))*time.Second, MaxRetryAfter)
@@ -146,7 +145,7 @@ func waitOf(text string, now time.Time) time.Duration {
 	return 0
 }
 
-// sign is the value of webhook-signature: one for each secret that is good, the newest first.
+// sign returns the value of webhook-signature: a signature for each secret that is valid, the newest first.
 func (w *Webhooks) sign(c Claim, at time.Time) (_ string, err error) {
 	defer func() {
 		if value := recover(); value != nil { // of Config.Open

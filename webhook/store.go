@@ -8,55 +8,55 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// Store keeps endpoints and deliveries. Those of package store have one each, from their method Webhooks, beside their
-// sessions. It decides nothing and keeps no clock. Package webhooktest holds a store to this contract.
+// Store keeps endpoints and deliveries. The method Webhooks of each store of this module returns one, in the same database as the
+// sessions. It decides nothing and has no clock. Package webhooktest holds a store to this contract.
 //
-// Times are in UTC and whole microseconds. Errors are those of [checkout.Store]: [checkout.ErrNotFound],
-// [checkout.ErrConflict] for a lost compare-and-swap, [checkout.ErrUnavailable], [checkout.ErrOutcomeUnknown]; and those that are named
-// here.
+// Times are in UTC and in whole microseconds. The errors are those of [checkout.Store]: [checkout.ErrNotFound],
+// [checkout.ErrConflict] if another version is stored, [checkout.ErrUnavailable], [checkout.ErrOutcomeUnknown]; and those that are
+// named here.
 type Store interface {
-	// CreateEndpoint writes e, or fails with [ErrEndpointExists] where its account has another with its URL, or with
-	// [ErrTooManyEndpoints] where it has most already. Calls at once end as if one came after the other.
+	// CreateEndpoint writes e. It is [ErrEndpointExists] if the account has another endpoint with this URL, and
+	// [ErrTooManyEndpoints] if it has most endpoints already. Concurrent calls have the same results as calls one after the other.
 	CreateEndpoint(ctx context.Context, e StoredEndpoint, most int) error
 	// GetEndpoint returns the account's endpoint of an ID, or ErrNotFound.
 	GetEndpoint(ctx context.Context, account checkout.Account, id string) (StoredEndpoint, error)
 	// ListEndpoints returns the endpoints of some accounts, the newest first, equal instants by ID, the greater first.
 	ListEndpoints(ctx context.Context, accounts []checkout.Account) ([]StoredEndpoint, error)
-	// UpdateEndpoint replaces the endpoint if its stored Version is e.Version-1: else ErrConflict, or ErrNotFound, or
-	// ErrEndpointExists. It leaves Health as it is, unless the endpoint becomes active: then it is the zero Health.
+	// UpdateEndpoint replaces the endpoint if its stored Version is e.Version-1. Otherwise it is ErrConflict or ErrNotFound; it may also
+	// be ErrEndpointExists. It does not change Health, except that of an endpoint that becomes active: that becomes zero.
 	UpdateEndpoint(ctx context.Context, e StoredEndpoint) error
-	// DeleteEndpoint removes an endpoint and its deliveries. There need not be one.
+	// DeleteEndpoint removes an endpoint and its deliveries. It is no error if there is none.
 	DeleteEndpoint(ctx context.Context, account checkout.Account, id string) error
 
-	// Position is how far the feed was planned; "" at first.
+	// Position returns how far the feed was planned; "" at first.
 	Position(ctx context.Context) (checkout.Cursor, error)
-	// Plan moves the position from one place to another and writes deliveries, in one atomic step. It is ErrConflict, and
-	// changes nothing, where the position is another. A delivery of an endpoint that is gone is left out.
+	// Plan moves the position from one place to another and writes deliveries, in one atomic step. If the position is not from, it is
+	// ErrConflict and nothing changes. Deliveries to endpoints that are gone are left out.
 	Plan(ctx context.Context, from, to checkout.Cursor, deliveries []StoredDelivery) error
-	// AddDelivery writes one delivery, or is ErrNotFound where its endpoint is gone.
+	// AddDelivery writes one delivery. It is ErrNotFound if its endpoint is gone.
 	AddDelivery(ctx context.Context, d StoredDelivery) error
 
-	// Claim returns up to limit deliveries that are pending and due at now, and sets each one's NextAttempt to until and its
-	// Lease to one more, so that nobody else is given it before that. Of one endpoint there are at most perEndpoint, less
-	// what busy says of it; the longest due come first. Of an endpoint that is not active, or whose NotBefore is later than now, there are only
-	// those with Forced.
+	// Claim returns up to limit deliveries that are pending and due at now, the longest due first. It sets the NextAttempt of each to
+	// until and increments its Lease, so that no other Claim returns it before until. It returns at most perEndpoint deliveries of
+	// one endpoint, minus the number that busy has for it. Of an endpoint that is not active, or whose NotBefore is later than now,
+	// it returns only those with Forced.
 	Claim(ctx context.Context, now, until time.Time, limit, perEndpoint int, busy map[string]int) ([]Claim, error)
-	// Settle writes what came of some claims: State, Attempts and NextAttempt of each delivery whose Lease is still the
-	// same, and the endpoint's Health. Those of others, and of what is gone, are passed over. It is one atomic step.
+	// Settle stores the results of claims in one atomic step: State, Attempts and NextAttempt of each delivery, and the Health of its
+	// endpoint. It ignores deliveries whose Lease has changed since, and those that are gone.
 	Settle(ctx context.Context, results []Settlement) error
 
 	// GetDelivery returns a delivery of the account's endpoint, or ErrNotFound.
 	GetDelivery(ctx context.Context, account checkout.Account, endpoint, id string) (StoredDelivery, error)
-	// ListDeliveries returns up to limit deliveries of the account's endpoint whose ID is less than before, the greatest ID first;
-	// before "" is from the start. IDs grow with time. It is ErrNotFound where there is no such endpoint.
+	// ListDeliveries returns up to limit deliveries of the account's endpoint whose ID is less than before, the greatest ID first. If
+	// before is "", it begins with the greatest. IDs grow with time. It is ErrNotFound if there is no such endpoint.
 	ListDeliveries(ctx context.Context, account checkout.Account, endpoint, before string, limit int) ([]StoredDelivery, error)
-	// Requeue makes a delivery pending and due at an instant, with Forced set and its Lease one more, or is ErrNotFound.
+	// Requeue makes a delivery pending and due at an instant, sets Forced and increments its Lease. It is ErrNotFound if there is none.
 	Requeue(ctx context.Context, account checkout.Account, endpoint, id string, at time.Time) error
 	// PruneDeliveries removes up to limit deliveries that are not pending and were created before an instant.
 	PruneDeliveries(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
-// What a [Store] answers beside the errors of [checkout.Store].
+// Errors of a [Store], besides those of [checkout.Store].
 var (
 	ErrTooManyEndpoints = errors.New("webhook: the account has as many endpoints as it may have")
 	ErrEndpointExists   = errors.New("webhook: the account has an endpoint with this URL")
@@ -73,7 +73,7 @@ type StoredEndpoint struct {
 	Health    Health
 }
 
-// Health is how an endpoint has answered since its last success.
+// Health says how an endpoint has failed since its last success. It is zero after a success.
 type Health struct {
 	Failures     int       // tries that failed
 	FailingSince time.Time // of the first of them; zero: there was none
@@ -96,11 +96,11 @@ type Claim struct {
 	Endpoint StoredEndpoint
 }
 
-// Settlement is what came of a claim.
+// Settlement is the result of a claim.
 type Settlement struct {
 	Delivery StoredDelivery // as it is to be from now on, with the Lease of the claim
-	// Failed says that the endpoint has failed: its Health then counts one failure more, since At unless it was failing before,
-	// and its NotBefore is this one where that is later. Else its Health becomes the zero one.
+	// Failed says that the endpoint has failed. Its Health then has one failure more; FailingSince becomes At, unless it was failing
+	// already; NotBefore becomes this one if that is later. If Failed is false and the delivery was delivered, its Health becomes zero.
 	Failed    bool
 	At        time.Time
 	NotBefore time.Time

@@ -27,7 +27,7 @@ const (
 	MaxRetryAfter  = 24 * time.Hour
 )
 
-// Schedule is how long after each try that failed the next one comes, by the contract: ten tries in all.
+// Schedule returns how long after each attempt that failed the next one comes, as the contract has it: ten attempts in all.
 func Schedule() []time.Duration {
 	return []time.Duration{
 		5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 14 * time.Hour,
@@ -35,36 +35,39 @@ func Schedule() []time.Duration {
 	}
 }
 
-// Config is what a [Webhooks] may be told. The zero Config works.
+// Config holds what a host may set. The zero Config works: it sends to public https addresses only.
 type Config struct {
 	_ struct{} // keyed literals only
 
-	// Clock tells what time it is. nil is the system's clock.
+	// Clock tells the time: when a delivery is due, and when an endpoint has failed for five days. nil is the system's clock.
 	Clock checkout.Clock
-	// Logger is told of deliveries that fail for good, endpoints that are disabled, and a store that fails. It is never told a
-	// secret, a URL or a body. nil is silent.
+	// Logger is told of deliveries that have failed for good, of endpoints that are disabled, and of an outage of the store. No secret,
+	// URL or body is logged. nil logs nothing.
 	Logger *slog.Logger
-	// Client sends. Its redirects and its timeout are this package's in any case. nil is a client that dials public
-	// addresses alone. Another one decides for itself what may be dialled: it is for tests.
+	// Client sends the requests. nil, the default, is a client that connects to public addresses only. Any other client decides itself
+	// where it connects, so a merchant could reach servers inside your network with it: set it in tests only. Redirects are not
+	// followed and the time-out is 15 seconds with any client.
 	Client *http.Client
-	// AllowPrivate lets endpoints have http URLs and addresses that are not public: for tests, on a machine of one's own.
+	// AllowPrivate allows http URLs and addresses that are not public. Set it in tests on your own machine, and never where merchants may
+	// choose URLs: they could have your server call your database.
 	AllowPrivate bool
-	// Disabled is called after an endpoint was disabled because it answered 410 or has failed for five days, to tell the merchant. It runs
-	// within the dispatcher, so it should not take long. nil: nobody is told.
+	// Disabled is called after an endpoint was disabled because it answered 410 or has failed for five days. Send the merchant a message
+	// from it. It runs within the dispatcher, so it should return quickly. nil: the merchant is not told.
 	Disabled func(context.Context, checkout.Account, Endpoint)
-	// Concurrency is how many deliveries one instance sends at once, from 1 to 10,000; 0 is 64. One that has had no answer for 250 ms
-	// leaves its place to another, so that endpoints that hang hold up nobody; of such there are 16 times as many at most.
+	// Concurrency is how many deliveries one instance sends at once, 1 to 10,000; 0 is 64. A delivery without an answer after 250 ms gives
+	// its place to another one, so that endpoints that hang delay nobody. There may be 16 times as many such deliveries.
 	Concurrency int
-	// PerEndpoint is how many of them may go to one endpoint; 0 is 4.
+	// PerEndpoint is how many deliveries one instance sends to one endpoint at once; 0 is 4.
 	PerEndpoint int
-	// Schedule is how long after each try that failed the next one comes; nil is [Schedule]. Up to a fifth is added at random.
+	// Schedule says how long after each attempt that failed the next one comes. nil is [Schedule]. Up to a fifth is added at random, so
+	// that an endpoint that was down is not sent everything at one moment.
 	Schedule []time.Duration
-	// Seal is applied to each secret before it is stored, and Open to what is stored before it signs: encryption by a key of the
-	// host's, say. Both or none. nil: secrets are stored as they are.
+	// Seal encrypts a secret before it is stored, and Open decrypts it before it signs, with a key of the host's. Set both or none. nil:
+	// secrets are stored in clear, so whoever can read the database can sign events.
 	Seal, Open func([]byte) ([]byte, error)
 }
 
-// Webhooks keeps endpoints and delivers to them. It is made by [New], and safe for concurrent use.
+// Webhooks keeps endpoints and delivers to them. Make it with [New]. It is safe for concurrent use.
 type Webhooks struct {
 	checkouts *checkout.Checkouts
 	store     Store
@@ -75,7 +78,7 @@ type Webhooks struct {
 	outage    outage.Outage
 }
 
-// New returns a Webhooks over the host's sessions and a store of endpoints. Both are required. It starts nothing: call
+// New returns a Webhooks over the host's sessions and a store of endpoints. Both are required. It starts no goroutine: call
 // [Webhooks.Run]. The error lists every fault of the configuration.
 func New(checkouts *checkout.Checkouts, store Store, cfg Config) (*Webhooks, error) {
 	var errs []error
