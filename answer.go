@@ -5,19 +5,19 @@ import (
 	"net/http"
 )
 
-// answer is a response that is whole before its first byte is written.
+// answer is a response. It is complete before its first byte is written, so an error can still change the status.
 type answer struct {
 	status      int
 	contentType string
-	header      []field // that not every answer has
+	header      []field // besides those that every answer has
 	body        []byte
-	written     *jsonWriter // what body is of, for the Handler to use again; nil where it is not its own
+	written     *jsonWriter // the writer of body, to be used again; nil if body is not of one
 }
 
-// field is one line of a header, its name in canonical form.
+// field is one header field. Its name is in canonical form.
 type field struct{ name, value string }
 
-// maxKeptAnswer is how many bytes an answer may have for its memory to be kept for the next one.
+// maxKeptAnswer is the size in bytes up to which the memory of an answer is kept for a later one.
 const maxKeptAnswer = 64 << 10
 
 func (h *Handler) sessionAnswer(status int, s *Session, header ...field) (answer, error) {
@@ -26,7 +26,7 @@ func (h *Handler) sessionAnswer(status int, s *Session, header ...field) (answer
 	return w.answer(status, append(header, field{"Etag", etag(s)}))
 }
 
-// checkoutURLOf is where the payer pays; "" where that can no longer be.
+// checkoutURLOf returns where the payer pays; "" if the session can no longer be paid.
 func (h *Handler) checkoutURLOf(s *Session) string {
 	if h.checkoutURL == nil || !s.Status.expires() {
 		return ""
@@ -92,7 +92,7 @@ func (h *Handler) writer() *jsonWriter {
 	return &jsonWriter{text: make([]byte, 0, sessionSize)}
 }
 
-// release takes back what an answer was written with, once it has been sent. One with an error is never sent.
+// release takes back the writer of an answer that was sent.
 func (h *Handler) release(a answer) {
 	if w := a.written; w != nil && cap(w.text) <= maxKeptAnswer {
 		w.text = w.text[:0]

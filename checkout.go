@@ -86,8 +86,8 @@ func (c *Checkouts) create(ctx context.Context, r request) (Session, bool, error
 	return held, false, nil
 }
 
-// accepts reports what the host's settings refuse, all of it. They are asked after the look-up of the key, so that a
-// host that tightens them breaks no retry.
+// accepts returns all faults by the host's settings. They are checked after the key was looked up, so that a host that tightens its
+// settings breaks no retry.
 func (c *Checkouts) accepts(r request) error {
 	var f faults
 	if r.Amount > c.maxAmount {
@@ -102,7 +102,7 @@ func (c *Checkouts) accepts(r request) error {
 	return f.err()
 }
 
-// replayOr finds the session of a request that would be refused today, or refuses it.
+// replayOr returns the session of a request that was accepted before and would be refused today. Otherwise it refuses the request.
 func (c *Checkouts) replayOr(ctx context.Context, r request, refused error) (Session, bool, error) {
 	if r.IdempotencyKey == "" {
 		return Session{}, false, refused
@@ -177,8 +177,8 @@ func idPrefix(r request) string {
 	return "cs_live_"
 }
 
-// newID is a UUIDv7 (RFC 9562) without hyphens: 62 random bits, after a time and a counter that keep the pages of a
-// database's index together.
+// newID returns a UUIDv7 (RFC 9562) without hyphens: a time and a counter, which keep new rows together in the index of a database,
+// and 62 random bits.
 func newID() (string, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -208,7 +208,7 @@ func (c *Checkouts) Get(ctx context.Context, account Account, id string) (Sessio
 	return s.at(c.now()), nil
 }
 
-// get returns the session as it is kept.
+// get returns the session as it is stored.
 func (c *Checkouts) get(ctx context.Context, account Account, id string) (Session, error) {
 	if err := addressable(account, id); err != nil {
 		return Session{}, err
@@ -220,7 +220,7 @@ func (c *Checkouts) get(ctx context.Context, account Account, id string) (Sessio
 	return s, nil
 }
 
-// addressable refuses an account without an ID, and finds nothing under an id that no session can have.
+// addressable refuses an account without an ID. An id that no session can have is not found.
 func addressable(account Account, id string) error {
 	var f, unusable faults
 	f.account(account)
@@ -233,7 +233,7 @@ func addressable(account Account, id string) error {
 	return nil
 }
 
-// now is the instant of a decision, in the precision that every store keeps.
+// now returns the time, in the precision that every store keeps.
 func (c *Checkouts) now() time.Time { return c.clock.Now().UTC().Truncate(time.Microsecond) }
 
 // at is the session as it is answered at an instant.

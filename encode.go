@@ -14,8 +14,9 @@ import (
 // sessionSize is room for most sessions, in bytes.
 const sessionSize = 512
 
-// MarshalJSON is the session as the handler answers it: without account, idempotency key, fingerprint, version and time of
-// the last change, and with the phone number in full. It has no checkout_url, which a [Handler] adds. Its error is a time beyond the years 0 to 9999.
+// MarshalJSON writes the session as the handler answers it: with the phone number in full, and without account, idempotency key,
+// fingerprint, version and the time of the last change. It has no checkout_url, which a [Handler] adds. The error is about a
+// time beyond the years 0 to 9999.
 func (s Session) MarshalJSON() ([]byte, error) {
 	w := jsonWriter{text: make([]byte, 0, sessionSize)}
 	w.session(&s, "")
@@ -25,8 +26,8 @@ func (s Session) MarshalJSON() ([]byte, error) {
 	return w.text, nil
 }
 
-// UnmarshalJSON always fails. What MarshalJSON leaves out cannot be read back, so a store or a cache that kept sessions
-// as JSON would lose their keys.
+// UnmarshalJSON always fails. MarshalJSON leaves out what a store needs: a store or a cache that kept sessions as JSON would lose
+// their keys.
 func (s *Session) UnmarshalJSON([]byte) error {
 	return errors.New("checkout: a Session cannot be read back from its JSON, which leaves out account, key and version")
 }
@@ -73,7 +74,7 @@ func (w *jsonWriter) session(s *Session, checkoutURL string) {
 	w.end('}')
 }
 
-// MarshalJSON is the event as the handler answers it and as a webhook sends it. Its error is a time beyond the years 0 to
+// MarshalJSON writes the event as the handler answers it and as a webhook sends it. The error is about a time beyond the years 0 to
 // 9999.
 func (e Event) MarshalJSON() ([]byte, error) {
 	w := jsonWriter{text: make([]byte, 0, sessionSize+sessionSize/2)}
@@ -102,24 +103,23 @@ func (w *jsonWriter) event(e *Event) {
 	w.end('}')
 }
 
-// jsonWriter writes byte for byte what encoding/json would, which takes three times as long for a session and allocates
-// twice as much.
+// jsonWriter writes the same bytes as encoding/json, which takes three times as long for a session and allocates twice as much.
 type jsonWriter struct {
 	text []byte
-	err  error // the first, after which text is of no use
+	err  error // the first error; text is then incomplete
 }
 
 func (w *jsonWriter) begin(bracket byte) { w.text = append(w.text, bracket) }
 func (w *jsonWriter) end(bracket byte)   { w.text = append(w.text, bracket) }
 
-// next separates what comes from what stands before it.
+// next writes a comma unless the value is the first one.
 func (w *jsonWriter) next() {
 	if last := w.text[len(w.text)-1]; last != '{' && last != '[' {
 		w.text = append(w.text, ',')
 	}
 }
 
-// name begins a member, of a name that needs no escape.
+// name begins a member. The name must need no escape.
 func (w *jsonWriter) name(name string) {
 	w.next()
 	w.text = append(w.text, '"')

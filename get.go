@@ -45,7 +45,7 @@ func (h *Handler) getAnswer(s *Session, notModified bool, header ...field) (answ
 	return h.sessionAnswer(http.StatusOK, s, header...)
 }
 
-// read takes a place among those that use the store for as long as the read takes.
+// read reads a session, within the limit of MaxInFlight.
 func (h *Handler) read(ctx context.Context, account Account, id string) (Session, error) {
 	if err := h.enter(); err != nil {
 		return Session{}, err
@@ -54,8 +54,8 @@ func (h *Handler) read(ctx context.Context, account Account, id string) (Session
 	return h.checkouts.Get(ctx, account, id)
 }
 
-// waitFor returns the session once it is another than seen or the time is over. When the time is over it is read once
-// more, since a feed may be held up.
+// waitFor returns the session when it differs from seen, or when the time is over. In the latter case it reads the session once more,
+// because the feed of events may be delayed.
 func (h *Handler) waitFor(ctx context.Context, account Account, seen Session, wait time.Duration) (Session, error) {
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
@@ -86,7 +86,7 @@ func etag(s *Session) string {
 	return `W/"` + strconv.FormatInt(s.Version, 10) + "-" + string(s.Status) + `"`
 }
 
-// condition is what If-None-Match asks (RFC 9110, section 13.1.2).
+// condition is the condition of an If-None-Match (RFC 9110, section 13.1.2).
 type condition struct {
 	any  bool
 	tags []string // without W/
@@ -140,8 +140,8 @@ func (c condition) matches(s *Session) bool {
 	return false
 }
 
-// preferredWait is the wait that the client prefers (RFC 7240), cut to MaxWait; 0 where it prefers none, or where what it
-// sent is malformed.
+// preferredWait returns the wait that the client prefers (RFC 7240), at most MaxWait. It is 0 if the client prefers none, and if the
+// header is malformed: a preference is never an error.
 func preferredWait(header http.Header) time.Duration {
 	for _, line := range header["Prefer"] {
 		for preference := range strings.SplitSeq(line, ",") {
@@ -150,7 +150,7 @@ func preferredWait(header http.Header) time.Duration {
 			if !strings.EqualFold(strings.Trim(name, " \t"), "wait") {
 				continue
 			}
-			// The first of a name counts.
+			// If a preference is given twice, the first one counts.
 			value = strings.Trim(value, " \t")
 			if quoted, ok := strings.CutPrefix(value, `"`); ok {
 				value = strings.TrimSuffix(quoted, `"`)

@@ -54,7 +54,7 @@ func (c *Checkouts) page(ctx context.Context, account Account, q Query, sessions
 		return page, nil
 	}
 	last := sessions[n-1]
-	// A page by phone may end in the last session that was looked at, which is there to tell where to go on.
+	// The last session of a page by phone may have another phone. It only says how far the store has looked.
 	scanned := q.UserPhone != "" && last.UserPhone != q.UserPhone
 	if scanned {
 		page.Sessions = sessions[:n-1]
@@ -77,8 +77,8 @@ func (c *Checkouts) page(ctx context.Context, account Account, q Query, sessions
 	return page, nil
 }
 
-// more reports whether any session comes after last. Of those with a phone it cannot tell at the price of a page, so it
-// asks for any.
+// more reports whether any session comes after last. For a filter by phone that would cost another page, so it asks for sessions with any
+// phone.
 func (c *Checkouts) more(ctx context.Context, account Account, q Query, last Session) (bool, error) {
 	q.UserPhone, q.Offset, q.Limit = "", 0, 1
 	q.AfterCreatedAt, q.AfterID = last.CreatedAt, last.ID
@@ -86,7 +86,7 @@ func (c *Checkouts) more(ctx context.Context, account Account, q Query, last Ses
 	return len(next) > 0, err
 }
 
-// normalize brings a query into the form that a store is given, or refuses it.
+// normalize checks a query and brings it into the form that a store gets.
 func (q *Query) normalize(account Account) error {
 	var f faults
 	f.account(account)
@@ -147,9 +147,8 @@ func nextMicrosecond(t time.Time) time.Time {
 	return t
 }
 
-// A cursor is the place of the last session of a page, its time and its ID, after a digest of them, the account and the
-// filter. It is no secret and no credential: the digest is there to find a cursor that was changed, or that is
-// continued with another filter.
+// A cursor is the time and the ID of the last session of a page, after a digest of them, of the account and of the filter. It is not a
+// secret and not a credential. The digest finds a cursor that was changed, or that comes with another filter.
 const (
 	cursorVersion = 1
 	cursorDigest  = 12 // bytes
@@ -159,7 +158,7 @@ const (
 
 var cursorEncoding = base64.RawURLEncoding.Strict()
 
-// cursor is that of a page which ends with last.
+// cursor returns the cursor of a page that ends with last.
 func (q *Query) cursor(account Account, last Session) string {
 	text := make([]byte, cursorHead, cursorHead+len(last.ID))
 	text[0] = cursorVersion
@@ -170,7 +169,7 @@ func (q *Query) cursor(account Account, last Session) string {
 	return cursorEncoding.EncodeToString(text)
 }
 
-// place reads the place that q.Cursor stands for.
+// place reads a cursor.
 func (q *Query) place(account Account) (at time.Time, id string, ok bool) {
 	if len(q.Cursor) > maxCursor {
 		return time.Time{}, "", false
@@ -187,7 +186,7 @@ func (q *Query) place(account Account) (at time.Time, id string, ok bool) {
 	return at, string(text[cursorHead:]), true
 }
 
-// digest is over the account, the filter and a place.
+// digest returns the digest of the account, the filter and a place.
 func (q *Query) digest(account Account, place []byte) [sha256.Size]byte {
 	var text []byte
 	for _, part := range []string{
@@ -208,7 +207,7 @@ func instant(t time.Time) string {
 	return strconv.FormatInt(t.UnixMicro(), 10)
 }
 
-// asQuery tells on the wire what is wrong with the parameters of a list.
+// asQuery turns the faults of a query into the problem that the contract has for them.
 func asQuery(err error) error {
 	invalid, ok := errors.AsType[*ValidationError](err)
 	if !ok {

@@ -7,12 +7,12 @@ import (
 )
 
 const (
-	// feedTurn is how long the feed rests between two looks at it: a change made by another process is seen within that
-	// time and the time of a read.
+	// feedTurn is the pause between two reads of the feed. A change by another process is seen within this time and the time of a
+	// read.
 	feedTurn = 400 * time.Millisecond
-	// feedPage is how many events one look takes. While there are as many, the next look follows at once.
+	// feedPage is how many events one read takes. If it gets that many, the next read follows at once.
 	feedPage = 1000
-	// feedForgotten is how long after a look the next one begins at the end of the feed, since nobody waited meanwhile.
+	// feedForgotten is how long after the last read the next one begins at the end of the feed: nobody has waited meanwhile.
 	feedForgotten = 10 * time.Second
 )
 
@@ -75,7 +75,7 @@ func (c *Checkouts) waitForWake(ctx context.Context, w *waiter, due <-chan time.
 	}
 }
 
-// takeTurn reads the feed for all who wait, until this one's own wait is over.
+// takeTurn reads the feed for all waiting callers, until the wait of this caller is over.
 func (c *Checkouts) takeTurn(ctx context.Context, w *waiter, due <-chan time.Time, f *feed) error {
 	rest := time.NewTimer(time.Until(f.looked.Add(feedTurn)))
 	defer rest.Stop()
@@ -97,10 +97,10 @@ func (c *Checkouts) takeTurn(ctx context.Context, w *waiter, due <-chan time.Tim
 	}
 }
 
-// waits are those who wait for a change.
+// waits has the callers that wait for a change.
 type waits struct {
 	store   Store
-	turn    chan *feed // holds the feed while nobody reads it
+	turn    chan *feed // holds the feed while no caller reads it
 	stopped chan struct{}
 	stop    func()
 
@@ -108,7 +108,7 @@ type waits struct {
 	waiting map[sessionName]map[*waiter]bool
 }
 
-// sessionName is a session as its account knows it.
+// sessionName identifies a session.
 type sessionName struct {
 	account Account
 	id      string
@@ -166,7 +166,7 @@ func (s *waits) setDue(w *waiter, due time.Time) {
 	w.due = due
 }
 
-// wake has those read the session again who wait for it.
+// wake makes the callers that wait for a session read it again.
 func (s *waits) wake(account Account, id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -175,7 +175,7 @@ func (s *waits) wake(account Account, id string) {
 	}
 }
 
-// wakeDue wakes those whose sessions the clock has expired. Timers alone would not do: the clock may be a host's.
+// wakeDue wakes the callers whose sessions the clock has expired. Timers cannot do that, because the host may have set another clock.
 func (s *waits) wakeDue(now time.Time) {
 	s.wakeWhere(func(w *waiter) bool { return !w.due.IsZero() && !w.due.After(now) })
 }
@@ -199,7 +199,7 @@ func (w *waiter) wake() {
 	}
 }
 
-// read wakes whoever waits for what the feed says has changed. After an error the feed is read again from where it was.
+// read reads the feed and wakes the callers whose sessions have changed. After an error it reads again from the same place.
 func (s *waits) read(ctx context.Context, f *feed) {
 	idle := time.Since(f.looked)
 	defer func() { f.looked = time.Now() }()
@@ -219,8 +219,8 @@ func (s *waits) read(ctx context.Context, f *feed) {
 	}
 }
 
-// begin goes to the end of the feed rather than through all that nobody waited for, and has everybody read once more,
-// since what they have read may be older than that.
+// begin goes to the end of the feed, because nobody has waited for what is before. It makes all callers read their sessions once more:
+// what they have read may be older than that place.
 func (s *waits) begin(ctx context.Context, f *feed) {
 	last, err := s.store.Events(ctx, LastEvent, 1)
 	if f.known = err == nil; err != nil {

@@ -18,7 +18,7 @@ import (
 // maxJSONDepth is how deep a body may nest; the object itself is the first level.
 const maxJSONDepth = 32
 
-// checkMediaType refuses a body that is not plain JSON by its own account.
+// checkMediaType refuses a body whose headers do not say that it is plain JSON.
 func checkMediaType(header http.Header) error {
 	types := header["Content-Type"]
 	if len(types) != 1 {
@@ -36,18 +36,18 @@ func checkMediaType(header http.Header) error {
 }
 
 func isJSON(contentType string) bool {
-	if contentType == "application/json" { // as nearly everybody writes it
+	if contentType == "application/json" { // what nearly every client sends
 		return true
 	}
 	mediaType, _, err := mime.ParseMediaType(contentType)
 	return err == nil && mediaType == "application/json"
 }
 
-// readBody reads the body whole, up to the limit. What declares more is refused before it is read.
+// readBody reads the whole body, up to the limit. A body that declares a greater length is refused before it is read.
 func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength > h.maxBody {
 		if r.ProtoMajor == 1 {
-			w.Header().Set("Connection", "close") // rather than read what nobody wants
+			w.Header().Set("Connection", "close") // rather than read the rest of the body
 		}
 		return nil, tooLarge(h.maxBody)
 	}
@@ -56,8 +56,8 @@ func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	}
 	room := int64(bytes.MinRead)
 	if r.ContentLength >= 0 {
-		// What is declared is believed up to the usual limit only: a host may have set one that no memory holds. One
-		// byte more is there to come to the end without growing.
+		// Allocate what is declared, but no more than the usual limit: anybody can declare much and send nothing. One byte more lets the
+		// last read find the end without growing the buffer.
 		room = min(r.ContentLength, DefaultMaxBodyBytes) + 1
 	}
 	body := make([]byte, 0, room)
@@ -69,7 +69,7 @@ func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, erro
 			return body, nil
 		}
 		if limit, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return nil, tooLarge(limit.Limit) // ours, or a smaller one of the host
+			return nil, tooLarge(limit.Limit) // this limit, or a smaller one that the host has set around the handler
 		}
 		if err != nil {
 			return nil, badRequest("invalid_json", "the body could not be read to its end")
@@ -97,8 +97,8 @@ func (h *Handler) idempotencyKey(r *http.Request) (idempotency.Key, error) {
 	return "", fmt.Errorf("%w: sent %d times", idempotency.ErrInvalid, len(lines))
 }
 
-// decodeCreate reads the body of a create. The error is a body that is no JSON object; f holds what is wrong with its
-// members as JSON.
+// decodeCreate reads the body of a create. The error is about a body that is not a JSON object; f has the faults of its members as
+// JSON.
 func decodeCreate(body []byte) (p CreateParams, f faults, err error) {
 	var room [10]strictjson.Member
 	members, err := strictjson.ParseObject(room[:], body, maxJSONDepth)
@@ -158,11 +158,11 @@ func decodeCreate(body []byte) (p CreateParams, f faults, err error) {
 	return p, f, nil
 }
 
-// wireMembers are those of the contract's table, in its order.
+// wireMembers are the members of a request, in the order of the contract's table.
 var wireMembers = fieldOrder[:10]
 
-// emptyMembers refuses "" where a member is optional. Where it is required, "" is as good as absent, and normalize says
-// so; an empty description is absent in both dialects.
+// emptyMembers refuses "" for an optional member. For a required member "" is the same as none, and normalize reports it. An empty
+// description is allowed in both dialects.
 func (f *faults) emptyMembers(names []string, method PaymentMethod) {
 	for _, name := range names {
 		switch {
@@ -178,7 +178,7 @@ func (f *faults) emptyMembers(names []string, method PaymentMethod) {
 	}
 }
 
-// texts reads an object whose values are strings.
+// texts reads an object whose values must be strings.
 func (f *faults) texts(m strictjson.Member) map[string]string {
 	if m.Value.Kind() != strictjson.Object {
 		f.add(m.Name, CodeWrongType, "must be an object")
