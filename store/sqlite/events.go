@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// appendEvent writes the event of a change that is about to be made: the session's row is still as it was. It lacks the
-	// owner.
+	// appendEvent writes the event of a change before the change is made, while the session's row is still as it was. The owner is added
+	// by the two statements that are made of it.
 	appendEvent = `INSERT INTO checkout_events (session, version, status, late, at, completed_at, payment_id, failure_reason,
 			first_status, first_payment)
 		SELECT num, ?, ?, ?, ?, ?, ?, ?, iif(version = 1, status, NULL), iif(version = 1, payment_id, NULL)
@@ -22,7 +22,7 @@ const (
 	appendEventOf    = appendEvent + `(` + ownerOf + `)`
 	appendEventOwned = appendEvent + `?`
 
-	// due chooses what a sweep moves.
+	// due chooses the sessions that a sweep expires.
 	due = `SELECT num FROM checkout_sessions WHERE status < 2 AND expires_at <= ? ORDER BY expires_at, ` + idText + ` LIMIT ?`
 
 	appendExpiries = `INSERT INTO checkout_events (session, version, status, late, at, completed_at, payment_id, failure_reason,
@@ -31,8 +31,7 @@ const (
 			iif(version = 1, payment_id, NULL)
 		FROM checkout_sessions WHERE num IN (` + due + `)`
 
-	// keepOrigin writes what is known of a session whose version has no event: another program, of a release without
-	// events, has made it.
+	// keepOrigin writes an event for a session whose version has none, because a program of a release without events has made it.
 	keepOrigin = `INSERT INTO checkout_origins (session, version, status, late, at, completed_at, payment_id, failure_reason)
 		SELECT num, version, status, late, coalesce(completed_at, created_at), completed_at, payment_id, failure_reason
 		FROM checkout_sessions AS s WHERE version > 1
@@ -66,12 +65,11 @@ var (
 		WHERE s.id = ? AND s.owner = (` + ownerOf + `) ORDER BY e.version`
 )
 
-// appendChange writes the event of a change, before the change, and returns its number: 0 where the stored version is
-// another.
+// appendChange writes the event of a change, before the change, and returns the event's number. It is 0 if another version is stored.
 func appendChange(ctx context.Context, q querier, o *owners, c *change) (num int64, err error) {
 	account := c.session.Account
 	query, values := appendEventOf, append(c.event, account.ID, account.Test)
-	if o.locked { // it may read before it writes, and the batch has looked the owner up
+	if o.locked { // the transaction may read before it writes, and the owner was looked up
 		owner, err := o.known(ctx, q, account)
 		if err != nil {
 			return 0, err
@@ -88,10 +86,10 @@ func appendChange(ctx context.Context, q querier, o *owners, c *change) (num int
 	return result.LastInsertId()
 }
 
-// applyChange makes the change of an event.
+// applyChange changes the session of an event.
 func applyChange(ctx context.Context, q querier, c *change, event int64) error {
 	if s := c.session; s.Version > 2 {
-		if s.Status != checkout.StatusPending { // that is another attempt
+		if s.Status != checkout.StatusPending { // a pending session may get another attempt
 			result, err := exec(ctx, q, updateNext, append(c.progress, event, c.payment, s.Version))
 			if err != nil {
 				return err
@@ -108,7 +106,7 @@ func applyChange(ctx context.Context, q querier, c *change, event int64) error {
 	return err
 }
 
-// state is what an event keeps of a session.
+// state is what an event stores of a session.
 type state struct {
 	num, version, status, at     int64
 	late                         bool
@@ -120,7 +118,7 @@ func (e *state) targets() []any {
 	return []any{&e.num, &e.version, &e.status, &e.late, &e.at, &e.completed, &e.payment, &e.reason, &e.firstStatus, &e.firstChosen}
 }
 
-// of is s as the event's change left it.
+// of returns s as the change of the event left it.
 func (e *state) of(s checkout.Session) (checkout.Session, error) {
 	status, err := decodeStatus(e.status)
 	if err != nil {
@@ -134,7 +132,7 @@ func (e *state) of(s checkout.Session) (checkout.Session, error) {
 	return s, nil
 }
 
-// first is s as it was created, which the event of version 2 tells.
+// first returns s as it was created. The event of version 2 has what it was then.
 func (e *state) first(s checkout.Session) (checkout.Session, error) {
 	status, err := decodeStatus(e.firstStatus.V)
 	s.Version, s.Status, s.Late, s.UpdatedAt = 1, status, false, s.CreatedAt
@@ -142,7 +140,7 @@ func (e *state) first(s checkout.Session) (checkout.Session, error) {
 	return s, err
 }
 
-// events is [checkout.Store]'s, within a snapshot.
+// events is Events of [checkout.Store], within a snapshot.
 func events(ctx context.Context, q querier, after checkout.Cursor, limit int) ([]checkout.Event, error) {
 	read := func(rows *sql.Rows) (checkout.Event, error) {
 		var e state
@@ -170,7 +168,7 @@ func events(ctx context.Context, q querier, after checkout.Cursor, limit int) ([
 	if err != nil || len(found) > 0 || num == 0 {
 		return found, err
 	}
-	// There is nothing after it. That can also be a cursor of another database.
+	// There is nothing after it. It may also be a cursor of another database.
 	var greatest int64
 	err = q.QueryRowContext(ctx, greatestEvent).Scan(&greatest)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && num > greatest {
@@ -185,7 +183,7 @@ func errCursor() error {
 	}}}
 }
 
-// history is [checkout.Store]'s, within a snapshot.
+// history is History of [checkout.Store], within a snapshot.
 func history(ctx context.Context, q querier, account checkout.Account, id string) ([]checkout.Event, error) {
 	var now checkout.Session
 	var origin state
@@ -221,7 +219,7 @@ func history(ctx context.Context, q querier, account checkout.Account, id string
 		}
 		told = append(told, checkout.NewEvent(s, ""))
 	}
-	// Without events, or where a program without events has made the last change, the session's row says the last there is.
+	// If there is no event of the last version, because a program without events has made it, the session's row has that state.
 	if n := len(told); n == 0 || told[n-1].Session.Version < now.Version {
 		told = append(told, checkout.NewEvent(now, ""))
 	}

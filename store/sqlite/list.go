@@ -14,9 +14,9 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// A list reads its page in two steps: which instants the page spans, from an index alone, and then the sessions of those
-// instants, so that what an offset passes over is never read. It reads arms, each an ordered range of an index, which SQLite
-// merges.
+// A list reads its page in two steps. First it finds the times between which the page lies, from an index alone. Then it reads the
+// sessions of that span. So it never reads the rows that an offset passes over. Both steps read arms: ordered ranges of an index, which
+// SQLite merges.
 type selection struct {
 	ctx  context.Context
 	q    querier
@@ -24,11 +24,11 @@ type selection struct {
 	arms []string
 }
 
-// fewSessions is how many sessions, of those that are due or of those that are not, are looked up one by one. Where there
-// are more of both, each session that a list passes over costs a look at its row.
+// fewSessions is up to how many sessions that are due, or that are not due, are looked up one by one. If there are more of both, a list
+// must look at the row of each session that it passes over.
 const fewSessions = 1000
 
-// list is [checkout.Store]'s, within a snapshot.
+// list is List of [checkout.Store], within a snapshot.
 func list(ctx context.Context, q querier, account checkout.Account, query checkout.Query) ([]checkout.Session, int, error) {
 	var owner int64
 	err := q.QueryRowContext(ctx, ownerOf, account.ID, account.Test).Scan(&owner)
@@ -88,7 +88,7 @@ func (l *selection) chooseLabeled(query checkout.Query) error {
 	return nil
 }
 
-// hasStatus is the condition that s has a status at the instant of the question.
+// hasStatus is the condition that session s has a status at the time of the question.
 func (l *selection) hasStatus(status checkout.Status) string {
 	code, err := encodeStatus(status)
 	switch {
@@ -109,7 +109,7 @@ const (
 		WHERE owner = ?1 AND created_at BETWEEN ?3 AND ?4 AND status = `
 	newerStatus = `SELECT num, created_at FROM checkout_sessions AS s INDEXED BY checkout_sessions_status
 		WHERE owner = ?1 AND created_at BETWEEN ?3 AND ?4 AND status > 6`
-	// Those that the clock can expire, of all accounts, by when it does.
+	// The sessions of all accounts that the clock can expire, in the order in which it does.
 	byExpiry = ` FROM checkout_sessions AS s INDEXED BY checkout_sessions_due WHERE status < 2 AND expires_at `
 	isDue    = `<= ?2`
 	isAlive  = `> ?2`
@@ -122,7 +122,7 @@ func (l *selection) chooseByStatus(status checkout.Status) error {
 		for code := range statuses {
 			l.arms = append(l.arms, byStatus+fmt.Sprint(code))
 		}
-		// Those of a newer program are no reason to show fewer than there are: to read them is an error.
+		// A status of a newer program must not be left out silently: reading it is an error.
 		l.arms = append(l.arms, newerStatus)
 	case err != nil: // no session has it
 	case code < statusProcessing:
@@ -135,8 +135,8 @@ func (l *selection) chooseByStatus(status checkout.Status) error {
 	return nil
 }
 
-// chooseAlive chooses those that are kept as created or as pending, and that the clock has not expired. All of them were
-// created within the longest time that a session can live.
+// chooseAlive chooses the sessions that are stored as created or pending and that the clock has not expired. All of them were created
+// within the longest time that a session can live.
 func (l *selection) chooseAlive(code int64) error {
 	const longest = int64(checkout.MaxExpiresIn / time.Microsecond)
 	l.args[2] = max(l.args[2].(int64), max(l.args[1].(int64), math.MinInt64+longest)-longest)
@@ -158,7 +158,7 @@ func (l *selection) chooseAlive(code int64) error {
 	return nil
 }
 
-// chooseExpired chooses those that are kept as expired, and those that the clock has expired since.
+// chooseExpired chooses the sessions that are stored as expired, and those that are due and were not swept.
 func (l *selection) chooseExpired() error {
 	due, alive, err := l.probe()
 	if err != nil {
@@ -182,7 +182,7 @@ func (l *selection) chooseExpired() error {
 	return nil
 }
 
-// probe counts the sessions of all accounts that are due and those that are not yet, a few more than fewSessions at most.
+// probe counts the sessions of all accounts that are due, and those that are not yet, each up to a few more than fewSessions.
 func (l *selection) probe() (due, alive int, err error) {
 	count := func(condition string) string {
 		return `(SELECT count(*) FROM (SELECT 1` + byExpiry + condition + fmt.Sprintf(` LIMIT %d))`, fewSessions+1)
@@ -191,7 +191,7 @@ func (l *selection) probe() (due, alive int, err error) {
 	return due, alive, err
 }
 
-// all is a query of num and created_at of all arms, newest first within each instant in no order.
+// all is a query of num and created_at of all arms, the newest first. Sessions of one instant are in no order.
 func (l *selection) all() string { return strings.Join(l.arms, " UNION ALL ") }
 
 // instants returns the created_at of up to limit sessions after the first offset, newest first.
@@ -202,7 +202,7 @@ func (l *selection) instants(limit, offset int) ([]int64, error) {
 	}, fmt.Sprintf(`%s ORDER BY 2 DESC LIMIT %d OFFSET %d`, l.all(), limit, offset), l.args...)
 }
 
-// count returns how many sessions were created after an instant, and stops where a list stops counting.
+// count returns how many sessions were created after an instant, up to where a list stops counting.
 func (l *selection) count(after int64) (n int, err error) {
 	args := slices.Clone(l.args)
 	if after > math.MinInt64 {
@@ -213,7 +213,7 @@ func (l *selection) count(after int64) (n int, err error) {
 			args...).Scan(&n)
 		return n, err
 	}
-	// To pass over the entries of one range takes half as long as to hand each on to be counted.
+	// To skip the entries of one range takes half as long as to count them.
 	err = l.q.QueryRowContext(l.ctx, fmt.Sprintf(`SELECT iif(EXISTS (SELECT 1 FROM (%[1]s) LIMIT 1 OFFSET %[2]d), %[2]d + 1, (SELECT count(*) FROM (%[1]s)))`,
 		l.arms[0], checkout.MaxListTotal), args...).Scan(&n)
 	return n, err
@@ -228,7 +228,7 @@ func (l *selection) page(account checkout.Account, query checkout.Query) ([]chec
 	end := l.args[3].(int64)
 	if query.AfterID != "" {
 		end = min(end, microsAt(query.AfterCreatedAt))
-		l.args[3] = end - 1 // sessions of that instant itself may come too, and then fewer of the others do
+		l.args[3] = end - 1 // sessions of that very instant may be on the page too
 	}
 	at, err := l.instants(limit, offset)
 	l.args[3] = end
@@ -250,7 +250,7 @@ func (l *selection) page(account checkout.Account, query checkout.Query) ([]chec
 	case query.AfterID == "":
 		return nil, nil
 	default:
-		l.args[2] = end // there may be more of the place's own instant
+		l.args[2] = end // there may be more sessions of the cursor's instant
 	}
 	if query.UserPhone != "" {
 		return l.byPhone(account, query, at, skip)
@@ -258,10 +258,10 @@ func (l *selection) page(account checkout.Account, query checkout.Query) ([]chec
 	return l.sessions(account, query, "", limit, skip)
 }
 
-// order is that of a list.
+// order is the order of a list.
 const order = ` ORDER BY created_at DESC, ` + idText + ` DESC`
 
-// sessions reads those of a span of time, and of the place that the list begins after.
+// sessions reads the sessions of a span of time, after the place of the cursor.
 func (l *selection) sessions(account checkout.Account, query checkout.Query, where string, limit, offset int, args ...any) ([]checkout.Session, error) {
 	args = append(slices.Clone(l.args), args...)
 	if query.AfterID != "" {
@@ -273,8 +273,8 @@ func (l *selection) sessions(account checkout.Account, query checkout.Query, whe
 			fmt.Sprintf(` LIMIT %d OFFSET %d`, limit, offset), args...)
 }
 
-// byPhone looks at the first sessions of a span for a phone. at are the instants of the span, of which the first may have
-// skip sessions before it.
+// byPhone looks for a phone in the first sessions of a span. at has the instants of the sessions; skip sessions of the first instant come
+// before the span.
 func (l *selection) byPhone(account checkout.Account, query checkout.Query, at []int64, skip int) ([]checkout.Session, error) {
 	last, err := l.lastScanned(account, query, at, skip)
 	if err != nil {
@@ -294,7 +294,7 @@ func (l *selection) byPhone(account checkout.Account, query checkout.Query, at [
 	return sessions, err
 }
 
-// lastScanned is the last session that a page by phone may look at; nil where there are not as many.
+// lastScanned returns the last session that a page by phone may look at; nil if there are fewer sessions.
 func (l *selection) lastScanned(account checkout.Account, query checkout.Query, at []int64, skip int) (*checkout.Session, error) {
 	n := checkout.MaxPhoneScan
 	span := *l

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// endedBefore finds sessions that have ended and were created before an instant, account by account: of each it reads four
-// ranges of an index, and stops when it has enough.
+// endedBefore finds sessions that have ended and were created before an instant. It goes from account to account, reads four ranges of an
+// index for each, and stops when it has enough.
 const endedBefore = `SELECT s.num FROM checkout_accounts AS a CROSS JOIN checkout_sessions AS s
 	ON s.owner = a.num AND s.status IN (3, 4, 5, 6) AND s.created_at < ? LIMIT ?`
 
@@ -19,7 +19,7 @@ var pruned = []string{
 	`DELETE FROM checkout_sessions WHERE num = ?`,
 }
 
-// prune is [checkout.Store]'s, within a transaction. Where it fails, the transaction is as it was.
+// prune is Prune of [checkout.Store], within a transaction. If it fails, its statements are undone.
 func prune(ctx context.Context, q querier, before time.Time, limit int) (n int, err error) {
 	err = undoably(ctx, q, "checkout_prune", func() error {
 		found, err := scanAll(ctx, q, func(rows *sql.Rows) (num int64, err error) {
