@@ -154,7 +154,7 @@ func TestAnOutageIsTwoLinesOfTheLog(t *testing.T) {
 		is.True(strings.Contains(log.String(), "INSERT")) // the cause
 
 		down.Store(false)
-		time.Sleep(time.Second)
+		time.Sleep(5 * time.Second)
 		for range 3 {
 			is.Equal(a.post(mobileMoney, keyHeader()).status, 201)
 		}

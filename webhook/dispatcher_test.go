@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -142,5 +143,46 @@ func TestInstancesShareTheWork(t *testing.T) {
 		for _, n := range seen {
 			is.Equal(n, 1) // with no fault at all: exactly once
 		}
+	})
+}
+
+// away is a store that does not answer for a while.
+type away struct {
+	webhook.Store
+	down atomic.Bool
+}
+
+func (a *away) Position(ctx context.Context) (checkout.Cursor, error) {
+	if a.down.Load() {
+		return "", fmt.Errorf("%w: no primary", checkout.ErrUnavailable)
+	}
+	return a.Store.Position(ctx)
+}
+
+func (a *away) Claim(ctx context.Context, now, until time.Time, limit, perEndpoint int, busy map[string]int) ([]webhook.Claim, error) {
+	if a.down.Load() {
+		return nil, fmt.Errorf("%w: no primary", checkout.ErrUnavailable)
+	}
+	return a.Store.Claim(ctx, now, until, limit, perEndpoint, busy)
+}
+
+func TestAnOutageIsTwoLinesOfTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		is := is.New(t)
+		store := new(away)
+		h := start(t, nil, func(s webhook.Store) webhook.Store { store.Store = s; return store })
+		h.endpoint(shop)
+		time.Sleep(time.Minute)
+		is.Equal(h.logged(), "")
+		store.down.Store(true)
+		h.pay(h.session(merchant))
+		time.Sleep(time.Minute)
+		is.Equal(strings.Count(h.logged(), "\n"), 1)
+		is.True(strings.Contains(h.logged(), "no primary"))
+		store.down.Store(false)
+		time.Sleep(time.Minute)
+		is.Equal(strings.Count(h.logged(), "\n"), 2)
+		is.True(strings.Contains(h.logged(), "the store answers again"))
+		is.Equal(len(h.receivers.of(shop)), 2) // pending and completed: nothing was lost
 	})
 }

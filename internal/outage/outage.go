@@ -10,7 +10,7 @@ import (
 
 // settle is how long no call must have failed before an outage is over. A store that fails now and then would else make two lines
 // for each failure.
-const settle = time.Second
+const settle = 5 * time.Second
 
 // Outage counts the calls that fail during an outage. The zero Outage is ready, and is safe for concurrent use.
 type Outage struct {

@@ -23,7 +23,7 @@ func TestOutage(t *testing.T) {
 			is.True(!o.Failed())
 			_, _, ended = o.Answered()
 			is.True(!ended) // one call succeeds beside one that fails
-			time.Sleep(time.Second)
+			time.Sleep(5 * time.Second)
 			lasted, failures, ended := o.Answered()
 			is.True(ended)
 			is.Equal(lasted, 20*time.Second)
@@ -31,7 +31,7 @@ func TestOutage(t *testing.T) {
 			_, _, ended = o.Answered()
 			is.True(!ended)     // it was told
 			is.True(o.Failed()) // another one
-			time.Sleep(time.Second)
+			time.Sleep(5 * time.Second)
 			_, failures, ended = o.Answered()
 			is.True(ended)
 			is.Equal(failures, 1)
@@ -53,7 +53,7 @@ func TestOutage(t *testing.T) {
 				})
 			}
 			first.Wait()
-			time.Sleep(time.Second)
+			time.Sleep(5 * time.Second)
 			for range 100 {
 				second.Go(func() {
 					if _, n, is := o.Answered(); is && n == 100 {
