@@ -124,6 +124,7 @@ var byHand = map[string]string{
 	"apt-get install chromium":                                   "run by .ci/run where it is not there",
 	"cd paypage/browsertest && npm ci && go test ./...":          "run by .ci/run, with npm's output left out",
 	"UPDATE_SCREENSHOTS=1 go test -run 'Screenshots|TheShop$' .": "changes the pictures",
+	"cd faults && go test ./...":                                 "run by .ci/run, with a time limit",
 	"go test -race ./...":                                        "of faults: takes half an hour",
 	"go test ./concurrent -seed 7":                               "a part of go test ./..., with another seed",
 	"go test ./controls -v":                                      "a part of go test ./...",

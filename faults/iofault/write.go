@@ -68,7 +68,7 @@ func noSpace(tb testing.TB, dir string, _ stores.Kind, o suite.Options) (result 
 	}
 	for i := range n {
 		r := shop.NewRound(tb, b.place(), fmt.Sprintf("round %d", i), choose.Uint64())
-		first, refused := 50+choose.IntN(300), 1+choose.IntN(30)
+		first, refused := 100+choose.IntN(250), 1+choose.IntN(30) // to open a new database takes some 50 to 60 writes
 		p := r.Start(child.Options{Syscalls: func(c syscalls.Call) (a syscalls.Action) {
 			if c.Name == "pwrite64" && filepath.Base(c.Path) == logFile && c.N >= first && c.N < first+refused {
 				a.Errno = syscall.ENOSPC
