@@ -29,6 +29,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caisse/checkout/faults/cluster"
 	"github.com/caisse/checkout/faults/concurrent"
 	"github.com/caisse/checkout/faults/crash"
 	"github.com/caisse/checkout/faults/delivery"
@@ -52,6 +53,7 @@ func suites() []suite.Suite {
 		power.Suites(),
 		iofault.Suites(),
 		pgfault.Suites(),
+		cluster.Suites(),
 		overload.Suites(),
 		delivery.Suites(),
 	)
