@@ -94,7 +94,8 @@ func credential(tb testing.TB) *syscall.Credential {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 }
 
-// find returns where a program is, also if that is not on the path of everybody, or skips the test.
+// find returns where a program is, also if that is not on the path of everybody. Where it is not installed the test is skipped, and
+// fails in CI.
 func find(tb testing.TB, name string) string {
 	tb.Helper()
 	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/usr/bin") {
@@ -102,6 +103,9 @@ func find(tb testing.TB, name string) string {
 		if info, err := os.Stat(path); err == nil && !info.IsDir() {
 			return path
 		}
+	}
+	if os.Getenv("CI") == "true" {
+		tb.Fatalf("%s is not installed", name)
 	}
 	tb.Skipf("%s is not installed", name)
 	return ""
