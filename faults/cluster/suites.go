@@ -62,7 +62,8 @@ func Suites() []suite.Suite {
 
 const (
 	callers  = 16
-	sessions = 200 // before and after a fault
+	pace     = 20 * time.Millisecond // a cluster takes half a minute to recover, and the oracle looks at all that was done meanwhile
+	sessions = 100                   // before and after a fault
 )
 
 // run makes each fault by each route to the cluster.
@@ -109,7 +110,7 @@ func round(tb testing.TB, c *cluster, f fault, url string, seed uint64, name str
 		}
 		return checkouts
 	}
-	crowd := workload.Gather(tb.Context(), workload.Plan{Seed: seed, Name: name, Callers: callers}, recorder, open(url), open(url))
+	crowd := workload.Gather(tb.Context(), workload.Plan{Seed: seed, Name: name, Callers: callers, Pace: pace}, recorder, open(url), open(url))
 	defer crowd.Leave()
 	crowd.Await(tb, sessions)
 	mend := f.make(c)

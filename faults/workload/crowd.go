@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -27,11 +28,12 @@ type Crowd struct {
 	ids  map[int]string
 }
 
-// Gather starts the callers of a plan, who call the services in turn. Of the plan they need its Seed, its Name and its Callers.
+// Gather starts the callers of a plan, who call the services in turn. Of the plan they need its Seed, its Name, its Callers
+// and their Pace, a millisecond where it has none.
 func Gather(ctx context.Context, plan Plan, recorder *history.Recorder, services ...history.Service) *Crowd {
 	c := &Crowd{
 		plan: plan,
-		pace: time.NewTicker(time.Millisecond),
+		pace: time.NewTicker(cmp.Or(plan.Pace, time.Millisecond)),
 		left: make(chan struct{}),
 		ids:  make(map[int]string),
 	}
