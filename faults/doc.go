@@ -10,7 +10,6 @@
 //	power       suites: the disk's power cut under unmodified stores
 //	iofault     suites: flushes and writes that fail, full disks, limits of the system
 //	pgfault     suites: answers to COMMIT lost, errors, silence, and failover, by way of a proxy
-//	cluster     suites: a cluster under Patroni, whose nodes are killed, stopped and switched over
 //	overload    suites: a server that is asked for more than it can do, and clients with bad manners
 //	delivery    suites: dispatchers of webhooks killed at each of their steps, and receivers of every bad kind
 //	controls    planted bugs, each of which must be caught

@@ -29,7 +29,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caisse/checkout/faults/cluster"
 	"github.com/caisse/checkout/faults/concurrent"
 	"github.com/caisse/checkout/faults/crash"
 	"github.com/caisse/checkout/faults/delivery"
@@ -53,7 +52,6 @@ func suites() []suite.Suite {
 		power.Suites(),
 		iofault.Suites(),
 		pgfault.Suites(),
-		cluster.Suites(),
 		overload.Suites(),
 		delivery.Suites(),
 	)
