@@ -62,7 +62,7 @@ func limited(tb testing.TB, dir string, _ stores.Kind, o suite.Options) (result 
 	}
 	for i := range n {
 		r := shop.NewRound(tb, b.place(), fmt.Sprintf("round %d", i), choose.Uint64())
-		size := uint64(100<<10 + choose.IntN(900<<10))
+		size := uint64(300<<10 + choose.IntN(700<<10)) // a new database is open by then
 		p := r.Start(child.Options{}, func(c *shop.Config) { c.Calls, c.FileSize = 60, size })
 		if h := b.take(r, p); firstFailure(h) == history.Never {
 			tb.Errorf("nobody noticed that no file may grow beyond %d bytes", size)
