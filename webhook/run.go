@@ -24,7 +24,8 @@ const (
 	settleWait = 50 * time.Millisecond // for more results, which are stored in the same transaction
 
 	// gather is how long a step that found work waits before it looks again, so that one transaction takes all that came
-	// meanwhile. Without it, 200 changes a second take 600 transactions a second, from the same disk as the creates.
+	// meanwhile. Without it, each change would be planned, claimed and settled by transactions of its own, on the disk that the
+	// creates need: creates beside 200 changes a second were 0.79 of creates alone, and are 0.90.
 	gather = 25 * time.Millisecond
 
 	busyPoll  = 50 * time.Millisecond  // how often a step looks for work, if there was some in the last 5 seconds (calm)
