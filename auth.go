@@ -14,7 +14,7 @@ import (
 // Authenticator tells on whose behalf a request is made. [BearerTokens] is a ready one. Hosts with a table of tokens, client certificates
 // or cookies write their own; examples/tokens has one that issues, rotates and revokes tokens.
 //
-// It is called once for each request but GET /v1/openapi.yaml, before the body is read. It must be safe for concurrent use and must
+// It is called once for each request to a path that needs credentials, before the body is read. It must be safe for concurrent use and must
 // not read the body.
 type Authenticator interface {
 	// Authenticate returns the account whose credentials the request carries.

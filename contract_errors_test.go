@@ -146,11 +146,18 @@ func TestAnOutageIsTwoLinesOfTheLog(t *testing.T) {
 		is.Equal(log.String(), "")
 
 		down.Store(true)
+		ctx, leave := context.WithCancel(t.Context())
+		leave()
+		r := createRequest(strings.NewReader(mobileMoney)).WithContext(ctx)
+		a.send(r) // its client has gone: no reason to wake anybody, and not the line of the outage
+		is.True(!strings.Contains(log.String(), "level=ERROR"))
+		log.Reset()
 		for range 100 {
 			is.Equal(a.post(mobileMoney, keyHeader()).status, 503)
 			time.Sleep(100 * time.Millisecond)
 		}
 		is.Equal(strings.Count(log.String(), "\n"), 1)
+		is.True(strings.Contains(log.String(), "level=ERROR"))
 		is.True(strings.Contains(log.String(), "INSERT")) // the cause
 
 		down.Store(false)

@@ -199,12 +199,13 @@ func setAll(header http.Header, fields []field) {
 // logFailure tells the operator what the client is not told. If a client has gone, that is no reason to wake anybody. While the store
 // does not answer, the first request that fails is logged and the others are counted.
 func (h *Handler) logFailure(r *http.Request, id string, p problem, err error) {
-	if errors.Is(err, ErrUnavailable) && !h.outage.Failed() {
-		return
-	}
 	level := slog.LevelError
-	if errors.Is(r.Context().Err(), context.Canceled) {
+	gone := errors.Is(r.Context().Err(), context.Canceled)
+	if gone {
 		level = slog.LevelInfo
+	}
+	if errors.Is(err, ErrUnavailable) && (gone && h.outage.Ongoing() || !gone && !h.outage.Failed()) {
+		return // an outage begins with a client that is there, or its one line would be Info
 	}
 	h.log.LogAttrs(r.Context(), level, "checkout request failed", slog.String("request_id", id),
 		slog.String("method", r.Method), slog.String("route", routeOf(r.URL).pattern()),

@@ -110,7 +110,8 @@ type Account struct {
 // needs, with the phone number masked. But a slice of sessions in a JSON log shows the number, as JSON does.
 type Session struct {
 	// ID is "cs_", then "test", the payer's country in lower case or "live", "_", and a UUIDv7 (RFC 9562) without hyphens, such as
-	// cs_ci_0193f0c2a7b47c5e9d3a1b2c3d4e5f60. Sessions that were created later have greater IDs, within one country.
+	// cs_ci_0193f0c2a7b47c5e9d3a1b2c3d4e5f60. It begins with the time, to the millisecond: of two sessions of one country the later one has the greater ID, unless
+	// two processes created them in one millisecond.
 	ID string
 	// Account is the merchant whom the session belongs to.
 	Account Account

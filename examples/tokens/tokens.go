@@ -59,19 +59,23 @@ func (t *Tokens) Issue(ctx context.Context, a checkout.Account) (token string, e
 	}
 	token = prefix + rand.Text()
 	_, err = t.db.ExecContext(ctx, `INSERT INTO tokens (digest, account, test) VALUES (?, ?, ?)`, digest(token), a.ID, a.Test)
-	return token, err
-}
-
-// Rotate makes a token that takes the place of an account's others. They work for as long as the merchant needs to put the
-// new one into every program, then no more. One that expires sooner keeps its time.
-func (t *Tokens) Rotate(ctx context.Context, a checkout.Account, overlap time.Duration) (token string, err error) {
-	until := t.now().Add(overlap).Unix()
-	_, err = t.db.ExecContext(ctx, `UPDATE tokens SET expires_at = ?1 WHERE account = ?2 AND test = ?3 AND (expires_at IS NULL OR expires_at > ?1)`,
-		until, a.ID, a.Test)
 	if err != nil {
 		return "", err
 	}
-	return t.Issue(ctx, a)
+	return token, nil
+}
+
+// Rotate makes a token that takes the place of an account's others. They work for as long as the merchant needs to put the
+// new one into every program, then no more. One that expires sooner keeps its time. After an error the others may go on
+// as before: call it again.
+func (t *Tokens) Rotate(ctx context.Context, a checkout.Account, overlap time.Duration) (token string, err error) {
+	token, err = t.Issue(ctx, a) // first, so that a failure in between leaves too many tokens, and never none
+	if err != nil {
+		return "", err
+	}
+	_, err = t.db.ExecContext(ctx, `UPDATE tokens SET expires_at = ?1 WHERE account = ?2 AND test = ?3 AND digest <> ?4 AND (expires_at IS NULL OR expires_at > ?1)`,
+		t.now().Add(overlap).Unix(), a.ID, a.Test, digest(token))
+	return token, err
 }
 
 // Revoke ends a token at once, as when it was published.

@@ -1,7 +1,6 @@
 package workload
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -28,20 +27,19 @@ type Crowd struct {
 	ids  map[int]string
 }
 
-// Gather starts the callers of a plan, who call the services in turn. Of the plan they need its Seed, its Name, its Callers
-// and their Pace, a millisecond where it has none.
-func Gather(ctx context.Context, plan Plan, recorder *history.Recorder, services ...history.Service) *Crowd {
+// Gather starts the callers of a plan. Of the plan they need its Seed, its Name and its Callers.
+func Gather(ctx context.Context, plan Plan, recorder *history.Recorder, service history.Service) *Crowd {
 	c := &Crowd{
 		plan: plan,
-		pace: time.NewTicker(cmp.Or(plan.Pace, time.Millisecond)),
+		pace: time.NewTicker(time.Millisecond),
 		left: make(chan struct{}),
 		ids:  make(map[int]string),
 	}
 	for n := range plan.Callers {
-		client := recorder.Client(fmt.Sprintf("caller %d", n), services[n%len(services)])
+		client := recorder.Client(fmt.Sprintf("caller %d", n), service)
 		c.done.Go(func() { c.create(ctx, client) })
 	}
-	c.done.Go(func() { Follow(ctx, recorder.Client("reader", services[0]), "", c.left) })
+	c.done.Go(func() { Follow(ctx, recorder.Client("reader", service), "", c.left) })
 	return c
 }
 

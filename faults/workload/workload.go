@@ -18,12 +18,11 @@ import (
 // Plan says what callers do.
 type Plan struct {
 	Seed    uint64
-	Name    string        // of the round: other names use other accounts and keys
-	Callers int           // at once
-	Calls   int           // of each caller
-	Keys    int           // in each account
-	Retries int           // how often a caller repeats a call that got no answer
-	Pace    time.Duration // of a [Crowd]: between two creates of anybody
+	Name    string // of the round: other names use other accounts and keys
+	Callers int    // at once
+	Calls   int    // of each caller
+	Keys    int    // in each account
+	Retries int    // how often a caller repeats a call that got no answer
 
 	// FeedTime is for how long a [Settle] looks for an event that the feed lacks. See [FeedTime].
 	FeedTime time.Duration

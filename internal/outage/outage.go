@@ -35,6 +35,9 @@ func (o *Outage) Failed() (begins bool) {
 	return true
 }
 
+// Ongoing reports whether an outage has begun and is not over.
+func (o *Outage) Ongoing() bool { return o.on.Load() }
+
 // Answered says that the store has answered a call. Where that ends an outage, ended is true, once, and it returns how long calls
 // have failed and how many did.
 func (o *Outage) Answered() (lasted time.Duration, failures int, ended bool) {

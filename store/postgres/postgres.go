@@ -90,6 +90,8 @@ func Open(ctx context.Context, url string) (*Store, error) {
 // another connection of its own, on which our prepared statements do not exist. A pooler makes up the process ID that it tells a
 // client, so that differs from what the server says.
 func behindPooler(ctx context.Context, config *pgx.ConnConfig) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
 	config = config.Copy()
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	conn, err := pgx.ConnectConfig(ctx, config)

@@ -151,7 +151,7 @@ func (s *Store) GetByKey(ctx context.Context, account checkout.Account, key idem
 	return found, failed(ctx, "get a session by its key", err)
 }
 
-// List implements [checkout.Store]. A page takes up to 3 ms however many sessions the account has, most of it for counting to 10,000;
+// List implements [checkout.Store]. A page takes up to some 4 ms however many sessions the account has, most of it for counting to 10,000;
 // 10 ms at the greatest offset, and up to 30 ms by phone. One case is slower: if more than a thousand sessions have been due for long
 // and were not swept, and as many are not due yet, a list by created, pending or expired looks at each session that it passes
 // over, which takes 1 µs each.
