@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"github.com/matryer/is"
 
 	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/store/memory"
 	"github.com/caisse/checkout/webhook"
 )
 
@@ -164,6 +166,67 @@ func (a *away) Claim(ctx context.Context, now, until time.Time, limit, perEndpoi
 		return nil, fmt.Errorf("%w: no primary", checkout.ErrUnavailable)
 	}
 	return a.Store.Claim(ctx, now, until, limit, perEndpoint, busy)
+}
+
+func (a *away) ListEndpoints(ctx context.Context, accounts []checkout.Account) ([]webhook.StoredEndpoint, error) {
+	if a.down.Load() {
+		return nil, fmt.Errorf("%w: no primary", checkout.ErrUnavailable)
+	}
+	return a.Store.ListEndpoints(ctx, accounts)
+}
+
+func TestTheNextDeliveryGoesAsSoonAsTheOneBeforeIsAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		is := is.New(t)
+		h := start(t, func(c *webhook.Config) { c.PerEndpoint = 1 }, nil)
+		const takes = 200 * time.Millisecond
+		h.receivers.set(func(r *http.Request) (*http.Response, error) {
+			time.Sleep(takes)
+			return status(204)(r)
+		})
+		h.endpoint(shop)
+		for range 5 {
+			h.pay(h.session(merchant))
+		}
+		time.Sleep(time.Minute)
+		got := h.receivers.of(shop)
+		is.Equal(len(got), 10)
+		for i := 1; i < len(got); i++ {
+			is.Equal(got[i].at.Sub(got[i-1].at), takes) // not when a poll comes by
+		}
+	})
+}
+
+func TestAnOutageIsTwoLinesOfTheHandlersLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		is := is.New(t)
+		sessions := memory.New()
+		checkouts, err := checkout.New(sessions, checkout.Config{})
+		is.NoErr(err)
+		store := &away{Store: sessions.Webhooks()}
+		hooks, err := webhook.New(checkouts, store, webhook.Config{})
+		is.NoErr(err)
+		auth, err := checkout.BearerTokens(map[string]checkout.Account{"one": merchant})
+		is.NoErr(err)
+		var log strings.Builder
+		handler, err := webhook.NewHandler(hooks, auth, webhook.HandlerConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		is.NoErr(err)
+		w := wire{t, handler, "one"}
+		store.down.Store(true)
+		for range 20 {
+			code, _, _ := w.call("GET", "/v1/webhooks", "")
+			is.Equal(code, 503)
+		}
+		is.Equal(strings.Count(log.String(), "\n"), 1)
+		store.down.Store(false)
+		time.Sleep(5 * time.Second)
+		for range 2 {
+			code, _, _ := w.call("GET", "/v1/webhooks", "")
+			is.Equal(code, 200)
+		}
+		is.Equal(strings.Count(log.String(), "\n"), 2)
+		is.True(strings.Contains(log.String(), "failed=20"))
+	})
 }
 
 func TestAnOutageIsTwoLinesOfTheLog(t *testing.T) {
