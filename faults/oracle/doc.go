@@ -1,18 +1,17 @@
-// Package oracle judges histories. Every test under faults asks it, so that there is one answer to what "nothing lost,
-// nothing doubled" means.
+// Package oracle judges histories. Every suite uses it, so that "nothing lost, nothing doubled" means the same everywhere.
 //
-// [Judge] looks at a history in two ways, which share no code, so that each covers for the other:
+// [Judge] checks a history in two ways that share no code, so that a mistake in one does not hide a bug from the other:
 //
-//   - Rules that follow from the contract alone and hold whatever was under way at once: one key, one session; what was
-//     acknowledged is there later; a definite error wrote nothing; accounts do not see each other; amount, currency, fee
-//     and id stay; a version is one change; no edge but those of the table; expiry by the clock, to the instant. They
-//     cost n log n.
-//   - Linearizability, by porcupine: some order of the calls on a session, each at one instant between its call and its
-//     return, explains every answer. A call of unknown outcome has no end: it may take effect at any later time, which
-//     includes never.
+//   - Rules, which follow from the contract and hold however calls overlap: one key has one session; what was acknowledged is
+//     found later; a definite error wrote nothing; accounts do not see each other; amount, currency, fee and ID never change;
+//     a version is one change; a status changes only as the table of transitions allows; a session expires exactly when its
+//     time is over. They take n log n.
+//   - Linearizability, checked with porcupine: there is an order of the calls on a session that explains every answer, where
+//     each call takes effect at one instant between its start and its return. A call of unknown outcome has no end: it may take
+//     effect at any later time, or never.
 //
-// An unknown outcome may have happened or not. A call that failed for good did not.
+// A call of unknown outcome may or may not have taken effect. A call with a definite error did not.
 //
-// Both take the service's own clock as it was read before and after each call, and let a session have any status that it
-// had in between. The clock may be set back, except while a call is under way.
+// Both checks know the service's clock just before and just after each call, and accept any status that the session had in
+// between. A test may set the clock back, but not during a call.
 package oracle

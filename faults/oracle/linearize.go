@@ -11,19 +11,12 @@ import (
 	"github.com/caisse/checkout/faults/history"
 )
 
-// Linearize looks, for each session, for one order of the calls on it that explains every answer.
+// Linearize searches, for each session, for an order of its calls that explains every answer.
 func Linearize(h history.History, o Options) []Violation {
 	var violations []Violation
 	model := register()
 	for _, p := range partition(h) {
-		operations := make([]porcupine.Operation, len(p.operations))
-		for i, op := range p.operations {
-			end := op.Return.At
-			if op.Return.Outcome == history.Unknown {
-				end = history.Never // it may take effect after the caller gave up
-			}
-			operations[i] = porcupine.Operation{ClientId: p.client(op.Client), Input: op, Call: op.At, Output: op, Return: end}
-		}
+		operations := p.search()
 		rule := Linearizable
 		switch porcupine.CheckOperationsTimeout(model, operations, cmp.Or(o.Timeout, time.Minute)) {
 		case porcupine.Ok:
@@ -40,18 +33,12 @@ func Linearize(h history.History, o Options) []Violation {
 	return violations
 }
 
-// Visualize writes a page that shows, for the first session whose history is not linearizable, how far an order could
-// be found. It reports whether there is one.
+// Visualize writes an HTML page about the first session that is not linearizable. The page shows how far the search for an
+// order came. Visualize reports whether there is such a session.
 func Visualize(h history.History, path string) (bool, error) {
 	model := register()
 	for _, p := range partition(h) {
-		operations := make([]porcupine.Operation, len(p.operations))
-		for i, op := range p.operations {
-			operations[i] = porcupine.Operation{ClientId: p.client(op.Client), Input: op, Call: op.At, Output: op, Return: op.Return.At}
-			if op.Return.Outcome == history.Unknown {
-				operations[i].Return = history.Never
-			}
-		}
+		operations := p.search()
 		result, info := porcupine.CheckOperationsVerbose(model, operations, time.Minute)
 		if result == porcupine.Illegal {
 			return true, porcupine.VisualizePath(model, info, path)
@@ -60,7 +47,7 @@ func Visualize(h history.History, path string) (bool, error) {
 	return false, nil
 }
 
-// object is all that happened to one session.
+// object is all calls about one session.
 type object struct {
 	name       string
 	operations []*history.Operation
@@ -71,7 +58,35 @@ func (p *object) add(op *history.Operation) {
 	p.operations = append(p.operations, op)
 }
 
-// client numbers the callers, as porcupine wants them.
+// search returns the operations in the form in which porcupine takes them. One of unknown outcome has no end, for it may
+// take effect after its caller gave up.
+//
+// Creates of unknown outcome that cannot have created the session are left out. Their clock never showed the time at which
+// an answer says that it was created, so they change nothing in any order that explains this answer. Callers who try again
+// during an outage leave hundreds of them, and the search would go through every subset.
+func (p *object) search() []porcupine.Operation {
+	created := int64(0)
+	for _, op := range p.operations {
+		if op.Return.Outcome == history.OK && len(op.Return.Sessions) > 0 {
+			created = op.Return.Sessions[0].Created
+		}
+	}
+	var operations []porcupine.Operation
+	for _, op := range p.operations {
+		end := op.Return.At
+		if op.Return.Outcome == history.Unknown {
+			end = history.Never
+			from, to := clocks(op)
+			if op.Kind == history.Create && created != 0 && (created < from || created > to) {
+				continue
+			}
+		}
+		operations = append(operations, porcupine.Operation{ClientId: p.client(op.Client), Input: op, Call: op.At, Output: op, Return: end})
+	}
+	return operations
+}
+
+// client returns the number of a caller, by which porcupine knows it.
 func (p *object) client(name string) int {
 	if p.clients == nil {
 		p.clients = make(map[string]int)
@@ -84,9 +99,8 @@ func (p *object) client(name string) int {
 	return n
 }
 
-// partition sorts the operations of a history by the session that they are about: by key where there is one, for a
-// session has no ID before it is created, else by ID. Of a list and of a sweep each session that was returned is an
-// operation of its own, with the same call and return: what holds of the whole holds of each.
+// partition groups the operations of a history by session. A session is known by its key, since it has no ID before it is
+// created, or by its ID if it has no key. A list or a sweep that returned several sessions becomes one operation for each.
 func partition(h history.History) []*object {
 	e := newEvidence(h, Options{})
 	keyOf := make(map[string]scopedKey) // by session ID

@@ -34,7 +34,7 @@ const (
 	Undecided    Rule = "linearizability could be decided in time"   // of the check itself
 )
 
-// Violation is one thing that must not be.
+// Violation is a place where a history breaks a rule.
 type Violation struct {
 	Rule       Rule
 	Detail     string
@@ -45,11 +45,11 @@ func (v Violation) String() string {
 	return fmt.Sprintf("%s: %s (operations %s)", v.Rule, v.Detail, strings.Trim(fmt.Sprint(v.Operations), "[]"))
 }
 
-// Options say what the history's test knows. The zero Options are for a test that makes faults.
+// Options say what is known about the test. The zero Options are for a test that makes faults.
 type Options struct {
-	// Faultless says that nothing was broken, so that every call must have been answered.
+	// Faultless says that the test made no faults, so that no call may fail.
 	Faultless bool
-	// Timeout bounds the search for a linearization of one session; 0 is a minute. What it cuts short is a violation of
+	// Timeout bounds the search for an order of the calls on one session; 0 is a minute. A search that takes longer violates
 	// the rule Undecided.
 	Timeout time.Duration
 }
@@ -63,14 +63,14 @@ type Verdict struct {
 // OK reports whether nothing was violated.
 func (v Verdict) OK() bool { return len(v.Violations) == 0 }
 
-// Judge holds a history to all that is known of it.
+// Judge checks a history against all rules, and for linearizability.
 func Judge(h history.History, o Options) Verdict {
 	rules := Rules(h, o)
 	linear := Linearize(h, o)
 	return Verdict{Violations: append(rules, linear...), Tally: count(h, rules)}
 }
 
-// Check judges a history and fails the test with what it finds, having saved the history.
+// Check judges a history. If it finds a violation, it saves the history and fails the test.
 func Check(tb testing.TB, h history.History, o Options) Verdict {
 	tb.Helper()
 	v := Judge(h, o)

@@ -40,6 +40,13 @@ func TestJudgeAccepts(t *testing.T) {
 			s.tell(history.Create, under("k2"), fails(history.OutcomeUnknown))
 			s.tell(history.Create, under("k2"), replayed, shows(session(named("cs_2", "k2"))))
 		},
+		"forty tries of unknown outcome, of which the tenth happened": func(s *story) {
+			for n := range int64(40) {
+				s.tell(history.Create, under("k2"), fails(history.OutcomeUnknown), clock(opening+10*n, opening+10*n+5))
+			}
+			happened := func(s *history.Session) { s.Created, s.Expires = opening+101, opening+101+lifetime }
+			s.tell(history.Create, under("k2"), replayed, shows(session(named("cs_2", "k2"), happened)), clock(opening+500, opening+500))
+		},
 		"an unknown create that did not happen": func(s *story) {
 			s.tell(history.Create, under("k2"), fails(history.OutcomeUnknown))
 			s.tell(history.Create, under("k2"), shows(session(named("cs_2", "k2"))))

@@ -8,14 +8,14 @@ import (
 	"github.com/caisse/checkout/faults/history"
 )
 
-// state is one session between calls, as a store keeps it.
+// state is a session as the store has it between two calls.
 type state struct {
 	exists  bool
 	request history.Request // that created it
 	first   string          // payment of the request
-	id      string          // "" while only a caller who was not told knows it
-	expires int64           // likewise 0
-	from    int64           // when it was created at the earliest and the latest
+	id      string          // "" until an answer shows it
+	expires int64           // 0 until an answer shows it
+	from    int64           // the earliest and the latest time at which it was created
 	to      int64
 	row     row
 }
@@ -24,14 +24,14 @@ type state struct {
 type row struct {
 	status    string
 	payment   string
-	completed int64 // 0 also while nobody was told
+	completed int64 // 0 also until an answer shows it
 	reason    string
 	late      bool
 	version   int64
 }
 
-// register is the sequential specification of one session, for porcupine. It is nondeterministic, for a call reads the
-// clock at some instant of its own, and one of unknown outcome tells nothing.
+// register is the sequential specification of one session, for porcupine. It is nondeterministic: nobody knows at which instant
+// a call read the clock, or whether a call of unknown outcome took effect.
 func register() porcupine.Model {
 	model := porcupine.NondeterministicModel{
 		Init: func() []any { return []any{state{}} },
@@ -49,7 +49,7 @@ func register() porcupine.Model {
 	return model.ToModel()
 }
 
-// step returns the states that can follow s when op takes effect; none where its answer cannot be given in s.
+// step returns the states that can follow s when op takes effect. There is none where s does not allow the answer of op.
 func step(s state, op *history.Operation) []state {
 	if op.Return.Outcome == history.Error && !op.Return.Code.Answer() || op.Return.Code == history.Invalid {
 		return []state{s} // nothing happened, and nothing was told
@@ -97,7 +97,7 @@ func create(s state, op *history.Operation) []state {
 	return next.told(&op.Return.Sessions[0])
 }
 
-// read is what a Get answers, or a replay, or a list of a session that it shows.
+// read is the step of a Get, of a replay, or of a list for one of its sessions.
 func read(s state, op *history.Operation) []state {
 	switch {
 	case op.Return.Outcome == history.Unknown:
@@ -121,7 +121,7 @@ func read(s state, op *history.Operation) []state {
 	return all
 }
 
-// statuses are those that the session has at some instant at which op may have read the clock.
+// statuses returns each status that the session has at some instant at which op may have read the clock.
 func (s state) statuses(op *history.Operation) []string {
 	if s.row.status != "created" && s.row.status != "pending" {
 		return []string{s.row.status}
@@ -142,8 +142,8 @@ func (s state) statuses(op *history.Operation) []string {
 	return []string{s.row.status, "expired"}
 }
 
-// told is the state once an answer has shown the session; none where the answer shows another. The status it may show is
-// left to the caller.
+// told returns the state after an answer has shown the session, or none where the answer contradicts s. The caller checks the
+// status.
 func (s state) told(shown *history.Session) []state {
 	if s.id == "" {
 		s.id, s.expires = shown.ID, shown.Expires
@@ -166,7 +166,7 @@ func (s state) told(shown *history.Session) []state {
 	return []state{s}
 }
 
-// plus is a sum that stays below the end of time.
+// plus is a sum that does not overflow.
 func plus(at, d int64) int64 {
 	if at > history.Never-d {
 		return history.Never

@@ -7,8 +7,8 @@ import (
 	"github.com/caisse/checkout/faults/history"
 )
 
-// transition is a compare-and-swap: it takes effect when it writes, and the row is then as it was when it was read. The
-// clock it read at some instant of the call.
+// transition is the step of a compare-and-swap. It takes effect when it writes, and the row has not changed since it was read. It
+// read the clock at some instant of the call.
 func transition(s state, op *history.Operation) []state {
 	if op.Return.Code == history.NotFound {
 		if s.exists {
@@ -50,7 +50,7 @@ func transition(s state, op *history.Operation) []state {
 	return all
 }
 
-// move is what the operation makes of a session that has the status from at its instant.
+// move returns the session after the operation, if its status was from when the operation read the clock.
 func (s state) move(from string, op *history.Operation) (next state, changed bool, refused history.Code) {
 	to := target(op.Kind)
 	if op.Kind == history.Expire {

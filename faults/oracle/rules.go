@@ -8,7 +8,7 @@ import (
 	"github.com/caisse/checkout/faults/history"
 )
 
-// Rules holds a history to what follows from the contract whatever was under way at once.
+// Rules checks a history against the rules that hold however calls overlap.
 func Rules(h history.History, o Options) []Violation {
 	e := newEvidence(h, o)
 	for _, rule := range []func(*evidence){
@@ -20,7 +20,7 @@ func Rules(h history.History, o Options) []Violation {
 	return e.violations
 }
 
-// evidence is a history in the ways in which the rules look at it.
+// evidence is a history with the indexes that the rules need.
 type evidence struct {
 	options    Options
 	operations []*history.Operation            // in the order of the calls
@@ -49,7 +49,7 @@ type sight struct {
 	session *history.Session
 }
 
-// keyed is what there is to one key.
+// keyed is what the history shows of one key.
 type keyed struct {
 	creates  []*history.Operation
 	sessions []string // IDs in the order in which they were seen
@@ -131,7 +131,7 @@ func compare(a, b int64) int {
 	return 0
 }
 
-// asked is who an operation was for.
+// asked returns the account that an operation was for.
 func asked(op *history.Operation) account { return account{op.Account, op.Test} }
 
 func owner(s *history.Session) account { return account{s.Account, s.Test} }
@@ -139,11 +139,11 @@ func owner(s *history.Session) account { return account{s.Account, s.Test} }
 // before reports whether a had returned when b was called.
 func before(a, b *history.Operation) bool { return a.Return.At < b.At }
 
-// effective reports whether an operation did what it was asked, or may have.
+// effective reports whether an operation took effect, or may have.
 func effective(op *history.Operation) bool { return op.Return.Outcome != history.Error }
 
-// clocks are the earliest and the latest instant at which an operation may have read the service's clock. One that never
-// came back may have done so at any later time.
+// clocks returns the earliest and the latest instant at which an operation may have read the service's clock. One that never
+// returned may have read it at any later time.
 func clocks(op *history.Operation) (from, to int64) {
 	if op.Return.At == history.Never {
 		return op.Clock, math.MaxInt64

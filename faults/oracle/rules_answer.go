@@ -39,7 +39,7 @@ func answers(e *evidence) {
 	}
 }
 
-// told holds the answer of a Get or a transition to what was asked.
+// told checks the answer of a Get or a transition against what was asked.
 func told(e *evidence, op *history.Operation, s history.Session) {
 	switch want := target(op.Kind); {
 	case s.ID != op.Session:
@@ -51,7 +51,7 @@ func told(e *evidence, op *history.Operation, s history.Session) {
 	}
 }
 
-// created holds the answer of a Create to its request, and to the requests that can have made the session.
+// created checks the answer of a Create against its request, and against the requests that can have made the session.
 func created(e *evidence, op *history.Operation) {
 	if op.Return.Outcome == history.OK {
 		s, r := op.Return.Sessions[0], op.Request
@@ -86,7 +86,7 @@ func created(e *evidence, op *history.Operation) {
 	}
 }
 
-// pages: a list is in order, holds what it counts, and holds nothing twice.
+// pages: a list is in order, its total fits its sessions, and no session is in it twice.
 func pages(e *evidence) {
 	for _, op := range e.operations {
 		if op.Kind != history.List || op.Return.Outcome != history.OK {
@@ -111,7 +111,7 @@ func pages(e *evidence) {
 	}
 }
 
-// newer reports whether a comes before b in a list, which it must not do with itself.
+// newer reports whether a comes before b in a list.
 func newer(a, b history.Session) bool {
 	if a.Created != b.Created {
 		return a.Created > b.Created
@@ -119,7 +119,7 @@ func newer(a, b history.Session) bool {
 	return strings.Compare(a.ID, b.ID) > 0
 }
 
-// failures: a panic is never an answer, and where nothing was broken nothing fails.
+// failures: no call panics, and without faults no call fails.
 func failures(e *evidence) {
 	for _, op := range e.operations {
 		switch code := op.Return.Code; {

@@ -8,8 +8,8 @@ import (
 	"github.com/caisse/checkout/faults/history"
 )
 
-// histories: the events of a session are its changes, the creation first. Each was made by a call, each tells what the
-// answers told of its version, and none that was acknowledged is missing.
+// histories: the events of a session are its creation and then its changes. Each was made by a call and agrees with the answers
+// that showed the same version. No acknowledged change is missing.
 func histories(e *evidence) {
 	longest := make(map[string]*history.Operation) // that told the most of a session
 	for _, op := range e.operations {
@@ -49,7 +49,7 @@ func histories(e *evidence) {
 	}
 }
 
-// sequence: a history begins with the creation, has no gap, and goes by the table.
+// sequence: a history begins with the creation, has no gap, and follows the table of transitions.
 func sequence(e *evidence, op *history.Operation) {
 	events := op.Return.Events
 	bad := func(format string, args ...any) {
@@ -86,7 +86,7 @@ func sequence(e *evidence, op *history.Operation) {
 	}
 }
 
-// made: no event without a call that can have made its change.
+// made: for each event there is a call that can have made the change.
 func made(e *evidence, op *history.Operation) {
 	var changes []*history.Operation
 	for _, by := range e.changes(op.Session) {
@@ -109,14 +109,13 @@ func made(e *evidence, op *history.Operation) {
 	}
 }
 
-// eventID is what the contract makes of a session and its version.
+// eventID returns the ID that the contract gives to the event of a session's version.
 func eventID(s history.Session) string {
 	return fmt.Sprintf("evt_%s_%d", s.ID[strings.LastIndexByte(s.ID, '_')+1:], s.Version)
 }
 
-// feeds: after one event of the feed stands always the same next one, whoever reads and when. What stands there cannot
-// have been passed over, then, nor come twice. A reader who begins before the first change and reads to the end, when all
-// is over, meets every event.
+// feeds: the event that follows a given one in the feed is the same for every reader at any time. So no reader can miss an event or
+// get one twice. A reader who begins before the first change and reads to the end, when everything is over, gets every event.
 func feeds(e *evidence) {
 	type place struct {
 		event string

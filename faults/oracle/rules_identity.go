@@ -6,7 +6,7 @@ import (
 	"github.com/caisse/checkout/faults/history"
 )
 
-// oneSession: a key of an account in a mode names one session, and one caller at most is told that it was new.
+// oneSession: a key of an account, live or test, has one session, and at most one caller is told that the session is new.
 func oneSession(e *evidence) {
 	for _, k := range e.keys {
 		if len(k.sessions) > 1 {
@@ -24,7 +24,7 @@ func oneSession(e *evidence) {
 	}
 }
 
-// onePayment: what a caller wants paid ends in one session at most, however it tried.
+// onePayment: an intent leads to one session at most, however often the caller tried.
 func onePayment(e *evidence) {
 	sessions := make(map[string][]string)
 	for _, k := range e.keys {
@@ -55,7 +55,7 @@ func (e *evidence) firstSights(ids []string) []*history.Operation {
 	return ops
 }
 
-// acknowledged: a session that an answer showed is found by every later question that asks for it.
+// acknowledged: a session that an answer showed is found by every later call that asks for it.
 func acknowledged(e *evidence) {
 	for id, sights := range e.seen {
 		first := sights[0].op
@@ -66,7 +66,7 @@ func acknowledged(e *evidence) {
 			}
 		}
 	}
-	// A list of all that an account has must show every session that was answered before it was asked for.
+	// A list of all sessions of an account must have every session that an answer showed before the list was asked for.
 	ids := make(map[account][]string)
 	for id, sights := range e.seen {
 		if first := sights[0]; first.op.Return.At != history.Never {
@@ -91,13 +91,14 @@ func acknowledged(e *evidence) {
 	}
 }
 
-// listsAll reports whether a list was answered with all that its account has.
+// listsAll reports whether a list has all sessions of its account.
 func listsAll(op *history.Operation) bool {
 	return op.Kind == history.List && op.Return.Outcome == history.OK && op.Query.Status == "" && op.Payment == "" &&
 		op.Query.Offset == 0 && !op.Return.More
 }
 
-// ghosts: what is there was written by a call that may have written. A call that failed for good did not.
+// ghosts: every session and every change was written by a call that took effect or may have. A call with a definite error wrote
+// nothing.
 func ghosts(e *evidence) {
 	for scope, k := range e.keys {
 		for _, id := range k.sessions {
@@ -140,8 +141,8 @@ func (e *evidence) changes(id string) []*history.Operation {
 	return ops
 }
 
-// canMake reports whether a call can have left the session as it was seen. One that is answered expired may be kept as
-// created or pending.
+// canMake reports whether a call can have left the session as an answer showed it. A session that is shown as expired may be
+// stored as created or pending.
 func canMake(op *history.Operation, s *history.Session) bool {
 	switch op.Kind {
 	case history.Begin:
@@ -169,7 +170,7 @@ func target(k history.Kind) string {
 	return ""
 }
 
-// isolation: whoever asks sees what is its own.
+// isolation: an account sees only sessions of its own.
 func isolation(e *evidence) {
 	for _, op := range e.operations {
 		if op.Kind == history.Expire {

@@ -6,7 +6,7 @@ import (
 	"github.com/caisse/checkout/faults/history"
 )
 
-// constant: what a session was created with stays.
+// constant: what a session was created with does not change.
 func constant(e *evidence) {
 	for id, sights := range e.seen {
 		first := lasting(*sights[0].session)
@@ -19,13 +19,13 @@ func constant(e *evidence) {
 	}
 }
 
-// lasting is a session without what a transition may change.
+// lasting returns the part of a session that no transition may change.
 func lasting(s history.Session) history.Session {
 	s.Status, s.Payment, s.Completed, s.Reason, s.Late, s.Version = "", "", 0, "", false, 0
 	return s
 }
 
-// versions: one version is one content, each is one more, and each was made by a call.
+// versions: a version has one content, versions count up by one, and each was made by a call.
 func versions(e *evidence) {
 	for id, sights := range e.seen {
 		known := make(map[int64]sight)
@@ -51,12 +51,12 @@ func versions(e *evidence) {
 	}
 }
 
-// changing is what a transition may change, the status aside: that the clock may change too.
+// changing returns what a transition may change, without the status, which the clock may change too.
 func changing(s history.Session) history.Session {
 	return history.Session{Payment: s.Payment, Completed: s.Completed, Reason: s.Reason, Late: s.Late}
 }
 
-// fresh: whoever asks after an answer was given sees what it told, or something newer.
+// fresh: a call that starts after an answer was given sees what the answer showed, or something newer.
 func fresh(e *evidence) {
 	for id, returned := range e.seen {
 		called := slices.Clone(returned)
@@ -76,8 +76,8 @@ func fresh(e *evidence) {
 	}
 }
 
-// edges is the published table, and the new attempt by which a pending session gets another payment. It is written here
-// once more, so that a table that changes by mistake does not change its own judge.
+// edges is the published table of transitions, with the new attempt by which a pending session gets another payment. It is a copy
+// on purpose: a mistake in the library's table must not change what judges it.
 func edges(status string) []string {
 	switch status {
 	case "created":
@@ -92,7 +92,7 @@ func edges(status string) []string {
 	return nil
 }
 
-// table: from version to version a session takes the edges of the table.
+// table: from one version to the next, a status changes only as the table allows.
 func table(e *evidence) {
 	for id, sights := range e.seen {
 		byVersion := slices.Clone(sights)
@@ -134,7 +134,7 @@ func table(e *evidence) {
 	}
 }
 
-// expiry: from expires_at on nobody is told that a session can be paid, before it nobody that it expired.
+// expiry: no answer shows a session as payable from its expires_at on, or as expired before that.
 func expiry(e *evidence) {
 	type reading struct{ at, clock int64 }
 	var readings []reading // of the service's clock

@@ -4,19 +4,19 @@ import (
 	"github.com/caisse/checkout/faults/history"
 )
 
-// Tally counts what a history shows. Tallies of several runs add up.
+// Tally counts what a history shows. Tallies of several runs can be added.
 type Tally struct {
 	Operations   int `json:"operations"`
 	Acknowledged int `json:"acknowledged"` // sessions created and moved, as their callers were told
-	Lost         int `json:"lost"`         // of those, what a later answer denied
+	Lost         int `json:"lost"`         // of those, the ones that a later answer contradicts
 	Doubled      int `json:"doubled"`      // sessions beyond one for a key, or for an intent
 	Unknown      int `json:"unknown"`      // calls whose outcome their caller was not told
-	Converged    int `json:"converged"`    // of those, where a later answer told it and there is one session
-	Events       int `json:"events"`       // changes that the feed told
-	Missing      int `json:"missing"`      // what it should have told, or told wrong
+	Converged    int `json:"converged"`    // of those, the ones that a later answer decided, with one session
+	Events       int `json:"events"`       // changes that the feed had
+	Missing      int `json:"missing"`      // changes that it lacked, or had wrong
 }
 
-// Add adds another run.
+// Add adds the tally of another run.
 func (t *Tally) Add(o Tally) {
 	t.Operations += o.Operations
 	t.Acknowledged += o.Acknowledged
@@ -76,7 +76,7 @@ func count(h history.History, violations []Violation) Tally {
 	return t
 }
 
-// told counts the events that the feed showed of sessions that the history knows.
+// told counts the events of the feed about sessions of this history.
 func (e *evidence) told() int {
 	events := make(map[string]bool)
 	for _, op := range e.operations {
@@ -92,7 +92,7 @@ func (e *evidence) told() int {
 	return len(events)
 }
 
-// acknowledgements are the writes that an answer vouches for.
+// acknowledgements returns the writes that an answer acknowledged.
 func acknowledgements(op *history.Operation) int {
 	if op.Kind.Reads() {
 		return 0
@@ -108,7 +108,7 @@ func acknowledgements(op *history.Operation) int {
 	return 1
 }
 
-// converged reports whether a call of unknown outcome was asked about later, and one session is the answer.
+// converged reports whether a later call found out what happened to a call of unknown outcome, and there is one session.
 func (e *evidence) converged(op *history.Operation) bool {
 	later := e.calls[op.Session]
 	if op.Kind == history.Create {

@@ -3,21 +3,18 @@ package pgfault
 import (
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/caisse/checkout/faults/delivery"
 	"github.com/caisse/checkout/faults/suite"
+	"github.com/caisse/checkout/faults/workload"
 )
 
-// deliveries lose the primary, by turns as failovers do, while sessions change and two dispatchers send what became of them.
+// deliveries loses the primary, in the two ways of failovers by turns, while sessions change and two dispatchers send webhooks.
 func deliveries(tb testing.TB, o suite.Options) (result suite.Result) {
 	tb.Helper()
-	rounds := 2
-	if o.Long {
-		rounds = 20
-	}
+	rounds := o.Times(2, 20)
 	var mu sync.Mutex
 	repeated := 0
 	each(tb, rounds, 1, func(tb testing.TB, n int) {
@@ -32,10 +29,10 @@ func deliveries(tb testing.TB, o suite.Options) (result suite.Result) {
 	return result
 }
 
-// told is a failover beneath dispatchers. Its fields are those of failover.
+// told is a failover under dispatchers. Its fields are those of failover.
 type told struct{ vanish, forsake bool }
 
-// How many callers change sessions, and how many before and after the failover.
+// How many callers change sessions, and how many sessions before and after the failover.
 const (
 	toldCallers = 8
 	toldChanges = 150
@@ -49,49 +46,20 @@ func (f told) lose(tb testing.TB, seed uint64) delivery.Verdict {
 	for range 2 {
 		stops = append(stops, round.Dispatch())
 	}
-	var (
-		made    atomic.Int64
-		leaving = make(chan struct{})
-		left    sync.WaitGroup
-	)
-	for range toldCallers {
-		left.Go(func() {
-			pace := time.NewTicker(5 * time.Millisecond)
-			defer pace.Stop()
-			for {
-				select {
-				case <-leaving:
-					return
-				case <-pace.C:
-				}
-				if round.Change() == nil {
-					made.Add(1)
-				}
-			}
-		})
-	}
-	await := func(more int64) {
-		tb.Helper()
-		want := made.Load() + more
-		for deadline := time.Now().Add(3 * time.Minute); made.Load() < want; time.Sleep(time.Millisecond) {
-			if time.Now().After(deadline) {
-				tb.Fatalf("no %d sessions changed in three minutes", more)
-			}
-		}
-	}
-	await(toldChanges)
+	crowd := workload.Gather(toldCallers, 5*time.Millisecond, func(int) bool { return round.Change() == nil })
+	defer crowd.Leave()
+	crowd.Await(tb, toldChanges)
 	round.See()
 	if f.forsake {
 		servers.detach()
-		await(toldChanges)
+		crowd.Await(tb, toldChanges)
 	}
 	if f.vanish {
 		servers.proxy.Vanish()
 	}
 	servers.failOver()
-	await(toldChanges)
-	close(leaving)
-	left.Wait()
+	crowd.Await(tb, toldChanges)
+	crowd.Leave()
 	for _, stop := range stops {
 		stop()
 	}

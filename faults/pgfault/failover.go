@@ -15,10 +15,10 @@ import (
 	"github.com/caisse/checkout/faults/workload"
 )
 
-// failover loses a primary while many callers create, and makes its standby the primary.
+// failover loses the primary while many callers create, and promotes its standby.
 type failover struct {
-	vanish  bool // the primary's machine does: no connection is refused or reset
-	forsake bool // the control: commits do not wait for the standby, which receives nothing for a while before
+	vanish  bool // the primary's machine disappears: no connection is refused or reset
+	forsake bool // the control: commits do not wait for the standby, and before the failover it receives nothing for a while
 }
 
 // How many callers create at once, and how many sessions they have before and after the failover.
@@ -27,13 +27,10 @@ const (
 	failoverSessions = 500
 )
 
-// failovers lose the primary by turns: its process, which its clients are told, and its whole machine, which nobody is.
+// failovers loses the primary in two ways by turns: its process, which clients notice at once, and its machine, which they do not.
 func failovers(tb testing.TB, o suite.Options) (result suite.Result) {
 	tb.Helper()
-	rounds := 2
-	if o.Long {
-		rounds = 40
-	}
+	rounds := o.Times(2, 40)
 	var (
 		mu                 sync.Mutex
 		without, promoting [2][]time.Duration
@@ -66,7 +63,7 @@ func (f failover) round(tb testing.TB, seed uint64) history.History {
 	return h
 }
 
-// lose is a round. It also returns how long it took from the loss until the standby took writes.
+// lose makes a round. It also returns the time from the loss until the standby took writes.
 func (f failover) lose(tb testing.TB, seed uint64) (h history.History, promotion time.Duration) {
 	tb.Helper()
 	servers := startPair(tb, !f.forsake)
@@ -76,7 +73,7 @@ func (f failover) lose(tb testing.TB, seed uint64) (h history.History, promotion
 		tb.Fatal(err)
 	}
 	recorder := history.New(history.Header{Test: tb.Name(), Store: string(stores.Postgres), Seed: seed}, now)
-	crowd := workload.Gather(tb.Context(), workload.Plan{Seed: seed, Name: "crowd", Callers: failoverCallers}, recorder, checkouts)
+	crowd := workload.Shop(tb.Context(), workload.Plan{Seed: seed, Name: "crowd", Callers: failoverCallers}, time.Millisecond, recorder, checkouts)
 	defer crowd.Leave()
 	crowd.Await(tb, failoverSessions)
 	if f.forsake {

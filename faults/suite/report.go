@@ -103,7 +103,7 @@ func (r Report) versions() string {
 	return strings.Join(all, ", ")
 }
 
-// grouped is n with its thousands apart.
+// grouped formats n with commas between thousands.
 func grouped(n int) string {
 	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0; i -= 3 {

@@ -1,8 +1,10 @@
-// Package suite is the form in which a fault is tried on a store, by go test and by the report.
+// Package suite defines a suite, which tries one fault on one store, and the report of all suites. Both go test and the
+// report run suites.
 package suite
 
 import (
 	"context"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -16,8 +18,8 @@ import (
 type Suite struct {
 	Fault string // what is done, in words: "reply to COMMIT dropped"
 	Store stores.Kind
-	// Run tries it, and returns what was counted. What must not be it reports to tb, to which it also leaves what is to
-	// be cleared away: tb is a test's, or package trial's in the report. What the machine lacks it skips, saying what.
+	// Run tries the fault and returns what it counted. It fails tb with what must not happen, registers cleanups with it,
+	// and skips it where the machine lacks something, saying what. In the report, tb is one of package trial.
 	Run func(tb testing.TB, o Options) Result
 }
 
@@ -30,6 +32,17 @@ type Options struct {
 	Seed uint64
 }
 
+// Times returns how often to do something: short in a short pass, long in a long one.
+func (o Options) Times(short, long int) int {
+	if o.Long {
+		return long
+	}
+	return short
+}
+
+// Random makes choices that follow from the seed. Each stream of a suite makes others.
+func (o Options) Random(stream uint64) *rand.Rand { return rand.New(rand.NewPCG(o.Seed, stream)) }
+
 // Result is what a suite counted.
 type Result struct {
 	Runs  int          `json:"runs"`            // how often the fault was made: kills, power cuts, rounds
@@ -40,7 +53,7 @@ type Result struct {
 // Add adds one run.
 func (r *Result) Add(t oracle.Tally) { r.AddIf(true, t) }
 
-// AddIf adds what was counted while the fault was to be made, and a run where it came to that.
+// AddIf adds a tally. It counts as a run only if the fault was made.
 func (r *Result) AddIf(made bool, t oracle.Tally) {
 	if made {
 		r.Runs++
@@ -48,7 +61,7 @@ func (r *Result) AddIf(made bool, t oracle.Tally) {
 	r.Tally.Add(t)
 }
 
-// Each makes a suite for each of some stores, or of all that there are.
+// Each makes a suite for each of the given kinds of store, or for every kind if none is given.
 func Each(fault string, run func(tb testing.TB, kind stores.Kind, o Options) Result, kinds ...stores.Kind) []Suite {
 	if len(kinds) == 0 {
 		kinds = stores.Kinds()
@@ -58,6 +71,15 @@ func Each(fault string, run func(tb testing.TB, kind stores.Kind, o Options) Res
 		suites = append(suites, Suite{fault, kind, func(tb testing.TB, o Options) Result { return run(tb, kind, o) }})
 	}
 	return suites
+}
+
+// Elsewhere returns suites that only skip. It takes the place of suites that need something which the system that the
+// program is built for does not have.
+func Elsewhere(fault, takes string, kinds ...stores.Kind) []Suite {
+	return Each(fault, func(tb testing.TB, _ stores.Kind, _ Options) Result {
+		tb.Skip("not run: it takes " + takes)
+		return Result{}
+	}, kinds...)
 }
 
 // Try runs the suite outside of a test.

@@ -14,7 +14,7 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// Key is the nth key of the plan. It is the same in every account, which must make no difference.
+// Key returns the nth key of the plan. All accounts use the same keys, which must make no difference.
 func (p Plan) Key(n int) idempotency.Key {
 	h := fnv.New128a()
 	fmt.Fprintf(h, "%d/%s/%d", p.Seed, p.Name, n)
@@ -23,7 +23,7 @@ func (p Plan) Key(n int) idempotency.Key {
 	return idempotency.Key(id.String())
 }
 
-// Request is what the plan asks for under its nth key: odd ones pay by card.
+// Request returns what the plan asks for under its nth key. Odd ones pay by card.
 func (p Plan) Request(account checkout.Account, n int) checkout.CreateParams {
 	r := checkout.CreateParams{
 		Account:        account,
@@ -105,7 +105,7 @@ func (c *caller) anyone() checkout.Account {
 	return accounts[c.random.IntN(len(accounts))]
 }
 
-// create asks for a session and notes its ID, by whatever answer it learns it.
+// create creates a session and notes its ID, from whatever answer has it.
 func (c *caller) create(ctx context.Context, s slot, p checkout.CreateParams) {
 	intent := fmt.Sprintf("%s/%s/%t/%d", c.Name, s.account.ID, s.account.Test, s.key)
 	ctx = history.WithIntent(ctx, intent)
@@ -122,7 +122,7 @@ func (c *caller) create(ctx context.Context, s slot, p checkout.CreateParams) {
 	})
 }
 
-// vary says the same request in other words, or now and then another one under its key.
+// vary spells a request in another way, or now and then changes it.
 func (c *caller) vary(p checkout.CreateParams) checkout.CreateParams {
 	if c.random.IntN(2) == 0 && p.ExpiresIn == checkout.DefaultExpiresIn {
 		p.ExpiresIn = 0

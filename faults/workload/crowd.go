@@ -12,98 +12,47 @@ import (
 	"github.com/caisse/checkout/faults/history"
 )
 
-// Crowd is callers who create sessions until they leave. Each asks again under the same key until it has an answer. A reader
-// follows the feed meanwhile.
+// Crowd is callers who do the same thing again and again until they leave.
 type Crowd struct {
-	plan    Plan
-	created atomic.Int64 // sessions
-	pace    *time.Ticker // at which the callers create
+	made    atomic.Int64 // how often it succeeded
+	pace    *time.Ticker // between two tries of anybody
 	left    chan struct{}
 	leaving sync.Once
 	done    sync.WaitGroup
-
-	mu   sync.Mutex
-	keys int // that were used
-	ids  map[int]string
 }
 
-// Gather starts the callers of a plan. Of the plan they need its Seed, its Name and its Callers.
-func Gather(ctx context.Context, plan Plan, recorder *history.Recorder, service history.Service) *Crowd {
-	c := &Crowd{
-		plan: plan,
-		pace: time.NewTicker(time.Millisecond),
-		left: make(chan struct{}),
-		ids:  make(map[int]string),
+// Gather starts callers. Each calls try, at most one of them at each tick of the pace. They count how often it reports success.
+func Gather(callers int, pace time.Duration, try func(caller int) bool) *Crowd {
+	c := &Crowd{pace: time.NewTicker(pace), left: make(chan struct{})}
+	for n := range callers {
+		c.done.Go(func() {
+			for c.wait() {
+				if try(n) {
+					c.made.Add(1)
+				}
+			}
+		})
 	}
-	for n := range plan.Callers {
-		client := recorder.Client(fmt.Sprintf("caller %d", n), service)
-		c.done.Go(func() { c.create(ctx, client) })
-	}
-	c.done.Go(func() { Follow(ctx, recorder.Client("reader", service), "", c.left) })
 	return c
 }
 
-func (c *Crowd) create(ctx context.Context, client *history.Client) {
-	for {
-		key := c.key()
-		ctx := history.WithIntent(ctx, fmt.Sprintf("order %d", key))
-		for answered := false; !answered; {
-			select {
-			case <-c.left:
-				return
-			case <-c.pace.C:
-			}
-			session, _, err := client.Create(ctx, c.request(key))
-			if answered = err == nil; answered {
-				c.note(key, session.ID)
-			}
-		}
-		if key%4 == 0 {
-			c.pay(ctx, client, key)
-		}
-		c.created.Add(1)
+// wait waits for a tick. It reports false once the callers are to leave.
+func (c *Crowd) wait() bool {
+	select {
+	case <-c.left:
+		return false
+	case <-c.pace.C:
+		return true
 	}
 }
 
-// pay moves what was created under a key, and does not insist.
-func (c *Crowd) pay(ctx context.Context, client *history.Client, key int) {
-	account, id := c.plan.Accounts()[0], c.id(key)
-	client.Begin(ctx, account, id, "pay_1")
-	client.Complete(ctx, account, id, "pay_1")
-}
-
-func (c *Crowd) key() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.keys++
-	return c.keys - 1
-}
-
-func (c *Crowd) note(key int, id string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.ids[key] = id
-}
-
-func (c *Crowd) id(key int) string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.ids[key]
-}
-
-func (c *Crowd) request(key int) checkout.CreateParams {
-	r := c.plan.Request(c.plan.Accounts()[0], key)
-	r.ExpiresIn = time.Hour // so that nothing here depends on how long it takes
-	return r
-}
-
-// Await waits until the callers have created so many more.
+// Await waits until the callers have succeeded so many more times. It fails the test after three minutes.
 func (c *Crowd) Await(tb testing.TB, more int64) {
 	tb.Helper()
-	want := c.created.Load() + more
-	for deadline := time.Now().Add(3 * time.Minute); c.created.Load() < want; time.Sleep(time.Millisecond) {
+	want := c.made.Load() + more
+	for deadline := time.Now().Add(3 * time.Minute); c.made.Load() < want; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			tb.Fatalf("the callers had no %d answers in three minutes", more)
+			tb.Fatalf("the callers did not succeed %d times in three minutes", more)
 		}
 	}
 }
@@ -117,19 +66,89 @@ func (c *Crowd) Leave() {
 	})
 }
 
-// Settle asks for all that was created, again under every key, and for what the feed tells.
-func (c *Crowd) Settle(ctx context.Context, recorder *history.Recorder, service history.Service) {
+// Shoppers are a crowd who create sessions. Each asks again under the same key until it has an answer, and then pays for every
+// fourth session. A reader follows the feed meanwhile. All of it is recorded.
+type Shoppers struct {
+	*Crowd
+	plan Plan
+
+	mu   sync.Mutex
+	keys int // that were used
+	ids  map[int]string
+}
+
+// Shop starts the callers of a plan, who call the services in turn. Of the plan they need its Seed, its Name and its Callers.
+func Shop(ctx context.Context, plan Plan, pace time.Duration, recorder *history.Recorder, services ...history.Service) *Shoppers {
+	s := &Shoppers{plan: plan, ids: make(map[int]string)}
+	clients, keys := make([]*history.Client, plan.Callers), make([]int, plan.Callers)
+	for n := range clients {
+		clients[n] = recorder.Client(fmt.Sprintf("caller %d", n), services[n%len(services)])
+		keys[n] = s.key()
+	}
+	s.Crowd = Gather(plan.Callers, pace, func(n int) bool {
+		key := keys[n]
+		if s.create(ctx, clients[n], key) != nil {
+			return false
+		}
+		if key%4 == 0 {
+			s.pay(ctx, clients[n], key)
+		}
+		keys[n] = s.key()
+		return true
+	})
+	s.done.Go(func() { Follow(ctx, recorder.Client("reader", services[0]), "", s.left) })
+	return s
+}
+
+func (s *Shoppers) create(ctx context.Context, client *history.Client, key int) error {
+	session, _, err := client.Create(history.WithIntent(ctx, fmt.Sprintf("order %d", key)), s.request(key))
+	if err == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.ids[key] = session.ID
+	}
+	return err
+}
+
+// pay moves what was created under a key, and does not insist.
+func (s *Shoppers) pay(ctx context.Context, client *history.Client, key int) {
+	account, id := s.plan.Accounts()[0], s.id(key)
+	client.Begin(ctx, account, id, "pay_1")
+	client.Complete(ctx, account, id, "pay_1")
+}
+
+func (s *Shoppers) key() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keys++
+	return s.keys - 1
+}
+
+func (s *Shoppers) id(key int) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ids[key]
+}
+
+func (s *Shoppers) request(key int) checkout.CreateParams {
+	r := s.plan.Request(s.plan.Accounts()[0], key)
+	r.ExpiresIn = time.Hour // so that nothing here depends on how long it takes
+	return r
+}
+
+// Settle asks for all that was created, again under every key, and for what the feed tells. The callers must have left.
+func (s *Shoppers) Settle(ctx context.Context, recorder *history.Recorder, service history.Service) {
 	var done sync.WaitGroup
-	for n := range c.plan.Callers {
+	for n := range s.plan.Callers {
 		client := recorder.Client(fmt.Sprintf("settler %d", n), service)
 		done.Go(func() {
-			for key := n; key < c.keys; key += c.plan.Callers {
-				session, _, _ := client.Create(history.WithIntent(ctx, fmt.Sprintf("order %d", key)), c.request(key))
-				if id := c.ids[key]; id != "" {
-					client.Get(ctx, c.plan.Accounts()[0], id)
-				}
-				if key%4 == 0 {
-					client.History(ctx, c.plan.Accounts()[0], session.ID)
+			for key := n; key < s.keys; key += s.plan.Callers {
+				s.create(ctx, client, key)
+				if id := s.id(key); id != "" {
+					client.Get(ctx, s.plan.Accounts()[0], id)
+					if key%4 == 0 {
+						client.History(ctx, s.plan.Accounts()[0], id)
+					}
 				}
 			}
 		})

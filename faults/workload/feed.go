@@ -8,10 +8,10 @@ import (
 	"github.com/caisse/checkout/faults/history"
 )
 
-// pages are the limits by which readers of the feed ask, by turns.
+// pages are the limits that readers of the feed use by turns.
 var pages = [...]int{1, 7, 100, 3}
 
-// newest is where the feed ends now; "" where it is empty or cannot be asked.
+// newest returns the cursor at the end of the feed, or "" if the feed is empty or cannot be read.
 func newest(ctx context.Context, reader *history.Client) checkout.Cursor {
 	for range 3 {
 		events, err := reader.Events(ctx, checkout.LastEvent, 1)
@@ -25,7 +25,7 @@ func newest(ctx context.Context, reader *history.Client) checkout.Cursor {
 	return ""
 }
 
-// Follow reads the feed from a place on until the callers are done.
+// Follow reads the feed from a cursor on until over is closed.
 func Follow(ctx context.Context, reader *history.Client, place checkout.Cursor, over <-chan struct{}) {
 	pause := time.NewTicker(time.Millisecond)
 	defer pause.Stop()
@@ -43,7 +43,7 @@ func Follow(ctx context.Context, reader *history.Client, place checkout.Cursor, 
 	}
 }
 
-// beginning is where the feed was before the first change that a history tells of.
+// beginning returns the cursor of the feed before the first change in a history.
 func beginning(h history.History, otherwise checkout.Cursor) checkout.Cursor {
 	for _, op := range h.Operations {
 		switch {
@@ -59,15 +59,15 @@ func beginning(h history.History, otherwise checkout.Cursor) checkout.Cursor {
 	return otherwise
 }
 
-// Beginning is what Plan.Since should be for a history that other recorders wrote.
+// Beginning returns the value for Plan.Since if other recorders wrote the history.
 func Beginning(h history.History) checkout.Cursor { return beginning(h, "") }
 
-// FeedTime is for how long to read the feed of PostgreSQL for an event that a history has told: a transaction that another
-// test has left open on the server holds the feed up.
+// FeedTime is how long to wait for an event in the feed of PostgreSQL. An open transaction of another test on the same server
+// delays the feed.
 const FeedTime = 30 * time.Second
 
-// ReadAll reads the feed from a place to its end. Where that lacks an event of the histories that the recorder knows, it
-// goes on for a while.
+// ReadAll reads the feed from a cursor to its end. If an event is missing that the recorder knows from a session's history, it
+// goes on reading for a while.
 func ReadAll(ctx context.Context, recorder *history.Recorder, service history.Service, place checkout.Cursor, while time.Duration) {
 	missing := make(map[string]bool)
 	for _, op := range recorder.History().Operations {

@@ -1,5 +1,5 @@
-// Package workload is what callers do while faults happen: few sessions, many callers, every method, in an order that a
-// seed chooses.
+// Package workload is what callers do while faults happen: many callers use every method on few sessions, in an order that follows
+// from a seed.
 package workload
 
 import (
@@ -18,31 +18,31 @@ import (
 // Plan says what callers do.
 type Plan struct {
 	Seed    uint64
-	Name    string // of the round: other names use other accounts and keys
+	Name    string // of the round: each name has accounts and keys of its own
 	Callers int    // at once
 	Calls   int    // of each caller
 	Keys    int    // in each account
 	Retries int    // how often a caller repeats a call that got no answer
 
-	// FeedTime is for how long a [Settle] looks for an event that the feed lacks. See [FeedTime].
+	// FeedTime is how long [Settle] waits for an event that the feed lacks. See [FeedTime].
 	FeedTime time.Duration
-	// Since is where the feed stood before the first call, for a [Settle] whose recorder does not know it. "" reads all.
+	// Since is the cursor of the feed before the first call, for a [Settle] whose recorder does not know it. "" reads all.
 	Since checkout.Cursor
 
-	// Caller, if there is one, stands between the workload and the recorded client: a caller with habits of its own.
+	// Caller, if it is not nil, wraps the recorded client.
 	Caller func(history.Service) history.Service
-	// Clock, if there is one, is moved forward by the callers. It is the service's.
+	// Clock, if it is not nil, is the service's clock. The callers move it forward.
 	Clock *clock.Clock
 }
 
-// Accounts are two that share nothing, and the test mode of the first.
+// Accounts returns two accounts, and the first of them in test mode. They share nothing.
 func (p Plan) Accounts() []checkout.Account {
 	first, second := p.Name+" acct_1", p.Name+" acct_2"
 	return []checkout.Account{{ID: first}, {ID: first, Test: true}, {ID: second}}
 }
 
-// Run lets the callers of the plan loose on a service, and a reader of the feed who begins before them, and returns when
-// they are done, or soon after ctx ends. Every call is recorded.
+// Run has the callers of the plan use a service, while a reader follows the feed, and returns when they are done or soon after ctx
+// ends. Every call is recorded.
 func Run(ctx context.Context, p Plan, recorder *history.Recorder, service history.Service) {
 	w := &workload{Plan: p, ids: newNotebook()}
 	reader := recorder.Client(p.Name+" reader", service)
@@ -66,14 +66,12 @@ func Run(ctx context.Context, p Plan, recorder *history.Recorder, service histor
 	done.Wait()
 }
 
-// Settle asks for everything once more when the faults are over, as callers do who want to know what became of their
-// calls: creates each session again under its key, gets it and its history, lists every account, and sweeps what the clock
-// has decided, with a clock of the plan's all that it will decide. Then it reads the feed, from where it was before the
-// first call that the recorder knows, or from Plan.Since. The history then tells whether anything was lost,
-// and whether calls of unknown outcome ended in one session.
+// Settle asks for everything when the faults are over. It creates each session again under its key, gets it and its history, lists
+// every account, and sweeps what has expired. If the plan has a clock, it then sets it forward by an hour and does all of that
+// again. At last it reads the feed, from where it was before the first recorded call, or from Plan.Since. So the history shows
+// whether anything was lost, and what happened to calls of unknown outcome.
 //
-// A history is of all that happened in a store, or of accounts that nobody else uses and sweeps that find nothing of
-// anybody else's: then rounds can share a store.
+// Rounds may share a store, since each has its own accounts. But a sweep must not find sessions of another round.
 func Settle(ctx context.Context, p Plan, recorder *history.Recorder, service history.Service) {
 	w := &workload{Plan: p, ids: newNotebook()}
 	start := beginning(recorder.History(), p.Since)
@@ -121,13 +119,13 @@ type workload struct {
 	ids *notebook
 }
 
-// slot is one key of one account.
+// slot is a key of an account.
 type slot struct {
 	account checkout.Account
 	key     int
 }
 
-// notebook is what all callers know of the sessions' IDs.
+// notebook has the IDs of sessions, as far as callers know them.
 type notebook struct {
 	mu    sync.Mutex
 	known map[slot]string
@@ -147,7 +145,7 @@ func (n *notebook) learn(s slot, id string) {
 	n.known[s] = id
 }
 
-// caller is one caller. Its choices follow from the seed and from what calls answer.
+// caller is one caller. Its choices follow from the seed and from the answers to its calls.
 type caller struct {
 	*workload
 	service history.Service
@@ -166,7 +164,7 @@ func (w *workload) caller(n int, recorder *history.Recorder, service history.Ser
 	return c
 }
 
-// again makes a call until it is answered, or has been tried often enough.
+// again repeats a call until it is answered or was tried Retries more times.
 func (c *caller) again(ctx context.Context, call func() error) {
 	for range c.Retries + 1 {
 		if err := call(); err == nil || answered(err) || ctx.Err() != nil {
@@ -175,7 +173,7 @@ func (c *caller) again(ctx context.Context, call func() error) {
 	}
 }
 
-// answered reports whether an error tells what is, rather than that nothing could be told.
+// answered reports whether an error is the answer of a service that works.
 func answered(err error) bool {
 	var (
 		invalid  *checkout.ValidationError
@@ -187,7 +185,7 @@ func answered(err error) bool {
 		errors.As(err, &refused) || errors.As(err, &conflict)
 }
 
-// tick moves the clock a little, or by minutes: sessions live from 5 minutes to 30.
+// tick moves the clock a little, or by minutes. Sessions live for 5 to 30 minutes.
 func (c *caller) tick() {
 	if c.Clock == nil {
 		return

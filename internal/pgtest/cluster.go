@@ -155,7 +155,7 @@ func newCluster(settings ...string) (*Cluster, error) {
 }
 
 func (c *Cluster) prepare() error {
-	if err := c.give(); err != nil {
+	if err := Give(c.dir); err != nil {
 		return err
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -191,7 +191,7 @@ func (c *Cluster) command(name string, args ...string) (*exec.Cmd, error) {
 			cmd.Env = append(cmd.Env, variable)
 		}
 	}
-	return cmd, c.asOwner(cmd)
+	return cmd, AsOwner(cmd)
 }
 
 // run runs one of PostgreSQL's programs to its end.

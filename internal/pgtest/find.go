@@ -1,12 +1,50 @@
 package pgtest
 
 import (
+	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"testing"
 )
+
+// Find returns where a program is that Debian may keep off everybody's path. Where it is not installed the test is skipped, or
+// fails in CI.
+func Find(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		path, err = exec.LookPath("/usr/sbin/" + name)
+	}
+	if err != nil {
+		missing(t, fmt.Errorf("%s is not installed: %w", name, err))
+	}
+	return path
+}
+
+// Binaries returns the folder with PostgreSQL's programs. Where there is none the test is skipped, or fails in CI.
+func Binaries(t testing.TB) string {
+	t.Helper()
+	folder, err := binaries()
+	if err != nil {
+		missing(t, err)
+	}
+	return folder
+}
+
+// Port returns a port of the loopback that is free now.
+func Port(t testing.TB) int {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port
+}
 
 // binaries is the folder with PostgreSQL's programs: that of the initdb on the PATH, or the newest of those that
 // Debian keeps off it.

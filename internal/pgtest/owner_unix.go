@@ -32,16 +32,17 @@ func owner() (*syscall.Credential, error) {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 }
 
-// give gives the cluster's folder to the user that will run it.
-func (c *Cluster) give() error {
+// Give gives a folder to the user that AsOwner chooses.
+func Give(dir string) error {
 	credential, err := owner()
 	if err != nil || credential == nil {
 		return err
 	}
-	return os.Chown(c.dir, int(credential.Uid), int(credential.Gid))
+	return os.Chown(dir, int(credential.Uid), int(credential.Gid))
 }
 
-func (c *Cluster) asOwner(cmd *exec.Cmd) error {
+// AsOwner has a command run as a user that PostgreSQL accepts: it refuses root.
+func AsOwner(cmd *exec.Cmd) error {
 	credential, err := owner()
 	if err != nil {
 		return err

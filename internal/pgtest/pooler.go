@@ -23,19 +23,8 @@ type pooler struct {
 // of it. It ends with the test. Where there is no PgBouncer the test is skipped, or fails in CI.
 func (c *Cluster) Pooler(t testing.TB, mode string, settings ...string) string {
 	t.Helper()
-	program, err := exec.LookPath("pgbouncer")
-	if err != nil {
-		program = "/usr/sbin/pgbouncer" // not on the path of everybody
-	}
-	if _, err := os.Stat(program); err != nil {
-		missing(t, fmt.Errorf("pgbouncer is not installed: %w", err))
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &pooler{Cluster: c, port: listener.Addr().(*net.TCPAddr).Port}
-	listener.Close()
+	program := Find(t, "pgbouncer")
+	p := &pooler{Cluster: c, port: Port(t)}
 	config := filepath.Join(c.dir, "pgbouncer-"+mode+".ini")
 	text := fmt.Sprintf("[databases]\n* = host=127.0.0.1 port=%d user=postgres\n[pgbouncer]\nlisten_addr=127.0.0.1\nlisten_port=%d\nunix_socket_dir=\n"+
 		"auth_type=any\npool_mode=%s\nignore_startup_parameters=extra_float_digits\n", c.port, p.port, mode)
@@ -47,7 +36,7 @@ func (c *Cluster) Pooler(t testing.TB, mode string, settings ...string) string {
 	}
 	p.program = exec.Command(program, config)
 	p.program.Dir = c.dir
-	if err := c.asOwner(p.program); err != nil { // it refuses root, too
+	if err := AsOwner(p.program); err != nil { // it refuses root, too
 		t.Fatal(err)
 	}
 	if err := p.program.Start(); err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/caisse/checkout/faults/suite"
 )
 
-// journal is a report in the making, and the file that has all of it so far.
+// journal is a report that is being made, and its file.
 type journal struct {
 	file     string // "" is none
 	progress io.Writer
@@ -20,7 +20,7 @@ type journal struct {
 	report   suite.Report
 }
 
-// resume takes over the seed and the rows of the file.
+// resume takes the seed and the rows from the file.
 func (j *journal) resume() error {
 	text, err := os.ReadFile(j.file)
 	if err != nil {
@@ -38,9 +38,10 @@ func (j *journal) resume() error {
 	return nil
 }
 
-// try tries what is wanted and not done, one after the other, until ctx ends. A row is in the file as soon as it is known.
+// try runs the suites that are wanted and not done, one after the other, until ctx ends. It writes each row to the file as soon as it
+// is known.
 func (j *journal) try(ctx context.Context, wanted *regexp.Regexp) error {
-	if err := j.write(); err != nil { // rather now than after the first hour
+	if err := j.write(); err != nil { // better now than after the first hour
 		return err
 	}
 	done := make(map[string]bool)
@@ -53,7 +54,7 @@ func (j *journal) try(ctx context.Context, wanted *regexp.Regexp) error {
 		}
 		fmt.Fprintln(j.progress, s.Name())
 		row := s.Try(ctx, suite.Options{Long: j.report.Long, Seed: j.report.Seed})
-		if ctx.Err() != nil { // what it says is of its end
+		if ctx.Err() != nil { // the suite was interrupted
 			return errors.New("interrupted; -resume goes on")
 		}
 		fmt.Fprint(j.progress, row.Log)
@@ -65,7 +66,7 @@ func (j *journal) try(ctx context.Context, wanted *regexp.Regexp) error {
 	return nil
 }
 
-// add puts a row in its place, which is that of its suite.
+// add adds a row, or replaces it. Rows have the order of the suites.
 func (j *journal) add(row suite.Row) {
 	rows := map[string]suite.Row{row.Name(): row}
 	for _, r := range j.report.Rows {
@@ -81,7 +82,7 @@ func (j *journal) add(row suite.Row) {
 	}
 }
 
-// write writes the file, which is the earlier one or this one, whatever happens.
+// write replaces the file atomically.
 func (j *journal) write() error {
 	if j.file == "" {
 		return nil

@@ -2,13 +2,13 @@
 //
 //	go run ./cmd/report -long -json results.json > results.md
 //
-// The table goes to standard output, progress to standard error. It ends with status 1 if anything was lost, doubled
-// or otherwise wrong; what the machine cannot do is said to be "not run". PostgreSQL is a throw-away server where it is
-// installed, or the one that CHECKOUT_TEST_POSTGRES names.
+// The table goes to standard output, progress to standard error. The exit status is 1 if anything was lost, doubled or otherwise
+// wrong. What the machine cannot do is reported as "not run". PostgreSQL is a throw-away server where it is installed, or the
+// one that CHECKOUT_TEST_POSTGRES names.
 //
-// The file of -json is written anew after each suite, so that a run that is interrupted keeps what it has. With -resume a
-// later run goes on with it, on the same source and with the same seed: it tries what is missing, was not run or has failed.
-// With -only, a regular expression, suites are so tried one after the other:
+// The file of -json is written after each suite, so that an interrupted run loses nothing. With -resume a later run of the same
+// source continues with the same seed: it runs the suites that are missing, were not run or failed. With -only, a regular
+// expression, it runs only the suites that match:
 //
 //	go run ./cmd/report -long -json results.json -only 'on sqlite$'
 //	go run ./cmd/report -long -json results.json -only 'power cut' -resume
@@ -29,6 +29,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caisse/checkout/faults/cluster"
 	"github.com/caisse/checkout/faults/concurrent"
 	"github.com/caisse/checkout/faults/crash"
 	"github.com/caisse/checkout/faults/delivery"
@@ -43,7 +44,7 @@ import (
 	"github.com/caisse/checkout/internal/pgtest"
 )
 
-// suites is the list of all that is tried, in the order of the table.
+// suites lists all suites, in the order of the table.
 func suites() []suite.Suite {
 	return slices.Concat(
 		model.Suites(),
@@ -54,10 +55,11 @@ func suites() []suite.Suite {
 		pgfault.Suites(),
 		overload.Suites(),
 		delivery.Suites(),
+		cluster.Suites(),
 	)
 }
 
-// programs is the list of what this program is when its suites start it once more.
+// programs lists the programs that suites run in child processes.
 func programs() []child.Program {
 	return slices.Concat(crash.Programs(), power.Programs(), iofault.Programs(), overload.Programs(), delivery.Programs())
 }
@@ -73,7 +75,7 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	// Suites are test code, and ask package testing for its flags.
+	// Suites are test code, and use the flags of package testing.
 	testing.Init()
 	if err := flag.CommandLine.Parse(nil); err != nil {
 		return err
@@ -122,8 +124,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// withPostgres calls f while a server runs that all suites share. Where none can be started, f is called all the same,
-// and its suites say what they lack.
+// withPostgres calls f while a PostgreSQL server runs that all suites share. Where none can be started it calls f all the same, and
+// the suites report what they lack.
 func withPostgres(ctx context.Context, f func()) error {
 	called := false
 	started := trial.Run(ctx, "PostgreSQL", func(tb testing.TB) {

@@ -11,15 +11,15 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	_ "modernc.org/sqlite" // the driver whose SQLite is asked for its version
+	_ "modernc.org/sqlite" // to ask SQLite for its version
 
 	"github.com/caisse/checkout/internal/pgtest"
 )
 
-// source is what a revision is of: neither texts nor reports, of which this one may be written into the tree.
+// source says which files count for the revision. Texts and reports do not, since the report itself may be written into the tree.
 var source = []string{"--", ":(top)*.go", ":(top)*.sql", ":(top)*go.mod", ":(top)*go.sum"}
 
-// revision is the last one that changed source, "" where git does not know.
+// revision returns the last revision that changed source, or "" if git does not know.
 func revision(ctx context.Context) string {
 	git := func(args ...string) (string, error) {
 		out, err := exec.CommandContext(ctx, "git", append(append([]string{"--no-optional-locks"}, args...), source...)...).Output()

@@ -1,0 +1,121 @@
+//go:build linux
+
+package cluster
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/caisse/checkout/internal/pgtest"
+)
+
+// program is one process of the cluster, in a process group of its own.
+type program struct {
+	tb   testing.TB
+	dir  string
+	path string
+	args []string
+	cmd  *exec.Cmd
+}
+
+func (p *program) start() {
+	p.tb.Helper()
+	log, err := os.OpenFile(filepath.Join(p.dir, filepath.Base(p.path)+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		p.tb.Fatal(err)
+	}
+	defer log.Close()
+	p.cmd = exec.Command(p.path, p.args...)
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = p.dir, log, log
+	p.cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + p.dir, "LC_ALL=C.UTF-8"}
+	if err := pgtest.AsOwner(p.cmd); err != nil { // a process group of its own, too
+		p.tb.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		p.tb.Fatal(err)
+	}
+}
+
+// kill ends the program, if it runs, and all of its group.
+func (p *program) kill() {
+	if p.cmd == nil || p.cmd.Process == nil {
+		return
+	}
+	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	p.cmd.Wait()
+}
+
+// node is a PostgreSQL server under its own Patroni.
+type node struct {
+	*program
+	name     string
+	data     string // its directory
+	api, sql int    // ports
+}
+
+// url leads to this node, whether or not it is the primary.
+func (n *node) url(database string) string { return address(n.sql, database) }
+
+func address(port int, database string) string {
+	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s?sslmode=disable", port, database)
+}
+
+// server is the process ID of the node's PostgreSQL, 0 where it does not run.
+func (n *node) server() int {
+	text, err := os.ReadFile(filepath.Join(n.data, "postmaster.pid"))
+	if err != nil {
+		return 0
+	}
+	pid, _ := strconv.Atoi(strings.SplitN(string(text), "\n", 2)[0])
+	return pid
+}
+
+// servers are the processes of the node's PostgreSQL. The first starts the others.
+func (n *node) servers() []int {
+	server := n.server()
+	if server == 0 {
+		return nil
+	}
+	all := []int{server}
+	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", server, server))
+	for child := range strings.FieldsSeq(string(children)) {
+		if pid, err := strconv.Atoi(child); err == nil {
+			all = append(all, pid)
+		}
+	}
+	return all
+}
+
+// signal sends a signal to all of the node: to Patroni first, which would start the server again.
+func (n *node) signal(signal syscall.Signal) {
+	if n.cmd == nil || n.cmd.Process == nil {
+		return
+	}
+	syscall.Kill(-n.cmd.Process.Pid, signal)
+	for _, pid := range n.servers() {
+		syscall.Kill(pid, signal)
+	}
+}
+
+// killServer kills PostgreSQL. Patroni lives, and starts it again.
+func (n *node) killServer() {
+	if pid := n.server(); pid != 0 {
+		syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// kill ends the whole node.
+func (n *node) kill() {
+	n.signal(syscall.SIGKILL)
+	n.program.kill() // also waits for Patroni
+}
+
+// stop halts the whole node, which does not notice. resume lets it go on as if no time had passed.
+func (n *node) stop()   { n.signal(syscall.SIGSTOP) }
+func (n *node) resume() { n.signal(syscall.SIGCONT) }

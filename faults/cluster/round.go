@@ -1,0 +1,199 @@
+//go:build linux
+
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/caisse/checkout"
+	"github.com/caisse/checkout/faults/delivery"
+	"github.com/caisse/checkout/faults/history"
+	"github.com/caisse/checkout/faults/stores"
+	"github.com/caisse/checkout/faults/workload"
+)
+
+const (
+	shoppers = 16
+	changers = 4                     // of sessions whose changes are sent as webhooks
+	pace     = 20 * time.Millisecond // of each of both: a cluster may take half a minute to recover, and the oracle judges all that was done meanwhile
+	enough   = 100                   // sessions, at each of the round's stages
+	few      = 25                    // sessions with webhooks, likewise
+	poolSize = 8                     // connections of each instance
+)
+
+// round is one fault. Two instances serve shoppers, two send webhooks, each pair on a database of its own.
+type round struct {
+	*cluster
+	tb       testing.TB
+	route    route
+	shop     string // the databases
+	hooks    string
+	plan     workload.Plan
+	recorder *history.Recorder
+	open     []stores.Store
+}
+
+var clock = checkout.ClockFunc(time.Now)
+
+func begin(tb testing.TB, c *cluster, by route, seed uint64, n int) *round {
+	tb.Helper()
+	r := &round{
+		cluster: c, tb: tb, route: by, shop: fmt.Sprintf("shop%d", n), hooks: fmt.Sprintf("hooks%d", n),
+		plan:     workload.Plan{Seed: seed, Name: fmt.Sprintf("round %d of seed %d", n, seed), Callers: shoppers},
+		recorder: history.New(history.Header{Test: tb.Name(), Store: string(stores.Postgres), Seed: seed}, clock),
+	}
+	for _, database := range []string{r.shop, r.hooks} {
+		if err := r.ask(c.direct("postgres"), "create database "+database, nil); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return r
+}
+
+// run has callers use the cluster before a fault, during it and after it. It returns what they were told, and what became
+// of the webhooks.
+func (r *round) run(f fault) (history.History, delivery.Verdict) {
+	r.tb.Helper()
+	defer r.close()
+	ctx := r.tb.Context()
+	crowd := workload.Shop(ctx, r.plan, pace, r.recorder, r.checkouts(r.route.url(r.shop)), r.checkouts(r.route.url(r.shop)))
+	defer crowd.Leave()
+	told := delivery.NewRound(r.tb, r.store(r.route.url(r.hooks)).(delivery.Store), r.plan.Seed)
+	stops := []func(){told.Dispatch()}
+	told.Use(r.store(r.route.url(r.hooks)).(delivery.Store))
+	stops = append(stops, told.Dispatch())
+	changes := workload.Gather(changers, pace, func(int) bool { return told.Change() == nil })
+	defer changes.Leave()
+	stage := func() {
+		r.tb.Helper()
+		crowd.Await(r.tb, enough)
+		changes.Await(r.tb, few)
+	}
+
+	stage()
+	told.See()
+	mend := f.make(r)
+	stage()
+	mend()
+	r.awaitHealth()
+	stage()
+	r.awaitConnections()
+
+	crowd.Leave()
+	changes.Leave()
+	for _, stop := range stops {
+		stop()
+	}
+	crowd.Settle(ctx, r.recorder, r.checkouts(r.direct(r.shop)))
+	told.Use(r.store(r.direct(r.hooks)).(delivery.Store))
+	told.See()
+	told.Finish(0)
+	return r.recorder.History(), told.Judge()
+}
+
+func (r *round) store(url string) stores.Store {
+	r.tb.Helper()
+	store, err := stores.Place{Kind: stores.Postgres, Address: fmt.Sprintf("%s&pool_max_conns=%d", url, poolSize)}.Open(r.tb.Context())
+	if err != nil {
+		r.tb.Fatal(err)
+	}
+	r.open = append(r.open, store)
+	return store
+}
+
+func (r *round) checkouts(url string) *checkout.Checkouts {
+	r.tb.Helper()
+	checkouts, err := checkout.New(r.store(url), checkout.Config{Clock: clock})
+	if err != nil {
+		r.tb.Fatal(err)
+	}
+	return checkouts
+}
+
+func (r *round) close() {
+	for _, store := range r.open {
+		store.Close()
+	}
+}
+
+// holdOn opens a store on one node, the leader, and returns what tries to write with it: many times as soon as another node
+// leads and the node goes on, and again once it is a standby. Nothing may be acknowledged.
+func (r *round) holdOn(n *node) (try func()) {
+	r.tb.Helper()
+	plan := workload.Plan{Seed: r.plan.Seed, Name: r.plan.Name + ", the old leader"}
+	request := func(key int) checkout.CreateParams { return plan.Request(plan.Accounts()[0], key) }
+	old := r.checkouts(n.url(r.shop))
+	held := r.open[len(r.open)-1]
+	if _, _, err := r.recorder.Client("who holds on to the leader", old).Create(r.tb.Context(), request(0)); err != nil {
+		r.tb.Fatal(err)
+	}
+	keys := 1
+	write := func() {
+		r.tb.Helper()
+		ctx, cancel := context.WithTimeout(r.tb.Context(), 5*time.Second)
+		defer cancel()
+		var done sync.WaitGroup
+		for key := keys; key < keys+poolSize; key++ {
+			client := r.recorder.Client(fmt.Sprintf("who holds on to the old leader, %d", key), old)
+			done.Go(func() {
+				if _, _, err := client.Create(ctx, request(key)); err == nil {
+					r.tb.Error("a leader that was stopped, replaced and let go again took a write")
+				}
+			})
+		}
+		done.Wait()
+		keys += poolSize
+	}
+	return func() {
+		r.tb.Helper()
+		write()
+		r.awaitHealth()
+		write()
+		held.Close()
+		settler := r.recorder.Client("who asks the new leader", r.checkouts(r.direct(r.shop)))
+		for key := range keys {
+			settler.Create(r.tb.Context(), request(key))
+		}
+	}
+}
+
+// awaitConnections waits until all instances have their connections on the leader, and no more of them than they may have.
+func (r *round) awaitConnections() {
+	r.tb.Helper()
+	leader := r.leader(nil)
+	r.await("connections as before the fault", time.Minute, func() bool {
+		for _, n := range r.nodes {
+			count, most := 0, 0
+			if n == leader {
+				most = len(r.open) * poolSize
+			}
+			err := r.ask(n.url("postgres"), fmt.Sprintf("select count(*) from pg_stat_activity where datname in ('%s', '%s')", r.shop, r.hooks), &count)
+			if err != nil || count > most {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// ask runs a statement, and reads its one value where there is a place for it.
+func (r *round) ask(url, sql string, value any) error {
+	ctx, cancel := context.WithTimeout(r.tb.Context(), 10*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	if value == nil {
+		_, err = conn.Exec(ctx, sql)
+		return err
+	}
+	return conn.QueryRow(ctx, sql).Scan(value)
+}
