@@ -130,7 +130,7 @@ var byHand = map[string]string{
 	"go test ./controls -v":                                      "a part of go test ./...",
 	"go test ./power -long -timeout 1h":                          "takes minutes",
 	"go run ./cmd/report > results.md":                           "writes the committed results anew",
-	"go run ./cmd/report -long -json results.json > results.md":  "takes twenty minutes",
+	"go run ./cmd/report -long -json results.json > results.md":  "takes an hour",
 }
 
 // TestCommands holds the commands of the documents to scripts that run them.

@@ -12,6 +12,7 @@
 //	pgfault     suites: answers to COMMIT lost, errors, silence, and failover, by way of a proxy
 //	overload    suites: a server that is asked for more than it can do, and clients with bad manners
 //	delivery    suites: dispatchers of webhooks killed at each of their steps, and receivers of every bad kind
+//	cluster     suites: nodes under Patroni killed, stopped and switched over, their proxies and etcd restarted
 //	controls    planted bugs, each of which must be caught
 //	lossy       a store that fails, and tells the truth about it
 //	clock       a clock that is set by hand
@@ -21,29 +22,5 @@
 //	effort      the flags -long and -seed
 //	cmd/report  tries everything and writes the table
 //
-// # A fault of one's own
-//
-// A suite tries one fault on one store. It opens a place, records what callers ask while the fault is made, asks again
-// when it is over, and has the oracle judge:
-//
-//	func Suites() []suite.Suite { return suite.Each("plug pulled", pulled, stores.SQLite, stores.Postgres) }
-//
-//	func pulled(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Result) {
-//		place := stores.New(tb, kind)
-//		for round := range rounds(o) {
-//			recorder := history.New(history.Header{Test: tb.Name(), Store: string(kind), Seed: o.Seed}, clock)
-//			plan := workload.Plan{Seed: o.Seed, Name: fmt.Sprintf("round %d", round), Callers: 8, Calls: 100, Keys: 8}
-//			workload.Run(ctx, plan, recorder, checkouts)     // and meanwhile, the fault
-//			workload.Settle(ctx, plan, recorder, reopened)
-//			verdict := oracle.Check(tb, recorder.History(), oracle.Options{})
-//			result.Add(verdict.Tally)
-//		}
-//		return result
-//	}
-//
-// Its test is suite.Test(t, Suites()), and it joins the list in cmd/report. A process that will be killed streams its
-// history to a file (history.Recorder.Stream); history.Merge joins the files of all processes.
-//
-// What a harness proves was seen when it caught a bug. So each comes with a control: one that is planted in package
-// controls, or one of its own Controls, such as synchronous=NORMAL, which package controls has it catch.
+// README.md says how to run it and how to add a fault.
 package faults

@@ -4,7 +4,6 @@ package concurrent
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -34,11 +33,8 @@ func Suites() []suite.Suite {
 // run makes rounds of one workload, each on sessions of its own in the same store.
 func run(tb testing.TB, kind stores.Kind, o suite.Options, odds lossy.Odds) (result suite.Result) {
 	tb.Helper()
-	rounds := 8
-	if o.Long {
-		rounds = 150
-	}
-	random := rand.New(rand.NewPCG(o.Seed, 1))
+	rounds := o.Times(8, 150)
+	random := o.Random(1)
 	now := clock.At(time.Date(2026, time.November, 22, 7, 31, 56, 123456789, time.UTC))
 	store := stores.Open(tb, kind)
 	sound, err := checkout.New(store, checkout.Config{Clock: now})

@@ -17,7 +17,7 @@ import (
 	"github.com/caisse/checkout/store/sqlite"
 )
 
-// checkThenInsert looks whether a key is free, and inserts when others may have done so too.
+// checkThenInsert checks that a key is free, and inserts later, when another caller may have inserted it too.
 type checkThenInsert struct{ *shelf }
 
 func (c checkThenInsert) Create(ctx context.Context, s checkout.Session) (checkout.Session, bool, error) {
@@ -29,7 +29,7 @@ func (c checkThenInsert) Create(ctx context.Context, s checkout.Session) (checko
 	return inUTC(s), true, nil
 }
 
-// compareThenSwap compares the version, and swaps when others may have done so too.
+// compareThenSwap compares the version, and writes later, when another caller may have written too.
 type compareThenSwap struct{ *shelf }
 
 func (c compareThenSwap) Update(ctx context.Context, s checkout.Session) error {
@@ -45,7 +45,7 @@ func (c compareThenSwap) Update(ctx context.Context, s checkout.Session) error {
 	return nil
 }
 
-// selectThenExpire selects what is due, and expires it when others may have moved it.
+// selectThenExpire selects sessions that are due, and expires them later, when another caller may have changed them.
 type selectThenExpire struct{ *shelf }
 
 func (e selectThenExpire) Expire(_ context.Context, now time.Time, limit int) ([]checkout.Session, error) {
@@ -60,7 +60,7 @@ func (e selectThenExpire) Expire(_ context.Context, now time.Time, limit int) ([
 	return due, nil
 }
 
-// replica answers every other read of a session as it was before its last change.
+// replica answers every second read of a session with its state before the last change.
 type replica struct {
 	*shelf
 	old   map[string]checkout.Session
@@ -89,7 +89,7 @@ func (r *replica) Get(ctx context.Context, account checkout.Account, id string) 
 	return s, err
 }
 
-// unindexedSQLite is the store of this module on a database that somebody has tidied up.
+// unindexedSQLite is this module's store on a database whose unique index somebody has dropped.
 func unindexedSQLite(tb testing.TB) checkout.Store {
 	tb.Helper()
 	dsn := "file:" + filepath.Join(tb.TempDir(), "checkouts.db") + "?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_txlock=immediate"
@@ -112,7 +112,7 @@ func unindexedSQLite(tb testing.TB) checkout.Store {
 	return store
 }
 
-// unindexedPostgres is the store of this module on a table that has lost its constraint.
+// unindexedPostgres is this module's store on a table whose unique index somebody has dropped.
 func unindexedPostgres(tb testing.TB) checkout.Store {
 	tb.Helper()
 	pool, err := pgxpool.New(tb.Context(), stores.New(tb, stores.Postgres, "synchronous_commit=off").Address)
@@ -133,7 +133,7 @@ func unindexedPostgres(tb testing.TB) checkout.Store {
 	return store
 }
 
-// early acknowledges a session before it is on disk, where the next but three puts it. Reads see it at once.
+// early acknowledges a session before it is on disk. It gets there with the third write after it. Reads see it at once.
 type early struct {
 	*shelf
 	disk    *shelf
@@ -188,7 +188,7 @@ func (i *inTwo) Create(ctx context.Context, s checkout.Session) (checkout.Sessio
 	return held, created, err
 }
 
-// crash leaves the last row without its key.
+// crash returns the store after a crash, with the last row lacking its key.
 func (i *inTwo) crash() checkout.Store {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -198,7 +198,7 @@ func (i *inTwo) crash() checkout.Store {
 	return i.shelf
 }
 
-// wrong fails every so many writes in a way of its own.
+// wrong fails every nth write with a wrong error.
 type wrong struct {
 	*shelf
 	writes int
@@ -218,7 +218,7 @@ func (w *wrong) write(f func() error) error {
 }
 
 func (w *wrong) Create(ctx context.Context, s checkout.Session) (held checkout.Session, created bool, err error) {
-	held, created = inUTC(s), true // what it says where it did not even try
+	held, created = inUTC(s), true // the answer where it did not even try
 	err = w.write(func() (err error) {
 		held, created, err = w.shelf.Create(ctx, s)
 		return err
@@ -233,7 +233,7 @@ func (w *wrong) Update(ctx context.Context, s checkout.Session) error {
 	return w.write(func() error { return w.shelf.Update(ctx, s) })
 }
 
-// says does the write and tells another error of it.
+// says carries the write out and returns another error.
 func says(err error) func(func() error) error {
 	return func(write func() error) error {
 		if failed := write(); failed != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// Detector is what may catch a bug.
+// Detector is a kind of test that may catch a bug.
 type Detector string
 
 // The detectors.
@@ -34,29 +34,29 @@ type Bug struct {
 
 	// Store makes a store, broken if the bug is in it.
 	Store func(tb testing.TB) checkout.Store
-	// Service, if it is set, stands before the service; Caller before it in the workload alone, where the record is.
+	// Service, if it is set, wraps the service. Caller wraps the recorded client, in the workload only.
 	Service, Caller func(history.Service) history.Service
-	// Odds are how often the store honestly fails in the workload.
+	// Odds say how often the store fails, with honest errors, in the workload.
 	Odds lossy.Odds
-	// Faulty says that errors are to be expected in the workload, so that one alone gives nothing away.
+	// Faulty says that the workload expects errors, so that an error alone does not reveal the bug.
 	Faulty bool
-	// Crash, if it is set, is what is found after a crash in the middle of the workload.
+	// Crash, if it is set, returns the store as it is found after a crash in the middle of the workload.
 	Crash func(checkout.Store) checkout.Store
-	// Panics says that the store does, and storetest, which runs goroutines of its own, would end with it.
+	// Panics says that the store panics. It cannot be run under storetest, whose goroutines would end the process.
 	Panics bool
-	// Slow says that the store takes long to make, and storetest, which makes many, is for long runs only.
+	// Slow says that the store takes long to make. storetest, which makes many, is then for long runs only.
 	Slow bool
 }
 
 // ForStoreTest reports whether package storetest can be run on the bug at all.
 func (b Bug) ForStoreTest() bool { return !b.Panics && b.Service == nil && b.Caller == nil }
 
-// Bugs lists all that are planted.
+// Bugs lists all planted bugs.
 func Bugs() []Bug {
 	return slices.Concat(keyBugs(), scopeBugs(), updateBugs(), expiryBugs(), listBugs(), eventBugs(), outcomeBugs(), serviceBugs())
 }
 
-// onShelf is a bug of one field.
+// onShelf makes a bug that replaces one field of a shelf.
 func onShelf(name string, plant func(*shelf), by ...Detector) Bug {
 	return Bug{Name: name, By: by, Store: func(testing.TB) checkout.Store {
 		h := newShelf()
@@ -200,13 +200,13 @@ func listBugs() []Bug {
 	}
 }
 
-// Misses reports whether one of some detectors that must catch the bug is not among those who did.
+// Misses reports whether one of the given detectors must catch the bug and is not among those that did.
 func (b Bug) Misses(caught map[Detector]string, some ...Detector) bool {
 	return slices.ContainsFunc(some, func(d Detector) bool { return slices.Contains(b.By, d) && caught[d] == "" })
 }
 
-// Sound is the store that most bugs are planted in, without one.
+// Sound is the store that most bugs are planted in, without a bug.
 func Sound(testing.TB) checkout.Store { return newShelf() }
 
-// Honest are odds by which a store fails, and tells.
+// Honest are odds by which a store fails with honest errors.
 func Honest() lossy.Odds { return lossy.Odds{Unavailable: 5, Lost: 5, Dropped: 5} }

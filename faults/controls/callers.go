@@ -56,7 +56,7 @@ func serviceBugs() []Bug {
 	}
 }
 
-// freshKeys is a client that makes up a key for every try: a fresh payment for every try.
+// freshKeys is a client with a new key for every try, and so a new payment for every try.
 type freshKeys struct{ history.Service }
 
 func (f freshKeys) Create(ctx context.Context, p checkout.CreateParams) (checkout.Session, bool, error) {
@@ -68,7 +68,7 @@ func (f freshKeys) Create(ctx context.Context, p checkout.CreateParams) (checkou
 	return session, replayed, err
 }
 
-// limitsFirst refuses what the strictest host it has seen would refuse, also of what was accepted before.
+// limitsFirst checks the host's limits before the key, and so refuses to replay what was accepted under other limits.
 type limitsFirst struct{ history.Service }
 
 func (l *limitsFirst) Create(ctx context.Context, p checkout.CreateParams) (checkout.Session, bool, error) {
@@ -81,7 +81,7 @@ func (l *limitsFirst) Create(ctx context.Context, p checkout.CreateParams) (chec
 	return session, replayed, err
 }
 
-// otherFee works the fee out anew.
+// otherFee computes the fee again for each answer.
 type otherFee struct{ history.Service }
 
 func (o otherFee) Create(ctx context.Context, p checkout.CreateParams) (checkout.Session, bool, error) {
@@ -92,7 +92,7 @@ func (o otherFee) Create(ctx context.Context, p checkout.CreateParams) (checkout
 	return session, replayed, err
 }
 
-// asCreated answers a replay with what the first answer was, as a cache of answers does.
+// asCreated answers a replay with the first answer, as a cache of answers does.
 type asCreated struct{ history.Service }
 
 func (a asCreated) Create(ctx context.Context, p checkout.CreateParams) (checkout.Session, bool, error) {
@@ -103,7 +103,7 @@ func (a asCreated) Create(ctx context.Context, p checkout.CreateParams) (checkou
 	return session, replayed, err
 }
 
-// caseOfKeys takes a key as it is spelled.
+// caseOfKeys takes keys that differ in case only for different keys.
 type caseOfKeys struct{ history.Service }
 
 func (c caseOfKeys) Create(ctx context.Context, p checkout.CreateParams) (checkout.Session, bool, error) {
@@ -113,7 +113,7 @@ func (c caseOfKeys) Create(ctx context.Context, p checkout.CreateParams) (checko
 	return c.Service.Create(ctx, p)
 }
 
-// unpaid keeps a cancelled session cancelled, whatever was paid.
+// unpaid keeps a cancelled session cancelled although it was paid.
 type unpaid struct{ history.Service }
 
 func (u unpaid) Complete(ctx context.Context, account checkout.Account, id, paymentID string) (checkout.Session, error) {

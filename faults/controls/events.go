@@ -34,7 +34,7 @@ func eventBugs() []Bug {
 	}
 }
 
-// withoutUpdates is a shelf that logs expiries alone.
+// withoutUpdates is a shelf that writes events for expiries only.
 func withoutUpdates() *shelf {
 	h := newShelf()
 	h.logs = func(s checkout.Session) bool { return s.Status == checkout.StatusExpired }
@@ -48,7 +48,7 @@ func (h *shelf) write(s checkout.Session) {
 	h.log = append(h.log, inUTC(s))
 }
 
-// eventAfterCommit writes the event of a change once it is made, in a transaction of its own.
+// eventAfterCommit writes the event after the change, in a transaction of its own.
 type eventAfterCommit struct{ *shelf }
 
 func (e eventAfterCommit) Update(ctx context.Context, s checkout.Session) error {
@@ -69,7 +69,7 @@ func dropLastEvent(store checkout.Store) checkout.Store {
 	return store
 }
 
-// eventBeforeChange writes the event first, and leaves it where the change is refused.
+// eventBeforeChange writes the event before the change, and keeps it when the change is refused.
 type eventBeforeChange struct{ *shelf }
 
 func (e eventBeforeChange) Update(ctx context.Context, s checkout.Session) error {
@@ -77,7 +77,7 @@ func (e eventBeforeChange) Update(ctx context.Context, s checkout.Session) error
 	return e.shelf.Update(ctx, s)
 }
 
-// sharedNumbers gives a number to each two events.
+// sharedNumbers gives the same number to two events.
 type sharedNumbers struct{ *shelf }
 
 func (n sharedNumbers) Events(ctx context.Context, after checkout.Cursor, limit int) ([]checkout.Event, error) {
@@ -92,7 +92,7 @@ func (n sharedNumbers) Events(ctx context.Context, after checkout.Cursor, limit 
 	return events, err
 }
 
-// bySequence draws the number of an event, as from a sequence, before the change is committed.
+// bySequence takes the number of an event from a sequence, before the change is committed.
 type bySequence struct {
 	*shelf
 	drawn   int
@@ -151,7 +151,7 @@ func (b *bySequence) Events(ctx context.Context, after checkout.Cursor, limit in
 	return all[:min(limit, len(all))], nil
 }
 
-// paidFromTheStart tells the creation with the payment that the session has now.
+// paidFromTheStart shows the creation with the payment that the session has now.
 type paidFromTheStart struct{ *shelf }
 
 func (p paidFromTheStart) History(ctx context.Context, account checkout.Account, id string) ([]checkout.Event, error) {

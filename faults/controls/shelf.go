@@ -16,8 +16,8 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// shelf is the plainest store that keeps its promises: a slice and a lock. What it decides by are fields, so that a
-// bug is one field replaced.
+// shelf is the simplest store that keeps its promises: a slice and a lock. Its decisions are function fields, so that a bug
+// replaces one field.
 type shelf struct {
 	mu       sync.Mutex
 	sessions []checkout.Session
@@ -73,7 +73,7 @@ func waits(s checkout.Session) bool {
 	return s.Status == checkout.StatusCreated || s.Status == checkout.StatusPending
 }
 
-// enter is how every call begins.
+// enter begins every call.
 func (h *shelf) enter(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -88,7 +88,7 @@ func (h *shelf) Create(ctx context.Context, s checkout.Session) (checkout.Sessio
 	}
 	defer h.mu.Unlock()
 	s = inUTC(s)
-	// By pointers: the conformance suite fills a store with ten thousand, and would wait for the copies.
+	// Pointers: the conformance suite fills a store with ten thousand sessions, and copying them takes too long.
 	if held := h.find(func(held *checkout.Session) bool {
 		return s.IdempotencyKey != "" && h.named(held, s.Account, s.IdempotencyKey, s.CreatedAt)
 	}); held != nil {
@@ -105,7 +105,7 @@ func (h *shelf) Create(ctx context.Context, s checkout.Session) (checkout.Sessio
 }
 
 func (h *shelf) Get(ctx context.Context, account checkout.Account, id string) (checkout.Session, error) {
-	defer others() // whoever acts on what it read is late
+	defer others() // so that a caller that acts on what it read is late
 	return h.first(ctx, func(s *checkout.Session) bool { return s.ID == id && h.owns(account, s.Account) })
 }
 
@@ -245,7 +245,7 @@ func (h *shelf) Prune(ctx context.Context, before time.Time, limit int) (n int, 
 		n++
 		for i, e := range h.log {
 			if e.ID == s.ID {
-				h.log[i] = checkout.Session{} // the numbers of others stay
+				h.log[i] = checkout.Session{} // so that other events keep their numbers
 			}
 		}
 		return true
@@ -253,7 +253,7 @@ func (h *shelf) Prune(ctx context.Context, before time.Time, limit int) (n int, 
 	return n, nil
 }
 
-// tell appends the event of a change.
+// tell appends the event of a change to the log.
 func (h *shelf) tell(s checkout.Session) {
 	if h.logs(s) {
 		h.log = append(h.log, own(s))
@@ -293,13 +293,13 @@ func inUTC(s checkout.Session) checkout.Session {
 	return own(s)
 }
 
-// own is s with metadata that nobody else has.
+// own returns s with a copy of its metadata.
 func own(s checkout.Session) checkout.Session {
 	s.Metadata = maps.Clone(s.Metadata)
 	return s
 }
 
-// others lets others run: what would take a while on a real disk.
+// others lets other goroutines run, as a real disk would.
 func others() {
 	for range 4 {
 		runtime.Gosched()

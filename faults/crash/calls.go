@@ -4,7 +4,6 @@ package crash
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -23,8 +22,8 @@ type diskPoint struct {
 	host             bool
 }
 
-// diskPoints are those of the store that Open makes, from the making of the file to its closing, and those of a host's
-// checkpoints. The file is named by its end; "." is the folder.
+// diskPoints returns the points of a store that Open makes, from the creation of the file to its closing, and those of a host's
+// checkpoints. A file is given by the end of its name. "." is the folder.
 func diskPoints() []diskPoint {
 	const db, log, journal, index = "checkouts.db", "checkouts.db-wal", "checkouts.db-journal", "checkouts.db-shm"
 	return []diskPoint{
@@ -53,14 +52,11 @@ func diskPoints() []diskPoint {
 	}
 }
 
-// beforeCalls kills shops as they are about to make a system call: at each of the points, and at any.
+// beforeCalls kills shops just before a system call: at each of the points, and at random ones.
 func beforeCalls(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Result) {
 	tb.Helper()
-	choose := rand.New(rand.NewPCG(o.Seed, 6))
-	times, random := 1, 5
-	if o.Long {
-		times, random = 6, 200
-	}
+	choose := o.Random(6)
+	times, random := o.Times(1, 6), o.Times(5, 200)
 	points := diskPoints()
 	for n := range times {
 		for _, p := range points {
@@ -87,7 +83,7 @@ func beforeCalls(tb testing.TB, kind stores.Kind, o suite.Options) (result suite
 	return result
 }
 
-// before kills a shop before the call that is meant, and reports whether it came to that.
+// before kills a shop just before the call that meant chooses. It reports whether the shop made that call.
 func before(r *shop.Round, host bool, meant func(syscalls.Call) bool) bool {
 	victim := r.Start(child.Options{Syscalls: func(c syscalls.Call) (a syscalls.Action) {
 		if meant(c) {

@@ -14,7 +14,7 @@ import (
 	"github.com/caisse/checkout/faults/stores"
 )
 
-// Controls are what the suites must catch. Package controls has them tried.
+// Controls are bugs and damage that the suites must catch. Package controls tries them.
 func Controls() []shop.Control {
 	behind := func(kind stores.Kind) shop.Control {
 		return shop.Control{Name: string(kind) + " " + shop.WriteBehind, By: string(oracle.OneSession), Round: func(tb testing.TB, choose *rand.Rand) {
@@ -35,7 +35,7 @@ func Controls() []shop.Control {
 		{Name: "the log is cleared away after a crash", By: string(oracle.OneSession), Round: func(tb testing.TB, choose *rand.Rand) {
 			r := killPlanted(tb, stores.New(tb, stores.SQLite), "", choose)
 			if err := os.Remove(r.Path() + "-wal"); err != nil {
-				return // it was killed before it had one
+				return // it was killed before it had a log
 			}
 			r.Settle()
 		}},
@@ -55,7 +55,7 @@ func newControl(tb testing.TB, place stores.Place, choose *rand.Rand) *shop.Roun
 	return r
 }
 
-// killPlanted is a round in which a shop with a bug was killed.
+// killPlanted returns a round in which a shop with a planted bug was killed.
 func killPlanted(tb testing.TB, place stores.Place, bug string, choose *rand.Rand) *shop.Round {
 	tb.Helper()
 	r := newControl(tb, place, choose)
@@ -67,7 +67,7 @@ func killPlanted(tb testing.TB, place stores.Place, bug string, choose *rand.Ran
 	return r
 }
 
-// flip turns over one bit of a file, beyond its first pages, in the middle of some page.
+// flip flips one bit of a file, behind its first pages, in the middle of some page.
 func flip(tb testing.TB, path string, choose *rand.Rand) {
 	tb.Helper()
 	data, err := os.ReadFile(path)

@@ -4,7 +4,6 @@ package crash
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"testing"
 
 	"github.com/caisse/checkout/faults/internal/child"
@@ -14,10 +13,10 @@ import (
 	"github.com/caisse/checkout/faults/suite"
 )
 
-// named kills a shop once, or in a long run several times, at each point of its driver.
+// named kills a shop at each point of its driver, once, or several times in a long pass.
 func named(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Result) {
 	tb.Helper()
-	choose := rand.New(rand.NewPCG(o.Seed, 1))
+	choose := o.Random(1)
 	g := shop.NewGround(tb, kind)
 	points, times := driverPoints(kind), 1
 	if o.Long {
@@ -47,7 +46,7 @@ func driverPoints(kind stores.Kind) []seam.Point {
 	return seam.SQLitePoints()
 }
 
-// most is how often a shop surely comes to a point.
+// most returns a number of times that every shop comes to a point.
 func most(p seam.Point) int {
 	switch p {
 	case seam.BeforeMigration, seam.MigrationBegun, seam.BeforeMigrated, seam.Migrated, seam.BeforeMigrationOut,
@@ -61,12 +60,12 @@ func most(p seam.Point) int {
 	return 2
 }
 
-// calls is how many calls each of a shop's callers makes at most: more than the last point takes, and no point that is
-// never come to takes for ever.
+// calls is how many calls each caller of a shop makes at most. It is enough to reach the last point, and it ends a shop that
+// never reaches its point.
 const calls = 50
 
-// effortTo is how many keys a shop has for a point, and how many calls. Nothing expires before 100 ms, so only a shop that
-// still makes sessions after that has a sweep that finds one.
+// effortTo returns how many keys and calls a shop needs to reach a point. Nothing expires before 100 ms, so a sweep finds something
+// only in a shop that still creates sessions after that.
 func effortTo(p seam.Point) (keys, most int) {
 	if p == seam.AmidSweep {
 		return 600, 20 * calls
@@ -77,8 +76,8 @@ func effortTo(p seam.Point) (keys, most int) {
 // tries is how many shops are started for one point.
 const tries = 20
 
-// until tries one shop after the other until one has come to a point. A shop does what its seed has chosen, and whether a
-// sweep finds a row, say, is up to the machine as well: one that ends by itself is judged like the others.
+// until tries one shop after the other until one has come to a point. Whether a shop does so depends on the machine as well as on
+// the seed: a sweep may find nothing, for example. A shop that ends by itself is judged like the others.
 func until(tb testing.TB, result *suite.Result, point string, try func() (r *shop.Round, came bool)) {
 	tb.Helper()
 	for range tries {

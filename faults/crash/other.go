@@ -3,8 +3,6 @@
 package crash
 
 import (
-	"testing"
-
 	"github.com/caisse/checkout/faults/internal/child"
 	"github.com/caisse/checkout/faults/stores"
 	"github.com/caisse/checkout/faults/suite"
@@ -15,8 +13,5 @@ func Programs() []child.Program { return nil }
 
 // Suites says that nothing can be tried.
 func Suites() []suite.Suite {
-	return suite.Each("kill -9", func(tb testing.TB, _ stores.Kind, _ suite.Options) suite.Result {
-		tb.Skip("not run: it takes Unix")
-		return suite.Result{}
-	}, stores.SQLite, stores.Postgres)
+	return suite.Elsewhere("kill -9", "Unix", stores.SQLite, stores.Postgres)
 }

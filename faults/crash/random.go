@@ -15,25 +15,22 @@ import (
 	"github.com/caisse/checkout/faults/suite"
 )
 
-// lives is how often a shop is opened, and killed, before its owner looks.
+// lives is how often a shop is started and killed before its data is judged.
 const lives = 3
 
-// random kills shops at any time, from their start on.
+// random kills shops at random times, from their start on.
 func random(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Result) {
 	tb.Helper()
-	choose := rand.New(rand.NewPCG(o.Seed, 2))
+	choose := o.Random(2)
 	g := shop.NewGround(tb, kind)
-	rounds := 4
-	if o.Long {
-		rounds = 100
-	}
+	rounds := o.Times(4, 100)
 	for n := range rounds {
 		r := shop.NewRound(tb, g.Place(), fmt.Sprintf("round %d", n), choose.Uint64())
 		kills := 0
 		for range lives {
 			victim := killed(r, choose)
 			r.End(victim)
-			if victim.Killed() { // else it was too quick
+			if victim.Killed() { // otherwise it ended first
 				kills++
 			}
 		}
@@ -44,7 +41,7 @@ func random(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Resu
 	return result
 }
 
-// killed is a shop that is killed after a while, in which it may not even have come to open the store.
+// killed starts a shop and kills it after a while. It may be killed before it has opened its store.
 func killed(r *shop.Round, choose *rand.Rand) *child.Process {
 	victim := r.Start(child.Options{}, func(c *shop.Config) { c.Host, c.Calls = choose.IntN(2) == 0, 20*calls })
 	if choose.IntN(4) > 0 {
@@ -55,15 +52,12 @@ func killed(r *shop.Round, choose *rand.Rand) *child.Process {
 	return victim
 }
 
-// pairs has two shops on one place do the same, and kills one of them. The other must not notice.
+// pairs has two shops work on one place, and kills one of them. The other must not notice.
 func pairs(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Result) {
 	tb.Helper()
-	choose := rand.New(rand.NewPCG(o.Seed, 3))
+	choose := o.Random(3)
 	g := shop.NewGround(tb, kind)
-	rounds := 3
-	if o.Long {
-		rounds = 60
-	}
+	rounds := o.Times(3, 60)
 	for n := range rounds {
 		r := shop.NewRound(tb, g.Place(), fmt.Sprintf("round %d", n), choose.Uint64())
 		killed := pair(tb, r, choose, "")
@@ -73,7 +67,7 @@ func pairs(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Resul
 	return result
 }
 
-// pair reports whether the one that was to be killed had not come to its end before.
+// pair reports whether the first shop was killed. It may have ended before.
 func pair(tb testing.TB, r *shop.Round, choose *rand.Rand, planted string) (killed bool) {
 	tb.Helper()
 	moment := time.Duration(choose.Int64N(int64(100 * time.Millisecond)))
@@ -90,7 +84,7 @@ func pair(tb testing.TB, r *shop.Round, choose *rand.Rand, planted string) (kill
 	return victim.Killed()
 }
 
-// unanswered fails where a call was not answered.
+// unanswered fails the test if a call was not answered.
 func unanswered(tb testing.TB, h history.History) {
 	tb.Helper()
 	for _, op := range h.Operations {

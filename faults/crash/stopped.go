@@ -4,7 +4,6 @@ package crash
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -15,7 +14,7 @@ import (
 	"github.com/caisse/checkout/faults/suite"
 )
 
-// stops are the points at which a shop that is stopped is most in the way of others.
+// stops returns the points at which a stopped shop blocks others most.
 func stops(kind stores.Kind) []seam.Point {
 	if kind == stores.Postgres {
 		return []seam.Point{seam.CreateOut, seam.UpdateOut, seam.CommitOut, seam.CommitAnswered}
@@ -23,16 +22,13 @@ func stops(kind stores.Kind) []seam.Point {
 	return []seam.Point{seam.Begun, seam.AfterInsert, seam.BeforeCommit, seam.AfterCommit}
 }
 
-// stopped stops a shop while it holds what others want, has another go on in the meantime, and then lets it go on too,
-// or kills it.
+// stopped stops a shop while it holds a lock that others want, lets another shop work meanwhile, and then continues the first or
+// kills it.
 func stopped(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Result) {
 	tb.Helper()
-	choose := rand.New(rand.NewPCG(o.Seed, 4))
+	choose := o.Random(4)
 	g := shop.NewGround(tb, kind)
-	times := 1
-	if o.Long {
-		times = 8
-	}
+	times := o.Times(1, 8)
 	for n := range times {
 		for i, p := range stops(kind) {
 			pause := 200 * time.Millisecond
@@ -50,7 +46,7 @@ func stopped(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Res
 	return result
 }
 
-// stop reports whether the shop that was to be stopped came to the point.
+// stop reports whether the shop came to the point at which it was to be stopped.
 func stop(r *shop.Round, trap seam.Trap, pause time.Duration, kill bool) bool {
 	first := r.Start(child.Options{}, func(c *shop.Config) { c.Host, c.Calls, c.Trap = true, calls, trap })
 	if _, ok := first.Await(shop.At); !ok {

@@ -21,13 +21,10 @@ func Suites() []suite.Suite {
 		suite.Each("receivers that hang, fail and flood", receivers, stores.SQLite, stores.Postgres)...)
 }
 
-// killed kills dispatchers at each of their steps, and at random.
+// killed kills dispatchers at each of their steps, and at random times.
 func killed(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Result) {
 	tb.Helper()
-	rounds := 1
-	if o.Long {
-		rounds = 10
-	}
+	rounds := o.Times(1, 10)
 	repeated := 0
 	for n := range rounds {
 		l := newLives(tb, kind, o.Seed+uint64(n))
@@ -45,7 +42,7 @@ func killed(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Resu
 	return result
 }
 
-// lives are dispatchers one after the other, each in a process of its own.
+// lives runs dispatchers one after the other, each in a process of its own.
 type lives struct {
 	*Round
 	place stores.Place
@@ -59,7 +56,7 @@ func newLives(tb testing.TB, kind stores.Kind, seed uint64) *lives {
 	return &lives{Round: NewRound(tb, open(tb, place), seed), place: place}
 }
 
-// life starts a dispatcher, changes sessions while it runs, and sees it die.
+// life starts a dispatcher, changes sessions while it runs, and waits until it is dead.
 func (l *lives) life(c config) {
 	l.tb.Helper()
 	l.ahead += 5 * time.Minute

@@ -15,13 +15,13 @@ import (
 	"github.com/caisse/checkout/webhook"
 )
 
-// config is what a dispatcher is told.
+// config configures a dispatcher.
 type config struct {
 	Place string
-	Ahead time.Duration // of the time: what a dispatcher before it had in hand is due again
-	// Dies says at which of a dispatcher's steps it kills itself, now and then; "" is by nobody but its parent.
+	Ahead time.Duration // how far its clock is ahead, so that deliveries claimed by an earlier dispatcher are due again
+	// Dies is the step at which the dispatcher kills itself, now and then. "" leaves it to the parent.
 	Dies string
-	// Planted is a bug that must be caught; "" is the store as it is.
+	// Planted is a bug that must be caught. "" is the store without a bug.
 	Planted string
 }
 
@@ -38,9 +38,9 @@ const (
 	settleFirst = "a delivery is settled before it is sent"
 )
 
-const opened = "open" // what a dispatcher tells
+const opened = "open" // the line that a dispatcher sends once it runs
 
-// program is what a dispatcher is.
+// program is the program of a dispatcher.
 func program() child.Program { return child.Program{Name: "dispatcher", Run: dispatch} }
 
 func dispatch(ctx context.Context, self *child.Self) error {
@@ -76,13 +76,14 @@ func dispatch(ctx context.Context, self *child.Self) error {
 	return hooks.Run(ctx)
 }
 
-// mortal is a store whose process dies at one of its steps, or that has a bug. Only Run calls it, each step from one goroutine.
+// mortal is a store that kills its process at one step, or that has a bug. Only Run uses it, and calls each step from one
+// goroutine.
 type mortal struct {
 	webhook.Store
 	config config
 }
 
-// die ends the process, one time in three, where it is to die here.
+// die kills the process, one time in three, if this is the step at which it dies.
 func (m *mortal) die(step string) {
 	if m.config.Dies == step && time.Now().UnixNano()%3 == 0 {
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)

@@ -18,7 +18,7 @@ import (
 	"github.com/caisse/checkout/webhook"
 )
 
-// bad are receivers that do wrong, and what a delivery to each says of its first attempt.
+// bad lists receivers that misbehave, with what a delivery to each must say of its first attempt.
 var bad = map[string]struct {
 	answer http.HandlerFunc
 	want   webhook.Attempt
@@ -40,16 +40,16 @@ var bad = map[string]struct {
 
 // hang answers nothing until the client hangs up.
 func hang(_ http.ResponseWriter, r *http.Request) {
-	io.Copy(io.Discard, r.Body) // or the end of the connection is not seen
+	io.Copy(io.Discard, r.Body) // otherwise the server does not notice when the connection ends
 	<-r.Context().Done()
 }
 
-// connection takes the connection over, and reads the request.
+// connection hijacks the connection of a request, whose body it reads first.
 func connection(w http.ResponseWriter, r *http.Request) net.Conn {
 	io.Copy(io.Discard, r.Body)
 	conn, _, err := w.(http.Hijacker).Hijack()
 	if err != nil {
-		panic(http.ErrAbortHandler) // which closes it
+		panic(http.ErrAbortHandler) // which closes the connection
 	}
 	return conn
 }
@@ -108,8 +108,8 @@ func says(status int, retryAfter string) http.HandlerFunc {
 	}
 }
 
-// How many receivers there are, and how much each is told. Each of the hanging ones has more than it is sent at once, and
-// all of them more than are ever under way.
+// How many receivers and events there are. Each hanging receiver has more events than are sent to one endpoint at once, and all
+// together have more than are ever sent at once.
 const (
 	hangingReceivers = 12
 	hangingChanges   = 30
@@ -117,14 +117,11 @@ const (
 	goodRounds       = 5
 )
 
-// receivers has good receivers beside those that hang, fail and flood. What the good ones are owed must come while those that
-// hang still do: no request that such a one was sent afterwards may end before.
+// receivers has good receivers beside those that hang, fail and flood. The good ones must get their events while the others hang:
+// before any request ends that was sent to a hanging receiver later than the event.
 func receivers(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Result) {
 	tb.Helper()
-	rounds := 1
-	if o.Long {
-		rounds = 5
-	}
+	rounds := o.Times(1, 5)
 	for range rounds {
 		newCrowd(tb, kind).round(&result)
 	}
@@ -143,7 +140,7 @@ func (c *crowd) round(result *suite.Result) {
 	if delayed > 0 {
 		c.tb.Errorf("%d of %d times a good receiver was told after a hanging one had been given up", delayed, goodRounds)
 	}
-	c.outcomes() // takes until the hanging ones are given up; whatever comes twice has come by then
+	c.outcomes() // waits until the hanging ones are given up, so that a delivery that comes twice has come by then
 	result.Runs += len(bad) + hangingReceivers
 	result.Tally.Acknowledged += goodReceivers * goodRounds
 	result.Tally.Operations += int(c.requests.Load())
@@ -159,7 +156,7 @@ func (c *crowd) round(result *suite.Result) {
 	}
 }
 
-// crowd is good receivers and bad ones.
+// crowd is all receivers, good and bad.
 type crowd struct {
 	tb        testing.TB
 	store     Store
@@ -172,8 +169,8 @@ type crowd struct {
 	mu     sync.Mutex
 	good   [goodReceivers]map[string]int // how often each was told of an event
 	begun  int                           // requests to the hanging receivers, by number
-	ended  int                           // the greatest number of those that have ended, and one
-	change chan struct{}                 // closed at the next of all this
+	ended  int                           // one more than the greatest number of a request that has ended
+	change chan struct{}                 // closed at the next change of the fields above
 }
 
 func newCrowd(tb testing.TB, kind stores.Kind) *crowd {
@@ -224,7 +221,7 @@ func (c *crowd) endpoint(a checkout.Account, url string) webhook.Endpoint {
 	return e
 }
 
-// pay makes one event.
+// pay creates one event.
 func (c *crowd) pay(a checkout.Account) {
 	c.tb.Helper()
 	s, _, err := c.checkouts.Create(c.tb.Context(), checkout.CreateParams{Account: a, Amount: 5000, Currency: "XOF", UserPhone: "+22507987654"})
@@ -250,7 +247,7 @@ func (c *crowd) dispatch(store webhook.Store) (stop func()) {
 	}
 }
 
-// serve is all receivers.
+// serve is the handler of all receivers.
 func (c *crowd) serve(w http.ResponseWriter, r *http.Request) {
 	c.requests.Add(1)
 	kind, which, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
@@ -279,13 +276,13 @@ func (c *crowd) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// notify wakes whoever awaits. The caller holds mu.
+// notify wakes await. The caller holds mu.
 func (c *crowd) notify() {
 	close(c.change)
 	c.change = make(chan struct{})
 }
 
-// await waits until something is so, and fails after two minutes.
+// await waits until a condition is true. It fails the test after two minutes.
 func (c *crowd) await(what string, so func() bool) {
 	c.tb.Helper()
 	late := time.After(2 * time.Minute)
@@ -304,8 +301,8 @@ func (c *crowd) await(what string, so func() bool) {
 	}
 }
 
-// delayed makes an event for each good receiver, and reports whether one was told of it only after a hanging receiver had
-// been given up to which a request was made later than the event. It returns as soon as that is known.
+// delayed creates an event for each good receiver. It reports whether one of them got it too late: only after a request had ended
+// that was sent to a hanging receiver later than the event.
 func (c *crowd) delayed() bool {
 	c.tb.Helper()
 	c.await("no hanging receiver was called", func() bool { return c.begun > 0 })
@@ -336,7 +333,7 @@ func (c *crowd) delayed() bool {
 	return delayed
 }
 
-// outcomes compares what the deliveries to bad receivers say with what those did.
+// outcomes compares the deliveries to bad receivers with what these receivers did.
 func (c *crowd) outcomes() {
 	c.tb.Helper()
 	for name, e := range c.endpoints {
@@ -360,7 +357,7 @@ func (c *crowd) outcomes() {
 	}
 }
 
-// oneByOne is a store with a bug: it hands out all that one endpoint is owed before it comes to the next.
+// oneByOne is a store with a bug: it hands out all deliveries of one endpoint before those of the next.
 type oneByOne struct {
 	webhook.Store
 	accounts []checkout.Account

@@ -1,5 +1,5 @@
-// Package delivery breaks dispatchers of webhooks and their receivers, and looks whether every change still reaches every
-// endpoint that wants it, and whether what was delivered and settled is ever sent again.
+// Package delivery breaks dispatchers of webhooks and their receivers. Every change must still reach every endpoint that wants it,
+// and a delivery whose success was written down must not be sent again.
 package delivery
 
 import (
@@ -20,13 +20,13 @@ import (
 	"github.com/caisse/checkout/webhook"
 )
 
-// Store is a store with its webhooks.
+// Store is a store with a webhook.Store.
 type Store interface {
 	stores.Store
 	Webhooks() webhook.Store
 }
 
-// Round is changes of sessions on one store, and a receiver that remembers what it was told of them.
+// Round changes sessions on one store, and has a receiver that remembers the webhooks about them.
 type Round struct {
 	tb        testing.TB
 	store     Store
@@ -38,22 +38,22 @@ type Round struct {
 	choose   *rand.Rand
 	changed  map[string]changed     // by the ID of a session
 	received map[string][]time.Time // by endpoint and event
-	settled  map[string]time.Time   // that were seen delivered, and when
+	settled  map[string]time.Time   // when a delivery was first seen as delivered
 }
 
-// changed is a session, and the version that its caller was told of.
+// changed is the last version of a session that a caller was told of.
 type changed struct {
 	account checkout.Account
 	version int64
 }
 
-const endpoints = 6 // each of an account of its own
+const endpoints = 6 // each belongs to an account of its own
 
 func account(n int) checkout.Account {
 	return checkout.Account{ID: fmt.Sprintf("acct_%d", n%endpoints)}
 }
 
-// NewRound begins a round on a store, with endpoints of several accounts.
+// NewRound begins a round on a store. It creates the endpoints.
 func NewRound(tb testing.TB, store Store, seed uint64) *Round {
 	tb.Helper()
 	r := &Round{
@@ -78,7 +78,7 @@ func NewRound(tb testing.TB, store Store, seed uint64) *Round {
 	return r
 }
 
-// receive serves receivers until the test ends, and returns where. To hang up ends all connections.
+// receive starts a server for receivers and returns its URL. hangUp closes all connections. The server ends with the test.
 func receive(tb testing.TB, f http.HandlerFunc) (url string, hangUp func()) {
 	tb.Helper()
 	server := httptest.NewUnstartedServer(f)
@@ -114,7 +114,7 @@ func run(tb testing.TB, hooks *webhook.Webhooks) (stop func()) {
 	}
 }
 
-// Use has the round go on with another store of the same data.
+// Use has the round go on with another store on the same data.
 func (r *Round) Use(store Store) {
 	r.tb.Helper()
 	r.store = store
@@ -140,7 +140,7 @@ func (r *Round) Dispatch() (stop func()) {
 	return run(r.tb, r.hooks)
 }
 
-// Change makes a session, and one or two changes of it. Many may be made at once.
+// Change creates a session and changes it once or twice. It may be called concurrently.
 func (r *Round) Change() error {
 	r.mu.Lock()
 	a, completes := account(r.choose.IntN(endpoints)), r.choose.IntN(2) == 0
@@ -164,7 +164,7 @@ func (r *Round) Change() error {
 	return nil
 }
 
-// note remembers what a caller was told.
+// note remembers a session as a caller was told of it.
 func (r *Round) note(s checkout.Session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -173,7 +173,7 @@ func (r *Round) note(s checkout.Session) {
 
 func (r *Round) pause() { time.Sleep(time.Duration(r.choose.Int64N(int64(8 * time.Millisecond)))) }
 
-// See notes what is written down as delivered: it must not come again.
+// See notes which deliveries the store has as delivered. They must not come again.
 func (r *Round) See() {
 	r.tb.Helper()
 	for n := range r.endpoints {
@@ -188,7 +188,7 @@ func (r *Round) See() {
 	}
 }
 
-// each walks the deliveries of an endpoint.
+// each calls f for every delivery of an endpoint.
 func (r *Round) each(n int, f func(webhook.Delivery)) {
 	r.tb.Helper()
 	for cursor := ""; ; {
@@ -205,8 +205,8 @@ func (r *Round) each(n int, f func(webhook.Delivery)) {
 	}
 }
 
-// Finish has a dispatcher that nothing happens to send what is left, until nothing more comes. Its clock is ahead, so that
-// what a dispatcher before it had in hand is due.
+// Finish runs a dispatcher without faults until nothing is left to send. Its clock is ahead, so that deliveries which an earlier
+// dispatcher had claimed are due.
 func (r *Round) Finish(ahead time.Duration) {
 	r.tb.Helper()
 	now := checkout.ClockFunc(func() time.Time { return time.Now().Add(ahead + 10*time.Minute) })
@@ -233,14 +233,14 @@ func (r *Round) Finish(ahead time.Duration) {
 	stop()
 }
 
-// Verdict is what became of all changes.
+// Verdict says what happened to all changes.
 type Verdict struct {
 	Complaints []string
 	Tally      oracle.Tally
 	Repeated   int // deliveries that came once more, as they may
 }
 
-// Report makes errors of the complaints.
+// Report fails the test with the complaints.
 func (v Verdict) Report(tb testing.TB) {
 	tb.Helper()
 	for _, complaint := range v.Complaints {
@@ -252,7 +252,7 @@ func (v *Verdict) complain(format string, args ...any) {
 	v.Complaints = append(v.Complaints, fmt.Sprintf(format, args...))
 }
 
-// Judge compares what was received with what the histories tell.
+// Judge compares what was received with the histories of all sessions.
 func (r *Round) Judge() (v Verdict) {
 	r.tb.Helper()
 	r.mu.Lock()

@@ -1,5 +1,5 @@
-// Package effort says how hard the tests of this module try: in short, so that they run with every change, or for
-// long. Every package with tests imports it, so that its flags are known wherever "go test ./... -long -seed 7" is said.
+// Package effort has the flags -long and -seed. By default the tests of this module are short enough to run with every change.
+// Every package with tests imports it, so that "go test ./... -long -seed 7" works.
 package effort
 
 import (
@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Flags belong to the command line, which a process has one of.
+// The flags are global, as the command line is.
 var (
 	long = flag.Bool("long", false, "run the faults for long")
 	seed = flag.Uint64("seed", 0, "what random choices follow from; 0 chooses another each time")
@@ -25,8 +25,7 @@ func Pick[T any](short, forLong T) T {
 	return short
 }
 
-// Seed is what the test's random choices follow from, and is logged. Which of several goroutines comes first no seed
-// decides.
+// Seed returns the seed of the test's random choices, and logs it. It does not determine the order in which goroutines run.
 func Seed(tb testing.TB) uint64 {
 	tb.Helper()
 	s := *seed

@@ -20,7 +20,7 @@ type Client struct {
 
 var _ Service = (*Client)(nil)
 
-// PanicError is what a Client makes of a panic of its service, so that the run goes on and the history tells.
+// PanicError is the error that a Client returns when its service panics, so that the run goes on and the history records it.
 type PanicError struct {
 	Value any
 	Stack []byte
@@ -167,7 +167,7 @@ func one(session checkout.Session, err error) []Session {
 	return []Session{sessionOf(session)}
 }
 
-// classify says what an error tells. One that wraps ErrOutcomeUnknown is unknown, whatever else it wraps.
+// classify gives the outcome and the code of an error. One that wraps ErrOutcomeUnknown is unknown, whatever else it wraps.
 func (ret *Return) classify(err error) {
 	ret.Outcome = Error
 	if err == nil {

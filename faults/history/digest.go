@@ -11,7 +11,7 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// digest names texts without telling them. One empty text is "".
+// digest identifies texts without revealing them. The digest of a single empty text is "".
 func digest(texts ...string) string {
 	if len(texts) == 1 && texts[0] == "" {
 		return ""
@@ -26,7 +26,7 @@ func digest(texts ...string) string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// spelled is the key in the spelling under which it is kept.
+// spelled returns the key as the store keeps it.
 func spelled(key idempotency.Key) string {
 	if normal, err := key.Normalize(idempotency.Any); err == nil {
 		key = normal
@@ -34,7 +34,8 @@ func spelled(key idempotency.Key) string {
 	return string(key)
 }
 
-// requestOf brings what does not change the meaning of a request into one form, as the contract says under Idempotency.
+// requestOf returns a request in the form in which requests are compared: what the contract (Idempotency) says makes no
+// difference is spelled in one way.
 func requestOf(p checkout.CreateParams) *Request {
 	r := &Request{
 		Key:       digest(spelled(p.IdempotencyKey)),

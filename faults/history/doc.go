@@ -1,5 +1,5 @@
-// Package history records what callers asked of a checkout service and what they were told: the one form in which every
-// test under faults keeps what happened, and which package oracle judges.
+// Package history records the calls of a checkout service and their answers. Every test under faults records in this form,
+// and package oracle judges it.
 //
 // A [Recorder] makes a [Client] for each caller, which has the methods of a *checkout.Checkouts and passes every call
 // on to one, or to anything else that has them ([Service]): an adapter over HTTP, say.
@@ -16,6 +16,6 @@
 // return have an unknown outcome. [Recorder.Stream] writes that way, [Read] reads it, and [Merge] joins the files of several
 // processes of one machine, whose times are on one clock.
 //
-// Nothing that is secret is written: an idempotency key is a digest of it, and the phone number, the texts and the URLs
-// of a request are one digest together, whose salt is the key.
+// Nothing secret is written. Of an idempotency key there is a digest. The phone number, the texts and the URLs of a request are
+// one digest together, with the key as its salt.
 package history

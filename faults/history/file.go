@@ -34,8 +34,8 @@ func (h History) Write(w io.Writer) error {
 	return errors.Join(err, buffered.Flush())
 }
 
-// Read reads a history that [History.Write] or [Recorder.Stream] wrote. A last line that was cut off is passed over: a
-// process that was killed leaves one.
+// Read reads a history that [History.Write] or [Recorder.Stream] wrote. It ignores a last line that is cut off, which a killed
+// process may leave.
 func Read(r io.Reader) (History, error) {
 	var h History
 	at := make(map[int64]int) // of calls by ID
@@ -80,8 +80,8 @@ func ReadFile(name string) (History, error) {
 	return Read(f)
 }
 
-// Save writes the history to a new file among the temporary ones, which stays, and logs its name and the seed: what a
-// test does when it fails.
+// Save writes the history to a new temporary file, and logs the file's name and the seed. Tests call it when they fail. The
+// file is not removed.
 func (h History) Save(tb testing.TB) (name string) {
 	tb.Helper()
 	f, err := os.CreateTemp("", "checkout-history-"+fileName(h.Header.Test)+"-*.jsonl")
@@ -96,7 +96,7 @@ func (h History) Save(tb testing.TB) (name string) {
 	return f.Name()
 }
 
-// fileName is a test's name without what file systems and shells have uses of their own for.
+// fileName is a test's name without the characters that file systems or shells treat in a special way.
 func fileName(test string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {

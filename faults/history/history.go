@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Kind is what was asked.
+// Kind is a method that was called.
 type Kind string
 
 // The calls of a checkout service.
@@ -27,7 +27,7 @@ const (
 // Reads reports whether calls of the kind write nothing.
 func (k Kind) Reads() bool { return k == Get || k == List || k == Past || k == Feed }
 
-// Outcome is what a caller may conclude.
+// Outcome is what a caller can conclude from an answer.
 type Outcome string
 
 // The outcomes of a call.
@@ -40,7 +40,7 @@ const (
 // Code says which error it was.
 type Code string
 
-// The codes of errors. Of the first five a service that works makes answers; the others say that it does not.
+// The codes of errors. The first five are answers of a service that works. The others say that it does not.
 const (
 	Invalid         Code = "invalid"   // a *checkout.ValidationError
 	NotFound        Code = "not_found" // checkout.ErrNotFound
@@ -58,7 +58,7 @@ const (
 	NoAnswer       Code = "no_answer"       // the caller ended before the call did; outcome unknown
 )
 
-// Answer reports whether the code is the answer of a service that works, and tells something of the session.
+// Answer reports whether the code is the answer of a service that works. It then says something about the session.
 func (c Code) Answer() bool {
 	switch c {
 	case Invalid, NotFound, KeyReused, Refused, PaymentConflict:
@@ -74,8 +74,8 @@ type Header struct {
 	Seed  uint64 `json:"seed"`
 }
 
-// Call is what was asked. At is in nanoseconds on a clock that all processes of one machine share. Clock is what the
-// service's own clock told just before, in microseconds since 1970.
+// Call is a call as it was made. At is in nanoseconds, on a clock that all processes of a machine share. Clock is the time of
+// the service's own clock just before the call, in microseconds since 1970.
 type Call struct {
 	ID     int64  `json:"id"`
 	Client string `json:"client"`
@@ -96,7 +96,7 @@ type Call struct {
 	After   string   `json:"after,omitempty"`   // the cursor of Feed
 }
 
-// Request is what a Create asked for, its payment aside, in the form in which requests are compared.
+// Request is what a Create asked for, without its payment, in the form in which requests are compared.
 type Request struct {
 	Key       string `json:"key,omitempty"` // digest
 	Amount    int64  `json:"amount"`
@@ -106,14 +106,14 @@ type Request struct {
 	Rest      string `json:"rest"`       // digest of phone, customer, description and URLs
 }
 
-// Query is what a List asked for beside a payment.
+// Query is what a List asked for, without its payment.
 type Query struct {
 	Status string `json:"status,omitempty"`
 	Limit  int    `json:"limit"` // 50 where the caller gave none
 	Offset int    `json:"offset"`
 }
 
-// Return is what was told. Clock is what the service's own clock told just after.
+// Return is the answer to a call. Clock is the time of the service's own clock just after it.
 type Return struct {
 	ID      int64   `json:"id"`
 	At      int64   `json:"at"`
@@ -154,7 +154,7 @@ type Session struct {
 	Rest      string `json:"rest"`    // digest of phone, customer, description, URLs and fingerprint
 }
 
-// Event is a change of a session as it was told.
+// Event is a change of a session, as the service reported it.
 type Event struct {
 	ID      string  `json:"id"`
 	Type    string  `json:"type"`
@@ -163,11 +163,10 @@ type Event struct {
 	Session Session `json:"session"`
 }
 
-// Never is the time of a return that did not come.
+// Never is the time of an answer that did not come.
 const Never = math.MaxInt64
 
-// Operation is one call and what became of it. One whose answer never came has the outcome Unknown, the code NoAnswer
-// and At Never.
+// Operation is a call with its answer. Where no answer came, the outcome is Unknown, the code NoAnswer and Return.At Never.
 type Operation struct {
 	Call
 	Return Return
@@ -179,7 +178,7 @@ type History struct {
 	Operations []Operation
 }
 
-// LongestGap is the longest time between two successes of a kind of call, one after the other.
+// LongestGap returns the longest time without a success of a kind of call, between the first success and the last.
 func (h History) LongestGap(k Kind) time.Duration {
 	var at []int64
 	for _, op := range h.Operations {
@@ -195,8 +194,8 @@ func (h History) LongestGap(k Kind) time.Duration {
 	return time.Duration(longest)
 }
 
-// Merge joins histories of processes of one machine into one, in the order of the calls. IDs are given anew. The header
-// is that of the first.
+// Merge joins the histories of several processes of one machine, in the order of the calls. It numbers the calls anew and
+// takes the header of the first history.
 func Merge(histories ...History) History {
 	var all History
 	for i, h := range histories {

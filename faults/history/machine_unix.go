@@ -4,8 +4,8 @@ package history
 
 import "golang.org/x/sys/unix"
 
-// machineTime is in nanoseconds on a clock that nobody sets and that all processes of a machine share, which Go's own
-// monotonic reading is not: it counts from the start of a process.
+// machineTime reads, in nanoseconds, a clock that nobody can set and that all processes of a machine share. Go's own monotonic
+// clock will not do: it starts with each process.
 func machineTime() int64 {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {

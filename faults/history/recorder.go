@@ -11,8 +11,8 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// Service is what a history is recorded of. A *checkout.Checkouts is one; so may be an adapter over HTTP, which leaves
-// out of a session what the wire does not tell: a Version of 0 is not held to anything.
+// Service is what a Client calls: a *checkout.Checkouts, or an adapter over HTTP. Such an adapter leaves out of a session what
+// HTTP does not carry: a Version of 0 is not checked.
 type Service interface {
 	Create(ctx context.Context, p checkout.CreateParams) (session checkout.Session, replayed bool, err error)
 	Get(ctx context.Context, account checkout.Account, id string) (checkout.Session, error)
@@ -43,8 +43,8 @@ func New(header Header, clock checkout.Clock) *Recorder {
 	return &Recorder{header: header, clock: clock}
 }
 
-// Stream writes the history to w from now on as it happens, a call before it is made: what a process that may be killed
-// must do. Each line is one Write. It must come before the first call.
+// Stream writes the history to w while it happens, each call before it is made. A process that may be killed must do so. Each
+// line is one Write. Call it before the first call of a client.
 func (r *Recorder) Stream(w io.Writer) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -57,14 +57,14 @@ func (r *Recorder) Client(name string, service Service) *Client {
 	return &Client{name: name, service: service, recorder: r}
 }
 
-// History is what was recorded so far. Calls that have not returned have the outcome Unknown.
+// History returns what was recorded so far. Calls that have not returned have the outcome Unknown.
 func (r *Recorder) History() History {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return History{Header: r.header, Operations: slices.Clone(r.operations)}
 }
 
-// Err is the first error of the stream: from then on its file is not whole.
+// Err returns the first error of the stream. What came after it may be missing in the file.
 func (r *Recorder) Err() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -85,7 +85,7 @@ func (r *Recorder) begin(call Call) (id int64) {
 
 // end records what became of it.
 func (r *Recorder) end(id int64, ret Return) {
-	at := machineTime() // before anybody else is waited for
+	at := machineTime() // before the lock: waiting for it is not part of the call
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	ret.ID, ret.At = id, at
@@ -109,8 +109,8 @@ func unfinished(call Call) Operation {
 
 type intentKey struct{}
 
-// WithIntent says what the calls with this context are for: an order of the caller's, say. However often it is tried
-// and under whatever keys, one intent may end in one session at most.
+// WithIntent names what the calls with this context are for, such as an order. However often the caller tries, and under
+// whatever keys, one intent may lead to one session at most.
 func WithIntent(ctx context.Context, intent string) context.Context {
 	return context.WithValue(ctx, intentKey{}, intent)
 }

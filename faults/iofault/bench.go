@@ -16,7 +16,7 @@ import (
 	"github.com/caisse/checkout/faults/stores"
 )
 
-// bench is where rounds take place: on a disk whose power can be cut, or, without root, in some folder.
+// bench is where rounds take place: a disk whose power can be cut, or, without root, a folder.
 type bench struct {
 	tb    testing.TB
 	dir   string
@@ -32,7 +32,7 @@ func newBench(tb testing.TB, dir string) *bench {
 	return &bench{tb: tb, dir: dir, disk: disk.NewExt4(tb, dir, 128<<20)}
 }
 
-// place is an empty place, in a folder of its own.
+// place returns an empty place in a folder of its own.
 func (b *bench) place() stores.Place {
 	b.tb.Helper()
 	old := filepath.Join(b.dir, fmt.Sprint(b.round))
@@ -50,7 +50,7 @@ func (b *bench) place() stores.Place {
 	return stores.Place{Kind: stores.SQLite, Address: filepath.Join(dir, "checkouts.db")}
 }
 
-// take takes over the history of a shop that has ended, well or not, and cuts the power.
+// take takes the history of a shop that has ended, well or not, and cuts the power.
 func (b *bench) take(r *shop.Round, p *child.Process) history.History {
 	b.tb.Helper()
 	h := r.Take(p)

@@ -9,7 +9,7 @@ import (
 	"github.com/caisse/checkout/faults/internal/shop"
 )
 
-// Controls are what the suites must catch, beside what they look for themselves. Package controls has them tried.
+// Controls are bugs that the suites must catch. Package controls tries them.
 func Controls() []shop.Control {
 	const late = "writes were acknowledged after a flush had failed"
 	return []shop.Control{

@@ -20,17 +20,17 @@ import (
 	"github.com/caisse/checkout/faults/trial"
 )
 
-// flush is one that is to fail.
+// flush is a flush that is to fail.
 type flush struct {
 	what string
 	file string // "" is the folder
 	nth  int
-	// silent is a failure of which SQLite itself tells nobody. Then nothing may depend on that flush.
+	// silent says that SQLite does not report this failure. Then nothing may depend on the flush.
 	silent bool
-	log    bool // it takes a log that is long, and nobody who writes while it is moved
+	log    bool // it happens only with a long log, and without writers while the log is moved
 }
 
-// flushes are one of each kind, at random.
+// flushes returns one flush of each kind, chosen at random.
 func flushes(choose *rand.Rand) []flush {
 	return []flush{
 		{what: "the first journal's", file: mainFile + "-journal", nth: 1 + choose.IntN(2)},
@@ -55,15 +55,12 @@ func flushesFail(tb testing.TB, dir string, _ stores.Kind, o suite.Options) suit
 	return failing(tb, dir, o, true)
 }
 
-// failing has flushes fail, once or from some flush on.
+// failing makes flushes fail, once or from some flush on.
 func failing(tb testing.TB, dir string, o suite.Options, forGood bool) (result suite.Result) {
 	tb.Helper()
-	choose := rand.New(rand.NewPCG(o.Seed, 6))
+	choose := o.Random(6)
 	b := newBench(tb, dir)
-	times := 1
-	if o.Long {
-		times = 12
-	}
+	times := o.Times(1, 12)
 	for range times {
 		for _, f := range flushes(choose) {
 			b.failFlush(&result, f, forGood, choose)
@@ -75,11 +72,11 @@ func failing(tb testing.TB, dir string, o suite.Options, forGood bool) (result s
 	return result
 }
 
-// tries is how many shops are started for one flush. Whether a shop comes to a checkpoint that moves the whole log is up to
-// the machine as well: one that ends before is judged like the others, and the next one is tried.
+// tries is how many shops are started for one flush. It depends on the machine too whether a shop comes to a checkpoint that moves
+// the whole log. A shop that ends before that is judged like the others, and the next one is tried.
 const tries = 10
 
-// failFlush has one flush fail, and looks at what the shop was told before and after.
+// failFlush makes one flush fail, and checks what the shop acknowledged before and after it.
 func (b *bench) failFlush(result *suite.Result, f flush, forGood bool, choose *rand.Rand) {
 	b.tb.Helper()
 	for range tries {
@@ -99,14 +96,14 @@ func (b *bench) failFlush(result *suite.Result, f flush, forGood bool, choose *r
 	b.tb.Fatalf("%d shops came to their end, and to no flush of this kind: %s", tries, f.what)
 }
 
-// seen is what was seen of a shop under which a flush was to fail.
+// seen is what a shop did when a flush was to fail.
 type seen struct {
 	failed bool // the shop came to that flush
-	told   bool // somebody was told
+	told   bool // some caller got an error
 	late   []history.Operation
 }
 
-// run has a flush fail under a shop. Late are the writes that were acknowledged afterwards.
+// run makes a flush fail under a shop. late has the writes that were acknowledged afterwards.
 func (b *bench) run(r *shop.Round, f flush, forGood bool, planted string) seen {
 	b.tb.Helper()
 	file := f.file
@@ -123,7 +120,7 @@ func (b *bench) run(r *shop.Round, f flush, forGood bool, planted string) seen {
 			}
 			a.Errno = syscall.EIO
 		case failed > 0 && mine:
-			a.Pretend = true // the pages that the failed flush should have written are clean now
+			a.Pretend = true // the kernel takes the pages of the failed flush for written
 		}
 		return a
 	}}, func(c *shop.Config) {
@@ -148,7 +145,7 @@ func (b *bench) run(r *shop.Round, f flush, forGood bool, planted string) seen {
 	return seen{true, told, acknowledgedAfter(h, since)}
 }
 
-// ownCheckpoint is the control: it leaves the checkpoints to SQLite, and must be seen to lose what was acknowledged.
+// ownCheckpoint is a control: it leaves the checkpoints to SQLite, and must lose acknowledged writes.
 func (b *bench) ownCheckpoint(choose *rand.Rand) (note string) {
 	b.tb.Helper()
 	var report trial.Report
@@ -169,7 +166,7 @@ func (b *bench) ownCheckpoint(choose *rand.Rand) (note string) {
 	return ""
 }
 
-// firstFailure is when a call was first told that something is wrong; history.Never if none was.
+// firstFailure returns when a call first failed because of the store, or history.Never.
 func firstFailure(h history.History) int64 {
 	first := int64(history.Never)
 	for _, op := range h.Operations {
@@ -180,7 +177,7 @@ func firstFailure(h history.History) int64 {
 	return first
 }
 
-// acknowledgedAfter are the writes that were begun after an instant and acknowledged.
+// acknowledgedAfter returns the writes that began after an instant and were acknowledged.
 func acknowledgedAfter(h history.History, instant int64) []history.Operation {
 	return slices.DeleteFunc(slices.Clone(h.Operations), func(op history.Operation) bool {
 		return op.At <= instant || op.Return.Outcome != history.OK || op.Kind.Reads() || op.Return.Replayed

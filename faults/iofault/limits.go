@@ -4,7 +4,6 @@ package iofault
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -16,15 +15,12 @@ import (
 	"github.com/caisse/checkout/faults/suite"
 )
 
-// slow has every flush take up to 100 ms. That is no failure: everybody is answered.
+// slow makes every flush take up to 100 ms. No call may fail.
 func slow(tb testing.TB, dir string, _ stores.Kind, o suite.Options) (result suite.Result) {
 	tb.Helper()
-	choose := rand.New(rand.NewPCG(o.Seed, 10))
+	choose := o.Random(10)
 	b := newBench(tb, dir)
-	n := 1
-	if o.Long {
-		n = 10
-	}
+	n := o.Times(1, 10)
 	for i := range n {
 		r := shop.NewRound(tb, b.place(), fmt.Sprintf("round %d", i), choose.Uint64())
 		flushed := 0
@@ -51,15 +47,12 @@ func slow(tb testing.TB, dir string, _ stores.Kind, o suite.Options) (result sui
 	return result
 }
 
-// limited has the system refuse to let files grow (RLIMIT_FSIZE, EFBIG), which is no full disk to SQLite.
+// limited has the system refuse to let files grow (RLIMIT_FSIZE, EFBIG). To SQLite that is another error than a full disk.
 func limited(tb testing.TB, dir string, _ stores.Kind, o suite.Options) (result suite.Result) {
 	tb.Helper()
-	choose := rand.New(rand.NewPCG(o.Seed, 11))
+	choose := o.Random(11)
 	b := newBench(tb, dir)
-	n := 3
-	if o.Long {
-		n = 40
-	}
+	n := o.Times(3, 40)
 	for i := range n {
 		r := shop.NewRound(tb, b.place(), fmt.Sprintf("round %d", i), choose.Uint64())
 		size := uint64(300<<10 + choose.IntN(700<<10)) // a new database is open by then
@@ -72,10 +65,10 @@ func limited(tb testing.TB, dir string, _ stores.Kind, o suite.Options) (result 
 	return result
 }
 
-// exhausted has the store find no file descriptor, sooner or later.
+// exhausted has the store run out of file descriptors, sooner or later.
 func exhausted(tb testing.TB, dir string, _ stores.Kind, o suite.Options) (result suite.Result) {
 	tb.Helper()
-	choose := rand.New(rand.NewPCG(o.Seed, 12))
+	choose := o.Random(12)
 	b := newBench(tb, dir)
 	step := uint64(3)
 	if o.Long {

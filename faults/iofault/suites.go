@@ -16,7 +16,7 @@ import (
 var faults = []struct {
 	name  string
 	run   isolated.Run
-	mount bool // it cannot do without
+	mount bool // it needs a file system of its own
 }{
 	{"a flush fails once", flushFailsOnce, false},
 	{"flushes fail for good", flushesFail, false},

@@ -5,7 +5,6 @@ package iofault
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -23,21 +22,18 @@ import (
 	"github.com/caisse/checkout/faults/suite"
 )
 
-// writeFails has some call that changes a file fail, whichever it is.
+// writeFails makes a random system call that changes a file fail.
 func writeFails(tb testing.TB, dir string, _ stores.Kind, o suite.Options) (result suite.Result) {
 	tb.Helper()
-	choose := rand.New(rand.NewPCG(o.Seed, 7))
+	choose := o.Random(7)
 	b := newBench(tb, dir)
-	n := 10
-	if o.Long {
-		n = 300
-	}
+	n := o.Times(10, 300)
 	told := 0
 	for i := range n {
 		r := shop.NewRound(tb, b.place(), fmt.Sprintf("round %d", i), choose.Uint64())
 		left := 1 + choose.IntN(900)
 		if choose.IntN(3) == 0 {
-			left = 1 + choose.IntN(60) // as the file is made
+			left = 1 + choose.IntN(60) // while the file is created
 		}
 		p := r.Start(child.Options{Syscalls: func(syscalls.Call) (a syscalls.Action) {
 			if left--; left == 0 {
@@ -57,15 +53,12 @@ func writeFails(tb testing.TB, dir string, _ stores.Kind, o suite.Options) (resu
 	return result
 }
 
-// noSpace has writes to the log fail for want of room for a while, under callers who try again.
+// noSpace makes writes to the log fail with ENOSPC for a while. The callers try again.
 func noSpace(tb testing.TB, dir string, _ stores.Kind, o suite.Options) (result suite.Result) {
 	tb.Helper()
-	choose := rand.New(rand.NewPCG(o.Seed, 8))
+	choose := o.Random(8)
 	b := newBench(tb, dir)
-	n := 4
-	if o.Long {
-		n = 100
-	}
+	n := o.Times(4, 100)
 	for i := range n {
 		r := shop.NewRound(tb, b.place(), fmt.Sprintf("round %d", i), choose.Uint64())
 		first, refused := 100+choose.IntN(250), 1+choose.IntN(30) // to open a new database takes some 50 to 60 writes
@@ -84,10 +77,10 @@ func noSpace(tb testing.TB, dir string, _ stores.Kind, o suite.Options) (result 
 	return result
 }
 
-// wentOn holds a shop to what a full disk is to be: calls that surely wrote nothing, and more that succeed later.
+// wentOn checks that a full disk led only to calls that wrote nothing, and that calls succeeded later.
 func wentOn(tb testing.TB, h history.History) {
 	tb.Helper()
-	last := int64(0) // when a call was refused last
+	last := int64(0) // when the last call was refused
 	for _, op := range h.Operations {
 		switch {
 		case op.Return.Outcome == history.OK, op.Return.Code.Answer(), op.Return.Code == history.NoAnswer:
@@ -105,21 +98,18 @@ func wentOn(tb testing.TB, h history.History) {
 	}
 }
 
-// full fills a small file system beside the database, and makes room again.
+// full fills the small file system that has the database, and makes room again.
 func full(tb testing.TB, dir string, _ stores.Kind, o suite.Options) (result suite.Result) {
 	tb.Helper()
-	choose := rand.New(rand.NewPCG(o.Seed, 9))
+	choose := o.Random(9)
 	disk.Small(tb, dir, 96<<20)
 	b := &bench{tb: tb, dir: dir}
-	n := 2
-	if o.Long {
-		n = 30
-	}
+	n := o.Times(2, 30)
 	for i := range n {
 		r := shop.NewRound(tb, b.place(), fmt.Sprintf("round %d", i), choose.Uint64())
 		r.Keys = 100
 		ballast := filepath.Join(dir, "ballast")
-		// Calls that find no room end soon, so there are more of them than can be made.
+		// Calls that find no room end quickly, so the callers have more of them than they can make.
 		p := r.Start(child.Options{}, func(c *shop.Config) { c.Calls = 100000 })
 		p.Await(shop.Open)
 		time.Sleep(time.Duration(choose.IntN(50)) * time.Millisecond)
@@ -136,7 +126,7 @@ func full(tb testing.TB, dir string, _ stores.Kind, o suite.Options) (result sui
 	return result
 }
 
-// fill makes a file that takes all the room there is.
+// fill creates a file that takes all the room there is.
 func fill(tb testing.TB, path string) {
 	tb.Helper()
 	f, err := os.Create(path)

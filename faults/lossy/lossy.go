@@ -1,5 +1,5 @@
-// Package lossy is a store that fails and lags as networks and disks do, with the odds of a seed, and tells the truth
-// about it.
+// Package lossy is a store that fails and delays at random, as networks and disks do. Its errors are honest: they say no more
+// than the caller of a real store could know.
 package lossy
 
 import (
@@ -14,12 +14,12 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// Odds are how many calls of a hundred fail in a way.
+// Odds say how many of a hundred calls fail in each way.
 type Odds struct {
 	Unavailable int // nothing is done, and ErrUnavailable says so
 	Lost        int // a write is done, and ErrOutcomeUnknown says that it may be
 	Dropped     int // a write is not done, and ErrOutcomeUnknown says that it may be
-	Late        int // all is done, and others run before it is told
+	Late        int // the call is carried out, and its answer comes late
 }
 
 // Store passes calls on to another store, or fails them.
@@ -36,7 +36,7 @@ func New(store checkout.Store, odds Odds, seed uint64) *Store {
 	return &Store{Store: store, odds: odds, random: rand.New(rand.NewPCG(seed, 0))}
 }
 
-// fate is what becomes of one call.
+// fate is what happens to one call.
 type fate int
 
 const (
@@ -63,14 +63,14 @@ func (s *Store) fate() fate {
 	return passed
 }
 
-// write decides what becomes of a write, which it calls unless it is to be dropped.
+// write chooses what happens to a write, and carries it out unless it is to be dropped.
 func (s *Store) write(call func() error) error {
 	switch s.fate() {
 	case unavailable:
 		return fmt.Errorf("lossy: %w", checkout.ErrUnavailable)
 	case lost:
 		if err := call(); err != nil {
-			return err // what surely was not written is not in doubt
+			return err // it was not written, so its outcome is known
 		}
 		return fmt.Errorf("lossy: written: %w", checkout.ErrOutcomeUnknown)
 	case dropped:
@@ -81,7 +81,7 @@ func (s *Store) write(call func() error) error {
 	return call()
 }
 
-// read decides what becomes of a read.
+// read chooses what happens to a read.
 func (s *Store) read(call func() error) error {
 	switch s.fate() {
 	case unavailable:
@@ -92,7 +92,7 @@ func (s *Store) read(call func() error) error {
 	return call()
 }
 
-// others lets others run. A store in memory is else so quick that its callers hardly ever meet.
+// others lets other goroutines run. Without it a store in memory is so fast that calls hardly ever overlap.
 func others() {
 	for range 16 {
 		runtime.Gosched()

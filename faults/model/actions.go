@@ -12,7 +12,7 @@ import (
 	"github.com/caisse/checkout/faults/oracle"
 )
 
-// act makes one call, or moves the clock, or changes the host.
+// act makes a call, moves the clock, or changes the host's settings.
 func (m *machine) act(rt *rapid.T) {
 	actions := []struct {
 		odds int
@@ -40,7 +40,7 @@ func (m *machine) change(rt *rapid.T) {
 	m.configure(rt, host)
 }
 
-// call makes one call of the model and of every target, and compares.
+// call makes the same call on the model and on every target, and compares the answers.
 func (m *machine) call(rt *rapid.T, what string, model func(Call, *target) Answer, real func(context.Context, *target) Answer) {
 	rt.Helper()
 	ctx := rt.Context()
@@ -50,7 +50,7 @@ func (m *machine) call(rt *rapid.T, what string, model func(Call, *target) Answe
 		cancel()
 		ctx, what = gone, what+" with a context that is over"
 	}
-	what = strings.ReplaceAll(what, m.name+" ", "") // a failure reads alike however often it is tried
+	what = strings.ReplaceAll(what, m.name+" ", "") // so that a failure reads the same in every program
 	now := m.clock.Now().UTC().Truncate(time.Microsecond)
 	rt.Logf("at %s: %s", now.Format("15:04:05.000000"), what)
 	for i, t := range m.targets {
@@ -77,7 +77,7 @@ func summary(a Answer) string {
 	return fmt.Sprintf("%s; replayed %t, total %d", strings.Join(all, ", "), a.Replayed, a.Total)
 }
 
-// create asks for a session: mostly what the contract allows, now and then with a fault or two.
+// create creates a session, now and then with values that the contract does not allow.
 func (m *machine) create(rt *rapid.T) {
 	r := Request{
 		Account:  m.account(rt),
@@ -101,7 +101,7 @@ func (m *machine) create(rt *rapid.T) {
 	m.send(rt, r)
 }
 
-// repeat asks once more for what was asked before, in the same words, in others, or for something else under its key.
+// repeat repeats an earlier create: unchanged, spelled in another way, or changed.
 func (m *machine) repeat(rt *rapid.T) {
 	if len(m.requests) == 0 {
 		m.create(rt)
@@ -162,7 +162,7 @@ func (m *machine) send(rt *rapid.T, r Request) {
 		})
 }
 
-// print holds fingerprints to the meaning of requests, on every store alike: as many as there are meanings.
+// print checks that two requests have the same fingerprint exactly if they mean the same, on every store.
 func (m *machine) print(rt *rapid.T, t *target, meant, print any) {
 	for key, value := range map[any]any{meant: print, print: meant} {
 		if known, ok := m.prints[key]; ok && known != value {
@@ -172,7 +172,7 @@ func (m *machine) print(rt *rapid.T, t *target, meant, print any) {
 	}
 }
 
-// scope is the part of an ID that tells what it is of.
+// scope returns the part of an ID between the prefix and the UUID.
 func scope(r Request) string {
 	switch {
 	case r.Account.Test:
@@ -183,7 +183,7 @@ func scope(r Request) string {
 	return "live"
 }
 
-// judge has the oracle look at what each target told: it knows nothing of the model.
+// judge has the oracle judge the answers of each target. The oracle does not know the model.
 func (m *machine) judge(rt *rapid.T) {
 	for _, t := range m.targets {
 		verdict := oracle.Judge(t.recorder.History(), oracle.Options{Faultless: true})
@@ -195,7 +195,7 @@ func (m *machine) judge(rt *rapid.T) {
 	}
 }
 
-// account is mostly the first, so that it comes to have lists worth asking for.
+// account draws an account, mostly the first, so that this one has lists of some length.
 func (m *machine) account(rt *rapid.T) checkout.Account {
 	if pick(rt, "first account", 3) < 2 {
 		return m.accounts[0]
@@ -203,12 +203,12 @@ func (m *machine) account(rt *rapid.T) checkout.Account {
 	return draw(rt, "account", 4, append(m.accounts, m.strangers()...))
 }
 
-// strangers are accounts that have nothing, and such as cannot be.
+// strangers returns accounts without sessions, and invalid accounts.
 func (m *machine) strangers() []checkout.Account {
 	return []checkout.Account{{ID: m.accounts[0].ID + "x"}, {}, {ID: strings.Repeat("é", 256)}, {ID: "a\xff"}}
 }
 
-// draw is one of the choices, mostly of the first so many.
+// draw draws one of the choices, mostly one of the first usual ones.
 func draw[T any](rt *rapid.T, label string, usual int, choices []T) T {
 	if usual < len(choices) && pick(rt, label+" is unusual", 40) < 39 {
 		choices = choices[:usual]
@@ -216,7 +216,7 @@ func draw[T any](rt *rapid.T, label string, usual int, choices []T) T {
 	return choices[pick(rt, label, len(choices))]
 }
 
-// pick is one of 0 to n-1, each as likely as the other, which rapid's own numbers are not: they prefer to be small.
+// pick draws one of 0 to n-1, each with the same probability. Rapid's own numbers prefer to be small.
 func pick(rt *rapid.T, label string, n int) int {
 	return rapid.Custom(func(rt *rapid.T) int {
 		v := 0

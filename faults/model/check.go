@@ -17,25 +17,24 @@ import (
 	"github.com/caisse/checkout/faults/oracle"
 )
 
-// Target is a store that programs are run on. Programs share it one after the other, each with accounts of its own.
+// Target is a store that programs run on, one after the other, each with accounts of its own.
 type Target struct {
 	Name  string
 	Store checkout.Store
-	// Service, if there is one, stands between the programs and the Checkouts over the store.
+	// Service, if it is not nil, wraps the Checkouts over the store.
 	Service func(history.Service) history.Service
 }
 
 // Options say how many programs are run.
 type Options struct {
-	Seed     uint64        // a failure tells the seed with which it comes first
+	Seed     uint64        // a failure prints the seed with which it comes first
 	Programs int           // how many; 0 is 100
 	Steps    int           // of each, on average; 0 is 60
 	Shrink   time.Duration // how long to look for a shorter program that fails too
 }
 
-// Check runs random programs on the model and on all targets side by side, and fails the test with the shortest
-// program it finds in which an answer differs, having saved its history on each target. It sets rapid's flags, and must
-// not run beside itself.
+// Check runs random programs on the model and on all targets side by side. If an answer differs, it looks for the shortest program
+// that shows it, saves the history of each target, and fails the test. It sets rapid's flags, so it must not run concurrently.
 func Check(tb testing.TB, o Options, targets ...Target) Report {
 	tb.Helper()
 	configure(tb, o)
@@ -66,7 +65,7 @@ type Report struct {
 	Tally   oracle.Tally   // of all targets
 }
 
-// count counts an answer by its call and its first words, and what else is worth having been seen.
+// count counts an answer by its call and the beginning of its error, and some properties of its sessions.
 func (r *Report) count(what string, a Answer) {
 	r.Calls++
 	call, _, _ := strings.Cut(what, "(")
@@ -92,7 +91,7 @@ func (r *Report) count(what string, a Answer) {
 	}
 }
 
-// configure hands the options to rapid, which takes them from the command line only.
+// configure sets the options of rapid, which takes them only as flags.
 func configure(tb testing.TB, o Options) {
 	tb.Helper()
 	if o.Programs == 0 {
@@ -106,7 +105,7 @@ func configure(tb testing.TB, o Options) {
 		"rapid.steps":      strconv.Itoa(o.Steps),
 		"rapid.seed":       strconv.FormatUint(max(o.Seed, 1), 10), // to rapid 0 is any
 		"rapid.shrinktime": o.Shrink.String(),
-		"rapid.nofailfile": "true", // the seed and the history are what is kept
+		"rapid.nofailfile": "true", // the seed and the history are enough
 	} {
 		if err := flag.Set(name, value); err != nil {
 			tb.Fatal(err)
@@ -114,7 +113,7 @@ func configure(tb testing.TB, o Options) {
 	}
 }
 
-// machine is one program under way.
+// machine runs one program.
 type machine struct {
 	name     string // which its accounts begin with
 	targets  []*target
@@ -123,7 +122,7 @@ type machine struct {
 	requests []Request
 	report   *Report
 
-	// Fingerprints tell requests apart as the contract does: one meaning, one fingerprint.
+	// The meaning of each fingerprint, and the fingerprint of each meaning.
 	prints map[any]any
 }
 
@@ -144,9 +143,9 @@ func newMachine(rt *rapid.T, test, name string, seed uint64, targets []Target) *
 	return m
 }
 
-// drain leaves nothing in the store that a sweep of the next program could find.
+// drain expires every session, so that the next program's sweeps find nothing.
 func drain(store checkout.Store) {
-	defer func() { _ = recover() }() // a store that panics is to be caught by a program
+	defer func() { _ = recover() }() // a program must catch a store that panics
 	for range 100 {
 		moved, err := store.Expire(context.Background(), morning.AddDate(10, 0, 0), 1000)
 		if err != nil || len(moved) == 0 {

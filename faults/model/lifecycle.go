@@ -10,7 +10,7 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// allowed is the published table.
+// allowed is the published table of transitions.
 func allowed(from, to checkout.Status) bool {
 	switch from {
 	case "created":
@@ -62,7 +62,7 @@ func (m *Model) Process(c Call, account checkout.Account, id, payment string) An
 	return s.move(c.Now, "processing", func() { s.PaymentID = cmp.Or(payment, s.PaymentID) })
 }
 
-// conflict is the answer to news of another attempt than the session's.
+// conflict returns the answer to news about another payment than the session's.
 func (s *session) conflict(payment string) *Answer {
 	if payment == "" || s.PaymentID == "" || payment == s.PaymentID {
 		return nil
@@ -119,7 +119,7 @@ func textFaults(field, text string, most int) []string {
 	return nil
 }
 
-// move takes an edge of the table. What the session is already changes nothing.
+// move changes the status as the table allows. A session that has the status already stays as it is.
 func (s *session) move(now time.Time, to checkout.Status, apply func()) Answer {
 	from := s.statusAt(now)
 	switch {

@@ -11,10 +11,10 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// Answer is what a call answers, in words that are the same whatever store it came from.
+// Answer is the answer to a call, in a form that is the same for every store.
 type Answer struct {
 	Error    string // "" where there is none
-	Or       string // another error that will do
+	Or       string // another error that is right too
 	Replayed bool
 	Sessions []checkout.Session // IDs are "#0" and so on, in the order in which sessions were created
 	Total    int
@@ -22,13 +22,13 @@ type Answer struct {
 	Next     int
 }
 
-// Call is what every call has: the instant of the service's clock, and whether its context is over.
+// Call is what every call has: the time of the service's clock, and whether its context has ended.
 type Call struct {
 	Now  time.Time
 	Over bool
 }
 
-// Model is a checkout service, and what it has kept.
+// Model is a checkout service with its sessions.
 type Model struct {
 	host     Settings
 	sessions []*session
@@ -77,16 +77,16 @@ func (m *Model) Create(c Call, r Request) Answer {
 	return Answer{Sessions: []checkout.Session{m.add(c.Now, r, key, meant).Session}}
 }
 
-// customerForgotten says when customer_id need not be told to differ. A session keeps its request's fingerprint, not
-// its request: once another payment has replaced the request's own, nothing tells whether a card session's customer was
-// asked for or made up.
+// customerForgotten reports whether customer_id may be missing among the members that differ. A session keeps the fingerprint of its
+// request, not the request. Once another payment has replaced the requested one, the library cannot know whether a card session's
+// customer was requested or made up.
 func (s *session) customerForgotten(again meaning) bool {
 	first := s.request
 	replaced := first.payment != "" && first.payment != s.PaymentID && first.payment != again.payment
 	return replaced && first.method == checkout.Card && first.customer != "" && again.customer == ""
 }
 
-// named is the session that a key names, nil where there is none.
+// named returns the session of a key, or nil.
 func (m *Model) named(account checkout.Account, key string) *session {
 	for _, s := range m.sessions {
 		if s.Account == account && s.key == key && key != "" {
@@ -128,7 +128,7 @@ func (m *Model) Get(c Call, account checkout.Account, id string) Answer {
 	return Answer{Sessions: []checkout.Session{s.at(c.Now)}}
 }
 
-// find is the session, or nil and why there is none.
+// find returns the session, or nil and the answer that says why there is none.
 func (m *Model) find(c Call, account checkout.Account, id string, faults ...string) (*session, Answer) {
 	if code := accountFault(account); code != "" {
 		faults = append(faults, "account "+code)
@@ -199,7 +199,7 @@ func (m *Model) List(c Call, account checkout.Account, q checkout.Query) Answer 
 	return answer
 }
 
-// at is the session as it is answered at an instant.
+// at returns the session as an answer shows it at an instant.
 func (s *session) at(now time.Time) checkout.Session {
 	answered := s.Session
 	if status := s.statusAt(now); status != s.Status {
@@ -208,7 +208,7 @@ func (s *session) at(now time.Time) checkout.Session {
 	return answered
 }
 
-// statusAt: expired from the instant ExpiresAt, if the session waits for the payer.
+// statusAt returns the status at an instant: a session that waits for the payer is expired from ExpiresAt on.
 func (s *session) statusAt(now time.Time) checkout.Status {
 	waits := s.Status == checkout.StatusCreated || s.Status == checkout.StatusPending
 	if waits && now.Compare(s.ExpiresAt) >= 0 {

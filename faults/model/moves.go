@@ -10,7 +10,7 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// session draws whose session is asked for: mostly one's own, now and then another's, or one that cannot be.
+// session draws an account and a session ID: mostly a session of the account, now and then one of another or an invalid ID.
 func (m *machine) session(rt *rapid.T) (checkout.Account, string) {
 	sessions := m.targets[0].model.sessions
 	ids := []string{"", "cs_ci_0193f0c2a7b47c5e9d3a1b2c3d4e5f60", "nonsense", "a\x00b", "\xff", string(make([]byte, 300))}
@@ -93,7 +93,7 @@ func (m *machine) cancel(rt *rapid.T) {
 		})
 }
 
-// list asks for one page, or walks through all of them.
+// list asks for one page, or for all pages.
 func (m *machine) list(rt *rapid.T) {
 	account := m.account(rt)
 	q := checkout.Query{
@@ -140,7 +140,7 @@ func (m *machine) sweep(rt *rapid.T) {
 		})
 }
 
-// tick sets the clock: on, back, and to the instants around an expiry.
+// tick sets the clock forward, back, or to an instant around an expiry.
 func (m *machine) tick(rt *rapid.T) {
 	now := m.clock.Now()
 	steps := []time.Duration{

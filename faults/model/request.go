@@ -31,7 +31,7 @@ func (r Request) String() string {
 		r.ExpiresIn, r.PaymentID, r.Customer)
 }
 
-// params is what the request is to the code.
+// params returns the request in the types of the code.
 func (r Request) params() checkout.CreateParams {
 	return checkout.CreateParams{
 		Account:        r.Account,
@@ -49,7 +49,7 @@ func (r Request) params() checkout.CreateParams {
 	}
 }
 
-// meaning is a request in the one form in which requests are compared.
+// meaning is a request in the form in which requests are compared.
 type meaning struct {
 	amount            int64
 	currency          string
@@ -61,7 +61,7 @@ type meaning struct {
 	payment, customer string
 }
 
-// normal is what the request means. It is of use only where there are no faults.
+// normal returns the meaning of a request without faults.
 func (r Request) normal() (key string, m meaning) {
 	m = meaning{
 		amount: r.Amount, currency: r.Currency, phone: r.Phone.Number, method: checkout.PaymentMethod(r.Method),
@@ -83,8 +83,8 @@ func (r Request) normal() (key string, m meaning) {
 	return key, m
 }
 
-// differs names the members in which two requests differ, in the order of the contract's table; what the table does not
-// have comes last.
+// differs returns the names of the members in which two requests differ, in the order of the contract's table. Members that the
+// table does not have come last.
 func (m meaning) differs(o meaning) []string {
 	var names []string
 	for _, member := range []struct {
@@ -109,7 +109,7 @@ func (m meaning) differs(o meaning) []string {
 	return names
 }
 
-// faults is what the contract itself refuses, as "field code".
+// faults returns what the contract refuses, as "field code".
 func (r Request) faults() []string {
 	var all []string
 	add := func(field, code string) {
@@ -163,7 +163,7 @@ func (r Request) faults() []string {
 	return all
 }
 
-// refused is what a host's settings refuse of a request that has no faults.
+// refused returns what the host's settings refuse in a request without faults.
 func (r Request) refused(s Settings) []string {
 	var all []string
 	_, m := r.normal()
@@ -196,7 +196,8 @@ func accountFault(a checkout.Account) string {
 	return textFault(a.ID, 255)
 }
 
-// keyFault: any key of visible ASCII characters without comma, save the nil and the max UUID; "" is none.
+// keyFault returns the fault of a key. A key may have visible ASCII characters except the comma, and must not be the nil or the max
+// UUID. "" is no key.
 func keyFault(key string) string {
 	for _, c := range key {
 		if c <= ' ' || c > '~' || c == ',' {

@@ -7,15 +7,15 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// Phone is a number with what the contract says of it.
+// Phone is a phone number with what the contract says about it.
 type Phone struct {
 	Sent   string
-	Number string // as it is answered
+	Number string // as answers have it
 	Region string
-	Fault  string // a code, of a number that no host accepts
+	Fault  string // the code of the fault, for a number that no host accepts
 }
 
-// phones are the contract's own examples and what lies about them.
+// phones are the contract's examples, and numbers close to them.
 func phones() []Phone {
 	return []Phone{
 		{Sent: "+22507987654", Number: "+22507987654", Region: "CI"}, // the page's own, of the old plan
@@ -34,7 +34,7 @@ func phones() []Phone {
 	}
 }
 
-// URL is one with what the contract says of it.
+// URL is a URL with what the contract says about it.
 type URL struct {
 	Sent  string
 	Fault string
@@ -55,12 +55,12 @@ func urls() []URL {
 	}
 }
 
-// currencies are codes, with those that ISO 4217 does not have last.
+// currencies are codes. Those that are not in ISO 4217 come last.
 func currencies() []string {
 	return []string{"XOF", "USD", "usd", "EUR", "eur", "xof", "GBP", "gbp", "", "ZZZ", "US", "uſd"}
 }
 
-// isoCode is the code in upper case; ok is false where ISO 4217 does not have it.
+// isoCode returns the code in upper case. ok is false if it is not in ISO 4217.
 func isoCode(s string) (code string, ok bool) {
 	switch s {
 	case "XOF", "USD", "EUR", "GBP":
@@ -82,7 +82,7 @@ func lifetimes() []time.Duration {
 	}
 }
 
-// texts are of n characters at most, with those that are refused last.
+// texts are texts of up to n characters. Those that are refused come last.
 func texts(n int) []string {
 	return []string{
 		"", "one", "two", "deux paniers d'attiéké", strings.Repeat("é", n),
@@ -90,7 +90,7 @@ func texts(n int) []string {
 	}
 }
 
-// keys of the first two are one; those that no policy accepts are last.
+// keys are idempotency keys. The first two are the same key. Those that no policy accepts come last.
 func keys() []string {
 	return []string{
 		"0193f0c2-a7b4-4c5e-9d3a-1b2c3d4e5f60", "0193F0C2-A7B4-4C5E-9D3A-1B2C3D4E5F60",

@@ -24,7 +24,7 @@ type Fee struct {
 	Rounding        checkout.Rounding
 }
 
-// Hosts are the settings that a program changes between: the default, one that charges, one that is strict.
+// Hosts returns the settings between which a program changes: the default, one with fees, and a strict one.
 func Hosts() []Settings {
 	eight := []string{"BJ", "BF", "CI", "GW", "ML", "NE", "SN", "TG"}
 	return []Settings{
@@ -44,7 +44,7 @@ func Hosts() []Settings {
 	}
 }
 
-// config is what the settings are to the code.
+// config returns the settings in the types of the code.
 func (s Settings) config(clock checkout.Clock) checkout.Config {
 	cfg := checkout.Config{
 		Clock:          clock,
@@ -61,8 +61,7 @@ func (s Settings) config(clock checkout.Clock) checkout.Config {
 	return cfg
 }
 
-// fee is on an amount: the rate's part is rounded, Fixed added, the sum held between Min and Max, and never above the
-// amount.
+// fee returns the fee on an amount: the rate's part, rounded, plus Fixed, at least Min, at most Max, and never more than the amount.
 func (s Settings) fee(currency string, amount int64) int64 {
 	f, ok := s.Fees[currency]
 	if !ok {

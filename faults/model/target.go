@@ -15,7 +15,7 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// target is a store with a model of its own, which knows the store's IDs.
+// target is a store with its own model, which knows the store's IDs.
 type target struct {
 	Target
 	recorder *history.Recorder
@@ -25,7 +25,7 @@ type target struct {
 
 	numbers   map[string]int // of sessions by ID
 	ids       []string       // by number
-	customers []string       // that were made up
+	customers []string       // customer IDs that the library made up
 	prints    []idempotency.Fingerprint
 }
 
@@ -43,7 +43,7 @@ func (t *target) configure(host Settings) error {
 	return nil
 }
 
-// id is the store's ID of a session that the model names by number; what is no such name is itself.
+// id returns the store's ID for the model's name of a session. It returns anything else unchanged.
 func (t *target) id(name string) string {
 	var n int
 	if _, err := fmt.Sscanf(name, "#%d", &n); err == nil && n < len(t.ids) {
@@ -52,13 +52,13 @@ func (t *target) id(name string) string {
 	return name
 }
 
-// scopes are the parts of an ID that tell what it is of.
+// The forms of identifiers.
 var (
 	idForm       = regexp.MustCompile(`^cs_(test|live|[a-z]{2})_[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}$`) // UUIDv7, RFC 9562
 	customerForm = regexp.MustCompile(`^cus_[!-~]+$`)
 )
 
-// bind names a new session, and says what is wrong with the identifiers that it was given.
+// bind numbers a new session, and returns what is wrong with its identifiers.
 func (t *target) bind(s checkout.Session, scope string) error {
 	n := len(t.ids)
 	form := idForm.FindStringSubmatch(s.ID)
@@ -83,7 +83,7 @@ func (t *target) bind(s checkout.Session, scope string) error {
 	return nil
 }
 
-// session is what a store answered in the model's words. A fingerprint that is the session's own is left out.
+// session translates a session of a store into the model's names. It removes the session's fingerprint if that has not changed.
 func (t *target) session(s checkout.Session) checkout.Session {
 	n, ok := t.numbers[s.ID]
 	if !ok {
@@ -117,7 +117,7 @@ func (t *target) answer(err error, sessions ...checkout.Session) Answer {
 	return a
 }
 
-// words are an error in the model's words, or the error's own where the model has none.
+// words returns an error in the model's words, or its own text if the model has none for it.
 func (t *target) words(err error) string {
 	if e, ok := errors.AsType[*checkout.ValidationError](err); ok {
 		return "invalid: " + strings.Join(faultWords(e), ", ")
@@ -141,8 +141,8 @@ func (t *target) words(err error) string {
 	return err.Error()
 }
 
-// faultWords are the faults as they were told, where the order is the contract's table; what the table does not have
-// follows in alphabetical order.
+// faultWords returns the faults in the order in which they came, which must be that of the contract's table. Faults of members that
+// the table does not have follow in alphabetical order.
 func faultWords(e *checkout.ValidationError) []string {
 	table := []string{"amount", "currency", "user_phone", "payment_method", "success_url", "cancel_url", "description", "expires_in"}
 	var first, rest []string
@@ -157,7 +157,7 @@ func faultWords(e *checkout.ValidationError) []string {
 	return append(first, rest...)
 }
 
-// differences tells where an answer is not as the model's, "" where it is.
+// differences says where an answer differs from the model's, or returns "".
 func differences(got, want Answer) string {
 	var b strings.Builder
 	tell := func(what string, got, want any) {

@@ -12,14 +12,14 @@ import (
 	"github.com/caisse/checkout/faults/trial"
 )
 
-// Control is a server with a bug that the suites of this package are there to catch. Package controls tries them all.
+// Control is a server with a bug that the suites of this package must catch. Package controls tries them all.
 type Control struct {
 	Name string
-	By   string // what the suite that must catch it says then
+	By   string // part of what the suite then reports
 	run  func(t *trade)
 }
 
-// Controls lists what is planted.
+// Controls lists the controls.
 func Controls() []Control {
 	return []Control{
 		{forgets, string(oracle.Lost), func(t *trade) {
@@ -50,8 +50,7 @@ func Controls() []Control {
 	}
 }
 
-// Caught has a server with the bug serve, and returns what the suite says of it; "" is that it was not caught in ten
-// rounds.
+// Caught runs a suite on a server with the bug, and returns what it reports. After ten rounds it gives up and returns "".
 func (c Control) Caught(tb testing.TB, seed uint64) string {
 	tb.Helper()
 	said := ""
@@ -70,7 +69,7 @@ func (c Control) Caught(tb testing.TB, seed uint64) string {
 	return ""
 }
 
-// judge fails the control with what the oracle finds, of which no history need be kept.
+// judge fails the control with what the oracle finds. It does not save the history.
 func (t *trade) judge(h history.History) {
 	for _, v := range oracle.Rules(h, oracle.Options{}) {
 		t.tb.Errorf("%s", v)

@@ -1,12 +1,10 @@
 //go:build unix
 
-// Package overload asks more of a server than it can do, and less politely than it may expect: an open load of many times
-// its capacity, bodies that come by the byte, clients that leave in every phase of a request, lengths that are not true, and
-// a thousand callers with one key. The server is a process of its own, as the example has it, over HTTP on the loopback
-// interface and with a SQLite store.
+// Package overload asks more of a server than it can do, and has clients with bad manners: an open load of several times its
+// capacity, bodies that come a few bytes at a time, clients that leave in every phase of a request, wrong lengths, and a
+// thousand callers with one key. The server is a process like the example's, with a SQLite store, on the loopback interface.
 //
-// How much of its capacity a server keeps when it has no processor time left is measured and noted. Asserted is that it
-// keeps most of it when its disk is slow and its host bounds what it lets in, that it says nothing that the contract does
-// not have, that what it takes of its machine is bounded by its connections, that it recovers, and that what it
-// acknowledged is there.
+// How much work a server does when it has no processor time left is measured and noted. What is checked: it does most of what it
+// can when its disk is slow and its host bounds the requests in flight; its answers are those of the contract; its memory is
+// bounded by its connections; it recovers; and what it acknowledged is there.
 package overload

@@ -17,14 +17,14 @@ import (
 	"github.com/caisse/checkout/faults/suite"
 )
 
-// How long clients wait for an answer.
+// patience is how long clients wait for an answer.
 const patience = time.Second
 
-// overloads asks many times as much of a server as its processor can do. It gets a small share of one, as in a container
-// with a quota, so that whoever makes the load on the same machine can make enough of it.
+// overloads asks several times as much of a server as its processor can do. The server gets a small share of a processor, as in a
+// container with a quota, so that the clients on the same machine can make enough load.
 //
-// A server that takes on all that comes serves those who have waited longest, and they are about to leave: so little of it
-// may be in time, at any load beyond its capacity. What remains depends on the machine, and is noted.
+// A server that accepts everything serves those first who have waited longest, and they are about to leave. So it may answer few in
+// time, at any load beyond its capacity. How many depends on the machine, and is noted.
 func overloads(tb testing.TB, o suite.Options) (result suite.Result) {
 	tb.Helper()
 	t := newTrade(tb, o.Seed, settings{})
@@ -38,26 +38,26 @@ func overloads(tb testing.TB, o suite.Options) (result suite.Result) {
 	return result
 }
 
-// overloadsOfDisk asks many times as much as a slow disk can do of a server whose host lets in what can be done in the
-// time that clients wait, and refuses the rest at once. Such a server does what it can.
+// overloadsOfDisk asks several times as much of a server as its slow disk can do. The host lets in as many requests as can be
+// answered in the time that clients wait, and refuses the others at once. Such a server must keep up.
 func overloadsOfDisk(tb testing.TB, o suite.Options) (result suite.Result) {
 	tb.Helper()
 	t := newTrade(tb, o.Seed, settings{SlowDisk: true, AtOnce: int(patience / slowWrite / 3)})
 	t.overload(&result, o, 16, t.keepsUp)
 	result.Notes = append(result.Notes, t.bounded())
-	t.host.settings.SlowDisk = false // of the server that is asked afterwards
+	t.host.settings.SlowDisk = false // for the server that is asked afterwards
 	result.Tally = t.check(t.settle())
 	return result
 }
 
-// overload measures what the server can do for some clients, and then asks 2, 5 and 10 times as much of it.
+// overload measures the server's capacity with some clients, and then asks 2, 5 and 10 times as much of it.
 func (t *trade) overload(result *suite.Result, o suite.Options, clients int, judge func(l load, capacity float64)) {
 	t.tb.Helper()
 	lasting := patience * 3 / 2
 	if o.Long {
 		lasting = patience * 5
 	}
-	t.closedLoop(clients, time.Second) // who are connected from then on
+	t.closedLoop(clients, time.Second) // so that the clients are connected
 	capacity := t.closedLoop(clients, lasting)
 	result.Notes = append(result.Notes, fmt.Sprintf("capacity %.0f creates/s", capacity))
 	for _, times := range []float64{2, 5, 10} {
@@ -74,7 +74,7 @@ func (t *trade) overload(result *suite.Result, o suite.Options, clients int, jud
 	}
 }
 
-// keepsUp fails a server that does in time less than a third of what it can: it is busy with what nobody waits for any more.
+// keepsUp fails the test if the server answers less than a third of its capacity in time. It then works for clients that have left.
 func (t *trade) keepsUp(l load, capacity float64) {
 	t.tb.Helper()
 	if l.served < capacity/3 {
@@ -82,7 +82,7 @@ func (t *trade) keepsUp(l load, capacity float64) {
 	}
 }
 
-// bounded fails a server that has taken more memory than it has connections for, and says what it took.
+// bounded fails the test if the server has taken more memory than its connections justify. It returns a note about it.
 func (t *trade) bounded() string {
 	t.tb.Helper()
 	u := t.host.usage()
@@ -93,8 +93,7 @@ func (t *trade) bounded() string {
 	return fmt.Sprintf("at most %d connections and %d MB", u.Connections, u.Resident>>20)
 }
 
-// throttle gives the server a share of the processor: it runs for a while, then stands still for a while. What it returns
-// ends that, and does nothing the second time.
+// throttle gives the server a share of the processor by stopping and continuing it. release ends that. It may be called twice.
 func (h *host) throttle(run, rest time.Duration) (release func()) {
 	var done sync.WaitGroup
 	ended := make(chan struct{})
@@ -120,7 +119,7 @@ func (h *host) throttle(run, rest time.Duration) (release func()) {
 	}
 }
 
-// closedLoop has clients place orders, each when its last was answered, and returns how many were answered in a second.
+// closedLoop has clients place orders, each after the answer to its last one. It returns how many were answered per second.
 func (t *trade) closedLoop(clients int, lasting time.Duration) (perSecond float64) {
 	var placed atomic.Int64
 	var done sync.WaitGroup
@@ -136,7 +135,7 @@ func (t *trade) closedLoop(clients int, lasting time.Duration) (perSecond float6
 				case err == nil:
 					placed.Add(1)
 				case t.host.settings.AtOnce > 0 && errors.Is(err, checkout.ErrOutcomeUnknown):
-					time.Sleep(50 * time.Millisecond) // refused: what is left of a load is still being answered
+					time.Sleep(50 * time.Millisecond) // refused: the server still answers an earlier load
 				default:
 					t.tb.Errorf("a server that is not overloaded says: %v", err)
 					return
@@ -148,8 +147,8 @@ func (t *trade) closedLoop(clients int, lasting time.Duration) (perSecond float6
 	return float64(placed.Load()) / time.Since(begin).Seconds()
 }
 
-// load is what a server was asked for, and what it did once it was used to it: of the orders that were placed when those
-// that came first had been answered or given up.
+// load is how much a server was asked for and how much it did. It leaves out the first orders, until they were answered or given
+// up.
 type load struct {
 	offered float64 // orders in a second
 	served  float64 // of them, answered with 201 in time
@@ -167,7 +166,7 @@ func (t *trade) openLoop(rate float64, lasting time.Duration) (l load) {
 			done.Go(func() {
 				ctx, cancel := context.WithTimeout(t.tb.Context(), patience)
 				defer cancel()
-				t.place(ctx, n, t.wire) // its outcome is in the history
+				t.place(ctx, n, t.wire) // the history has its outcome
 			})
 		}
 		time.Sleep(time.Millisecond)
@@ -194,7 +193,7 @@ func (t *trade) openLoop(rate float64, lasting time.Duration) (l load) {
 	return l
 }
 
-// recover returns how long it takes until an order is answered again. Not to be is a failure.
+// recover returns how long it takes until an order is answered again. It fails the test after a minute.
 func (t *trade) recover() time.Duration {
 	t.tb.Helper()
 	begin := time.Now()

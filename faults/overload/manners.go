@@ -17,14 +17,11 @@ import (
 	"github.com/caisse/checkout/faults/suite"
 )
 
-// departures have clients leave after every so many bytes of a request and of its answer, and then ask again. What did
-// not come whole must not have been carried out.
+// departures has clients leave after every number of bytes of a request and of its answer, and then ask again. A request that did
+// not arrive completely must not have been carried out.
 func departures(tb testing.TB, o suite.Options) (result suite.Result) {
 	tb.Helper()
-	step, often := 11, 40
-	if o.Long {
-		step, often = 1, 1000
-	}
+	step, often := o.Times(11, 1), o.Times(40, 1000)
 	t := newTrade(tb, o.Seed, settings{})
 	var done sync.WaitGroup
 	slots := make(chan struct{}, 16)
@@ -45,14 +42,14 @@ func departures(tb testing.TB, o suite.Options) (result suite.Result) {
 	at(length-1, 0, false)
 	for n := range often {
 		at(length+100, 0, n%2 == 0)      // before the answer
-		at(length+100, 1+n%100, n%2 > 0) // within it
+		at(length+100, 1+n%100, n%2 > 0) // within the answer
 	}
 	done.Wait()
 	result.Tally = t.check(t.settle())
 	return result
 }
 
-// depart has a client leave when it has sent and read so many bytes, and then ask again.
+// depart has a client leave after it has sent and read so many bytes, and then ask again.
 func (t *trade) depart(send, read int, reset bool) {
 	t.tb.Helper()
 	ctx, cancel := context.WithTimeout(t.tb.Context(), 30*time.Second)
@@ -70,8 +67,8 @@ func (t *trade) depart(send, read int, reset bool) {
 	}
 }
 
-// slowBodies have some clients send their bodies a few bytes at a time, and others stop in the middle, while polite ones
-// are served as if nobody else was there.
+// slowBodies has some clients send their bodies a few bytes at a time, and others stop in the middle. Polite clients must be served
+// as if they were alone.
 func slowBodies(tb testing.TB, o suite.Options) (result suite.Result) {
 	tb.Helper()
 	clients, until := 100, time.Second
@@ -86,7 +83,7 @@ func slowBodies(tb testing.TB, o suite.Options) (result suite.Result) {
 	return result
 }
 
-// slowBodies has so many clients of each kind, of whom the slow ones take until then.
+// slowBodies has that many clients of each kind. The slow ones need that long.
 func (t *trade) slowBodies(clients int, until time.Duration) {
 	t.tb.Helper()
 	const piece = 16
@@ -126,13 +123,10 @@ func (t *trade) slowBodies(clients int, until time.Duration) {
 	}
 }
 
-// wrongLengths say something else of the body's length than what is true. Each must be refused, and leave its key free.
+// wrongLengths sends wrong lengths of the body. Each request must be refused and leave its key unused.
 func wrongLengths(tb testing.TB, o suite.Options) (result suite.Result) {
 	tb.Helper()
-	times := 3
-	if o.Long {
-		times = 100
-	}
+	times := o.Times(3, 100)
 	t := newTrade(tb, o.Seed, settings{})
 	for range times {
 		for _, header := range []string{
@@ -160,7 +154,7 @@ func wrongLengths(tb testing.TB, o suite.Options) (result suite.Result) {
 	return result
 }
 
-// mislead sends a request with a wrong length, and then the same with the right one.
+// mislead sends a request with a wrong length, and then the same request with the right one.
 func (t *trade) mislead(header string) {
 	t.tb.Helper()
 	ctx, cancel := context.WithTimeout(t.tb.Context(), 30*time.Second)
@@ -171,7 +165,7 @@ func (t *trade) mislead(header string) {
 		conn.CloseWrite()
 		answers := bufio.NewReader(conn)
 		session, replayed, err := answer(answers)
-		for next := err; ; { // what was left of the body may have been taken for more requests
+		for next := err; ; { // the server may have taken the rest of the body for more requests
 			var no *refused
 			switch {
 			case errors.As(next, &no) && no.status >= 500:

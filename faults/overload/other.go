@@ -3,8 +3,6 @@
 package overload
 
 import (
-	"testing"
-
 	"github.com/caisse/checkout/faults/internal/child"
 	"github.com/caisse/checkout/faults/stores"
 	"github.com/caisse/checkout/faults/suite"
@@ -14,9 +12,4 @@ import (
 func Programs() []child.Program { return nil }
 
 // Suites says that nothing can be tried.
-func Suites() []suite.Suite {
-	return suite.Each("overload", func(tb testing.TB, _ stores.Kind, _ suite.Options) suite.Result {
-		tb.Skip("not run: it takes Unix")
-		return suite.Result{}
-	}, stores.SQLite)
-}
+func Suites() []suite.Suite { return suite.Elsewhere("overload", "Unix", stores.SQLite) }

@@ -90,7 +90,7 @@ func (s settings) spoil(handler http.Handler) http.Handler {
 	return handler
 }
 
-// hesitant looks whether a key is taken, and inserts when others may have done so too.
+// hesitant checks that a key is free, and inserts later, when another caller may have inserted it too.
 type hesitant struct {
 	*memory.Store
 	mu   sync.Mutex

@@ -2,6 +2,6 @@
 
 package overload
 
-// How many times the memory and the processor time of a server this binary takes: the race detector keeps a shadow of the
-// one, and looks at it at every step.
+// How many times the memory and the processor time of a plain binary this binary takes. The race detector keeps shadow memory, and
+// checks every access.
 const overhead, slowness = 12, 8

@@ -19,7 +19,7 @@ import (
 	"github.com/caisse/checkout/faults/history"
 )
 
-// raw is a client that writes its requests itself. It is a service that is asked once.
+// raw is a client that writes a request byte by byte, once. It is a history.Service.
 type raw struct {
 	history.Service // panics at all but Create
 	url             string
@@ -59,7 +59,7 @@ func (r raw) request(p checkout.CreateParams) []byte {
 	return b.Bytes()
 }
 
-// answer reads one answer. One that is no session is an error, of unknown outcome where there is none at all.
+// answer reads one answer. An answer without a session is an error. No answer at all is an unknown outcome.
 func answer(r *bufio.Reader) (checkout.Session, bool, error) {
 	response, err := http.ReadResponse(r, nil)
 	if err != nil {
@@ -80,7 +80,7 @@ func answer(r *bufio.Reader) (checkout.Session, bool, error) {
 	return checkout.Session{}, false, &refused{response.StatusCode, string(content)}
 }
 
-// refused is an answer that is no session.
+// refused is an answer without a session.
 type refused struct {
 	status  int
 	content string
@@ -88,7 +88,7 @@ type refused struct {
 
 func (e *refused) Error() string { return fmt.Sprintf("%d: %s", e.status, e.content) }
 
-// leave sends the first bytes of a request, reads as many of the answer, and leaves.
+// leave sends the first bytes of a request, reads the first bytes of the answer, and closes the connection.
 func leave(send, read int, reset bool) func(*net.TCPConn, []byte) (checkout.Session, bool, error) {
 	return func(conn *net.TCPConn, request []byte) (checkout.Session, bool, error) {
 		conn.Write(request[:min(send, len(request))])

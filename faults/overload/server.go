@@ -27,7 +27,7 @@ import (
 // Programs are those that child.Main must know in a binary that runs the suites.
 func Programs() []child.Program { return []child.Program{{Name: "server", Run: serve}} }
 
-// settings are what a server is told.
+// settings configure a server.
 type settings struct {
 	Path     string // of the database
 	SlowDisk bool   // each write takes its time
@@ -38,18 +38,18 @@ type settings struct {
 // bodyTimeout is how long the server waits for a request with its body. The example waits longer.
 const bodyTimeout = 4 * time.Second
 
-// usage is what a server has taken of its machine.
+// usage is what a server has used of its machine.
 type usage struct {
 	Resident    int64 // bytes, at most so far
 	Connections int64 // at most so far
 }
 
-// The one account that there is, and how it is told.
+// The only account, and its token.
 const token = "sk_live_demo"
 
 var account = checkout.Account{ID: "acct_demo"}
 
-// serve is the example's server, which also tells its usage, and has a bug where one is planted.
+// serve runs a server like the example's. It also reports its usage, and has a bug if one is planted.
 func serve(ctx context.Context, self *child.Self) error {
 	var s settings
 	if err := self.Config(&s); err != nil {
@@ -95,7 +95,7 @@ func serve(ctx context.Context, self *child.Self) error {
 		MaxHeaderBytes:    16 << 10,
 		ConnState: func(_ net.Conn, state http.ConnState) {
 			switch state {
-			case http.StateNew: // from one goroutine, so that nothing gets between
+			case http.StateNew: // called from one goroutine only
 				most.Store(max(most.Load(), open.Add(1)))
 			case http.StateClosed, http.StateHijacked:
 				open.Add(-1)
@@ -111,7 +111,7 @@ func serve(ctx context.Context, self *child.Self) error {
 	return server.Serve(listener)
 }
 
-// slow writes one session at a time, and each takes slowWrite, whether or not anybody still waits for it.
+// slow creates one session at a time. Each takes slowWrite, even if its caller has left.
 type slow struct {
 	checkout.Store
 	mu sync.Mutex
@@ -126,8 +126,8 @@ func (d *slow) Create(ctx context.Context, s checkout.Session) (checkout.Session
 	return d.Store.Create(context.WithoutCancel(ctx), s)
 }
 
-// resident is the most memory that this process has had, in bytes. What getrusage tells on Linux will not do: a process
-// inherits it from the one that started it.
+// resident returns the most memory that this process has had, in bytes. On Linux, getrusage will not do: a process inherits its
+// maximum from its parent.
 func resident() int64 {
 	if status, err := os.ReadFile("/proc/self/status"); err == nil {
 		for line := range strings.Lines(string(status)) {
@@ -147,7 +147,7 @@ func resident() int64 {
 	return r.Maxrss << 10
 }
 
-// host starts servers on one database, one after the other.
+// host runs servers on one database, one after the other.
 type host struct {
 	tb       testing.TB
 	settings settings

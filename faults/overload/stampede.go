@@ -13,13 +13,10 @@ import (
 	"github.com/caisse/checkout/faults/suite"
 )
 
-// stampedes have a thousand callers place one order at once.
+// stampedes has a thousand callers place the same order at once.
 func stampedes(tb testing.TB, o suite.Options) (result suite.Result) {
 	tb.Helper()
-	rounds := 3
-	if o.Long {
-		rounds = 50
-	}
+	rounds := o.Times(3, 50)
 	t := newTrade(tb, o.Seed, settings{})
 	for range rounds {
 		if created := t.stampede(1000); created != 1 {

@@ -17,7 +17,7 @@ import (
 	"github.com/caisse/checkout/faults/workload"
 )
 
-// trade is all that happens between a server and its clients.
+// trade is a server and its clients, with the history of all their calls.
 type trade struct {
 	tb       testing.TB
 	host     *host
@@ -32,7 +32,7 @@ type trade struct {
 // order is one session that somebody wants.
 type order struct {
 	request checkout.CreateParams
-	id      string // of the session, "" where nobody was told
+	id      string // of the session, "" until an answer shows it
 }
 
 func newTrade(tb testing.TB, seed uint64, s settings) *trade {
@@ -48,7 +48,7 @@ func newTrade(tb testing.TB, seed uint64, s settings) *trade {
 	}
 }
 
-// order makes an order that nobody has made before.
+// order makes a new order.
 func (t *trade) order() (n int, request checkout.CreateParams) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -66,7 +66,7 @@ func (t *trade) order() (n int, request checkout.CreateParams) {
 	return n, request
 }
 
-// place places an order, new or not, by way of a service.
+// place places an order, for the first time or again, through a service.
 func (t *trade) place(ctx context.Context, n int, by history.Service) (replayed bool, err error) {
 	t.mu.Lock()
 	request := t.used[n].request
@@ -82,8 +82,8 @@ func (t *trade) place(ctx context.Context, n int, by history.Service) (replayed 
 	return replayed, err
 }
 
-// settle kills the server, starts another, and asks it for all that was ordered: for the session where it is known, else
-// for another try.
+// settle kills the server, starts another, and asks it for every order: by a Get if the session is known, otherwise by placing the
+// order again.
 func (t *trade) settle() history.History {
 	t.tb.Helper()
 	t.host.restart()
@@ -113,8 +113,8 @@ func (t *trade) settle() history.History {
 	return t.history()
 }
 
-// history is all that happened. Who gave up does not know when the server carried out what was asked, if at all: it may do
-// so later, at a time that its clock tells then.
+// history returns the history. A client that gave up does not know whether the server carries out the request, or when, so calls
+// of unknown outcome have no end.
 func (t *trade) history() history.History {
 	h := t.recorder.History()
 	for i := range h.Operations {
@@ -125,7 +125,7 @@ func (t *trade) history() history.History {
 	return h
 }
 
-// check holds what the server said to the contract, and all that happened to the oracle.
+// check checks the server's status codes and has the oracle judge the history.
 func (t *trade) check(h history.History) oracle.Tally {
 	t.tb.Helper()
 	if unexpected := t.wire.unexpected(200, 201, 503); len(unexpected) > 0 {

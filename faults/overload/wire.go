@@ -19,20 +19,19 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// wire is a server as its clients have it. What the wire does not tell of a session is left out, but its key, which the
-// client knows. The wire does not tell either whether a 503 stands for something that was written, so each is taken for an
-// unknown outcome, as is every answer that does not come.
+// wire calls a server over HTTP. A session lacks what HTTP does not carry, except its key, which the client knows. A 503 does not
+// say whether something was written, so it is an unknown outcome, like a missing answer.
 type wire struct {
-	history.Service // panics at what the wire does not offer
+	history.Service // nil: other methods panic
 	url             string
 	client          *http.Client
 
 	mu       sync.Mutex
 	keys     map[string]idempotency.Key // by session ID
-	statuses map[int]int                // how often each was answered
+	statuses map[int]int                // how often each status came
 }
 
-// dial makes a client that opens as many connections as it has calls, and keeps them.
+// dial makes a client that opens a connection for each concurrent call, and keeps it.
 func dial(url string) *wire {
 	return &wire{
 		url:      url,
@@ -59,7 +58,7 @@ func (w *wire) Create(ctx context.Context, p checkout.CreateParams) (checkout.Se
 	return session, status == http.StatusOK, nil
 }
 
-// know notes by which key a session was made.
+// know notes the key of a session.
 func (w *wire) know(id string, key idempotency.Key) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -105,7 +104,7 @@ func (w *wire) do(r *http.Request) (status int, session checkout.Session, err er
 	return 0, checkout.Session{}, fmt.Errorf("%s: %s", response.Status, answer)
 }
 
-// unexpected lists the statuses that were answered and are not among those allowed.
+// unexpected lists the statuses that came and are not allowed.
 func (w *wire) unexpected(allowed ...int) (statuses []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -17,17 +17,17 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// Control is a bug, or a setting, that the suites of this package are there to catch. Package controls tries them all.
+// Control is a bug or a setting that the suites of this package must catch. Package controls tries them all.
 type Control struct {
 	Name string
 	By   oracle.Rule // that must catch it
 
-	// begin plants it and returns what makes the fault that it is about, and tells what happened.
+	// begin plants it. round then makes the fault that reveals it, and returns what happened.
 	begin func(tb testing.TB, seed uint64) (round func(n int) history.History)
 }
 
-// Caught makes rounds with the control planted until the oracle has caught it, and returns what that says; "" is that it
-// did not in ten rounds.
+// Caught makes rounds with the control planted until the oracle catches it, and returns the oracle's report. After ten rounds it
+// gives up and returns "".
 func (c Control) Caught(tb testing.TB, seed uint64) string {
 	tb.Helper()
 	round := c.begin(tb, seed)
@@ -41,7 +41,7 @@ func (c Control) Caught(tb testing.TB, seed uint64) string {
 	return ""
 }
 
-// Controls lists what is planted.
+// Controls lists the controls.
 func Controls() []Control {
 	lossy := func(f faults, plant func(*faults)) func(testing.TB, uint64) func(int) history.History {
 		plant(&f)
@@ -84,7 +84,7 @@ func Controls() []Control {
 	}
 }
 
-// says makes another error, or none, of an outcome that is unknown.
+// says returns another error, or none, where the outcome is unknown.
 type says struct {
 	checkout.Store
 	of func(error) error
@@ -116,7 +116,7 @@ func (s says) Expire(ctx context.Context, now time.Time, limit int) ([]checkout.
 	return expired, err
 }
 
-// hasty replays what it can read, whether or not it would survive.
+// hasty replays a session as soon as it can read it, although a failover might lose it.
 type hasty struct{ checkout.Store }
 
 func (h hasty) Create(ctx context.Context, session checkout.Session) (checkout.Session, bool, error) {
@@ -126,7 +126,7 @@ func (h hasty) Create(ctx context.Context, session checkout.Session) (checkout.S
 	return h.Store.Create(ctx, session)
 }
 
-// forgetful takes every unknown outcome for a failure, and tries again under a new key.
+// forgetful takes an unknown outcome for a failure, and tries again with a new key.
 type forgetful struct{ history.Service }
 
 func (f forgetful) Create(ctx context.Context, p checkout.CreateParams) (checkout.Session, bool, error) {

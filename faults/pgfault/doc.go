@@ -1,4 +1,4 @@
-// Package pgfault tries what happens between a store and PostgreSQL: answers to COMMIT that get lost, connections that
-// are cut at any byte, errors of the server, silence, deliveries that come late, a wait for a standby that somebody
-// cancels, and the loss of a primary while callers create.
+// Package pgfault breaks what is between a store and PostgreSQL: answers to COMMIT get lost, connections are cut at any byte, the
+// server returns errors or is silent, requests arrive late, the wait for a standby is cancelled, and the primary is lost while
+// callers create.
 package pgfault

@@ -9,7 +9,7 @@ import (
 	"github.com/caisse/checkout/faults/history"
 )
 
-// impatient gives up every third call soon, some at once.
+// impatient is a caller that gives up every third call early, sometimes at once.
 type impatient struct {
 	history.Service
 	calls atomic.Int64

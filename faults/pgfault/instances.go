@@ -10,7 +10,7 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// instances are several stores on one database, which take calls in turn, as behind a load balancer.
+// instances are several stores on one database that take calls in turn, as behind a load balancer.
 type instances struct {
 	all   []stores.Store
 	calls atomic.Uint64
@@ -26,7 +26,7 @@ func (i *instances) close() {
 	}
 }
 
-// Create implements [checkout.Store], as do the others.
+// Create implements [checkout.Store]. So do the methods below.
 func (i *instances) Create(ctx context.Context, s checkout.Session) (checkout.Session, bool, error) {
 	return i.next().Create(ctx, s)
 }

@@ -23,11 +23,11 @@ type pair struct {
 	proxy            *proxy.Proxy
 }
 
-// faulty is the name by which the servers know a pair's stores.
+// faulty is the application_name of a pair's stores.
 const faulty = "faulty"
 
-// startPair starts both. Where they are synchronous, a commit waits until the standby has it. Processes are killed here,
-// which takes nothing that was written, and no power is cut: so nothing is flushed.
+// startPair starts both. Where they are synchronous, a commit waits until the standby has it. Nothing needs to be flushed: this
+// package kills processes, which loses nothing that was written, and cuts no power.
 func startPair(tb testing.TB, synchronous bool) *pair {
 	tb.Helper()
 	primary := pgtest.Start(tb, "fsync=off")
@@ -38,17 +38,17 @@ func startPair(tb testing.TB, synchronous bool) *pair {
 	return p
 }
 
-// open opens a store on whichever of the two takes writes, until the test ends.
+// open opens a store on the one of the two that takes writes. It is closed when the test ends.
 func (p *pair) open() checkout.Store {
 	p.tb.Helper()
 	url := fmt.Sprintf("postgres://postgres@%s,%s/postgres?sslmode=disable&target_session_attrs=read-write&application_name=%s",
 		p.proxy.Address(), p.standby.Address(), faulty)
 	store := open(p.tb, url)
-	p.tb.Cleanup(p.proxy.Hangup) // or to close the store takes until it gives up a machine that has vanished
+	p.tb.Cleanup(p.proxy.Hangup) // otherwise closing the store waits for a machine that has vanished
 	return store
 }
 
-// open opens a store until the test ends.
+// open opens a store. It is closed when the test ends.
 func open(tb testing.TB, url string) stores.Store {
 	tb.Helper()
 	store, err := stores.Place{Kind: stores.Postgres, Address: url}.Open(tb.Context())
@@ -59,7 +59,7 @@ func open(tb testing.TB, url string) stores.Store {
 	return store
 }
 
-// detach makes the standby stop receiving.
+// detach disconnects the standby from the primary.
 func (p *pair) detach() {
 	p.tb.Helper()
 	execute(p.tb, p.standby.URL(), "alter system set primary_conninfo = ''")
@@ -67,7 +67,7 @@ func (p *pair) detach() {
 	await(p.tb, p.primary.URL(), "select not exists (select from pg_stat_replication)")
 }
 
-// failOver loses the primary, at once, and makes the standby the primary.
+// failOver kills the primary and promotes the standby.
 func (p *pair) failOver() {
 	p.tb.Helper()
 	p.primary.Crash(p.tb)
@@ -86,7 +86,7 @@ func execute(tb testing.TB, url, sql string) {
 	}
 }
 
-// await asks a server until it says true.
+// await repeats a query until it returns true.
 func await(tb testing.TB, url, sql string) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
@@ -96,7 +96,7 @@ func await(tb testing.TB, url, sql string) {
 	}
 }
 
-// asked returns once a server says true.
+// asked repeats a query until it returns true.
 func asked(ctx context.Context, url, sql string) error {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
@@ -111,7 +111,7 @@ func asked(ctx context.Context, url, sql string) error {
 	return nil
 }
 
-// each makes rounds, so many of them at once. What a round starts ends with it.
+// each makes rounds, atOnce of them at the same time. The cleanups of a round run at its end.
 func each(tb testing.TB, rounds, atOnce int, f func(tb testing.TB, n int)) {
 	tb.Helper()
 	reports := make([]trial.Report, rounds)

@@ -22,25 +22,25 @@ import (
 	"github.com/caisse/checkout/internal/pgtest"
 )
 
-// faults are what a proxy does while callers work, round after round, until it was done often enough.
+// faults has a proxy make faults while callers work, round after round, until there were enough.
 type faults struct {
 	plan        func(round int, seed uint64) proxy.Plan
 	counted     []proxy.Kind // none: all
-	everyWrite  bool         // creates, transitions and sweeps must all have come to an unknown outcome
+	everyWrite  bool         // some create, some transition and some sweep must have had an unknown outcome
 	impatient   bool         // some callers give up
-	places      int          // that have rounds at once; 0: 1
-	short, long int          // how often
+	places      int          // databases with rounds at the same time; 0 is 1
+	short, long int          // how many faults in a short pass and in a long one
 
-	// What a control puts in the place of the real thing.
+	// Set by controls.
 	store  func(checkout.Store) checkout.Store
 	caller func(history.Service) history.Service
 }
 
-// place is a database that is reached through a proxy, and without it.
+// place is a database that can be reached through a proxy and without it.
 type place struct {
 	faults
 	tb     testing.TB
-	name   string // by which the server knows connections that come through the proxy
+	name   string // application_name of connections through the proxy
 	seed   uint64
 	random *rand.Rand
 	clock  *clock.Clock
@@ -55,10 +55,7 @@ type place struct {
 
 func (f faults) run(tb testing.TB, o suite.Options) suite.Result {
 	tb.Helper()
-	enough := f.short
-	if o.Long {
-		enough = f.long
-	}
+	enough := o.Times(f.short, f.long)
 	var all []*place
 	for n := range max(f.places, 1) {
 		all = append(all, f.place(tb, n, o.Seed))
@@ -89,7 +86,7 @@ func (f faults) run(tb testing.TB, o suite.Options) suite.Result {
 	return result
 }
 
-// enough reports whether the faults were made so often, where they were to be made.
+// enough reports whether there were enough faults, and where everyWrite asks for it, in every kind of write.
 func (p *place) enough(times int) bool {
 	moves := p.unknown[history.Begin] + p.unknown[history.Process] + p.unknown[history.Complete] + p.unknown[history.Fail] + p.unknown[history.Cancel]
 	every := p.unknown[history.Create] > 0 && moves > 0 && p.unknown[history.Expire] > 0
@@ -117,8 +114,7 @@ func (f faults) place(tb testing.TB, n int, seed uint64) *place {
 	return p
 }
 
-// round lets callers work through the proxy, and then asks without it what became of all that they did. Of what it
-// returns no answer is missing, unless it has reported why.
+// round lets callers work through the proxy, and then asks for everything without the proxy. It returns the history.
 func (p *place) round(n int) history.History {
 	plan := workload.Plan{
 		Seed:    p.random.Uint64(),
@@ -148,19 +144,19 @@ func (p *place) round(n int) history.History {
 	p.proxy.Set(proxy.Plan{})
 	both.close()
 
-	// The server must know for itself what was committed, before anybody asks it.
+	// Before anybody asks, the server must have ended every transaction.
 	ctx, cancel := context.WithTimeout(p.tb.Context(), time.Minute)
 	defer cancel()
 	if err := asked(ctx, p.direct, "select not exists (select from pg_stat_activity where application_name = '"+p.name+"' and datname = current_database())"); err != nil {
 		p.tb.Error(err)
 	}
 	plan.FeedTime = workload.FeedTime
-	plan.Caller = p.caller // who settles is patient: a sweep given up would leave sessions for the next round to find
+	plan.Caller = p.caller // not impatient: a sweep that is given up would leave sessions to the next round
 	workload.Settle(p.tb.Context(), plan, recorder, p.sound)
 	return recorder.History()
 }
 
-// instances opens two stores by way of the proxy. From round to round they speak the protocol in another way.
+// instances opens two stores through the proxy. Rounds take turns in how the stores use the protocol.
 func (p *place) instances(round int) (*instances, error) {
 	mode := []string{"cache_statement", "exec", "simple_protocol"}[round%3]
 	at := stores.Place{Kind: stores.Postgres, Address: pgtest.With(p.tb, p.url, "default_query_exec_mode="+mode)}
@@ -176,7 +172,7 @@ func (p *place) instances(round int) (*instances, error) {
 	return both, nil
 }
 
-// judge has the oracle judge a round, and counts.
+// judge judges a round and counts it.
 func (p *place) judge(h history.History) {
 	p.result.Tally.Add(oracle.Check(p.tb, h, oracle.Options{}).Tally)
 	p.result.Runs = 0

@@ -27,15 +27,15 @@ func Suites() []suite.Suite {
 	)
 }
 
-// lostAnswers lose the answer to a COMMIT that was carried out: the case in which nobody but the server knows.
+// lostAnswers loses the answer to a COMMIT that was carried out: only the server knows that it was.
 var lostAnswers = faults{
 	plan: func(_ int, seed uint64) proxy.Plan {
 		return proxy.Plan{Write: proxy.Random(seed, 0.2,
 			proxy.Fate{Kind: proxy.AnswerCut},
 			proxy.Fate{Kind: proxy.AnswerCut, Reset: true},
 			proxy.Fate{Kind: proxy.AnswerCut, Bytes: 7},  // within CommandComplete
-			proxy.Fate{Kind: proxy.AnswerCut, Bytes: 12}, // between that and ReadyForQuery
-			proxy.Fate{Kind: proxy.AnswerCut, Bytes: 17}, // there too, after a COMMIT that was bound
+			proxy.Fate{Kind: proxy.AnswerCut, Bytes: 12}, // between CommandComplete and ReadyForQuery
+			proxy.Fate{Kind: proxy.AnswerCut, Bytes: 17}, // the same, in the extended protocol
 			proxy.Fate{Kind: proxy.AnswerCut, Whole: true},
 			proxy.Fate{Kind: proxy.AnswerCut, Whole: true, Reset: true},
 			proxy.Fate{Kind: proxy.Abandoned},
@@ -45,14 +45,14 @@ var lostAnswers = faults{
 	short:      100, long: 5000,
 }
 
-// lostRequests lose a COMMIT, or some of its bytes, on its way to the server.
+// lostRequests loses a COMMIT, or some of its bytes, on the way to the server.
 var lostRequests = faults{
 	plan: func(_ int, seed uint64) proxy.Plan {
 		return proxy.Plan{Write: proxy.Random(seed, 0.2,
 			proxy.Fate{Kind: proxy.RequestCut},
 			proxy.Fate{Kind: proxy.RequestCut, Reset: true},
 			proxy.Fate{Kind: proxy.RequestCut, Bytes: 6},
-			proxy.Fate{Kind: proxy.RequestCut, Bytes: 38}, // all but the Sync of a COMMIT that is bound: it is carried out
+			proxy.Fate{Kind: proxy.RequestCut, Bytes: 38}, // all but the Sync, in the extended protocol: it is carried out
 			proxy.Fate{Kind: proxy.RequestCut, Whole: true},
 			proxy.Fate{Kind: proxy.RequestCut, Whole: true, Reset: true},
 		)}
@@ -61,9 +61,9 @@ var lostRequests = faults{
 	short:      50, long: 1000,
 }
 
-// errorsOfTheServer answer statements and COMMITs with errors, and turn connections away. All are such as a server may
-// give: where it says that nothing was written nothing was, and where it did write it ends the session, or says that it
-// does not know.
+// errorsOfTheServer answers statements and COMMITs with errors, and refuses connections. They are errors that a real server may
+// give: where they say that nothing was written, nothing was. Where something was written, the server ends the session or says
+// that it does not know.
 var errorsOfTheServer = faults{
 	plan: func(_ int, seed uint64) proxy.Plan {
 		var writes []proxy.Fate
@@ -104,7 +104,7 @@ var errorsOfTheServer = faults{
 	short: 100, long: 2000,
 }
 
-// warnings come with success, and say that a standby may not have it.
+// warnings adds to a successful COMMIT the warning that the standby may not have it.
 var warnings = faults{
 	plan: func(_ int, seed uint64) proxy.Plan {
 		return proxy.Plan{Write: proxy.Random(seed, 0.2, proxy.Fate{Kind: proxy.Warned})}
@@ -113,8 +113,8 @@ var warnings = faults{
 	short:      50, long: 500,
 }
 
-// silence lasts until the store's own deadline of ten seconds, so each round has one write that meets it and many places
-// have a round at once. All else is slow, and some callers give up.
+// silence keeps a write waiting until the store's deadline of ten seconds. So each round has one such write, and there are many
+// places with rounds at the same time. Everything else is slow, and some callers give up.
 var silence = faults{
 	plan: func(round int, seed uint64) proxy.Plan {
 		silent := []proxy.Fate{

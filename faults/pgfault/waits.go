@@ -14,19 +14,16 @@ import (
 	"github.com/caisse/checkout/faults/workload"
 )
 
-// waits are commits that wait for a standby which is gone, waits that somebody ends, and the loss of the primary after
-// that: what was written there alone is then written nowhere.
+// waits has commits wait for a standby that is gone, ends these waits, and then loses the primary. What only the primary had is
+// then lost.
 type waits struct {
-	store   func(checkout.Store) checkout.Store // what a control puts in the place of the real one
-	retried bool                                // callers ask again before the primary is lost
+	store   func(checkout.Store) checkout.Store // set by controls
+	retried bool                                // callers try again before the primary is lost
 }
 
 func (w waits) run(tb testing.TB, o suite.Options) (result suite.Result) {
 	tb.Helper()
-	rounds := 1
-	if o.Long {
-		rounds = 10
-	}
+	rounds := o.Times(1, 10)
 	each(tb, rounds, 1, func(tb testing.TB, n int) {
 		h := w.round(tb, o.Seed+uint64(n))
 		result.Tally.Add(oracle.Check(tb, h, oracle.Options{}).Tally)
@@ -56,7 +53,7 @@ func (w waits) round(tb testing.TB, seed uint64) history.History {
 	recorder := history.New(history.Header{Test: tb.Name(), Store: string(stores.Postgres), Seed: seed}, now)
 	client := recorder.Client("caller", checkouts)
 	account := plan.Accounts()[0]
-	create := func(key int) checkout.Session { // its outcome is in the history
+	create := func(key int) checkout.Session { // the history has its outcome
 		session, _, _ := client.Create(tb.Context(), plan.Request(account, key))
 		return session
 	}
@@ -78,7 +75,7 @@ func (w waits) round(tb testing.TB, seed uint64) history.History {
 	during(func() { client.Begin(tb.Context(), account, begun.ID, "pay_1") }, cancel)
 	now.Set(due.ExpiresAt)
 	during(func() { client.ExpireDue(tb.Context(), 1) }, cancel)
-	during(func() { create(5) }, servers.proxy.Hangup) // after which pgx may ask the server to cancel
+	during(func() { create(5) }, servers.proxy.Hangup) // pgx may then ask the server to cancel
 	if w.retried {
 		var done sync.WaitGroup
 		for key := 3; key <= 5; key++ {

@@ -19,7 +19,7 @@ import (
 	"github.com/caisse/checkout/internal/pgtest"
 )
 
-// Controls are what the suites must catch. Package controls has them tried.
+// Controls are settings that the suites must catch. Package controls tries them.
 func Controls() []shop.Control {
 	var controls []shop.Control
 	for _, kind := range []stores.Kind{stores.SQLite, stores.Postgres} {
@@ -30,7 +30,7 @@ func Controls() []shop.Control {
 	return controls
 }
 
-// setting is the one with which a store does not flush what it acknowledges.
+// setting returns the setting with which a store does not flush what it acknowledges.
 func setting(kind stores.Kind) string {
 	if kind == stores.Postgres {
 		return "synchronous_commit=off"
@@ -38,11 +38,11 @@ func setting(kind stores.Kind) string {
 	return shop.Unflushed
 }
 
-// unflushed cuts the power once of a store that does not flush, and says what is wrong with what is left.
+// unflushed cuts the power once under a store that does not flush, and reports the violations.
 func unflushed(tb testing.TB, dir string, kind stores.Kind, o suite.Options) (result suite.Result) {
 	tb.Helper()
 	m := newMachine(tb, dir, kind)
-	verdict := m.unflushed(tb, "control", rand.New(rand.NewPCG(o.Seed, 6)))
+	verdict := m.unflushed(tb, "control", o.Random(6))
 	for _, v := range verdict.Violations {
 		tb.Error(v)
 	}
@@ -50,7 +50,7 @@ func unflushed(tb testing.TB, dir string, kind stores.Kind, o suite.Options) (re
 }
 
 func (m *machine) unflushed(tb testing.TB, name string, choose *rand.Rand) oracle.Verdict {
-	m.fresh() // what a store has lost, a later round would find lost once more
+	m.fresh() // a later round must not find these losses again
 	place, planted := m.place, shop.Unflushed
 	if m.server != nil {
 		place.Address, planted = pgtest.With(m.tb, place.Address, setting(m.kind)), ""
@@ -62,7 +62,7 @@ func (m *machine) unflushed(tb testing.TB, name string, choose *rand.Rand) oracl
 	return r.Judge()
 }
 
-// lose does what a suite does with stores that do not flush, which must be seen to lose something.
+// lose cuts the power n times under stores that do not flush. They must lose something.
 func (m *machine) lose(choose *rand.Rand, n int) string {
 	m.tb.Helper()
 	var all oracle.Tally

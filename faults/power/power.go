@@ -18,19 +18,16 @@ import (
 	"github.com/caisse/checkout/internal/pgtest"
 )
 
-// cuts cuts the power again and again. Each round is looked at twice: after its own cut, and after the next.
+// cuts cuts the power again and again. Each round is judged twice: after its own cut, and after the next.
 func cuts(tb testing.TB, dir string, kind stores.Kind, o suite.Options) (result suite.Result) {
 	tb.Helper()
-	choose := rand.New(rand.NewPCG(o.Seed, 5))
-	n, unsafe := 5, 2
-	if o.Long {
-		n, unsafe = 200, 20
-	}
+	choose := o.Random(5)
+	n, unsafe := o.Times(5, 200), o.Times(2, 20)
 	m := newMachine(tb, dir, kind)
 	var last *shop.Round
 	for i := range n {
 		if i%10 == 0 {
-			m.fresh() // databases would only grow
+			m.fresh() // so that the database stays small
 			last = nil
 		}
 		r := shop.NewRound(tb, m.place, fmt.Sprintf("round %d", i), choose.Uint64())
@@ -38,7 +35,7 @@ func cuts(tb testing.TB, dir string, kind stores.Kind, o suite.Options) (result 
 		m.cut(r, p, moment(p, choose))
 		result.Add(r.Settle().Tally)
 		if last != nil {
-			last.Settle() // after r, whose sessions no sweep of another may find
+			last.Settle() // after r.Settle, since a sweep here must not find sessions of r
 		}
 		last = r
 	}
@@ -63,7 +60,7 @@ func moment(p *child.Process, choose *rand.Rand) time.Duration {
 	return time.Duration(choose.Int64N(int64(most)))
 }
 
-// machine is what the power is cut of: a disk, and the server on it where there is one.
+// machine is what loses its power: a disk, and for PostgreSQL the server on it.
 type machine struct {
 	tb     testing.TB
 	kind   stores.Kind
@@ -89,7 +86,7 @@ func newMachine(tb testing.TB, dir string, kind stores.Kind) *machine {
 	return m
 }
 
-// fresh makes an empty place, as an administrator does: flushed.
+// fresh makes an empty place and flushes it.
 func (m *machine) fresh() {
 	m.tb.Helper()
 	m.places++
@@ -112,9 +109,9 @@ func (m *machine) fresh() {
 
 // cut cuts the power after a while, and brings it back.
 //
-// A real cut ends the processes at the same instant. Here they go on for a moment, and see what no process can: a flush
-// that was under way may return well, although the file system has dropped the pages meanwhile, and a read may find pages
-// that were never written. So what is answered from then on does not count.
+// A real cut ends the processes at the same instant. Here they go on for a moment and see what no process can see: a flush that
+// is under way may report success although the file system has dropped the pages, and a read may find pages that were never
+// written. So answers from then on do not count.
 func (m *machine) cut(r *shop.Round, p *child.Process, after time.Duration) {
 	m.tb.Helper()
 	time.Sleep(after)

@@ -12,7 +12,7 @@ import (
 	"github.com/caisse/checkout/faults/suite"
 )
 
-// What runs a suite, and a control, in a process of its own.
+// The programs that run the suite and the control in a process of their own.
 const (
 	program = "power"
 	control = "power, unflushed"

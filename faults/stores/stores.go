@@ -1,4 +1,4 @@
-// Package stores gives tests the stores that faults are tried on.
+// Package stores opens the stores that the suites test.
 package stores
 
 import (
@@ -35,16 +35,16 @@ const (
 // Kinds lists the stores of this module.
 func Kinds() []Kind { return []Kind{Memory, SQLite, Postgres} }
 
-// Place is where sessions are kept. What was acknowledged there must be found when the place is opened again, by this
-// process or another, however the last store on it ended; memory forgets it.
+// Place is a database that can be opened again, by this process or another one. Whatever a store there has acknowledged
+// must then be found, however that store ended. Memory is the exception.
 type Place struct {
 	Kind    Kind
 	Address string // a path, or the URL of a database; "" for memory
 }
 
-// New makes an empty place, which ends with the test. That of PostgreSQL is a schema of the server that
-// CHECKOUT_TEST_POSTGRES names, or of a server of its own; where there is none the test is skipped, and fails if CI=true.
-// Settings such as "synchronous_commit=off" are parameters of the URL, and mean nothing to other kinds.
+// New makes an empty place, which is removed when the test ends. For PostgreSQL it is a schema on the server that
+// CHECKOUT_TEST_POSTGRES names, or a server of its own. Where there is no PostgreSQL the test is skipped, or fails if CI=true.
+// Settings such as "synchronous_commit=off" become parameters of a PostgreSQL URL. Other kinds ignore them.
 func New(tb testing.TB, kind Kind, settings ...string) Place {
 	tb.Helper()
 	switch kind {
@@ -62,7 +62,7 @@ func New(tb testing.TB, kind Kind, settings ...string) Place {
 	return Place{}
 }
 
-// Parse reads what Place.String wrote, so that a place can be handed to another process.
+// Parse reads what Place.String wrote. So a place can be passed to another process.
 func Parse(s string) (Place, error) {
 	kind, address, _ := strings.Cut(s, ":")
 	p := Place{Kind(kind), address}
@@ -95,7 +95,7 @@ func (p Place) Open(ctx context.Context) (Store, error) {
 	return nil, fmt.Errorf("stores: no kind %q", p.Kind)
 }
 
-// Open opens a store on a new place, both of which end with the test.
+// Open makes a new place and opens a store on it. Both end with the test.
 func Open(tb testing.TB, kind Kind, settings ...string) Store {
 	tb.Helper()
 	store, err := New(tb, kind, settings...).Open(tb.Context())

@@ -1,4 +1,4 @@
-// Package trial runs test code outside of a test: where it must be seen to fail, and in programs.
+// Package trial runs test code outside of a test: in programs, and in tests of tests, which must see it fail.
 package trial
 
 import (
@@ -13,15 +13,15 @@ import (
 	"testing"
 )
 
-// Report is how a trial went.
+// Report says how a trial ended.
 type Report struct {
 	Failed  bool
 	Skipped bool
 	Log     string // what it said, line by line
 }
 
-// Run calls f with a testing.TB of its own, in a goroutine of its own, and waits for its end and its cleanups. A panic of
-// f is a failure. Of testing.TB's methods Setenv, Chdir, Attr, ArtifactDir and Output are missing: they panic.
+// Run calls f in a new goroutine with a testing.TB of its own, and waits for f and its cleanups to end. A panic of f counts as
+// a failure. The methods Setenv, Chdir, Attr, ArtifactDir and Output of this testing.TB panic.
 func Run(ctx context.Context, name string, f func(testing.TB)) Report {
 	ctx, cancel := context.WithCancel(ctx)
 	t := &tb{name: name, ctx: ctx, cancel: cancel}
@@ -35,7 +35,8 @@ func Run(ctx context.Context, name string, f func(testing.TB)) Report {
 	return Report{Failed: t.failed, Skipped: t.skipped && !t.failed, Log: t.log.String()}
 }
 
-// tb is a testing.TB. The embedded one is nil: it is there for the method that only package testing can have.
+// tb is a testing.TB. The embedded testing.TB is nil. It is there for the unexported method, which only package testing can
+// implement.
 type tb struct {
 	testing.TB
 	name   string
@@ -137,7 +138,7 @@ func (t *tb) Cleanup(f func()) {
 	t.cleanups = append(t.cleanups, f)
 }
 
-// cleanup runs what was deferred, the last first, also after one of them has ended its goroutine.
+// cleanup runs the cleanup functions, the last one first. It goes on when one of them ends its goroutine.
 func (t *tb) cleanup() {
 	t.cancel()
 	for {

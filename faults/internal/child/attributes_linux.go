@@ -16,7 +16,7 @@ func attributes(isolated bool) *syscall.SysProcAttr {
 	return a
 }
 
-// awaitStop waits until a child has stopped, or has ended, and leaves it to others to wait for its end.
+// awaitStop waits until a child has stopped or ended. It does not reap the child.
 func awaitStop(pid int) error {
 	for {
 		err := unix.Waitid(unix.P_PID, pid, nil, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil)

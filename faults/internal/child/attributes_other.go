@@ -9,7 +9,7 @@ import (
 
 func attributes(bool) *syscall.SysProcAttr { return nil }
 
-// awaitStop gives a child the time to stop. Here none can be waited for without taking its end from others.
+// awaitStop sleeps while a child stops. This system cannot wait for a stop without reaping the child.
 func awaitStop(int) error {
 	time.Sleep(time.Second)
 	return nil

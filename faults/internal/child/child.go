@@ -1,14 +1,14 @@
 //go:build unix
 
-// Package child runs programs in processes of their own, which a test may kill, stop and starve. A program is a part of
-// the test binary, or of the report, which is started once more:
+// Package child runs programs in child processes, which a test may kill, stop or deprive of resources. A program is a part of
+// the test binary, or of the report's, which is started again:
 //
 //	func TestMain(m *testing.M) {
 //		child.Main(shop.Program())
 //		os.Exit(m.Run())
 //	}
 //
-// No child outlives its parent, on Linux however the parent ends.
+// No child outlives its parent. On Linux that holds however the parent ends.
 package child
 
 import (
@@ -23,33 +23,33 @@ import (
 	"github.com/caisse/checkout/faults/internal/syscalls"
 )
 
-// Program is what a child does in place of its parent's work.
+// Program is what a child runs instead of the tests.
 type Program struct {
 	Name string
 	Run  func(ctx context.Context, self *Self) error
 }
 
-// variable names the program to be, in a child's environment, and settings what it is told.
+// In a child's environment, variable has the name of the program and settings its configuration.
 const (
 	variable = "CHECKOUT_FAULTS_CHILD"
 	settings = "CHECKOUT_FAULTS_SETTINGS"
 	shown    = "CHECKOUT_FAULTS_SHOWN" // set where the parent decides on system calls
 )
 
-// The descriptors that a child has beside the usual three.
+// The file descriptors of a child after the usual three.
 const (
 	historyFd = 3 + iota
 	socketFd
 )
 
-// Self is what a program has of its parent.
+// Self is a program's connection to its parent.
 type Self struct {
-	// History takes what the parent keeps whatever becomes of the child.
+	// History is a pipe. The parent has what was written to it however the child ends.
 	History *os.File
 	config  []byte
 }
 
-// Config reads what [Start] was given.
+// Config reads the configuration that [Start] was given.
 func (s *Self) Config(v any) error {
 	if err := json.Unmarshal(s.config, v); err != nil {
 		return fmt.Errorf("child: settings: %w", err)
@@ -57,13 +57,13 @@ func (s *Self) Config(v any) error {
 	return nil
 }
 
-// Tell says a line to the parent.
+// Tell sends a line to the parent.
 func (s *Self) Tell(line string) error {
 	_, err := fmt.Println(line)
 	return err
 }
 
-// Main runs one of the programs and exits, if this process was started as a child; else it returns at once. It comes
+// Main runs one of the programs and exits, if this process was started as a child. Otherwise it returns at once. Call it
 // first in TestMain or main.
 func Main(programs ...Program) {
 	name, ok := os.LookupEnv(variable)

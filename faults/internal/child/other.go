@@ -1,9 +1,9 @@
 //go:build !unix
 
-// Package child runs programs in processes of their own, which takes Unix.
+// Package child runs programs in child processes, which takes Unix.
 package child
 
-// Program is what a child does in place of its parent's work.
+// Program is what a child runs instead of the tests.
 type Program struct{ Name string }
 
 // Main returns: no process is a child here.

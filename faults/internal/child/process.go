@@ -27,10 +27,10 @@ import (
 
 // Options say how a child is started. The zero Options are a plain process.
 type Options struct {
-	// Syscalls, if it is there, decides on the calls by which the child changes files. Where the system does not let
-	// it, the test is skipped.
+	// Syscalls, if it is not nil, decides on the system calls by which the child changes files. Where the system does not
+	// allow that, the test is skipped.
 	Syscalls syscalls.Handler
-	// Isolated gives the child mounts and processes of its own, which end with it; only root on Linux can have that.
+	// Isolated gives the child mount and process namespaces, which end with it. It takes root on Linux.
 	Isolated bool
 	// Patience is how long the child may run; 0 is two minutes.
 	Patience time.Duration
@@ -53,8 +53,8 @@ type Process struct {
 	ended    error
 }
 
-// Start starts a child with a program that [Main] of this binary knows, and hands it config as JSON. It is killed when
-// the test ends.
+// Start starts a child that runs a program known to [Main] of this binary, and passes config to it as JSON. The child is killed
+// when the test ends.
 func Start(tb testing.TB, program string, config any, o Options) *Process {
 	tb.Helper()
 	p, err := start(tb, program, config, o)
@@ -109,7 +109,7 @@ func start(tb testing.TB, program string, config any, o Options) (*Process, erro
 	patience := cmp.Or(o.Patience, 2*time.Minute)
 	p.deadline = time.AfterFunc(patience, func() {
 		tb.Errorf("a child ran for more than %v, and was ended", patience)
-		p.signal(syscall.SIGQUIT) // upon which Go says where it is, if it can
+		p.signal(syscall.SIGQUIT) // Go then prints its stacks, if it can
 		time.AfterFunc(10*time.Second, p.Kill)
 	})
 	stop := context.AfterFunc(tb.Context(), p.Kill)
@@ -134,7 +134,7 @@ func start(tb testing.TB, program string, config any, o Options) (*Process, erro
 	return p, err
 }
 
-// quickExit keeps the race detector, where it is in the binary, from waiting a second at the end of each child.
+// quickExit keeps the race detector, if the binary has it, from waiting a second at the end of each child.
 const quickExit = "GORACE=atexit_sleep_ms=0"
 
 func socketpair() (ours, theirs *os.File, err error) {
@@ -147,8 +147,7 @@ func socketpair() (ours, theirs *os.File, err error) {
 	return os.NewFile(uintptr(pair[0]), "socket"), os.NewFile(uintptr(pair[1]), "socket"), nil
 }
 
-// Await waits until the child says a line that begins with prefix, and returns the line. It reports false where the
-// child has ended without.
+// Await waits for a line of the child that begins with prefix, and returns the line. ok is false if the child ended without one.
 func (p *Process) Await(prefix string) (line string, ok bool) {
 	for line := range p.told {
 		if strings.HasPrefix(line, prefix) {
@@ -161,17 +160,18 @@ func (p *Process) Await(prefix string) (line string, ok bool) {
 // Kill ends the child at once. It does nothing to one that has ended.
 func (p *Process) Kill() { p.signal(syscall.SIGKILL) }
 
-// Stop stops the child where it is, as Continue goes on.
+// Stop stops the child where it is. Continue lets it go on.
 func (p *Process) Stop() { p.signal(syscall.SIGSTOP) }
 
-// Stopped waits until a child has stopped that is about to stop itself: what went on before that would stop later, for ever.
+// Stopped waits for a child that is about to stop itself. A Continue that came before the stop would be lost, and the child
+// would stay stopped.
 func (p *Process) Stopped() {
 	if err := awaitStop(p.cmd.Process.Pid); err != nil {
 		p.tb.Errorf("wait for a child to stop: %v", err)
 	}
 }
 
-// Continue lets a child go on that was stopped.
+// Continue lets a stopped child go on.
 func (p *Process) Continue() { p.signal(syscall.SIGCONT) }
 
 func (p *Process) signal(s syscall.Signal) {
@@ -180,7 +180,7 @@ func (p *Process) signal(s syscall.Signal) {
 	}
 }
 
-// Wait waits for the end of the child. The error is what it said last, where it was not killed and has failed.
+// Wait waits for the child to end. The error has the child's last line, if it failed and was not killed.
 func (p *Process) Wait() error {
 	p.wait.Do(func() {
 		p.readers.Wait()
@@ -201,14 +201,14 @@ func (p *Process) Wait() error {
 	return p.ended
 }
 
-// Killed reports whether the child, which has ended, was killed.
+// Killed reports whether the child was killed. The child must have ended.
 func (p *Process) Killed() bool {
 	p.Wait()
 	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
 	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 }
 
-// Output is what a child, which has ended, wrote to Self.History.
+// Output returns what the child wrote to Self.History. The child must have ended.
 func (p *Process) Output() []byte {
 	p.Wait()
 	if p.reading != nil {
@@ -217,7 +217,7 @@ func (p *Process) Output() []byte {
 	return p.history
 }
 
-// History is that output where it is a history.
+// History reads that output as a history.
 func (p *Process) History() history.History {
 	h, err := history.Read(bytes.NewReader(p.Output()))
 	if err != nil {

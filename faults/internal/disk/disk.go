@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package disk gives a test file systems of its own: one whose power can be cut, and one that is small. It takes root and
-// an isolated process (see package child): what is mounted there ends with it, and nothing is left behind.
+// Package disk mounts file systems for a test: one whose power can be cut, and a small one. It takes root and an isolated
+// process (see package child), with which the mounts end.
 package disk
 
 import (
@@ -37,7 +37,7 @@ func NewExt4(tb testing.TB, dir string, size int64) *Ext4 {
 	return d
 }
 
-// make attaches memory to a loop device, which is free again once nobody uses it, and formats it.
+// make attaches memory to a loop device and formats it. The device becomes free when nobody uses it any more.
 func (d *Ext4) make(size int64) error {
 	memory, err := unix.MemfdCreate("ext4", unix.MFD_CLOEXEC)
 	if err != nil {
@@ -88,7 +88,7 @@ func (d *Ext4) mount() error {
 	return nil
 }
 
-// Cut is a power cut: what was not flushed is gone. All calls on the file system fail from then on.
+// Cut cuts the power: what was not flushed is lost. From then on all calls on the file system fail.
 func (d *Ext4) Cut() {
 	d.tb.Helper()
 	root, err := os.Open(d.Dir)
@@ -103,7 +103,7 @@ func (d *Ext4) Cut() {
 	}
 }
 
-// Restore brings the power back: the file system is as a crash has left it. Nobody may use it any more.
+// Restore brings the power back: it mounts the file system as the cut left it. No file of it may be open.
 func (d *Ext4) Restore() {
 	d.tb.Helper()
 	if err := unix.Unmount(d.Dir, 0); err != nil {

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package isolated runs suites that mount file systems, in a process with mounts and processes of its own. However that
-// ends, no mount, no loop device and no process stays behind.
+// Package isolated runs suites that mount file systems in a child process with namespaces for mounts and processes. However
+// the child ends, no mount, loop device or process is left.
 package isolated
 
 import (
@@ -20,10 +20,10 @@ import (
 	"github.com/caisse/checkout/faults/trial"
 )
 
-// Run is a suite's, with an empty folder to mount on.
+// Run is the Run of a suite, with an empty folder to mount on.
 type Run func(tb testing.TB, dir string, kind stores.Kind, o suite.Options) suite.Result
 
-// order is what the process is told, and outcome what it answers.
+// order is what the process is asked for, and outcome its answer.
 type order struct {
 	Dir     string
 	Kind    stores.Kind
@@ -35,14 +35,14 @@ type outcome struct {
 	Result suite.Result
 }
 
-// Program makes a program of run. Suites of a name that no other package's have.
+// Program makes a program that runs run. The name must be unique among all packages.
 func Program(name string, run Run) child.Program {
 	return child.Program{Name: name, Run: func(ctx context.Context, self *child.Self) error {
 		var o order
 		if err := self.Config(&o); err != nil {
 			return err
 		}
-		// Its processes have numbers of their own, under which they are to be found.
+		// In the namespace processes have other numbers, so it needs its own /proc.
 		if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
 			return fmt.Errorf("mount /proc: %w", err)
 		}
@@ -59,10 +59,10 @@ func Possible() bool {
 	return os.Geteuid() == 0 && unix.Capget(&header, &of[0]) == nil && of[0].Effective&(1<<unix.CAP_SYS_ADMIN) != 0
 }
 
-// patience is how long a suite may take, also a long one.
+// patience is how long a suite may take, in a long pass too.
 const patience = 10 * time.Minute
 
-// Suite runs the program of a name. Where that is not possible it is skipped.
+// Suite runs the program of that name. Where that is not possible the test is skipped.
 func Suite(tb testing.TB, name string, kind stores.Kind, o suite.Options) suite.Result {
 	tb.Helper()
 	if !Possible() {
@@ -73,7 +73,7 @@ func Suite(tb testing.TB, name string, kind stores.Kind, o suite.Options) suite.
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil { // the user that PostgreSQL runs as must get there
+	if err := os.Chmod(dir, 0o755); err != nil { // for the user that PostgreSQL runs as
 		tb.Fatal(err)
 	}
 	p := child.Start(tb, name, order{dir, kind, o}, child.Options{Isolated: true, Patience: patience})

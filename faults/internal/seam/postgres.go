@@ -13,8 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// The points of a PostgreSQL store: what its connections send, and one answer. A batch and its commit may be one write.
-// "Half" is half of the bytes.
+// The points of a PostgreSQL store are what its connections send, and one answer. A batch and its commit may be sent in one
+// write. At a "half" point, half of the bytes were sent.
 const (
 	BeforeConnecting   Point = "before a connection is made"
 	BeforeMigrationOut Point = "before the migration is sent"
@@ -46,7 +46,7 @@ func PostgresPoints() []Point {
 	}
 }
 
-// OpenPostgres is pgxpool.New with the seam in the connections.
+// OpenPostgres is pgxpool.New with the seam in its connections.
 func (s *Seam) OpenPostgres(ctx context.Context, url string) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -64,10 +64,10 @@ func (s *Seam) OpenPostgres(ctx context.Context, url string) (*pgxpool.Pool, err
 	return pgxpool.NewWithConfig(ctx, config)
 }
 
-// kind is what a message is for, by its points.
+// kind is the purpose of a message. It determines the points of the message.
 type kind struct{ before, half, after Point }
 
-// kindOf tells what a statement is for.
+// kindOf returns the kind of a statement.
 func kindOf(query string) kind {
 	for _, known := range []struct {
 		part string
@@ -93,7 +93,7 @@ func kindOf(query string) kind {
 	return kind{}
 }
 
-// wire is a connection whose messages are looked at as they pass. pgx writes whole messages at a time.
+// wire is a connection that looks at the messages passing through. pgx writes whole messages.
 type wire struct {
 	net.Conn
 	seam *Seam
@@ -129,7 +129,7 @@ func (w *wire) write(data []byte, k kind) (n int, err error) {
 	return n + m, err
 }
 
-// Read looks for the answer to a commit. Where it comes in two parts it is missed, and the next one is found.
+// Read looks for the answer to a commit. It misses one that comes in two parts, and finds the next.
 func (w *wire) Read(data []byte) (int, error) {
 	n, err := w.Conn.Read(data)
 	if bytes.Contains(data[:n], []byte("COMMIT\x00")) {
@@ -138,13 +138,13 @@ func (w *wire) Read(data []byte) (int, error) {
 	return n, err
 }
 
-// part is what goes out for one message that has a kind, with the messages that lead to the first and those that follow.
+// part is what is written for one message that has a kind. The first part includes what comes before it, the last what follows.
 type part struct {
 	kind
-	end int // in what is written
+	end int // offset in what is written
 }
 
-// look takes apart what is written: a transaction may go whole, its commit included.
+// look splits what is written into parts. One write may hold a whole transaction with its commit.
 func (w *wire) look(data []byte) (parts []part) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

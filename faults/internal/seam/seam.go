@@ -1,7 +1,7 @@
 //go:build unix
 
-// Package seam names points within what a host's own driver does for a store, and kills or stops the process at one of
-// them. The store is made by its New, on a pool of the host's; its code is as it is everywhere.
+// Package seam names points in the work of a database driver, and kills or stops the process at one of them. The store is
+// unmodified. It is made by New on a pool with a driver of ours.
 package seam
 
 import (
@@ -14,14 +14,14 @@ import (
 // Point is the name of a point.
 type Point string
 
-// Trap is what happens at one point.
+// Trap says what happens at which point.
 type Trap struct {
 	Point Point
-	Nth   int  // which of the times that the process comes to it, from 1
-	Stop  bool // stop the process there, rather than kill it
+	Nth   int  // at which visit of the point, from 1
+	Stop  bool // stop the process rather than kill it
 }
 
-// Seam springs a trap, once. The zero Trap is none.
+// Seam springs a trap, once. The zero Trap does nothing.
 type Seam struct {
 	trap Trap
 	tell func(Point)
@@ -30,7 +30,7 @@ type Seam struct {
 	seen int
 }
 
-// New makes a seam with one trap. Just before it is sprung, tell is told.
+// New makes a seam with one trap. It calls tell just before the trap is sprung.
 func New(trap Trap, tell func(Point)) *Seam { return &Seam{trap: trap, tell: tell} }
 
 // at is called at each point.

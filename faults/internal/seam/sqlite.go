@@ -11,7 +11,7 @@ import (
 	"modernc.org/sqlite"
 )
 
-// The points of a SQLite store. "Statement" is one of the migration's.
+// The points of a SQLite store. "Statement" stands for a statement of the migration.
 const (
 	BeforeMigration    Point = "before the migration begins"
 	MigrationBegun     Point = "when the migration has begun"
@@ -51,19 +51,19 @@ func SQLitePoints() []Point {
 	}
 }
 
-// OpenSQLite is sql.Open("sqlite", dsn) with the seam in the driver.
+// OpenSQLite is sql.Open("sqlite", dsn) with the seam in its driver.
 func (s *Seam) OpenSQLite(dsn string) *sql.DB {
 	return sql.OpenDB(&connector{s, dsn, new(sqlite.Driver)})
 }
 
-// around are the points before and after a statement, "" where there is none.
+// around returns the points before and after a statement. "" is none.
 func around(query string) (before, after Point) {
 	query = strings.TrimSpace(query)
 	for _, known := range []struct {
 		prefix        string
 		before, after Point
 	}{
-		{"BEGIN", BeforeMigration, MigrationBegun}, // transactions of the pool begin elsewhere
+		{"BEGIN", BeforeMigration, MigrationBegun}, // only the migration sends BEGIN as a statement
 		{"COMMIT", BeforeMigrated, Migrated},
 		{"CREATE", MigrationStatement, ""},
 		{"INSERT INTO checkout_migrations", MigrationStatement, ""},
@@ -238,7 +238,7 @@ func (r *rows) Close() error {
 	return err
 }
 
-// statements takes a script apart. It knows as much of SQL as the migrations need: quotes and comments.
+// statements splits a script. It knows as much of SQL as the migrations need: quotes and comments.
 func statements(script string) []string {
 	var found []string
 	var quote byte
@@ -266,7 +266,7 @@ func statements(script string) []string {
 	return found
 }
 
-// uncommented is a statement without the comments before it.
+// uncommented returns a statement without the comments before it.
 func uncommented(statement string) string {
 	for {
 		statement = strings.TrimSpace(statement)

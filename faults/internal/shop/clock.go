@@ -8,18 +8,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Clock runs faster than the machine's, so that sessions expire while a test runs. It tells the same to all processes of
-// a machine that have the same Clock.
+// Clock runs faster than the machine's clock, so that sessions expire while a test runs. Processes of one machine that have the
+// same Clock read the same time.
 type Clock struct {
-	Origin int64     // nanoseconds on the machine's monotonic clock
-	Epoch  time.Time // what the Clock told then
-	Rate   int64     // seconds in one of the machine's
+	Origin int64     // a time on the machine's monotonic clock, in nanoseconds
+	Epoch  time.Time // the time of this Clock at Origin
+	Rate   int64     // seconds of this Clock in a second of the machine's
 }
 
-// rate has sessions of 5 minutes expire after 100 ms, and those of 30 after 600.
+// At this rate sessions of 5 minutes expire after 100 ms, and those of 30 minutes after 600 ms.
 const rate = 3000
 
-// NewClock is a clock that begins now.
+// NewClock returns a clock that starts now.
 func NewClock() Clock {
 	return Clock{MachineTime(), time.Date(2026, time.November, 22, 7, 31, 56, 0, time.UTC), rate}
 }
@@ -29,13 +29,13 @@ func (c Clock) Now() time.Time {
 	return c.Epoch.Add(time.Duration((MachineTime() - c.Origin) * c.Rate))
 }
 
-// Later is the clock set forward.
+// Later returns the clock set forward.
 func (c Clock) Later(d time.Duration) Clock {
 	c.Epoch = c.Epoch.Add(d)
 	return c
 }
 
-// MachineTime is in nanoseconds on the clock of which histories tell the time.
+// MachineTime returns the time in nanoseconds on the clock that histories use.
 func MachineTime() int64 {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {

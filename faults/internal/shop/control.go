@@ -10,16 +10,16 @@ import (
 	"github.com/caisse/checkout/faults/trial"
 )
 
-// Control is a bug, or a mishap, that the suites are there to catch.
+// Control is a bug or a wrong setting that a suite must catch.
 type Control struct {
 	Name string
-	By   string // what the round must say of it, as a part: a rule of the oracle's, or a check by its name
-	// Round tries once. It fails tb where it has caught the bug, which not every round need do.
+	By   string // part of what the round must report: a rule of the oracle, or the name of a check
+	// Round tries once. It fails tb if it caught the bug. Not every round need catch it.
 	Round func(tb testing.TB, choose *rand.Rand)
 }
 
-// Caught makes rounds until one has caught the bug, and returns what that said; "" is that ten have not. Where the machine
-// lacks what a round takes, tb is skipped.
+// Caught makes rounds until one catches the bug, and returns what it reported. After ten rounds it gives up and returns "". tb is
+// skipped where the machine lacks what a round takes.
 func (c Control) Caught(tb testing.TB, seed uint64) string {
 	tb.Helper()
 	choose := rand.New(rand.NewPCG(seed, 0))

@@ -14,14 +14,14 @@ import (
 	"github.com/caisse/checkout/internal/pgtest"
 )
 
-// Ground is where the rounds of a suite find an empty place each.
+// Ground makes an empty place for each round of a suite.
 type Ground struct {
 	tb   testing.TB
 	kind stores.Kind
 	base stores.Place // of PostgreSQL
 }
 
-// NewGround makes one.
+// NewGround makes a Ground.
 func NewGround(tb testing.TB, kind stores.Kind) *Ground {
 	g := &Ground{tb: tb, kind: kind}
 	if kind == stores.Postgres {
@@ -30,7 +30,7 @@ func NewGround(tb testing.TB, kind stores.Kind) *Ground {
 	return g
 }
 
-// Place is an empty place.
+// Place returns an empty place.
 func (g *Ground) Place() stores.Place {
 	g.tb.Helper()
 	if g.kind != stores.Postgres {
@@ -39,7 +39,7 @@ func (g *Ground) Place() stores.Place {
 	return NewSchema(g.tb, g.base.Address)
 }
 
-// NewSchema is an empty place in a database of PostgreSQL, which ends with the test.
+// NewSchema returns an empty place: a new schema in a PostgreSQL database, which is dropped when the test ends.
 func NewSchema(tb testing.TB, url string) stores.Place {
 	tb.Helper()
 	schema := "shop_" + strings.ToLower(rand.Text())
@@ -61,7 +61,7 @@ func execute(tb testing.TB, url, sql string) {
 	}
 }
 
-// Check looks at all that was left on it.
+// Check checks the database under all places.
 func (g *Ground) Check() (notes []string) {
 	g.tb.Helper()
 	if g.kind == stores.Postgres {

@@ -40,23 +40,23 @@ func (c Config) open(ctx context.Context, place stores.Place, trap *seam.Seam) (
 type hosted struct {
 	checkout.Store
 	begin func(context.Context) (transaction, error)
-	tidy  func(context.Context) error // what a host does to its database now and then
+	tidy  func(context.Context) error // maintenance that a host does now and then
 	close func() error
 }
 
 func (h *hosted) Close() error { return h.close() }
 
-// transaction is one of the host's.
+// transaction is a transaction of the host's.
 type transaction struct {
 	store            checkout.Store // within it
 	order            func(ctx context.Context, session string) error
 	commit, rollback func(context.Context) error
 }
 
-// The host's own table: orders, by the session that pays for each.
+// The host's own table has orders, by the session that pays for each.
 const makeOrders = `CREATE TABLE IF NOT EXISTS host_orders (session TEXT PRIMARY KEY)`
 
-// HostDSN is the DSN of a host that reads the documentation of sqlite.New.
+// HostDSN returns a DSN as the documentation of sqlite.New asks for.
 func HostDSN(path string) string {
 	u := url.URL{Scheme: "file", Path: path, RawQuery: "_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_txlock=immediate"}
 	return u.String()
@@ -136,8 +136,8 @@ func beginOn(pool *pgxpool.Pool, store *postgres.Store) func(ctx context.Context
 	}
 }
 
-// orders is the service of a host that writes an order of its own in one transaction with some of the sessions, and
-// sometimes changes its mind.
+// orders is the service of a host that creates some sessions in one transaction with an order of its own, and sometimes rolls
+// that back.
 type orders struct {
 	*checkout.Checkouts
 	host  *hosted
@@ -169,7 +169,7 @@ func (o *orders) Create(ctx context.Context, p checkout.CreateParams) (session c
 	return o.Checkouts.Create(ctx, p)
 }
 
-// within runs create in a transaction, and writes an order for the session that it names.
+// within runs create in a transaction, and writes an order for the session that it returns.
 func (o *orders) within(ctx context.Context, changeMind bool, create func(*checkout.Checkouts) (string, error)) error {
 	tx, err := o.host.begin(ctx)
 	if err != nil {

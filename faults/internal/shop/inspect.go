@@ -14,7 +14,7 @@ import (
 	"github.com/caisse/checkout/faults/stores"
 )
 
-// inspect looks at a database behind the store's back.
+// inspect checks a database with SQL, without the store.
 func (r *Round) inspect() {
 	r.tb.Helper()
 	switch r.place.Kind {
@@ -25,10 +25,10 @@ func (r *Round) inspect() {
 	}
 }
 
-// check is a query whose one value must be as wanted.
+// check is a query, and the value that it must return.
 type check struct{ what, query, want string }
 
-// halves are wrong whichever the database. Each session of a shop has a key.
+// halves finds what was written by half, in either database. Each session of a shop has a key.
 var halves = []check{
 	{"sessions without a key or a fingerprint", `SELECT count(*) FROM checkout_sessions WHERE idempotency_key IS NULL OR fingerprint IS NULL`, "0"},
 }
@@ -87,8 +87,8 @@ func all(tb testing.TB, checks []check, ask func(string) (string, error)) {
 	}
 }
 
-// Amcheck looks at every table and index of a PostgreSQL database with the extension amcheck, as pg_amcheck does, and
-// says so in a note.
+// Amcheck checks every table and index of a PostgreSQL database with the extension amcheck, as pg_amcheck does. It returns a
+// note about it.
 func Amcheck(tb testing.TB, url string) (note string) {
 	tb.Helper()
 	ctx := context.WithoutCancel(tb.Context())

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// limit takes from this process what the config says.
+// limit sets the resource limits of the config for this process.
 func (c Config) limit() error {
 	if c.Files > 0 {
 		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: c.Files, Max: c.Files}); err != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/caisse/checkout/store/sqlite"
 )
 
-// Bugs that stores have had. All but WriteBehind need a SQLite place.
+// Bugs of stores. All but WriteBehind need a SQLite place.
 const (
 	Unflushed     = "synchronous=NORMAL"
 	OwnCheckpoint = "SQLite's own checkpoint, which tells nobody that its flush has failed"
@@ -32,7 +32,7 @@ const (
 func openPlanted(ctx context.Context, bug string, place stores.Place) (stores.Store, error) {
 	switch bug {
 	case Unflushed:
-		return openPool(ctx, place.Address, "PRAGMA synchronous = NORMAL") // after New has looked
+		return openPool(ctx, place.Address, "PRAGMA synchronous = NORMAL") // after New has checked the setting
 	case OwnCheckpoint:
 		return openPool(ctx, place.Address, "PRAGMA wal_autocheckpoint = 100")
 	}
@@ -178,7 +178,7 @@ func (t *twoSteps) Create(ctx context.Context, s checkout.Session) (checkout.Ses
 	return s, true, nil
 }
 
-// kept is how the SQLite store keeps ids and keys: as bytes where they are UUIDs.
+// kept returns an ID and a key as the SQLite store keeps them: as bytes where they are UUIDs.
 func kept(id string, key idempotency.Key) (any, any) {
 	var keptID any = id
 	if parts := strings.Split(id, "_"); len(parts) == 3 && len(parts[1]) == 2 {
@@ -193,7 +193,7 @@ func kept(id string, key idempotency.Key) (any, any) {
 	return keptID, raw
 }
 
-// checkThenAct is right for as long as nobody else writes.
+// checkThenAct looks for the key before it inserts. It is right only as long as nobody else writes.
 type checkThenAct struct {
 	stores.Store
 	db *sql.DB
@@ -212,7 +212,7 @@ func (c *checkThenAct) Create(ctx context.Context, s checkout.Session) (checkout
 	return c.Store.Create(ctx, s)
 }
 
-// healing trusts the page cache again where a store has stopped to.
+// healing opens a new store after a failed flush, and so trusts a page cache that may be wrong.
 type healing struct {
 	place stores.Place
 	mu    sync.RWMutex

@@ -16,11 +16,11 @@ import (
 	"github.com/caisse/checkout/faults/workload"
 )
 
-// Round is one trial of a fault: shops on one place, one after the other or at once, and what became of it all.
+// Round is one trial of a fault: it runs shops on one place, one after the other or at once, and judges what they did.
 type Round struct {
 	Config
-	// Search bounds the search for an order of the calls on one session; 0 is a minute. That there is none takes long to
-	// find.
+	// Search bounds the search for an order of the calls on one session; 0 is a minute. To find that there is none takes
+	// long.
 	Search time.Duration
 
 	tb        testing.TB
@@ -28,10 +28,10 @@ type Round struct {
 	histories []history.History
 }
 
-// Brief is a Search for rounds that are to be found faulty.
+// Brief is a Search for rounds with a planted bug.
 const Brief = 10 * time.Millisecond
 
-// NewRound begins a round of a name that no other round on the place has.
+// NewRound begins a round. No other round on the place may have its name.
 func NewRound(tb testing.TB, place stores.Place, name string, seed uint64) *Round {
 	return &Round{
 		Config: Config{
@@ -48,7 +48,7 @@ func NewRound(tb testing.TB, place stores.Place, name string, seed uint64) *Roun
 	}
 }
 
-// Start starts a shop. What change does to the config is for this shop only; it may be nil.
+// Start starts a shop. change, which may be nil, changes the config for this shop only.
 func (r *Round) Start(o child.Options, change func(*Config)) *child.Process {
 	r.tb.Helper()
 	config := r.Config
@@ -58,7 +58,7 @@ func (r *Round) Start(o child.Options, change func(*Config)) *child.Process {
 	return child.Start(r.tb, Program().Name, config, o)
 }
 
-// End takes over the history of a shop that has ended, or will. The shop must have been killed, or have ended well.
+// End waits for a shop to end and adds its history to the round's. The shop must have been killed, or have ended well.
 func (r *Round) End(p *child.Process) history.History {
 	r.tb.Helper()
 	if err := p.Wait(); err != nil {
@@ -67,13 +67,13 @@ func (r *Round) End(p *child.Process) history.History {
 	return r.Take(p)
 }
 
-// Take is End for a shop that may have ended badly.
+// Take is End for a shop that may have failed.
 func (r *Round) Take(p *child.Process) history.History {
 	return r.TakeUntil(p, history.Never, history.Never)
 }
 
-// TakeUntil is Take for a shop on a machine that went off between two instants. What it answered after the first reached
-// nobody, and need not hold; what it was asked after the second was never asked.
+// TakeUntil is Take for a shop on a machine whose power went off between the instants going and off. An answer after going
+// counts as lost. A call after off counts as never made.
 func (r *Round) TakeUntil(p *child.Process, going, off int64) history.History {
 	r.tb.Helper()
 	h := p.History()
@@ -87,8 +87,8 @@ func (r *Round) TakeUntil(p *child.Process, going, off int64) history.History {
 	return h
 }
 
-// Settle opens the place as it was left, asks for everything, looks at the database itself, and judges the whole round.
-// It may come again, when more was done to the place: then it asks again, and judges anew.
+// Settle opens the place as the fault left it, asks for everything, checks the database itself, and judges the whole round. It
+// may be called again after more was done to the place.
 func (r *Round) Settle() oracle.Verdict {
 	r.tb.Helper()
 	r.ask()
@@ -100,15 +100,15 @@ func (r *Round) Settle() oracle.Verdict {
 	return v
 }
 
-// Judge is Settle for a round that is to be found faulty: nothing but the verdict tells.
+// Judge is Settle for a round with a planted bug: it only returns the verdict.
 func (r *Round) Judge() oracle.Verdict {
 	r.tb.Helper()
 	r.ask()
 	return oracle.Judge(r.history(), oracle.Options{Timeout: Brief})
 }
 
-// history is that of the whole round, without the calls about sessions that were shown to nobody: whoever made them knew
-// of the session by an answer that does not count.
+// history returns the history of the whole round. It leaves out unanswered calls about sessions that no answer showed: their
+// caller learned of the session by an answer that counts as lost.
 func (r *Round) history() history.History {
 	h := history.Merge(r.histories...)
 	h.Header = r.Header
@@ -124,7 +124,7 @@ func (r *Round) history() history.History {
 	return h
 }
 
-// ask has the owner ask for everything, now and an hour later, when the clock has expired all that it can.
+// ask asks for everything, now and an hour later, when every session that can expire has expired.
 func (r *Round) ask() {
 	r.tb.Helper()
 	ctx, cancel := context.WithTimeout(r.tb.Context(), time.Minute)
@@ -162,5 +162,5 @@ func (r *Round) ask() {
 	}
 }
 
-// Path is that of the database file.
+// Path returns the path of the database file.
 func (r *Round) Path() string { return r.place.Address }

@@ -1,7 +1,7 @@
 //go:build unix
 
-// Package shop is a host: a program that keeps checkout sessions in a store, with callers that never rest, run as a child
-// process to which things are done; and what its owner finds out afterwards.
+// Package shop is a host to break: a child process with a store and many callers. A Round starts shops, does something to
+// them, and finds out afterwards what they lost.
 package shop
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/caisse/checkout/faults/workload"
 )
 
-// Config is what a shop is told.
+// Config configures a shop.
 type Config struct {
 	Header history.Header
 	Place  string // as stores.Place.String wrote it
@@ -27,27 +27,27 @@ type Config struct {
 	Name                          string
 	Callers, Calls, Keys, Retries int
 
-	// Host has the store made by New on a pool of the host's own, into which Trap can be laid, and sessions created in
-	// the host's transactions too. Else the store's Open makes it.
+	// Host says that the store is made by New on a pool of the host's, with the Trap in its driver, and that some sessions
+	// are created in the host's transactions. Otherwise the store is made by Open.
 	Host bool
 	Trap seam.Trap
 
-	// Planted is a bug of the store, which must be caught: one of the Planted constants. "" is the store as it is.
+	// Planted is a bug of the store, one of the constants such as Unflushed. "" is the store without a bug.
 	Planted string
 
-	// Files limits how many files may be open, and FileSize how long one may grow, where they are not 0.
+	// Files limits how many files may be open, and FileSize how long a file may become. 0 is no limit.
 	Files, FileSize uint64
 }
 
-// What a shop says to its parent, each on a line.
+// Lines that a shop sends to its parent.
 const (
-	Open   = "open"   // the store is, and the callers begin
+	Open   = "open"   // the store is open, and the callers begin
 	Done   = "done"   // the callers have made all their calls
-	Closed = "closed" // the store is
-	At     = "at "    // and the point: the trap is about to be sprung
+	Closed = "closed" // the store is closed
+	At     = "at "    // followed by a point: the trap there is about to be sprung
 )
 
-// Program is the program that a shop is.
+// Program is the program of a shop.
 func Program() child.Program { return child.Program{Name: "shop", Run: run} }
 
 func run(ctx context.Context, self *child.Self) error {

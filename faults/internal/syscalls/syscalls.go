@@ -1,9 +1,9 @@
-// Package syscalls puts a test between a program and the disk: the calls by which a child process changes files are
-// shown to its parent before the kernel does them, which may let them pass, delay them, refuse them with an error, or end
-// the child right there. The program is unmodified; it does not even notice.
+// Package syscalls puts a test between a program and the disk. Before the kernel carries out a system call by which a child
+// process changes a file, the parent sees it. The parent may let it pass, delay it, fail it with an error, or kill the child.
+// The program is unmodified and does not notice.
 //
-// It is Linux's seccomp user notification (seccomp_unotify(2)), as strace's fault injection is to be had without strace,
-// without root, and with one count for all threads of a program rather than one for each.
+// It uses Linux's seccomp user notification (seccomp_unotify(2)). Unlike strace's fault injection it needs no strace and no
+// root, and it counts the calls of all threads of a program together.
 package syscalls
 
 import (
@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// ErrUnsupported says that the kernel, or what confines this process, does not let a process supervise another.
+// ErrUnsupported says that the kernel, or a sandbox around this process, does not let a process supervise another.
 var ErrUnsupported = errors.New("syscalls: supervision needs Linux 5.19 on amd64 or arm64, and the right to install a seccomp filter")
 
 // Call is a system call that is about to be made.
@@ -27,7 +27,7 @@ type Call struct {
 
 func (c Call) String() string { return fmt.Sprintf("%s %d of %s", c.Name, c.N, c.Path) }
 
-// Action is what becomes of a call. The zero Action lets it pass.
+// Action says what happens to a call. The zero Action lets it pass.
 type Action struct {
 	// Errno is what the call fails with, without being made. 0 is no error.
 	Errno syscall.Errno
@@ -35,10 +35,10 @@ type Action struct {
 	Pretend bool
 	// Delay is how long the call is held before it passes or fails.
 	Delay time.Duration
-	// Signal is sent to the process first. With SIGKILL the call is not made; a process that is stopped has made it when
-	// it is continued.
+	// Signal is sent to the process first. With SIGKILL the call is not made. With SIGSTOP it is made when the process is
+	// continued.
 	Signal syscall.Signal
 }
 
-// Handler decides. It is called for one call at a time.
+// Handler decides what happens to a call. It is called for one call at a time.
 type Handler func(Call) Action

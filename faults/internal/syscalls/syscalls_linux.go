@@ -35,17 +35,18 @@ type response struct {
 	flags uint32
 }
 
-// Submit hands the calls of this process over to whoever holds the other end of a Unix socket, from now on and for all
-// threads. It is called first thing in a child.
+// Submit has the other end of a Unix socket decide on the system calls of this process, from now on and for all threads. A child
+// calls it before anything else.
 func Submit(socket *os.File) error {
-	runtime.LockOSThread() // a process without privileges must first give up getting any, on the same thread
+	runtime.LockOSThread() // without root, no_new_privs must be set first, on the same thread
 	defer runtime.UnlockOSThread()
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}
 	filter := filter()
 	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	// Once a call was shown, only a deadly signal ends its wait: Go's own signals would have it made, and counted, twice.
+	// Once the parent was shown a call, only a deadly signal ends the wait. Go's own signals would otherwise restart the call,
+	// and it would be counted twice.
 	const flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_TSYNC | unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH |
 		unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 	listener, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&program)))
@@ -76,7 +77,7 @@ func filter() []unix.SockFilter {
 	return append(program, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW})
 }
 
-// Supervisor decides on the calls of a child that has submitted.
+// Supervisor decides on the calls of a child that has called Submit.
 type Supervisor struct {
 	process  *os.Process
 	listener int
@@ -88,8 +89,8 @@ type Supervisor struct {
 	answers sync.WaitGroup // that are delayed
 }
 
-// Supervise takes the listener that a child sends when it submits, and has handler decide on all its calls until the
-// child ends. It waits for the child to submit; the error is ErrUnsupported where it closed the socket instead.
+// Supervise waits for a child to call Submit, and has handler decide on all its calls until the child ends. The error is
+// ErrUnsupported if the child closed the socket instead.
 func Supervise(child *os.Process, socket *os.File, handler Handler) (*Supervisor, error) {
 	var data [1]byte
 	control := make([]byte, unix.CmsgSpace(4))
@@ -113,7 +114,7 @@ func Supervise(child *os.Process, socket *os.File, handler Handler) (*Supervisor
 	return s, nil
 }
 
-// Wait waits until the child has ended. The error tells that not all of its calls could be decided on.
+// Wait waits until the child has ended. The error says that some call could not be decided on.
 func (s *Supervisor) Wait() error {
 	<-s.ended
 	return s.err
@@ -131,7 +132,7 @@ func (s *Supervisor) serve() {
 		}
 		if poll[0].Revents&unix.POLLIN == 0 {
 			if poll[0].Revents&unix.POLLHUP != 0 {
-				return // nobody is left who could call
+				return // the child has ended
 			}
 			continue
 		}
@@ -178,7 +179,7 @@ func (s *Supervisor) decide(n notification) {
 	})
 }
 
-// send answers a call. The error says that the caller was killed meanwhile.
+// send answers a call. An error means that the caller was killed meanwhile.
 func (s *Supervisor) send(answer response) {
 	_ = ioctl(s.listener, unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&answer))
 }
@@ -190,7 +191,7 @@ func ioctl(fd int, request uintptr, arg unsafe.Pointer) error {
 	return nil
 }
 
-// path is that of the file that a call is about.
+// path returns the path of the file that a call is about.
 func path(n notification) string {
 	switch n.nr {
 	case unix.SYS_UNLINKAT:

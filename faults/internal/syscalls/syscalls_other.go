@@ -4,13 +4,13 @@ package syscalls
 
 import "os"
 
-// Supervisor decides on the calls of a child that has submitted.
+// Supervisor decides on the calls of a child that has called Submit.
 type Supervisor struct{}
 
-// Submit hands the calls of this process over, which it cannot here.
+// Submit returns ErrUnsupported: this system has no such thing.
 func Submit(*os.File) error { return ErrUnsupported }
 
-// Supervise decides on the calls of a child, which it cannot here.
+// Supervise returns ErrUnsupported: this system has no such thing.
 func Supervise(*os.Process, *os.File, Handler) (*Supervisor, error) { return nil, ErrUnsupported }
 
 // Wait does nothing.

@@ -9,7 +9,7 @@ const (
 	sysUnlink = unix.SYS_UNLINK
 )
 
-// names are the calls that are shown, by number.
+// names are the calls that the parent is shown, by number.
 var names = map[int32]string{
 	unix.SYS_FSYNC:     "fsync",
 	unix.SYS_FDATASYNC: "fdatasync",

@@ -8,17 +8,17 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// answer is what is to become of the answer to one request.
+// answer says what to do with the server's answer to one request.
 type answer struct {
-	fate Fate // counted when it has come to pass
+	fate Fate // counted when it has happened
 
-	ours    bool   // the server gives none
-	leave   bool   // the client is cut off before it is given
+	ours    bool   // the proxy answers; the server was not asked
+	leave   bool   // the client is cut off before the answer
 	hidden  bool   // the client gets nothing of it
-	joined  bool   // the client gets it with the next, as one
+	joined  bool   // the client gets it together with the next
 	replace []byte // the client gets this instead
 	notice  []byte // the client gets this before the end of the last command
-	silence bool   // the client gets nothing of it, or of what comes later
+	silence bool   // the client gets nothing of it, nor of anything later
 	bytes   int    // how many the client gets before the cut
 	cut     bool   // the connection is cut afterwards
 	reset   bool   // with a reset
@@ -29,12 +29,12 @@ type answer struct {
 	committed bool   // the server said so, or answered a read
 }
 
-// plain reports whether the answer is passed on as it comes.
+// plain reports whether the answer is passed on unchanged.
 func (a *answer) plain() bool {
 	return !a.hidden && a.replace == nil && a.notice == nil && !a.silence && !a.cut && a.delay == 0
 }
 
-// happened reports whether the fate came to pass: some take a server that did what it was asked.
+// happened reports whether the fate happened. Some need a server that did what it was asked to do.
 func (a *answer) happened() bool {
 	switch a.fate.Kind {
 	case "", Passed:
@@ -45,7 +45,7 @@ func (a *answer) happened() bool {
 	return a.committed || !a.fate.Ran
 }
 
-// answers reads what the server sends, until it is gone.
+// answers reads what the server sends until the connection ends.
 func (c *conn) answers() {
 	defer c.cut(false)
 	var out []byte // to the client, as it comes
@@ -55,7 +55,7 @@ func (c *conn) answers() {
 			return
 		}
 		c.mu.Lock()
-		a := &answer{} // to no request: what the server says by itself
+		a := &answer{} // for what the server sends without a request
 		if len(c.due) > 0 {
 			a = c.due[0]
 		}
@@ -88,7 +88,7 @@ func (c *conn) answers() {
 	}
 }
 
-// take keeps a message of an answer that is not passed on as it comes.
+// take keeps a message of an answer that is not passed on unchanged.
 func (a *answer) take(message pgproto3.BackendMessage) (err error) {
 	switch m := message.(type) {
 	case *pgproto3.CommandComplete:
@@ -103,10 +103,10 @@ func (a *answer) take(message pgproto3.BackendMessage) (err error) {
 	return err
 }
 
-// finish ends the answer that is due, and then those that the proxy gives itself.
+// finish ends the answer that is due, and gives the proxy's own answers after it.
 func (c *conn) finish(a *answer) error {
 	if len(c.due) == 0 {
-		return nil // what the server said when it was ready for the first request
+		return nil // the server was ready for the first request
 	}
 	if err := c.end(a); err != nil {
 		return err
@@ -115,7 +115,7 @@ func (c *conn) finish(a *answer) error {
 	return c.advance()
 }
 
-// advance gives the proxy's own answers as long as one is due, and cuts a client off who is to wait no longer.
+// advance gives the proxy's own answers that are due, and cuts off a client that is to wait no longer.
 func (c *conn) advance() error {
 	for len(c.due) > 0 {
 		a := c.due[0]
@@ -130,7 +130,7 @@ func (c *conn) advance() error {
 		if a.silence {
 			c.silent.Store(true)
 			c.count(a.fate.Kind)
-			a.ours = false // it stays due, for good
+			a.ours = false // it is never given
 			return nil
 		}
 		time.Sleep(a.delay)
@@ -144,10 +144,10 @@ func (c *conn) advance() error {
 
 var errCut = errors.New("proxy: cut")
 
-// end does what is left to do when the server has given its answer, or gives none.
+// end finishes an answer once the server has given it, or where the server gives none.
 func (c *conn) end(a *answer) error {
 	if a.happened() {
-		c.count(a.fate.Kind) // first, so that it is known to whoever has the answer
+		c.count(a.fate.Kind) // before the client has the answer, which may then ask for the counts
 	}
 	var err error
 	switch {
@@ -168,7 +168,7 @@ func (c *conn) end(a *answer) error {
 	return err
 }
 
-// send writes to the client, unless it is to hear nothing.
+// send writes to the client, unless the connection is silenced.
 func (c *conn) send(b []byte) error {
 	if c.mute() || len(b) == 0 {
 		return nil
@@ -177,7 +177,7 @@ func (c *conn) send(b []byte) error {
 	return err
 }
 
-// failure is an error and, unless it ends the session, the status of the transaction after it.
+// failure returns an error message and, unless the error ends the session, the ReadyForQuery after it.
 func failure(f Fate, status byte) []byte {
 	severity := "ERROR"
 	if f.Fatal {
@@ -190,7 +190,7 @@ func failure(f Fate, status byte) []byte {
 	return b
 }
 
-// warning is what a server says when a query is cancelled that waits for a synchronous standby (SyncRepWaitForLSN).
+// warning returns the warning of a server when a query is cancelled that waits for a synchronous standby (SyncRepWaitForLSN).
 func warning() []byte {
 	return encode(&pgproto3.NoticeResponse{
 		Severity:            "WARNING",
@@ -206,7 +206,7 @@ func query(sql string) []byte { return encode(&pgproto3.Query{String: sql}) }
 func encode(m pgproto3.Message) []byte {
 	b, err := m.Encode(nil)
 	if err != nil {
-		panic(err) // the messages are ours, and small
+		panic(err) // these messages can always be encoded
 	}
 	return b
 }

@@ -12,24 +12,24 @@ import (
 
 var errGone = errors.New("proxy: the client has hung up")
 
-// conn is one client's connection and the one to the server that belongs to it. One goroutine reads what the client
-// sends, another what the server answers.
+// conn is a client's connection, with its connection to the server. One goroutine reads from the client, another from the
+// server.
 type conn struct {
 	*Proxy
 	client, server net.Conn
 	reader         *reader
 	frontend       *pgproto3.Frontend // reads what the server sends
 
-	fate Fate // of the transaction that the client is in; the client's goroutine alone knows it
+	fate Fate // of the client's current transaction; used only by the goroutine that reads from the client
 
-	silent    atomic.Bool // nothing goes to the client any more
+	silent    atomic.Bool // the client gets nothing any more
 	abandoned atomic.Bool // the client was cut off, and the server's answer ends the connection
 
 	mu  sync.Mutex
 	due []*answer // to requests, in their order
 }
 
-// serve passes a connection on until either end hangs up.
+// serve passes messages on until either end hangs up.
 func (p *Proxy) serve(client net.Conn) {
 	backend := pgproto3.NewBackend(client, client)
 	server, frontend := p.startup(client, backend)
@@ -49,8 +49,7 @@ func (p *Proxy) serve(client net.Conn) {
 	answers.Wait()
 }
 
-// requests reads what the client sends, until it is gone. It returns the request that is to be delivered late, if there
-// is one.
+// requests reads what the client sends until it hangs up. It returns the request that is to be delivered late, if there is one.
 func (c *conn) requests() (late *request) {
 	for {
 		req, whole, err := c.reader.next()
@@ -58,20 +57,20 @@ func (c *conn) requests() (late *request) {
 		case err != nil:
 			return late
 		case late != nil, c.mute():
-			continue // what comes after a request that is held up is held up too
+			continue // what follows a request that is held is held too
 		case !whole:
 			_, err = c.server.Write(req.bytes)
 		default:
 			late, err = c.request(req)
 		}
 		if err != nil && !c.mute() {
-			c.cut(false) // which wakes who reads the answers
+			c.cut(false) // which wakes the goroutine that reads the answers
 			return nil
 		}
 	}
 }
 
-// request does to a request what its fate says.
+// request does with a request what its fate says.
 func (c *conn) request(req request) (late *request, err error) {
 	f := Fate{Kind: Passed}
 	switch req.role {
@@ -97,8 +96,8 @@ func (c *conn) request(req request) (late *request, err error) {
 	return c.commit(req, f)
 }
 
-// whole handles a transaction that comes with its COMMIT in one request. After an error in it a server skips the rest, so
-// that the transaction is left to the client to roll back.
+// whole handles a transaction that comes in one request with its COMMIT. After an error the server skips the rest, and the
+// client has to roll back.
 func (c *conn) whole(req request, f Fate) (late *request, err error) {
 	first, second := req.split()
 	if f.Kind == StatementFailed {
@@ -117,7 +116,7 @@ func (c *conn) statement(req request, f Fate) error {
 	case f.Kind == StatementFailed && f.Fatal:
 		return c.forward(nil, &answer{replace: failure(f, 'I'), cut: true, fate: f})
 	case f.Kind == StatementFailed:
-		// The server is made to have an error too, so that it answers COMMIT as it must.
+		// The server gets an error too, so that it answers COMMIT with a rollback.
 		first := query("begin")
 		if f.Ran {
 			first = req.bytes
@@ -132,7 +131,7 @@ func (c *conn) statement(req request, f Fate) error {
 	return c.forward(req.bytes, &answer{joined: req.joined})
 }
 
-// commit handles what commits a write, or a read.
+// commit handles a COMMIT, or a read outside of a transaction.
 func (c *conn) commit(req request, f Fate) (late *request, err error) {
 	a := &answer{fate: f, delay: f.Delay, reset: f.Reset}
 	switch f.Kind {
@@ -150,7 +149,7 @@ func (c *conn) commit(req request, f Fate) (late *request, err error) {
 		a.leave, a.hidden, a.cut = true, true, true
 	case StatementFailed:
 		if req.role == commit {
-			return nil, c.forward(req.bytes, &answer{}) // of a transaction that has failed
+			return nil, c.forward(req.bytes, &answer{}) // the transaction has failed
 		}
 		a.replace, a.cut = failure(f, 'I'), f.Fatal
 		if !f.Ran {
@@ -179,7 +178,7 @@ func (c *conn) commit(req request, f Fate) (late *request, err error) {
 	return nil, c.forward(req.bytes, a)
 }
 
-// forward notes which answer is due and sends a request to the server. Without one the answer is the proxy's own.
+// forward notes the answer that is due, and sends a request to the server. Without a request the proxy answers.
 func (c *conn) forward(request []byte, a *answer) error {
 	a.ours = request == nil
 	c.mu.Lock()
@@ -195,7 +194,7 @@ func (c *conn) forward(request []byte, a *answer) error {
 	return c.advance()
 }
 
-// deliver sends a request whose client has gone, and leaves it to the answer to end the connection.
+// deliver sends a request whose client has hung up. The server's answer then ends the connection.
 func (c *conn) deliver(late request) {
 	c.mu.Lock()
 	last := len(c.due) - 1
@@ -208,13 +207,13 @@ func (c *conn) deliver(late request) {
 	}
 }
 
-// mute reports whether the client hears nothing any more, not even that there is nobody.
+// mute reports whether the client gets nothing any more, not even the end of its connection.
 func (c *conn) mute() bool { return c.silent.Load() || c.vanished.Load() }
 
 // cut ends the connection at both ends.
 func (c *conn) cut(reset bool) {
 	if c.mute() {
-		c.server.Close() // and the client waits
+		c.server.Close() // the client keeps waiting
 		return
 	}
 	if reset {

@@ -8,65 +8,64 @@ import (
 // Kind is what is done to a write, a read or a new connection.
 type Kind string
 
-// The kinds. Where there is no COMMIT, because a statement is its own transaction or is a read, it stands for COMMIT too.
+// The kinds. For a read, and for a statement that is its own transaction, COMMIT stands for the statement.
 const (
 	// Passed does nothing.
 	Passed Kind = "passed"
-	// RequestCut cuts the connection instead of delivering COMMIT, or after Fate.Bytes of it.
+	// RequestCut cuts the connection after Fate.Bytes of the COMMIT. 0 delivers nothing of it.
 	RequestCut Kind = "request cut"
-	// AnswerCut delivers COMMIT, waits until the server has answered it, and cuts the connection when Fate.Bytes of
-	// the answer have gone to the client.
+	// AnswerCut delivers COMMIT, waits for the server's answer, and cuts the connection after Fate.Bytes of the answer.
 	AnswerCut Kind = "answer cut"
-	// Abandoned delivers COMMIT and cuts the client off without waiting for the answer. The server is not told.
+	// Abandoned delivers COMMIT and cuts the client off without waiting for the answer. The server does not notice.
 	Abandoned Kind = "abandoned"
-	// StatementFailed answers the statement with an error. The server is left with nothing to commit, and answers the
-	// COMMIT by itself; one that came in the same request is skipped. With Fate.Ran the statement did run.
+	// StatementFailed answers the statement with an error. The server has nothing to commit: it answers a later COMMIT with a
+	// rollback, and skips one that came in the same request. With Fate.Ran the statement did run.
 	StatementFailed Kind = "statement failed"
 	// CommitFailed answers COMMIT with an error, and the server rolls back. With Fate.Ran it did commit.
 	CommitFailed Kind = "commit failed"
-	// Warned delivers COMMIT and its answer, with the warning before it that PostgreSQL gives when the wait for a
-	// synchronous standby was cancelled.
+	// Warned delivers COMMIT and its answer. Before the answer comes the warning that PostgreSQL gives when the wait for a
+	// synchronous standby is cancelled.
 	Warned Kind = "warned"
-	// Silenced keeps COMMIT, or with Fate.Ran the answer to it, until the client hangs up.
+	// Silenced holds COMMIT, or with Fate.Ran the answer to it, until the client hangs up.
 	Silenced Kind = "silenced"
-	// Late keeps COMMIT until the client has hung up and Fate.Delay has passed, and then delivers it.
+	// Late holds COMMIT until the client has hung up and Fate.Delay has passed, and then delivers it.
 	Late Kind = "late"
 )
 
-// OfConnection is the kind by which what was done to a new connection is counted, apart from writes and reads.
+// OfConnection returns the kind under which Counts has a fate of a new connection.
 func OfConnection(k Kind) Kind { return "connection " + k }
 
-// Fate is what is done and how. The zero Fate does nothing.
+// Fate says what is done, and how. The zero Fate does nothing.
 type Fate struct {
 	Kind Kind
-	// Code is the SQLSTATE of an error that is made up, and Fatal says that the server ends the session with it.
+	// Code is the SQLSTATE of an error that the proxy makes up. Fatal says that the error ends the session.
 	Code  string
 	Fatal bool
-	// Ran says that the server did what the client is not told of.
+	// Ran says that the server did what it was asked, although the client is not told so.
 	Ran bool
-	// Whole withholds, with what becomes of the COMMIT's answer, also those to what came before it in the transaction.
-	// Only a client that does not wait for these before it sends COMMIT can be treated so.
+	// Whole does the same to the answers to the earlier statements of the transaction. It works only with a client that sends
+	// COMMIT without waiting for these answers.
 	Whole bool
-	// Reset cuts with a TCP reset rather than an orderly end.
+	// Reset cuts with a TCP reset rather than an orderly close.
 	Reset bool
-	// Bytes is how much of a message passes before the cut.
+	// Bytes is how many bytes pass before the cut.
 	Bytes int
-	// Delay is how long the answer, or a late request, is held up.
+	// Delay is for how long the answer, or a late request, is held.
 	Delay time.Duration
 }
 
-// Plan chooses fates for the nth write, the nth other statement outside of a transaction and the nth connection, each
-// counted from 0 since the plan was set. A nil function passes all. Functions are called by one goroutine at a time.
+// Plan chooses the fates of the nth write, the nth other statement outside of a transaction and the nth connection. Each is
+// counted from 0, since the plan was set. A nil function passes everything. Functions are called by one goroutine at a time.
 //
-// A connection may be StatementFailed, by which it is refused, RequestCut or Silenced.
+// The fate of a connection may be StatementFailed, which refuses it, RequestCut or Silenced.
 type Plan struct {
 	Write, Read, Connect func(n int) Fate
 }
 
-// Always gives the same fate to all.
+// Always chooses the same fate for all.
 func Always(f Fate) func(int) Fate { return func(int) Fate { return f } }
 
-// Once gives a fate to the first alone.
+// Once chooses a fate for the first one only.
 func Once(f Fate) func(int) Fate {
 	return func(n int) Fate {
 		if n > 0 {
@@ -76,8 +75,7 @@ func Once(f Fate) func(int) Fate {
 	}
 }
 
-// Random gives one of some fates to a share of all, each as often as the others. What the nth gets follows from the
-// seed.
+// Random chooses one of the fates for a share of all, each with the same probability. The choice for the nth follows from the seed.
 func Random(seed uint64, share float64, fates ...Fate) func(int) Fate {
 	return func(n int) Fate {
 		random := rand.New(rand.NewPCG(seed, uint64(n)))

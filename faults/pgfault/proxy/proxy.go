@@ -24,7 +24,7 @@ type Proxy struct {
 	closed bool
 }
 
-// Start listens on a port of the loopback interface for the server at an address, until the test ends.
+// Start starts a proxy for the server at an address, on a free port of the loopback interface. It ends with the test.
 func Start(tb testing.TB, server string) *Proxy {
 	tb.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -37,7 +37,7 @@ func Start(tb testing.TB, server string) *Proxy {
 	return p
 }
 
-// Between starts a proxy for the server of a URL, and returns it with the URL by which a client goes through it.
+// Between starts a proxy for the server of a URL. It also returns the URL that leads through the proxy.
 func Between(tb testing.TB, server string) (p *Proxy, through string) {
 	tb.Helper()
 	u, err := url.Parse(server)
@@ -49,10 +49,10 @@ func Between(tb testing.TB, server string) (p *Proxy, through string) {
 	return p, u.String()
 }
 
-// Address is the host and port on which the proxy listens.
+// Address returns the host and port on which the proxy listens.
 func (p *Proxy) Address() string { return p.listener.Addr().String() }
 
-// Set makes a plan that of all writes, reads and connections that begin from now on.
+// Set sets the plan for all writes, reads and connections that begin from now on.
 func (p *Proxy) Set(plan Plan) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -60,19 +60,19 @@ func (p *Proxy) Set(plan Plan) {
 	p.chosen = [3]int{}
 }
 
-// Counts says how often each kind of fate came to pass. AnswerCut, Abandoned and Warned count where the server said that
-// it committed, or answered a read.
+// Counts returns how often each kind of fate happened. AnswerCut, Abandoned and Warned count only if the server committed or
+// answered a read.
 func (p *Proxy) Counts() map[Kind]int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return maps.Clone(p.counts)
 }
 
-// Vanish makes the server disappear as a machine does that loses its power: nothing is delivered any more in either
-// direction, nobody is told, and new connections find silence.
+// Vanish makes the server disappear like a machine that loses its power: nothing is delivered any more in either direction, no
+// connection is closed, and new connections get no answer.
 func (p *Proxy) Vanish() { p.vanished.Store(true) }
 
-// Hangup cuts every connection that is open now.
+// Hangup cuts every open connection.
 func (p *Proxy) Hangup() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -105,7 +105,7 @@ func (p *Proxy) accept() {
 	}
 }
 
-// keep notes a connection that ends with the proxy.
+// keep registers a connection, to be closed when the proxy ends.
 func (p *Proxy) keep(c net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -136,7 +136,7 @@ func (p *Proxy) dial() (net.Conn, error) {
 	return server, nil
 }
 
-// occasion is what a fate is chosen for.
+// occasion is something for which a fate is chosen: a write, a read or a connection.
 type occasion int
 
 const (

@@ -6,34 +6,33 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// request is what a client sends at once: messages up to a Query or a Sync, for which the server answers up to one
-// ReadyForQuery.
+// request is the messages of a client up to a Query or a Sync. The server's answer ends with a ReadyForQuery.
 type request struct {
 	bytes  []byte
-	last   int // where the last of them begins
+	last   int // offset of the last message
 	role   role
-	commit int  // where a COMMIT begins that is a message of its own, as the rest of its transaction is; else 0
-	joined bool // with the request behind it, so that the client waits for one answer to both
+	commit int  // offset of a COMMIT that is a message of its own, like the other statements of its transaction; otherwise 0
+	joined bool // with the next request: the client waits for one answer to both
 }
 
-// role is what a request is for a transaction.
+// role is what a request does in terms of transactions.
 type role int
 
 const (
-	other     role = iota // nothing is run, or nothing that changes a row, within a transaction
-	read                  // nothing that changes a row is run outside of a transaction
-	statement             // a change of rows in a transaction that is not committed with it
-	commit                // the end of a transaction that is to last
-	rollback              // or is not
-	both                  // a change of rows that is its own transaction
+	other     role = iota // runs nothing, or reads within a transaction
+	read                  // reads outside of a transaction
+	statement             // changes rows within a transaction, and does not commit it
+	commit                // commits a transaction
+	rollback              // rolls a transaction back
+	both                  // changes rows, and is its own transaction
 )
 
-// reader puts a client's messages together to requests.
+// reader groups a client's messages into requests.
 type reader struct {
 	backend    *pgproto3.Backend
-	statements map[string]string // SQL of what was prepared, by name
-	portals    map[string]string // SQL of what was bound, by name
-	inside     bool              // of a transaction, once what was read has run
+	statements map[string]string // SQL of prepared statements, by name
+	portals    map[string]string // SQL of bound statements, by name
+	inside     bool              // whether the client is in a transaction once the requests so far have run
 	run        []string          // SQL that the request runs
 }
 
@@ -41,10 +40,10 @@ func newReader(b *pgproto3.Backend) *reader {
 	return &reader{backend: b, statements: make(map[string]string), portals: make(map[string]string)}
 }
 
-// next reads a request. Where the client asks for the answers so far it comes in parts, of which whole is the last. A
-// client that takes its leave is an error, as one that is gone.
+// next reads a request. If the client sends Flush, the request comes in parts, and whole is true for the last one. A client that
+// sends Terminate is an error, like one that has hung up.
 func (r *reader) next() (req request, whole bool, err error) {
-	begins := 0 // where the messages of the next statement do
+	begins := 0 // offset of the next statement's messages
 	for {
 		message, err := r.backend.Receive()
 		if err != nil {
@@ -82,7 +81,7 @@ func (r *reader) next() (req request, whole bool, err error) {
 	}
 }
 
-// role tells what the statements of a request are, and follows where they leave the client.
+// role returns the role of a request's statements, and notes whether they leave the client in a transaction.
 func (r *reader) role() role {
 	before, writes, end := r.inside, false, other
 	for _, sql := range r.run {
@@ -113,7 +112,7 @@ func (r *reader) role() role {
 	return other
 }
 
-// ends tells how a statement ends a transaction; other is that it does not.
+// ends returns how a statement ends a transaction, or other if it does not.
 func ends(sql string) role {
 	switch firstWord(sql) {
 	case "COMMIT", "END":
@@ -124,7 +123,7 @@ func ends(sql string) role {
 	return other
 }
 
-// split makes two requests of a transaction that comes with its COMMIT, so that each can have a fate of its own.
+// split makes two requests of a transaction that comes with its COMMIT. So the COMMIT can have a fate of its own.
 func (r request) split() (first, second request) {
 	first = request{bytes: append(r.bytes[:r.commit:r.commit], encode(&pgproto3.Sync{})...), role: statement}
 	second = request{bytes: r.bytes[r.commit:], role: commit}

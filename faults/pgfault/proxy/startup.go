@@ -7,8 +7,8 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// startup passes on what comes before the first request, and returns the connection to the server. It returns none where
-// there is nothing more to do. Encryption is refused, for nothing could be read then.
+// startup passes on what comes before the first request, and returns the connection to the server. It returns nil if there is
+// nothing more to do. It refuses encryption, which the proxy could not read.
 func (p *Proxy) startup(client net.Conn, backend *pgproto3.Backend) (net.Conn, *pgproto3.Frontend) {
 	for {
 		message, err := backend.ReceiveStartupMessage()
@@ -49,7 +49,7 @@ func (p *Proxy) startup(client net.Conn, backend *pgproto3.Backend) (net.Conn, *
 	}
 }
 
-// admit does to a connection what its fate says, and reports whether it goes on.
+// admit does with a connection what its fate says, and reports whether the connection goes on.
 func (p *Proxy) admit(client net.Conn, f Fate) bool {
 	switch f.Kind {
 	default:
@@ -71,7 +71,7 @@ func (p *Proxy) admit(client net.Conn, f Fate) bool {
 	return false
 }
 
-// cancel passes on a request to cancel.
+// cancel passes on a request to cancel a query.
 func (p *Proxy) cancel(m *pgproto3.CancelRequest) {
 	server, err := p.dial()
 	if err != nil {
@@ -83,7 +83,7 @@ func (p *Proxy) cancel(m *pgproto3.CancelRequest) {
 	}
 }
 
-// greet passes on the start of a session, with credentials that the server asks for, until the server is ready.
+// greet passes on the start of a session, including authentication, until the server is ready.
 func greet(client, server net.Conn, backend *pgproto3.Backend, frontend *pgproto3.Frontend, first pgproto3.FrontendMessage) error {
 	if _, err := server.Write(encode(first)); err != nil {
 		return err
