@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// answer is a response. It is complete before its first byte is written, so an error can still change the status.
+// answer is a response that is complete: its status, header and body are known before the first byte is written.
 type answer struct {
 	status      int
 	contentType string
@@ -17,9 +17,11 @@ type answer struct {
 // field is one header field. Its name is in canonical form.
 type field struct{ name, value string }
 
-// maxKeptAnswer is the size in bytes up to which the memory of an answer is kept for a later one.
+// maxKeptAnswer is the size in bytes up to which the memory of an answer is kept for a later one. A page of a hundred sessions with
+// long texts is larger. If such buffers were kept, one client could make all of them large.
 const maxKeptAnswer = 64 << 10
 
+// sessionAnswer answers with one session and its ETag.
 func (h *Handler) sessionAnswer(status int, s *Session, header ...field) (answer, error) {
 	w := h.writer()
 	w.session(s, h.checkoutURLOf(s))
@@ -34,6 +36,8 @@ func (h *Handler) checkoutURLOf(s *Session) string {
 	return h.checkoutURL(*s)
 }
 
+// pageAnswer answers with a page of a list. total_count, next_offset and next_cursor are always there, as null where there is none,
+// so that a typed client can tell "none" from "not told".
 func (h *Handler) pageAnswer(p Page) (answer, error) {
 	w := h.writer()
 	w.begin('{')
@@ -67,6 +71,7 @@ func (h *Handler) pageAnswer(p Page) (answer, error) {
 	return w.answer(http.StatusOK, nil)
 }
 
+// eventsAnswer answers with the history of one session.
 func (h *Handler) eventsAnswer(events []Event) (answer, error) {
 	w := h.writer()
 	w.begin('{')
@@ -92,7 +97,7 @@ func (h *Handler) writer() *jsonWriter {
 	return &jsonWriter{text: make([]byte, 0, sessionSize)}
 }
 
-// release takes back the writer of an answer that was sent.
+// release takes back the writer of an answer that was sent, for a later answer.
 func (h *Handler) release(a answer) {
 	if w := a.written; w != nil && cap(w.text) <= maxKeptAnswer {
 		w.text = w.text[:0]
@@ -100,10 +105,11 @@ func (h *Handler) release(a answer) {
 	}
 }
 
+// problemAnswer answers with an error, in the form of RFC 9457.
 func problemAnswer(p problem) answer {
 	body, err := json.Marshal(p)
 	if err != nil {
-		panic(err) // there is nothing in it that JSON lacks
+		panic(err) // a problem has only strings and numbers
 	}
 	return answer{status: p.Status, contentType: "application/problem+json", header: p.header, body: body}
 }

@@ -14,8 +14,17 @@ import (
 // Authenticator tells on whose behalf a request is made. [BearerTokens] is a ready one. Hosts with a table of tokens, client certificates
 // or cookies write their own; examples/tokens has one that issues, rotates and revokes tokens.
 //
-// It is called once for each request to a path that needs credentials, before the body is read. It must be safe for concurrent use and must
-// not read the body.
+// It is called once for each request to a path that needs credentials, before the body is read. It must be safe for concurrent use and
+// must not read the body. An authenticator with a database looks up a digest of the token, so that a copy of the database is no list
+// of tokens:
+//
+//	checkout.AuthenticatorFunc(func(r *http.Request) (checkout.Account, error) {
+//		token, ok := checkout.BearerToken(r)
+//		if !ok {
+//			return checkout.Account{}, checkout.ErrUnauthenticated
+//		}
+//		return accountByDigest(r.Context(), sha256.Sum256([]byte(token)))
+//	})
 type Authenticator interface {
 	// Authenticate returns the account whose credentials the request carries.
 	//
@@ -82,6 +91,7 @@ func BearerTokens(tokens map[string]Account) (Authenticator, error) {
 	return b, nil
 }
 
+// bearerDigest is a token's digest with its account. The tokens themselves are not kept, so a dump of the memory does not have them.
 type bearerDigest struct {
 	digest  [sha256.Size]byte
 	account Account
@@ -89,6 +99,7 @@ type bearerDigest struct {
 
 type bearerTokens []bearerDigest
 
+// Authenticate compares with every token, also after it has found one, so that the time tells nothing about the tokens.
 func (b bearerTokens) Authenticate(r *http.Request) (Account, error) {
 	token, ok := BearerToken(r)
 	if !ok {

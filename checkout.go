@@ -65,6 +65,8 @@ func (c *Checkouts) Create(ctx context.Context, p CreateParams) (session Session
 	return c.create(ctx, r)
 }
 
+// create makes the session of a valid request with a single call of the store, which looks up the key and writes in one atomic step. So
+// there is no moment between the two at which another call with the same key could come, and no lock is needed.
 func (c *Checkouts) create(ctx context.Context, r request) (Session, bool, error) {
 	if refused := c.accepts(r); refused != nil {
 		return c.replayOr(ctx, r, refused)
@@ -86,8 +88,8 @@ func (c *Checkouts) create(ctx context.Context, r request) (Session, bool, error
 	return held, false, nil
 }
 
-// accepts returns all faults by the host's settings. They are checked after the key was looked up, so that a host that tightens its
-// settings breaks no retry.
+// accepts returns all faults by the host's settings, such as an amount above Config.MaxAmount. A request that they refuse may still be
+// a retry of one that was accepted before the host tightened them; see replayOr.
 func (c *Checkouts) accepts(r request) error {
 	var f faults
 	if r.Amount > c.maxAmount {
@@ -117,6 +119,8 @@ func (c *Checkouts) replayOr(ctx context.Context, r request, refused error) (Ses
 	return c.replay(r, held)
 }
 
+// replay answers a request with the session that its key has. The session is shown as it is now, and not as the first answer showed
+// it: a client that retries wants to know whether it has been paid meanwhile.
 func (c *Checkouts) replay(r request, held Session) (Session, bool, error) {
 	if same, differ := r.sameAs(held); !same {
 		return Session{}, false, &KeyReusedError{SessionID: held.ID, Fields: differ}
@@ -124,6 +128,8 @@ func (c *Checkouts) replay(r request, held Session) (Session, bool, error) {
 	return held.at(c.now()), true, nil
 }
 
+// newSession makes the session of a request. Everything that can change later by a setting is fixed here: the fee, the time at which
+// it expires, the country in its ID.
 func (c *Checkouts) newSession(r request) (Session, error) {
 	id, err := newID()
 	if err != nil {
@@ -167,6 +173,8 @@ func (c *Checkouts) newSession(r request) (Session, error) {
 	return s, nil
 }
 
+// idPrefix returns what comes before the UUID in a session's ID, as on the page: "cs_ci_" for a payer of Côte d'Ivoire. An ID of test
+// mode says so, so that nobody takes it for money.
 func idPrefix(r request) string {
 	switch {
 	case r.Account.Test:
@@ -220,7 +228,8 @@ func (c *Checkouts) get(ctx context.Context, account Account, id string) (Sessio
 	return s, nil
 }
 
-// addressable refuses an account without an ID. An id that no session can have is not found.
+// addressable checks the account, and finds no session for an id that no session can have, such as one with U+0000. So a store never
+// gets one.
 func addressable(account Account, id string) error {
 	var f, unusable faults
 	f.account(account)
@@ -233,10 +242,10 @@ func addressable(account Account, id string) error {
 	return nil
 }
 
-// now returns the time, in the precision that every store keeps.
+// now returns the time in whole microseconds. PostgreSQL keeps no more, and a time must not change when it is stored and read back.
 func (c *Checkouts) now() time.Time { return c.clock.Now().UTC().Truncate(time.Microsecond) }
 
-// at is the session as it is answered at an instant.
+// at returns the session as an answer at that instant shows it: expired if it is due, whether or not a sweep has stored that.
 func (s Session) at(now time.Time) Session {
 	if status := s.StatusAt(now); status != s.Status {
 		s.Status, s.UpdatedAt = status, s.ExpiresAt

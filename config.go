@@ -25,41 +25,63 @@ import (
 type Config struct {
 	_ struct{} // keyed literals only
 
-	// Clock tells the time. Tests set it, to move a session's life along without waiting. nil, or a nil ClockFunc, is the
-	// system's clock.
+	// Clock tells the time. nil, or a nil ClockFunc, is the system's clock. Tests set it, to move a session through its life without
+	// waiting:
 	//
-	// It decides when a session expires, so the clocks of several instances should agree to well under a second. It may step
-	// backwards: no session that has ended comes back to life, because its status is stored.
+	//	Clock: checkout.ClockFunc(func() time.Time { return now }),
+	//
+	// It decides when a session expires, so the clocks of several instances should agree to well under a second: run NTP. It may
+	// step backwards. A session that has ended does not come back to life then, because its status is stored. One that only the
+	// clock had expired, and no sweep had reached, can be paid again until its time has come again.
 	Clock Clock
 
-	// Fees are what payments cost, by currency: an ISO 4217 code in upper case, such as "XOF". A currency that is not in the map
-	// costs nothing. The fee of a session is computed when it is created and never changes, also if Fees do later.
+	// Fees are what payments cost the merchant, by currency: an ISO 4217 code in upper case, such as "XOF". A currency that is not in
+	// the map costs nothing. Half a percent, but at least 10 francs:
 	//
-	// New refuses a code that is not of three letters in upper case, and a schedule that [FeeSchedule.Validate] refuses.
+	//	Fees: map[string]checkout.FeeSchedule{"XOF": {Rate: decimal.RequireFromString("0.005"), Min: 10}},
+	//
+	// The fee of a session is computed when it is created, and never changes. So a new schedule applies to new sessions, and a retry
+	// of an old request shows the old fee. During a deployment that changes Fees, instances charge by what they were started with.
+	//
+	// New refuses a key that is not a code of ISO 4217 in upper case, because nobody would ever be charged by it, and a schedule
+	// that [FeeSchedule.Validate] refuses.
 	Fees map[string]FeeSchedule
 
 	// MaxAmount is the greatest amount of a session, in the smallest unit of its currency, whatever the currency is: 2_000_000 is
 	// two million francs of XOF, and twenty thousand dollars. 0 is 9007199254740991, the greatest integer that every JSON
 	// parser reads exactly (RFC 8259, section 6). Otherwise it must be [MinAmount] or more.
 	//
-	// Set it to what your contract with the operator allows: a mistyped zero is then refused here rather than by the operator. To
-	// lower it breaks no retry of a request that was accepted before.
+	// Set it to what your contract with the operator allows. An amount with a zero too many is then refused here, with a clear
+	// answer, rather than by the operator or not at all. You can lower it at any time: requests that were accepted before can still
+	// be retried.
 	MaxAmount int64
 
-	// CardCurrencies are the ISO 4217 codes, in upper case, in which cards may be charged. nil is USD, EUR and XOF. An empty list
-	// that is not nil refuses every card: set it so where you take mobile money only. Mobile money is always in XOF.
+	// CardCurrencies are the ISO 4217 codes, in upper case, in which cards may be charged. nil is USD, EUR and XOF. Mobile money is
+	// always in XOF. An empty list that is not nil refuses every card. Set it so if you take mobile money only: otherwise a merchant
+	// can create card sessions that nobody will ever charge.
+	//
+	//	CardCurrencies: []string{}, // no cards
+	//
+	// New refuses a code that ISO 4217 does not have, such as "FCFA", or that is in lower case.
 	CardCurrencies []string
 
 	// PhoneRegions are the countries whose numbers may pay, as ISO 3166-1 alpha-2 codes in upper case. nil is the eight that use XOF:
 	// BJ, BF, CI, GW, ML, NE, SN and TG. An empty list that is not nil refuses every number.
 	//
 	// Name only the countries that your operator serves. A payer elsewhere then learns at once that the number cannot pay, instead of
-	// waiting for a prompt that never comes.
+	// waiting for a prompt that never comes:
+	//
+	//	PhoneRegions: []string{"CI", "SN"},
+	//
+	// New refuses a code of no country. A country outside the eight is allowed, for an operator that serves it; the payment is in
+	// XOF all the same.
 	PhoneRegions []string
 
-	// Logger is told when sessions are created, moved and swept (Info), of late payments (Warn), and when two payments claim one
-	// session (Error), which a person must look at. Phone numbers are masked. Keys, tokens, descriptions and URLs are never
-	// logged. nil logs nothing.
+	// Logger gets a line when a session is created or changed and when sessions were swept (Info), for a late payment (Warn), and
+	// when two payments claim one session (Error). A person must look at the last kind, since a payer may have paid twice. Phone
+	// numbers are masked. Keys, tokens, descriptions, metadata and URLs are never logged. nil logs nothing.
+	//
+	// At level Info a busy host gets several lines for each payment. Raise the level of your handler to Warn if that is too much.
 	Logger *slog.Logger
 }
 
@@ -73,6 +95,7 @@ type settings struct {
 	log            *slog.Logger
 }
 
+// settings fills in the defaults, copies the maps and slices, so that the host cannot change them later, and checks everything.
 func (cfg Config) settings() (settings, error) {
 	s := settings{
 		clock:          cfg.Clock,
@@ -103,6 +126,7 @@ func (cfg Config) settings() (settings, error) {
 	return s, s.validate()
 }
 
+// validate returns all faults, in an order that does not change from run to run.
 func (s settings) validate() error {
 	var errs []error
 	fault := func(field, reason string) {

@@ -22,8 +22,8 @@ const (
 	currencies3 = "BHD IQD JOD KWD LYD OMR TND"
 )
 
-// minorUnitExponent is how many decimals the major unit of a currency has: XOF 0, USD 2. ok is false for what is no
-// code of list one in upper case.
+// minorUnitExponent returns how many decimals the major unit of a currency has: 0 for XOF, 2 for USD. ok is false for anything but a
+// code of list one in upper case. It matters for money: 5000 is 5000 francs, but 50 dollars.
 func minorUnitExponent(code string) (exponent int32, ok bool) {
 	if len(code) != 3 || strings.IndexByte(code, ' ') >= 0 {
 		return 0, false
@@ -45,8 +45,8 @@ func isCurrency(code string) bool {
 	return ok
 }
 
-// currencyCode brings an ISO 4217 code of any letter case to upper case. Letters are ASCII: Unicode's upper case would
-// make one code of "uſd" too.
+// currencyCode returns an ISO 4217 code in upper case. The length is checked in bytes first: in Unicode "ſ" is a lower case of "S", so
+// "uſd" would otherwise become USD.
 func currencyCode(s string) (string, bool) {
 	if len(s) != 3 {
 		return "", false

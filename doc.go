@@ -97,6 +97,46 @@
 // proves itself in five lines with store/storetest. A session that was acknowledged is there after a crash, on a store that is
 // durable.
 //
+// # Several instances
+//
+// Any number of processes may use one PostgreSQL database, and several on one machine a SQLite database. They need not know each
+// other, and there is no leader. One that is killed in the middle of a call leaves either the whole session or nothing. Only three
+// things should be the same in all of them: Config.Fees and the other settings, or requests are judged by whoever answers them; the
+// clocks, to well under a second, since they decide when a session expires; and the keys of package paypage.
+//
+// Two things have to be called now and then, by any instance or by all: [Checkouts.ExpireDue], and [Checkouts.Prune] if sessions are
+// not kept for ever. examples/host has the loop.
+//
+// # Security
+//
+// An account never sees a session of another account, nor does test mode see one of live mode: both are answered as if there were no
+// such session. IDs need not be secret. Keys must not be guessable by other clients of the same account, and are never answered,
+// logged or put into errors; neither are tokens and free texts. Phone numbers appear in full only in a session's JSON, which its
+// merchant gets. In logs and under fmt they are masked, also with %#v.
+//
+// Everything that a client sends is bounded before any work is done on it: the body, its nesting, each text, the number of metadata
+// members, the digits of a phone number. Waiting requests are bounded by HandlerConfig.MaxWaiting. A rate limit by account is the
+// host's to set, in front of the handler (examples/mounting).
+//
+// This package does not talk to an operator and never sees a card number. Which payment belongs to a session, and whether it was paid,
+// is what the host says: check the signature of your operator's callbacks, and the amount, before you call [Checkouts.Complete].
+//
+// # Testing code that uses this package
+//
+// Use store/memory and a clock of your own, and a test can move a session through its life without waiting:
+//
+//	now := time.Date(2026, time.November, 22, 7, 31, 56, 0, time.UTC)
+//	checkouts, err := checkout.New(memory.New(), checkout.Config{
+//		Clock: checkout.ClockFunc(func() time.Time { return now }),
+//	})
+//	// Create a session, then let its time pass:
+//	now = now.Add(31 * time.Minute)
+//
+// Package simulator plays the operator, with payments that are refused, late, doubled or never answered. examples/tested is a host with
+// its tests.
+//
+// # More
+//
 // Beside this package there are paypage, the page on which a payer pays; simulator, an operator for tests; and client, for Go
 // programs that call the endpoint over HTTP.
 package checkout

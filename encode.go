@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// sessionSize is room for most sessions, in bytes.
+// sessionSize is the size in bytes that the JSON of most sessions fits into.
 const sessionSize = 512
 
 // MarshalJSON writes the session as the handler answers it: with the phone number in full, and without account, idempotency key,
@@ -32,7 +32,9 @@ func (s *Session) UnmarshalJSON([]byte) error {
 	return errors.New("checkout: a Session cannot be read back from its JSON, which leaves out account, key and version")
 }
 
-// session writes s as a client sees it. A checkoutURL of "" is left out.
+// session writes s as a client sees it, in the order of the page. Members that a session of the page always has are always there:
+// completed_at and failure_reason as null. Others are left out where they are empty. The two dialects differ in two members, as on
+// the page: a card session has a payment_method, and its currency in lower case.
 func (w *jsonWriter) session(s *Session, checkoutURL string) {
 	currency, method := s.Currency, PaymentMethod("")
 	if s.PaymentMethod == Card {
@@ -103,7 +105,8 @@ func (w *jsonWriter) event(e *Event) {
 	w.end('}')
 }
 
-// jsonWriter writes the same bytes as encoding/json, which takes three times as long for a session and allocates twice as much.
+// jsonWriter appends JSON to a slice. It writes the same bytes as encoding/json, in a third of the time and with half of the
+// allocations. A test compares the two.
 type jsonWriter struct {
 	text []byte
 	err  error // the first error; text is then incomplete
@@ -184,7 +187,8 @@ func (w *jsonWriter) texts(name string, texts map[string]string) {
 	w.end('}')
 }
 
-// isPlain reports whether s is all ASCII that JSON quotes as it is.
+// isPlain reports whether s is written in quotes without any escape. Like encoding/json, string escapes <, > and &, so that the answer
+// is harmless in an HTML page.
 func isPlain(s string) bool {
 	return !slices.ContainsFunc([]byte(s), func(c byte) bool {
 		return c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&'

@@ -28,16 +28,25 @@ var (
 	ErrStopped = errors.New("checkout: waiting was stopped")
 )
 
-// The codes of a [FieldError]. They are part of the wire contract and do not change.
+// The codes of a [FieldError]. They are part of the contract and do not change, so a client may act on them.
 const (
-	CodeMissing      = "missing"       // required, and absent, null or empty
-	CodeWrongType    = "wrong_type"    // another JSON type, or a number with a fraction
-	CodeOutOfRange   = "out_of_range"  // below or above the range
-	CodeTooLong      = "too_long"      // more characters than allowed
-	CodeMalformed    = "malformed"     // not what it should be: no URL, no phone number
-	CodeUnsupported  = "unsupported"   // well-formed, but not accepted here
-	CodeUnknownField = "unknown_field" // a member that the contract does not know
-	CodeDiffers      = "differs"       // not as in the first request under this idempotency key
+	// CodeMissing says that a required member is absent, null or "".
+	CodeMissing = "missing"
+	// CodeWrongType says that a member has another JSON type, such as "5000" for 5000, or is a number with a fraction.
+	CodeWrongType = "wrong_type"
+	// CodeOutOfRange says that a number is too small or too great, such as an amount of 99.
+	CodeOutOfRange = "out_of_range"
+	// CodeTooLong says that a text or a map has more characters or members than are allowed.
+	CodeTooLong = "too_long"
+	// CodeMalformed says that a value does not have the form that it must have, such as a phone number without its "+".
+	CodeMalformed = "malformed"
+	// CodeUnsupported says that a value is well-formed, but not accepted here, such as a number of a country that may not pay.
+	CodeUnsupported = "unsupported"
+	// CodeUnknownField says that the contract has no such member. It is often a spelling mistake, such as "userPhone", which would
+	// otherwise be ignored in silence.
+	CodeUnknownField = "unknown_field"
+	// CodeDiffers says that a member is not as in the first request with this idempotency key.
+	CodeDiffers = "differs"
 )
 
 // FieldError is one fault of a request. A client program looks at Field and Code; Detail is for the developer who reads it.
@@ -67,8 +76,8 @@ func (e FieldError) member() string {
 func (e FieldError) String() string { return e.Field + " " + e.Detail }
 
 // ValidationError lists every fault of a request, in the order of the page's members. It never contains what was sent, so it may be
-// logged. The client gets a 400. Correct the request and send it again; the same idempotency key
-// may be used, because a refused request does not use it up.
+// logged. The client gets a 400. Correct the request and send it again. The same idempotency key may be used, because a refused
+// request does not use it up.
 type ValidationError struct{ Fields []FieldError }
 
 func (e *ValidationError) Error() string {
@@ -99,8 +108,9 @@ func (e *KeyReusedError) Error() string {
 	return "checkout: idempotency key reused for another request than that of session " + e.SessionID + ": other " + strings.Join(e.Fields, ", ")
 }
 
-// TransitionError says that a session of status From cannot become To: see [Transitions]. Nothing was changed. Usually
-// the operator's callback came late, and the session has ended. Over HTTP, the cancellation of such a session gets a 409. Only money that has moved ([Checkouts.Complete]) is always taken.
+// TransitionError says that a session of status From cannot become To: see [Transitions]. Nothing was changed. Usually the operator's
+// callback came late, after the session had ended. Over HTTP, the cancellation of such a session gets a 409. Only a payment that was
+// made ([Checkouts.Complete]) is always accepted.
 type TransitionError struct{ From, To Status }
 
 func (e *TransitionError) Error() string {

@@ -53,9 +53,19 @@ func eventID(sessionID string, version int64) string {
 //
 // The feed never skips an event and never goes back: once an event was returned, no event ever appears before it. So a reader that
 // stores the last Cursor in the transaction in which it stores what it did, meets each event exactly once. Several readers, each with
-// a cursor of its own, do not disturb each other.
+// a cursor of its own, do not disturb each other:
 //
-// Ask again after a second or so when there are no events. It costs one read of an index.
+//	cursor, err := readCursor(ctx, db)
+//	for err == nil {
+//		var events []checkout.Event
+//		if events, err = checkouts.Events(ctx, cursor, 100); err != nil || len(events) == 0 {
+//			break // and ask again after a second
+//		}
+//		cursor = events[len(events)-1].Cursor
+//		err = book(ctx, db, events, cursor) // in one transaction
+//	}
+//
+// To ask when there are no events costs one read of an index.
 //
 // On PostgreSQL an event appears once every transaction is over that was under way when the event was written. A transaction that
 // somebody leaves open holds up the feed, and not the sessions.

@@ -38,7 +38,7 @@ func (r Rounding) String() string {
 	return fmt.Sprintf("Rounding(%d)", int(r))
 }
 
-// maxRateDecimals bounds the work of a multiplication. A millionth of a percent has eight.
+// maxRateDecimals bounds the work of a multiplication, so that it fits 128 bits. A millionth of a percent has eight decimals.
 const maxRateDecimals = 12
 
 // FeeSchedule says what a payment costs the merchant. The fee is Rate times the amount, rounded, plus Fixed. It is at least Min and at
@@ -47,6 +47,9 @@ const maxRateDecimals = 12
 //
 //	FeeSchedule{Rate: decimal.RequireFromString("0.005")}                      // 0.5 %: 25 on 5000, as on the page
 //	FeeSchedule{Rate: decimal.RequireFromString("0.01"), Fixed: 50, Max: 5000} // 1 % and 50 francs, at most 5000
+//	FeeSchedule{Rate: decimal.RequireFromString("0.029"), Fixed: 30}           // 2.9 % and 30 cents: 175 on 50 dollars
+//
+// The last one rounds 145 exactly; on 4999 cents the share is 144.971, which becomes 145 by every mode but RoundDown.
 type FeeSchedule struct {
 	// Rate is the share of the amount, 0 to 1, with at most 12 decimals: 0.005 is half a percent. Make it with
 	// decimal.RequireFromString rather than with NewFromFloat, which turns 0.1 into what a float64 holds.
@@ -68,7 +71,7 @@ func (f FeeSchedule) Fee(amount int64) int64 {
 	return f.trimmed().charge(amount)
 }
 
-// trimmed leaves out zeros at the end of the rate, as [decimal.Decimal.Div] leaves them: 5/1000 has sixteen decimals.
+// trimmed removes zeros at the end of the rate, such as those that [decimal.Decimal.Div] leaves: it gives 5/1000 sixteen decimals.
 func (f FeeSchedule) trimmed() FeeSchedule {
 	const longest = 64 // decimals that are looked at, for there may be a billion
 	if e := f.Rate.Exponent(); e < -maxRateDecimals && e >= -longest {
@@ -88,8 +91,8 @@ func (f FeeSchedule) charge(amount int64) int64 {
 	return min(fee, amount)
 }
 
-// share is Rate of the amount, rounded. A valid rate is a whole number of at most 10^12 parts of a unit of as many, so
-// the product has at most 93 bits and the quotient is not above the amount.
+// share returns Rate times amount, rounded. It works on whole numbers only. A valid rate is c/10^d with d at most 12 and c at most
+// 10^d. So amount times c has at most 93 bits, which fit the 128 bits of bits.Mul64, and the quotient is at most the amount.
 func (f FeeSchedule) share(amount uint64) int64 {
 	if f.Rate.IsZero() {
 		return 0 // whatever its exponent is
@@ -106,7 +109,7 @@ func (f FeeSchedule) share(amount uint64) int64 {
 	return int64(whole)
 }
 
-// roundsUp says whether whole and rest/unit becomes whole+1.
+// roundsUp reports whether the exact value whole + rest/unit is rounded to whole+1.
 func (f FeeSchedule) roundsUp(whole, rest, unit uint64) bool {
 	switch f.Rounding {
 	case RoundHalfUp:

@@ -12,6 +12,11 @@ import (
 // MaxWait is the longest that a request may wait for a change.
 const MaxWait = 60 * time.Second
 
+// get answers GET /v1/checkouts/{id}: at once, or with "Prefer: wait=…" when the session has changed.
+//
+// What "changed" means depends on the condition. With If-None-Match the request waits while the session is as one of its ETags says,
+// so a client that missed a change between two requests gets it at once. Without it the request waits for the next change. If too
+// many requests wait already, this one is answered at once, without Preference-Applied, as RFC 7240 allows.
 func (h *Handler) get(r *http.Request, account Account, id string) (answer, error) {
 	s, err := h.read(r.Context(), account, id)
 	if err != nil {
@@ -38,6 +43,7 @@ func (h *Handler) get(r *http.Request, account Account, id string) (answer, erro
 	return h.getAnswer(&s, false, applied)
 }
 
+// getAnswer answers with the session, or with 304 and no body.
 func (h *Handler) getAnswer(s *Session, notModified bool, header ...field) (answer, error) {
 	if notModified {
 		return answer{status: http.StatusNotModified, header: append(header, field{"Etag", etag(s)})}, nil
@@ -80,8 +86,8 @@ func (h *Handler) enterWaiting() bool {
 
 func (h *Handler) leaveWaiting() { <-h.waiting }
 
-// etag is the entity tag of a session's representation. It is weak, since the same session may be written with another
-// checkout_url.
+// etag returns the entity tag of a session. It has the status beside the version, because the clock expires a session without a new
+// version. It is weak (RFC 9110, section 8.8.1), because the same session may be written with another checkout_url.
 func etag(s *Session) string {
 	return `W/"` + strconv.FormatInt(s.Version, 10) + "-" + string(s.Status) + `"`
 }
@@ -92,6 +98,8 @@ type condition struct {
 	tags []string // without W/
 }
 
+// conditionOf reads If-None-Match. It ignores what is malformed, and what follows: an ETag that is not understood matches nothing,
+// and the client gets the whole session.
 func conditionOf(header http.Header) condition {
 	var c condition
 	for _, line := range header["If-None-Match"] {

@@ -43,10 +43,13 @@ type HandlerConfig struct {
 	// another amount, is refused as a reused key. Or they use the time of day, and two payers share a key.
 	AnyIdempotencyKey bool
 
-	// BasePath is a prefix that the host strips before it calls the handler, such as "/pay" for
-	// http.StripPrefix("/pay", handler). The handler needs it for the Location header, which must name the path that the client
-	// sees. "", the default, says that the handler sees the client's path. It must begin with "/", must not end with it, and must
-	// be escaped as in a URL.
+	// BasePath is a prefix that the host strips before it calls the handler:
+	//
+	//	handler, err := checkout.NewHandler(checkouts, auth, checkout.HandlerConfig{BasePath: "/pay"})
+	//	mux.Handle("/pay/v1/", http.StripPrefix("/pay", handler))
+	//
+	// The handler needs it for the Location header, which must name the path that the client sees. "", the default, says that the
+	// handler sees the client's path. It must begin with "/", must not end with it, and must be escaped as in a URL.
 	BasePath string
 
 	// MaxBodyBytes is the size of the largest body that is read, at most 16 MiB; a larger one is answered 413. 0 is 64 KiB,
@@ -57,9 +60,12 @@ type HandlerConfig struct {
 	// MaxInFlight is how many requests may use the store at once. Further ones are answered 503 with Retry-After at once, without a
 	// look at the store. 0, the default, sets no limit.
 	//
-	// Without a limit, requests queue when more come than the disk carries. Each then waits longer than its client does, and the server
-	// does work that nobody waits for. Set it well above what is in flight on a good day, such as 512. Then an overloaded server answers
-	// as many requests in time as it can, and the others are retried with the same key.
+	// Without a limit, requests queue when more come than the disk can write. Each then waits longer than its client does, and the
+	// server works for clients that have left. Set the limit well above what is in flight on a good day, such as 512. Then an
+	// overloaded server answers as many requests in time as it can, and the others are retried with the same key.
+	//
+	// It protects the server, not one merchant from another: a merchant who sends too much takes the places of all. For that, put a
+	// rate limit by account in front of the handler.
 	MaxInFlight int
 
 	// MaxWaiting is how many requests with "Prefer: wait" (RFC 7240) may wait for a change at once. Further ones are answered at
@@ -67,11 +73,16 @@ type HandlerConfig struct {
 	// connection, and no place of MaxInFlight.
 	MaxWaiting int
 
-	// CheckoutURL returns where the payer pays a session, such as the Link of a paypage.Page, or "" for nowhere. It is called for
-	// sessions that can still be paid, for every answer that shows one, so it must be fast. nil, the default: answers have no
-	// checkout_url.
+	// CheckoutURL returns where the payer pays a session, such as the Link of a paypage.Page, or "" for nowhere. nil, the default:
+	// answers have no checkout_url.
 	//
-	// What it returns is a credential: whoever has it can pay and cancel the session.
+	//	HandlerConfig{CheckoutURL: page.Link}
+	//
+	// It is called for every session in every answer that can still be paid, up to a hundred times for a page of a list, so it must
+	// be fast and must not ask a database.
+	//
+	// What it returns is a credential: whoever has it can pay and cancel the session. Merchants should send it to the payer, and keep
+	// it out of logs.
 	CheckoutURL func(Session) string
 
 	// Logger is told of every answer of 500 and 503 with its cause, its route and its Request-Id: as an error, or as Info if the
@@ -91,11 +102,41 @@ type HandlerConfig struct {
 //	GET  /v1/openapi.yaml
 //
 // HEAD is answered wherever GET is.
-// Every other path is answered 404, so mount it where these paths reach it unchanged, or strip a prefix and tell it by
-// HandlerConfig.BasePath. Under an [http.ServeMux], mux.Handle("/v1/", handler) does, beside "GET /{$}" rather than "GET /",
-// which the mux finds ambiguous. It needs no router and no middleware: it authenticates, bounds the body and recovers from a
-// panic of a store or an authenticator. Answers reuse their memory: what wraps its [http.ResponseWriter] must not keep the
-// slice that Write gives it, as [io.Writer] says. Time-outs are the server's (ReadHeaderTimeout, ReadTimeout) and CORS is the host's.
+//
+// # Mounting
+//
+// Every other path is answered 404. So mount the handler where these paths reach it unchanged, or strip a prefix and name it in
+// HandlerConfig.BasePath. Under an [http.ServeMux], use mux.Handle("/v1/", handler). The mux refuses that beside "GET /", which
+// it finds ambiguous; "GET /{$}" works. The handler sets Request.Pattern to the route, by which middleware can name its metrics.
+//
+// It needs no router and no middleware: it authenticates, bounds the body, and recovers from a panic of a store or an
+// authenticator. Time-outs are for the server to set (ReadHeaderTimeout, ReadTimeout), CORS and rate limits for the host.
+//
+// # Answers
+//
+//	200  the session, the page or the events; also a create that found its session (Idempotent-Replayed: true)
+//	201  the session that this request created, with its Location
+//	304  the session is as the client has it (If-None-Match)
+//	400  the request is not valid; the body names every fault
+//	401  no credentials, or bad ones
+//	404  no such session of this account, or no such path
+//	405  the path exists, with other methods (Allow)
+//	409  the session can no longer be cancelled
+//	413  the body is larger than HandlerConfig.MaxBodyBytes
+//	415  the body is not sent as application/json
+//	422  the idempotency key was used for another request
+//	500  a fault of the host or of this library; the log has its cause
+//	503  the store does not answer, or MaxInFlight is reached; a retry with the same key is safe (Retry-After)
+//
+// An error is a problem of RFC 9457, with a code that a client may act on. It contains nothing that the request contained. Every
+// answer has a Request-Id, that of the request if it had a usable one, so that a complaint leads to its line in the log.
+//
+// A GET with "Prefer: wait=60" (RFC 7240) and If-None-Match is answered once the session has changed, or after 60 seconds.
+//
+// # Memory
+//
+// Answers reuse their memory. A wrapper of the [http.ResponseWriter] must not keep the slice that its Write gets, as [io.Writer]
+// says.
 type Handler struct {
 	checkouts *Checkouts
 	auth      Authenticator
@@ -160,7 +201,8 @@ func NewHandler(c *Checkouts, auth Authenticator, cfg HandlerConfig) (*Handler, 
 	return h, nil
 }
 
-// ServeHTTP implements [http.Handler].
+// ServeHTTP implements [http.Handler]. The whole answer is made before its first byte is written, so that an error on the way can
+// still become a status.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := requestID(r)
 	a, err := h.answer(w, r)
@@ -196,8 +238,8 @@ func setAll(header http.Header, fields []field) {
 	}
 }
 
-// logFailure tells the operator what the client is not told. If a client has gone, that is no reason to wake anybody. While the store
-// does not answer, the first request that fails is logged and the others are counted.
+// logFailure logs the cause of a failure, which the client is not told. If the client has gone, that is no reason to wake anybody, so
+// it is only Info. While the store does not answer, the first request that fails is logged and the others are counted.
 func (h *Handler) logFailure(r *http.Request, id string, p problem, err error) {
 	level := slog.LevelError
 	gone := errors.Is(r.Context().Err(), context.Canceled)
@@ -212,14 +254,15 @@ func (h *Handler) logFailure(r *http.Request, id string, p problem, err error) {
 		slog.Int("status", p.Status), slog.String("code", p.Code), slog.Any("error", err))
 }
 
-// logRecovery tells of the end of an outage, once.
+// logRecovery logs the end of an outage, once.
 func (h *Handler) logRecovery(r *http.Request) {
 	if lasted, failures, ended := h.outage.Answered(); ended {
 		h.log.LogAttrs(r.Context(), slog.LevelInfo, "checkout requests succeed again", slog.Duration("failed_for", lasted), slog.Int("failed", failures))
 	}
 }
 
-// enter begins the use of the store, whose end is leave.
+// enter takes one of the MaxInFlight places of requests that use the store, or returns errOverloaded at once if there is none. A queue
+// would only keep clients waiting until they give up. Whoever enters must leave.
 func (h *Handler) enter() error {
 	if h.inFlight == nil {
 		return nil
@@ -238,7 +281,11 @@ func (h *Handler) leave() {
 	}
 }
 
-// answer does what the request asks. A panic becomes an error: the store may be anybody's.
+// answer does what the request asks. A panic becomes an error of 500, since stores and authenticators may be anybody's. Only
+// http.ErrAbortHandler is passed on, by which code asks for the connection to be cut.
+//
+// The order of the checks is part of the contract. The path and the method come first, because they need no credentials. Then come
+// the credentials, so that nobody without them learns anything else.
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (a answer, err error) {
 	defer func() {
 		if v := recover(); v == http.ErrAbortHandler {
@@ -286,7 +333,8 @@ func (h *Handler) authenticate(r *http.Request) (Account, error) {
 		return Account{}, ErrUnauthenticated
 	}
 	if err != nil {
-		// Whatever the cause looks like, it is the credentials that could not be looked up.
+		// The credentials could not be looked up. The cause is not wrapped: it might be, say, an ErrNotFound of the host's own
+		// database, and must not be answered as one of ours.
 		return Account{}, fmt.Errorf("authenticate: %w: %v", ErrUnavailable, err)
 	}
 	var f faults
@@ -296,6 +344,9 @@ func (h *Handler) authenticate(r *http.Request) (Account, error) {
 	return account, nil
 }
 
+// create answers POST /v1/checkouts. It checks the media type, the body's size, the idempotency key, the JSON and its members, in
+// this order, and reports all faults of the members at once. Only then does it use the store, so a request that is not valid costs
+// no read and uses up no key.
 func (h *Handler) create(w http.ResponseWriter, r *http.Request, account Account) (answer, error) {
 	if err := checkMediaType(r.Header); err != nil {
 		return answer{}, err
@@ -372,7 +423,8 @@ func (h *Handler) events(r *http.Request, account Account, id string) (answer, e
 	return h.eventsAnswer(events)
 }
 
-// requestID is the request's own where it is usable, else a new one.
+// requestID returns the request's own ID if it is usable, and otherwise a new one. An ID with control characters or of any length
+// could forge or flood the log.
 func requestID(r *http.Request) string {
 	if ids := r.Header["Request-Id"]; len(ids) == 1 && 1 <= len(ids[0]) && len(ids[0]) <= 128 && isVisibleASCII(ids[0]) {
 		return ids[0]

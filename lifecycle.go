@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// maxRetries bounds how often a transition reads the session again after another caller has changed it. The table has no cycle, so
-// only callers that begin payments without end can reach this bound, or a store with a fault.
+// maxRetries bounds how often a transition reads the session again after another caller has changed it. The table of transitions has no
+// cycle, so the bound is reached only if callers begin payments without end, or if a store has a bug.
 const maxRetries = 100
 
 // Begin records that the payer is being asked for a payment: the session becomes pending and gets the payment's identifier, at most 255
@@ -58,8 +58,16 @@ func (c *Checkouts) Process(ctx context.Context, account Account, id, paymentID 
 // paid back. That is so also if the first call named no payment, because nothing shows that the two are the same. The other errors
 // are those of [Checkouts.Begin].
 //
-// A repeated call returns the session like the first one. So a host that delivers must itself remember, by the session's ID, that it has
-// delivered.
+// A repeated call returns the session like the first one, since operators repeat their callbacks. So a host that delivers must itself
+// remember, by the session's ID, that it has delivered. A unique index does:
+//
+//	session, err := checkouts.Complete(ctx, account, id, callback.PaymentID)
+//	if err != nil {
+//		return err // the operator tells it again
+//	}
+//	// INSERT INTO deliveries (session_id) VALUES ($1) ON CONFLICT DO NOTHING, and deliver if that wrote a row
+//
+// Before you call it, check that the callback is your operator's, and that its amount and currency are the session's.
 func (c *Checkouts) Complete(ctx context.Context, account Account, id, paymentID string) (Session, error) {
 	return c.transition(ctx, account, id, StatusCompleted, change{
 		check: func(f *faults) { f.text("payment_id", paymentID, MaxIDLength) },
@@ -123,7 +131,12 @@ type change struct {
 	bounded bool                            // refused once the session has had MaxChanges changes
 }
 
-// transition moves a session along one edge of the table by compare-and-swap on its version.
+// transition moves a session along one edge of the table, by compare-and-swap on its version:
+//
+//	read the session -> decide -> write it, if its version is still the one that was read
+//
+// If another caller was faster, the decision may be wrong by now. So the session is read again and the decision made anew. No lock
+// is held meanwhile, and a caller that crashes in between blocks nobody.
 func (c *Checkouts) transition(ctx context.Context, account Account, id string, to Status, ch change) (Session, error) {
 	var f faults
 	f.account(account)
@@ -164,6 +177,8 @@ func (c *Checkouts) transition(ctx context.Context, account Account, id string, 
 	return Session{}, fmt.Errorf("move session to %s: %d attempts: %w", to, maxRetries, ErrConflict)
 }
 
+// move decides and applies one transition to a session in memory. from is its status now, which the clock may have changed since it was
+// stored. The order of the checks matters: news of another attempt is refused first, because it says nothing about this session.
 func (s *Session) move(from, to Status, now time.Time, ch change) (changed bool, err error) {
 	if s.PaymentID != "" {
 		if err := s.conflict(ch.attempt); err != nil {
@@ -194,6 +209,7 @@ var errTooManyChanges = &ValidationError{Fields: []FieldError{{
 	Field: "payment_id", Code: CodeOutOfRange, Detail: fmt.Sprintf("comes after %d changes of the session, and no attempt may", MaxChanges),
 }}}
 
+// logMove logs a transition. A late payment is a warning: somebody has to deliver it or pay it back.
 func (c *Checkouts) logMove(ctx context.Context, from Status, s Session) {
 	level, message := slog.LevelInfo, "checkout session moved"
 	if s.Late {

@@ -16,7 +16,19 @@ import (
 // and by Cursor however deep the page is.
 //
 // A walk by Cursor meets every session that was there when it began exactly once, whatever is created, changed or expires meanwhile.
-// With a filter by Status it may miss a session whose status changes during the walk, and it shows none twice.
+// With a filter by Status it may miss a session whose status changes during the walk, and it shows none twice:
+//
+//	query := checkout.Query{Status: checkout.StatusCompleted, Limit: checkout.MaxListLimit}
+//	for {
+//		page, err := checkouts.List(ctx, account, query)
+//		if err != nil {
+//			return err
+//		}
+//		// use page.Sessions
+//		if query.Cursor = page.NextCursor; query.Cursor == "" {
+//			return nil
+//		}
+//	}
 //
 // The error is a [*ValidationError] if the account or q is not valid, or the store's.
 func (c *Checkouts) List(ctx context.Context, account Account, q Query) (Page, error) {
@@ -38,7 +50,8 @@ func (c *Checkouts) List(ctx context.Context, account Account, q Query) (Page, e
 	return page, nil
 }
 
-// page makes a page of what the store returned.
+// page makes a page of what the store returned. On the first page, and on pages by offset, the store has counted, and the total says
+// whether more sessions follow. Where it has not counted, or not to the end, page asks for one session more.
 func (c *Checkouts) page(ctx context.Context, account Account, q Query, sessions []Session, total int) (Page, error) {
 	page := Page{Sessions: sessions, Total: -1}
 	if page.Sessions == nil {
@@ -86,7 +99,8 @@ func (c *Checkouts) more(ctx context.Context, account Account, q Query, last Ses
 	return len(next) > 0, err
 }
 
-// normalize checks a query and brings it into the form that a store gets.
+// normalize checks a query and brings it into the form that a store gets: with its limit filled in, the phone number without
+// separators, and the cursor replaced by the place that it stands for.
 func (q *Query) normalize(account Account) error {
 	var f faults
 	f.account(account)
@@ -134,8 +148,8 @@ var (
 	offsetRange = fmt.Sprintf("must be 0 to %d: walk further by cursor", MaxListOffset)
 )
 
-// nextMicrosecond is t, or the first whole microsecond after it: every session was created at one, so from there on and
-// before there mean the same.
+// nextMicrosecond returns t rounded up to a whole microsecond. Sessions are created at whole microseconds, so the rounded bound
+// chooses the same sessions, and every store can compare it exactly.
 func nextMicrosecond(t time.Time) time.Time {
 	if t.IsZero() {
 		return t
@@ -147,8 +161,17 @@ func nextMicrosecond(t time.Time) time.Time {
 	return t
 }
 
-// A cursor is the time and the ID of the last session of a page, after a digest of them, of the account and of the filter. It is not a
-// secret and not a credential. The digest finds a cursor that was changed, or that comes with another filter.
+// A cursor names the place in the list after which the next page begins: the time and the ID of the last session of a page. In bytes,
+// before base64url:
+//
+//	1   version of this form
+//	12  beginning of a SHA-256 digest of account, filter, time and ID
+//	8   creation time of the session, in microseconds since 1970
+//	n   ID of the session
+//
+// A cursor is no secret and no credential: a list shows only sessions of the caller's account, whatever the cursor. The digest has
+// no key. It is there to refuse a cursor that was cut, changed by mistake, or used with another filter, where it would silently list
+// the wrong sessions.
 const (
 	cursorVersion = 1
 	cursorDigest  = 12 // bytes
@@ -169,7 +192,7 @@ func (q *Query) cursor(account Account, last Session) string {
 	return cursorEncoding.EncodeToString(text)
 }
 
-// place reads a cursor.
+// place reads a cursor. ok is false if it is not one of this account and filter.
 func (q *Query) place(account Account) (at time.Time, id string, ok bool) {
 	if len(q.Cursor) > maxCursor {
 		return time.Time{}, "", false

@@ -18,22 +18,29 @@ type Phone struct {
 	Legacy bool
 }
 
-// ParsePhone reads an international mobile number of any country, or one of a plan that cannot tell mobile from fixed.
-// Which countries may pay is a setting of the host, checked elsewhere by Region.
+// ParsePhone reads a mobile number in international form, of any country. Where a numbering plan does not separate mobile from fixed
+// lines, it accepts both. Which countries may pay is another question, which Config.PhoneRegions answers by Region.
 //
-// The number begins with +, and nothing stands before it. After it come 1 to 15 ASCII digits, the calling code first;
-// spaces, dots, hyphens and parentheses before and between them are ignored, and so is a closing parenthesis at the end:
-// "+225 (07) 98.76-54" is a number. Letters, digits of other scripts, extensions and 00 for + are refused, and so is
-// more than 64 bytes.
+// The number begins with "+". After it come 1 to 15 ASCII digits, the calling code first. Spaces, dots, hyphens and parentheses before
+// and between digits are ignored, and so is a closing parenthesis at the end. Refused are letters, digits of other scripts,
+// extensions, "00" in place of the "+", and more than 64 bytes.
 //
-// Old-plan mobile numbers of Côte d'Ivoire and Benin, eight digits after the calling code, are accepted: Number is as
-// it was sent, Dialable has today's ten digits, and Legacy is set.
+//	+225 (07) 07-98.76 54   Number +2250707987654, Region CI
+//	+22507987654            Number +22507987654, Dialable +2250707987654, Region CI, Legacy
+//	+221771234567           Number +221771234567, Region SN
+//	07 98 76 54             malformed: no country
+//	00225 0707987654        malformed: 00 means "+" in some countries only
+//	+22521234567            unsupported: a fixed line of Côte d'Ivoire, of the old plan
 //
-// Operator is the brand that people of the country know, such as Orange or MTN. Looking it up unpacks the library's
-// tables at the first call of a process (about 25 ms and 2 MB).
+// Mobile numbers of the plans that Côte d'Ivoire and Benin have left, with eight digits after the calling code, are accepted, because
+// address books still have them. Number is then as it was sent, Dialable has today's ten digits, and Legacy is true. "+22507987654"
+// and "+2250707987654" are thus two different numbers where requests are compared, although one phone rings.
 //
-// The error is a [*ValidationError] with one field, "user_phone": [CodeMissing] for "", [CodeMalformed] for what is no
-// number, [CodeUnsupported] for a number that is not mobile. It never holds what was sent.
+// Operator is the brand that people in the country know, such as Orange or MTN. The first call in a process unpacks the library's
+// tables for it, which takes about 25 ms and 2 MB.
+//
+// The error is a [*ValidationError] with one field, "user_phone": [CodeMissing] for "", [CodeMalformed] for what is not a number, and
+// [CodeUnsupported] for a number that is not mobile. It never contains what was sent.
 func ParsePhone(s string) (Phone, error) {
 	p, fault := parsePhone(s)
 	if fault != nil {
@@ -43,9 +50,9 @@ func ParsePhone(s string) (Phone, error) {
 	return p, nil
 }
 
-// MaskPhone is a phone number as a log may show it: the calling code, a star for every digit after it, and the last
-// two digits where at least four others stay hidden: "+225******54". What [ParsePhone] could not read as digits after a
-// known calling code is "***", and "" is "".
+// MaskPhone returns a phone number as a log may show it: the calling code, a star for every digit after it, and the last two digits if at
+// least four others stay hidden, such as "+225******54". It returns "***" for anything that is not digits after a known calling code,
+// and "" for "".
 func MaskPhone(s string) string {
 	if s == "" {
 		return ""
@@ -65,7 +72,7 @@ func MaskPhone(s string) string {
 	return "+" + code + strings.Repeat("*", hidden) + national[hidden:]
 }
 
-// parsePhone is [ParsePhone] without the operator, which creating a session has no use for.
+// parsePhone is [ParsePhone] without the operator, which a create does not need.
 func parsePhone(s string) (Phone, *FieldError) {
 	number, fault := readDigits(s)
 	if fault != nil {
@@ -77,10 +84,12 @@ func parsePhone(s string) (Phone, *FieldError) {
 	return readAny(number)
 }
 
-// maxPhoneBytes bounds the work on any input. Fifteen digits leave room for three separators after each.
+// maxPhoneBytes bounds the work on any input. It leaves room for fifteen digits with three separators after each.
 const maxPhoneBytes = 64
 
-// readDigits brings s to + and 1 to 15 digits, the most that E.164 (section 6.2.1) allows.
+// readDigits returns s without separators: "+" and 1 to 15 digits, the most that E.164 (section 6.2.1) allows. It refuses whatever
+// people write that is not clearly a number, rather than guess: an extension, a letter, a second "+". A wrong guess asks a stranger
+// for money.
 func readDigits(s string) (number string, fault *FieldError) {
 	switch {
 	case s == "":
@@ -118,7 +127,7 @@ func readDigits(s string) (number string, fault *FieldError) {
 	return string(digits[:n]), nil
 }
 
-// strangeCharacter tells what is wrong with a byte that is neither digit nor separator.
+// strangeCharacter says what is wrong with a byte that is neither a digit nor a separator.
 func strangeCharacter(c byte) string {
 	const allowed = "; after the + only ASCII digits, spaces, dots, hyphens and parentheses may stand"
 	switch {

@@ -7,7 +7,7 @@ import (
 	"github.com/nyaruka/phonenumbers"
 )
 
-// xofRegion is the country of the eight that use XOF whose calling code the number begins with, or "".
+// xofRegion returns which of the eight countries that use XOF the number's calling code belongs to, or "".
 func xofRegion(number string) string {
 	if len(number) < len("+225") {
 		return ""
@@ -33,9 +33,9 @@ func xofRegion(number string) string {
 	return ""
 }
 
-// readXOF reads a number of one of the eight. Their plans have no national prefix and one country to a calling code,
-// so that all that phonenumbers.Parse does is to split the digits after the third; that is done here in a fraction of
-// the time. What is valid, the library decides.
+// readXOF reads a number of one of the eight countries. Each has a calling code of three digits for itself and no national prefix, so
+// phonenumbers.Parse would only split the digits after the third. That is done here in a fraction of the time. Whether the number is
+// valid is still for the library to decide.
 func readXOF(number, region string) (Phone, *FieldError) {
 	switch kind := xofKind(number, region); kind {
 	case phonenumbers.MOBILE, phonenumbers.FIXED_LINE_OR_MOBILE:
@@ -47,14 +47,16 @@ func readXOF(number, region string) (Phone, *FieldError) {
 	}
 }
 
-// readOldPlan reads what is no number of today's plan.
+// readOldPlan reads a number that is not of today's plan. Address books are full of them, and the page itself shows one.
 //
-// Côte d'Ivoire went from 8 digits to 10 on 31 January 2021 (ARTCI): 07, 05 and 01 went before the mobile numbers of
-// Orange, MTN and Moov, which the second digit told apart, and 27, 25 and 21 before their fixed lines, which began with
-// 2 and 3. Benin went from 8 to 10 on 30 November 2024 (ARCEP): 01 went before every number, and those that began with
-// 2 were fixed lines. Guinea-Bissau went from 7 to 9 on 1 November 2015 (ARN): 95, 96 and 97 went before 5, 6 and 7;
-// that is too long ago to be accepted, but the refusal can tell the new form. What the others left before that can no
-// longer be told from its first digits.
+//   - Côte d'Ivoire went from 8 digits to 10 on 31 January 2021 (ARTCI). Mobile numbers got 07 (Orange), 05 (MTN) or 01 (Moov) in front;
+//     the second old digit tells which. Fixed lines, which began with 2 or 3, got 27, 25 or 21.
+//   - Benin went from 8 digits to 10 on 30 November 2024 (ARCEP). Every number got 01 in front. Those that began with 2 were fixed
+//     lines.
+//   - Guinea-Bissau went from 7 digits to 9 on 1 November 2015 (ARN). 95, 96 and 97 took the place of a first 5, 6 and 7. That is too
+//     long ago to accept the old form, but the refusal can say what the new one is.
+//
+// The other five changed their plans earlier, and the first digits no longer tell what an old number would be today.
 func readOldPlan(number, region string) (Phone, *FieldError) {
 	code, national := number[:4], number[4:]
 	switch {
@@ -97,7 +99,7 @@ func readOldPlan(number, region string) (Phone, *FieldError) {
 	return Phone{Number: number, Dialable: dialable, Region: region, Legacy: true}, nil
 }
 
-// unknownXOF says why no plan of the country knows the number. Each of the eight has mobile numbers of one length only.
+// unknownXOF says why no plan of the country has the number. In each of the eight, all mobile numbers have the same length.
 func unknownXOF(code, national, region string) string {
 	example := phonenumbers.GetExampleNumberForType(region, phonenumbers.MOBILE)
 	if want := len(phonenumbers.GetNationalSignificantNumber(example)); len(national) != want {
@@ -108,9 +110,9 @@ func unknownXOF(code, national, region string) string {
 
 func unknownRange(code string) string { return "is in no range of the numbering plan of " + code }
 
-// libraryNumber is number, a calling code of three digits and more after it, as phonenumbers.Parse would give it.
-// Leading zeros of the national number, which the integer loses, are counted as the library counts them: of a number
-// that is all zeros the last is not a leading one.
+// libraryNumber returns a number with a calling code of three digits as phonenumbers.Parse would. The library keeps the national number
+// as an integer, and the count of leading zeros, which an integer loses, beside it. If the number is all zeros, the last one does not
+// count.
 func libraryNumber(number string) *phonenumbers.PhoneNumber {
 	code, _ := strconv.Atoi(number[1:4])
 	national := number[4:]
@@ -129,7 +131,7 @@ func libraryNumber(number string) *phonenumbers.PhoneNumber {
 	return n
 }
 
-// readAny reads a number of any other country, which may need its national prefix taken off, as in "+44 (0)7400 …".
+// readAny reads a number of any other country. The library also removes a national prefix, as in "+44 (0)7400 …".
 func readAny(number string) (Phone, *FieldError) {
 	n, err := phonenumbers.Parse(number, "")
 	if err != nil {
@@ -150,7 +152,7 @@ func readAny(number string) (Phone, *FieldError) {
 	return Phone{Number: e164, Dialable: e164, Region: region}, nil
 }
 
-// unparsable tells one of the two things that can be wrong with + and up to 15 digits.
+// unparsable says which of the two things is wrong that can be wrong with "+" and up to 15 digits.
 func unparsable(err error) string {
 	if errors.Is(err, phonenumbers.ErrInvalidCountryCode) {
 		return "must have the calling code of a country after the +"
@@ -193,7 +195,7 @@ func kindOf(kind phonenumbers.PhoneNumberType) string {
 	return "is not a mobile number"
 }
 
-// splitCallingCode takes the calling code off. No code begins another, so the first that is known is the one.
+// splitCallingCode splits off the calling code. No code is the beginning of another, so the first known one is right.
 func splitCallingCode(number string) (code, national string) {
 	digits := number[1:]
 	if digits[0] == '0' {
@@ -208,7 +210,7 @@ func splitCallingCode(number string) (code, national string) {
 	return "", digits
 }
 
-// operatorOf is the brand whose range the number was allotted from, or "".
+// operatorOf returns the brand that the number's range belongs to, or "".
 func operatorOf(p Phone) string {
 	var n *phonenumbers.PhoneNumber
 	if xofRegion(p.Dialable) != "" {
@@ -225,9 +227,9 @@ func operatorOf(p Phone) string {
 	return brandOf(p.Region, name)
 }
 
-// brandOf is the name that payers know, where the library still has the company's or a former one: a host that chose
-// the wallet by it would ask Orange Money in Niger, which has been gone for years. A name that the library corrects in a
-// later version passes as it is.
+// brandOf returns the name that payers know. For some ranges the library still has the name of the company, or a former brand: a host
+// that chose the wallet by it would ask Orange Money in Niger, which has been gone for years. If a later version of the library
+// corrects a name, this function passes it on unchanged.
 func brandOf(region, name string) string {
 	switch region + " " + name {
 	case "BF Onatel", "ML Sotelma": // Maroc Telecom's, all Moov Africa since 1 January 2021

@@ -16,7 +16,8 @@ const (
 	maxPointedName   = 256 // bytes of a member's name that one answer repeats
 )
 
-// problem is an answer of RFC 9457. Nothing in it comes from the request or from a driver.
+// problem is the body of an error (RFC 9457). Its texts are constants of this package, with numbers and names of members. It has no
+// value from the request and no text of a driver, so it can neither leak one nor carry one to another reader.
 type problem struct {
 	Type      string         `json:"type"`
 	Title     string         `json:"title"`
@@ -30,7 +31,7 @@ type problem struct {
 }
 
 type problemError struct {
-	Pointer string `json:"pointer"` // RFC 6901 section 6
+	Pointer string `json:"pointer"` // JSON Pointer as a URI fragment, RFC 6901 section 6
 	Code    string `json:"code"`
 	Detail  string `json:"detail"`
 }
@@ -39,7 +40,7 @@ func newProblem(status int, code, detail string, header ...field) problem {
 	return problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Code: code, header: header}
 }
 
-// requestError is a fault that only HTTP has.
+// requestError is a fault of the HTTP request that calls in Go cannot have, such as a wrong media type.
 type requestError struct{ problem }
 
 func (e *requestError) Error() string { return e.Detail }
@@ -68,7 +69,11 @@ func unsupportedMediaType(detail string) error {
 	return &requestError{newProblem(http.StatusUnsupportedMediaType, "unsupported_media_type", detail)}
 }
 
-// problemOf is the one place where an error becomes a status.
+// problemOf turns an error into a problem. It is the only place where an error gets a status. An error that it does not know is a 500
+// without details.
+//
+// ErrOutcomeUnknown is a 503 like ErrUnavailable: in both cases a retry with the same key is safe and finds out. A context that has
+// ended is one too, because a deadline of the host's may have ended it while the client still waits.
 func problemOf(err error) problem {
 	if e, ok := errors.AsType[*requestError](err); ok {
 		return e.problem
@@ -114,7 +119,7 @@ func problemOf(err error) problem {
 	return newProblem(http.StatusInternalServerError, "internal", "an internal error occurred")
 }
 
-// pointer is where the fault is, as [pointer] writes it.
+// pointer returns where the fault is. A member of metadata has two parts, "#/metadata/size", each escaped by itself.
 func (e FieldError) pointer() string {
 	if !e.nested {
 		return pointer(e.Field)
@@ -126,10 +131,10 @@ func (e FieldError) pointer() string {
 	return pointer(outer)
 }
 
-// pointer is a member's name as a JSON Pointer in the form of a URI fragment: RFC 6901 escapes, then percent-encoding of
-// what a fragment may not hold (RFC 3986 section 3.5).
+// pointer returns a member's name as a JSON Pointer in the form of a URI fragment: with the escapes of RFC 6901, and then the
+// percent-encoding of what a fragment may not contain (RFC 3986 section 3.5).
 //
-// A name too long to be a slip is not repeated: the pointer is then that of the whole body.
+// A very long name of an unknown member is not repeated in the answer. The pointer is then "#", the whole body.
 func pointer(name string) string {
 	if len(name) > maxPointedName {
 		return "#"

@@ -13,8 +13,8 @@ var listParameters = []string{
 	"status", "client_reference", "payment_id", "user_phone", "created_after", "created_before", "limit", "offset", "cursor",
 }
 
-// decodeQuery reads the parameters of a list. What is wrong with their values beyond their syntax is for
-// [Query.normalize] to say.
+// decodeQuery reads the parameters of a list, as strictly as the body of a create: a parameter that is unknown, empty or given twice
+// is refused. A misspelt filter that was ignored would list the wrong sessions. Query.normalize checks the values themselves.
 func decodeQuery(raw string) (Query, error) {
 	values, err := url.ParseQuery(raw)
 	if err != nil {
@@ -47,6 +47,7 @@ func decodeQuery(raw string) (Query, error) {
 	return q, nil
 }
 
+// parameter reads one parameter into q. Limit 0 is refused here, because a Query takes it for the default.
 func (f *faults) parameter(q *Query, name, value string) {
 	var ok bool
 	switch name {
@@ -75,7 +76,8 @@ func (f *faults) parameter(q *Query, name, value string) {
 	}
 }
 
-// instant reads a time of RFC 3339, which has a zone. A "+" that was sent bare is a space by the time it gets here.
+// instant reads a time of RFC 3339, which has a zone. A "+" in a query means a space, so a client that does not escape the "+" of
+// "+01:00" sends a space. No other reading is possible, so it is accepted.
 func (f *faults) instant(name, value string) time.Time {
 	t, err := time.Parse(time.RFC3339, strings.Replace(value, " ", "+", 1))
 	if err != nil || t.IsZero() || t.Year() < 1 || t.Year() > 9999 {
@@ -84,7 +86,7 @@ func (f *faults) instant(name, value string) time.Time {
 	return t
 }
 
-// badQuery names each parameter that has a fault.
+// badQuery returns the error for a list's parameters. The contract reports them in one sentence, and not as members of a body.
 func badQuery(fields []FieldError) error {
 	details := make([]string, len(fields))
 	for i, f := range fields {
@@ -96,7 +98,7 @@ func badQuery(fields []FieldError) error {
 	return badRequest("invalid_query", strings.Join(details, "; "))
 }
 
-// wholeNumber reads decimal digits and nothing else.
+// wholeNumber reads decimal digits, without a sign.
 func wholeNumber(s string) (int, bool) {
 	n, err := strconv.Atoi(s)
 	return n, err == nil && !slices.Contains([]byte("+-"), s[0])

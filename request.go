@@ -9,22 +9,26 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// request is a CreateParams that holds to the contract, in the form in which requests are compared and kept.
+// request is a CreateParams that is valid by the contract, in the form in which requests are compared and stored. Only normalize makes
+// one.
 type request struct {
 	CreateParams
 	phone Phone
 }
 
-// The versions of the rules below. Sessions outlive a release: a rule that changes gets a new number, and the old one
-// stays for the sessions that it made. A request without reference and metadata keeps the first version, by which a program
-// of the release before finds its session, where both run side by side.
+// The versions of the rules by which a fingerprint is made. A fingerprint is stored with its session for years, so the rules must never
+// change: a new rule gets a new version, and the old one stays for its sessions. A request without reference and metadata keeps the
+// first version, so that a program of the earlier release, which may run beside this one during an upgrade, still finds its session.
 const (
 	fingerprintPlain   = 1
 	fingerprintLabeled = 2 // has a client reference or metadata
 )
 
-// fingerprint is over what the request means, so that what does not change the meaning (the order of members, 5000.0
-// for 5000, a default that is spelled out) does not change the fingerprint.
+// fingerprint returns a digest of what the request means. Whatever does not change the meaning does not change the fingerprint: the
+// order of members, 5000.0 for 5000, a default that is spelled out.
+//
+// The digest stands for the request because the session cannot: it may have got another payment since, and a customer that the
+// request did not name.
 func (r request) fingerprint() idempotency.Fingerprint {
 	plain := [...]string{
 		string(r.PaymentMethod),
@@ -48,20 +52,21 @@ func (r request) fingerprint() idempotency.Fingerprint {
 	return idempotency.Sum(fingerprintLabeled, labeled...)
 }
 
-// sameAs reports whether held is the session of this request, and which members differ if it is not.
+// sameAs reports whether held is the session of this request, and which members differ if it is not. The names of these members go
+// to the client, who can then see what it has mixed up. Their values do not: whoever guesses a key must learn nothing.
 func (r request) sameAs(held Session) (same bool, differ []string) {
 	if held.Fingerprint == r.fingerprint() {
 		return true, nil
 	}
 	differ = r.differences(held)
 	if v := held.Fingerprint.Version(); v != fingerprintPlain && v != fingerprintLabeled {
-		// Another release's rules: what was kept of the first request decides.
+		// The session was made by another release, with rules that this one does not know. Compare what the session still has.
 		return len(differ) == 0, differ
 	}
 	return false, append(differ, r.identifiersThatDiffer(held)...)
 }
 
-// differences compares what a session never changes.
+// differences returns the members that differ, among those that never change in a session.
 func (r request) differences(held Session) []string {
 	var names []string
 	add := func(name string, differs bool) {
@@ -82,8 +87,9 @@ func (r request) differences(held Session) []string {
 	return names
 }
 
-// identifiersThatDiffer compares what a session may have got since it was created: a payment by Begin or Complete, a
-// customer at creation. The first request's own are known by its fingerprint alone, so they are tried against it.
+// identifiersThatDiffer returns which of payment_id and customer_id differ. A session may have got others than its request named: a
+// payment by Begin or Complete, a customer at creation. Only the fingerprint still knows the requested ones. So the likely values are
+// tried until one gives that fingerprint.
 func (r request) identifiersThatDiffer(held Session) []string {
 	first := request{CreateParams: CreateParams{
 		PaymentMethod: held.PaymentMethod,
@@ -113,8 +119,8 @@ func (r request) identifiersThatDiffer(held Session) []string {
 			return names
 		}
 	}
-	// The first request's payment has been replaced since, so it was another. A customer never is replaced, but a card
-	// session may have got its own at creation.
+	// None of the values was requested, so the requested payment was another one, and has been replaced since. A customer is never
+	// replaced, but a card session without one got one at creation.
 	names := []string{"payment_id"}
 	if r.CustomerID != held.CustomerID && (r.CustomerID != "" || held.PaymentMethod != Card) {
 		names = append(names, "customer_id")

@@ -17,13 +17,15 @@ const (
 	routeOpenAPI
 )
 
-// route is a path of the contract.
+// route is a path of the contract. A router of the host's may come before the handler, and may strip a prefix, but the handler
+// reads the path itself: so it answers the same under every router.
 type route struct {
 	kind routeKind
 	id   string
 }
 
-// routeOf reads the path segment by segment as it was sent, so that an escaped slash does not make two of one.
+// routeOf splits the path as it was sent, and unescapes each segment by itself. So "/v1/checkouts/a%2Fcancel" is the session
+// "a/cancel", which does not exist, and not the cancellation of "a". An empty segment, and with it a slash at the end, is no route.
 func routeOf(u *url.URL) route {
 	rest, ok := strings.CutPrefix(u.EscapedPath(), "/")
 	segments := strings.Split(rest, "/")
@@ -56,7 +58,8 @@ func routeOf(u *url.URL) route {
 	return route{}
 }
 
-// pattern is the path without what the client chose.
+// pattern returns the path with "{id}" in place of the session's ID. It has nothing that the client chose, so it is safe in logs and
+// in names of metrics.
 func (r route) pattern() string {
 	switch r.kind {
 	case routeSessions:
@@ -73,7 +76,7 @@ func (r route) pattern() string {
 	return ""
 }
 
-// methods are those that the route answers.
+// methods returns the methods that the route answers, as the Allow header lists them.
 func (r route) methods() []string {
 	switch r.kind {
 	case routeSessions:

@@ -32,9 +32,8 @@ const (
 	StatusCancelled Status = "cancelled"
 )
 
-// transitions is the table; nothing writes to it. A payment that comes after expiry, cancellation or
-// refusal has moved money, so
-// the session must say completed; it is then marked late.
+// transitions is the table of what each status can become. Nothing changes it. Completed is reachable from every other status: a payment
+// that comes after expiry, cancellation or refusal has moved money, so the session must say completed, marked as late.
 var transitions = map[Status][]Status{
 	StatusCreated:    {StatusPending, StatusProcessing, StatusCompleted, StatusFailed, StatusCancelled, StatusExpired},
 	StatusPending:    {StatusProcessing, StatusCompleted, StatusFailed, StatusCancelled, StatusExpired},
@@ -109,9 +108,9 @@ type Account struct {
 // As JSON it has the form of the wire, without what only a [Store] must keep. Through log/slog and fmt it shows what an operator
 // needs, with the phone number masked. But a slice of sessions in a JSON log shows the number, as JSON does.
 type Session struct {
-	// ID is "cs_", then "test", the payer's country in lower case or "live", "_", and a UUIDv7 (RFC 9562) without hyphens, such as
-	// cs_ci_0193f0c2a7b47c5e9d3a1b2c3d4e5f60. It begins with the time, to the millisecond: of two sessions of one country the later one has the greater ID, unless
-	// two processes created them in one millisecond.
+	// ID is "cs_", then "test", the payer's country in lower case or "live", then "_" and a UUIDv7 (RFC 9562) without hyphens, such
+	// as cs_ci_0193f0c2a7b47c5e9d3a1b2c3d4e5f60. The UUID begins with the time in milliseconds. So of two sessions of one country
+	// the later one has the greater ID, unless two processes created them in the same millisecond.
 	ID string
 	// Account is the merchant whom the session belongs to.
 	Account Account
@@ -168,8 +167,8 @@ type Session struct {
 	Version int64
 }
 
-// StatusAt is the status at an instant: expired from ExpiresAt on if the session was created or pending, else Status.
-// A processing session never expires by the clock: the operator holds the payer's money.
+// StatusAt returns the status at an instant: expired from ExpiresAt on if the session is created or pending, and otherwise Status. A
+// processing session never expires by the clock, because the operator holds the payer's money.
 func (s Session) StatusAt(now time.Time) Status {
 	if s.Status.expires() && !now.Before(s.ExpiresAt) {
 		return StatusExpired
@@ -177,7 +176,7 @@ func (s Session) StatusAt(now time.Time) Status {
 	return s.Status
 }
 
-// Phone is what the numbering plans tell of UserPhone, the zero Phone where there is none.
+// Phone returns what the numbering plan says about UserPhone, or the zero Phone if there is none.
 func (s Session) Phone() Phone {
 	p, err := ParsePhone(s.UserPhone)
 	if err != nil {

@@ -18,26 +18,47 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// What the contract fixes. Amounts are in the currency's smallest unit.
+// Limits of the contract. They are the same on every server, so a client may rely on them. A host can narrow some of them by its
+// [Config], and widen none. Lengths are in Unicode code points: "é" counts as one, in UTF-8 it has two bytes.
 const (
-	MinAmount            = 100
-	MaxAmount            = 9007199254740991 // 2^53-1, the largest integer that every JSON reader holds exactly
-	MinExpiresIn         = 5 * time.Minute
-	MaxExpiresIn         = 24 * time.Hour
-	DefaultExpiresIn     = 30 * time.Minute
-	MaxDescriptionLength = 200  // Unicode code points
-	MaxURLLength         = 2048 // Unicode code points
-	MaxIDLength          = 255  // Unicode code points of an account, payment or customer identifier
-	MaxReasonLength      = 1000 // Unicode code points of a failure reason
-	MaxReferenceLength   = 255  // Unicode code points of a client reference
-	MaxMetadata          = 20   // members
-	MaxMetadataName      = 40   // characters of a member's name
-	MaxMetadataValue     = 500  // Unicode code points of a member's value
-	MaxListLimit         = 100
-	DefaultListLimit     = 50
-	MaxListOffset        = 10_000
-	MaxListTotal         = 10_000 // a list counts no further
-	MaxPhoneScan         = 10_000 // sessions that a page by phone looks at
+	// MinAmount is the smallest amount, in the smallest unit of the currency: 100 francs, or one dollar. The page sets it.
+	MinAmount = 100
+	// MaxAmount is the greatest amount, 2^53-1. It is the greatest integer that every JSON reader holds exactly: above it a
+	// JavaScript client would read another amount than the one that was sent (RFC 8259, section 6).
+	MaxAmount = 9007199254740991
+
+	// MinExpiresIn to MaxExpiresIn is how long a session may be payable, in whole seconds. A request that does not say gets
+	// DefaultExpiresIn.
+	MinExpiresIn     = 5 * time.Minute
+	MaxExpiresIn     = 24 * time.Hour
+	DefaultExpiresIn = 30 * time.Minute
+
+	// MaxDescriptionLength is the greatest length of a description.
+	MaxDescriptionLength = 200
+	// MaxURLLength is the greatest length of a success or cancel URL. Browsers and proxies take at least as much.
+	MaxURLLength = 2048
+	// MaxIDLength is the greatest length of an account's, a payment's or a customer's identifier.
+	MaxIDLength = 255
+	// MaxReasonLength is the greatest length of a failure reason.
+	MaxReasonLength = 1000
+	// MaxReferenceLength is the greatest length of a client reference.
+	MaxReferenceLength = 255
+
+	// MaxMetadata is how many members metadata may have. Their names have 1 to MaxMetadataName characters, their values 1 to
+	// MaxMetadataValue code points. So the metadata of a session is bounded by some 40 KB, and cannot serve as a file store.
+	MaxMetadata      = 20
+	MaxMetadataName  = 40
+	MaxMetadataValue = 500
+
+	// MaxListLimit is the greatest number of sessions on one page of a list. A list that does not say gets DefaultListLimit.
+	MaxListLimit     = 100
+	DefaultListLimit = 50
+	// MaxListOffset is the greatest offset of a list. Beyond it, a list is walked by cursor, which costs the same at any depth.
+	MaxListOffset = 10_000
+	// MaxListTotal is how far a list counts. A greater total is told as "this many or more".
+	MaxListTotal = 10_000
+	// MaxPhoneScan is how many sessions one page of a list by phone number looks at.
+	MaxPhoneScan = 10_000
 )
 
 // currencyXOF is the one currency of mobile money.
@@ -55,18 +76,27 @@ type CreateParams struct {
 	Account Account
 
 	// IdempotencyKey makes it safe to repeat the request: two requests with one key make one session. Choose it once for a payment,
-	// and store it with the order before the first try. A program that chooses a new key for each try makes a new session for each
-	// try, and may charge its customer twice.
+	// and store it with the order before the first try:
+	//
+	//	order.CheckoutKey = idempotency.Key(uuid.NewString()) // saved with the order, in the transaction that creates it
+	//
+	// A program that chooses a new key for each try makes a new session for each try, and may charge its customer twice. A key that
+	// says too little is as bad: under the order's number, a second attempt to pay the order with another amount is refused, and
+	// under the customer's, so is the second order.
 	//
 	// It is a UUID, but not the nil UUID or the max UUID, or 1 to 1000 visible ASCII characters without comma. "" makes a
 	// new session every time; over HTTP a key is required.
 	IdempotencyKey idempotency.Key
 
 	// Amount is in the smallest unit of the currency, at least [MinAmount] and at most Config.MaxAmount. XOF has no unit below the
-	// franc: 5000 is 5000 francs. USD has cents: 5000 is 50 dollars.
+	// franc: 5000 is 5000 francs. USD has cents: 5000 is 50 dollars. Code that was written for dollars and multiplies by 100 asks
+	// for a hundred times too much in XOF; Config.MaxAmount stops some of that. [Session.AmountMajor] converts back, exactly.
+	//
+	// Take the amount from the order in your database, never from the payer's browser.
 	Amount int64
 
-	// Currency is an ISO 4217 code in upper case. Mobile money takes "XOF" only; cards take Config.CardCurrencies.
+	// Currency is an ISO 4217 code. Mobile money takes "XOF" only, in upper case, as the page says. Cards take Config.CardCurrencies,
+	// in any letter case, because the page writes them in lower case.
 	Currency string
 
 	// PaymentMethod is [MobileMoney] or [Card]. "" is MobileMoney.
@@ -77,7 +107,8 @@ type CreateParams struct {
 	// sent, without spaces.
 	UserPhone string
 
-	// Description is shown to the payer, at most 200 code points. It may be empty.
+	// Description is shown to the payer, at most 200 code points. It may be empty. It is plain text: package paypage escapes it, and
+	// so must whoever else shows it. It is never logged.
 	Description string
 
 	// ExpiresIn is how long the session can be paid, in whole seconds, 5 minutes to 24 hours. 0 is 30 minutes. Choose it no longer
@@ -85,19 +116,24 @@ type CreateParams struct {
 	ExpiresIn time.Duration
 
 	// SuccessURL and CancelURL are where the payer is sent afterwards: absolute http or https URLs of at most 2048 code points.
-	// Cards need both. Package paypage replaces "{CHECKOUT_SESSION_ID}" in them by the session's ID. That a payer arrives at
-	// SuccessURL does not prove that anything was paid.
+	// Cards need both. Package paypage replaces "{CHECKOUT_SESSION_ID}" in them by the session's ID.
+	//
+	// That a payer arrives at SuccessURL does not prove that anything was paid: anybody can open a URL. Ask for the session there,
+	// and deliver by its status. Refused are URLs that lead elsewhere than they seem to: with user information
+	// (https://bank.example@evil.example), with backslashes, quotes, white space or invisible characters, and other schemes, such as
+	// javascript:, which would run code on the payer's page.
 	SuccessURL, CancelURL string
 
-	// PaymentID is the payment's identifier at the operator, at most 255 code points; "" until it is known. It is the host's, not the
-	// merchant's: the wire does not take it.
+	// PaymentID is the payment's identifier at the operator, at most 255 code points; "" until it is known. Usually it comes later, by
+	// [Checkouts.Begin]. Over HTTP a create cannot set it, because it is the host's business and not the merchant's.
 	PaymentID string
 
 	// CustomerID is the host's own name for the payer, at most 255 code points. A card session without one gets one.
 	CustomerID string
 
 	// ClientReference is the merchant's own name for the payment, such as an order number, at most 255 code points. Several sessions
-	// may have the same. Lists find by it.
+	// may have the same, such as two attempts to pay one order. Lists find by it: Query{ClientReference: "order 7"}. It does not
+	// make a request idempotent; IdempotencyKey does.
 	ClientReference string
 
 	// Metadata is whatever the merchant wants to find again with the session: at most 20 members, with names of 1 to 40 characters out
@@ -124,7 +160,8 @@ func (p CreateParams) LogValue() slog.Value {
 	)
 }
 
-// fieldOrder is the order in which faults are told: the contract's table, then what only in-process calls have.
+// fieldOrder is the order in which faults are reported: first the members of the contract's table, then what only calls in Go have.
+// It does not depend on the order of members in the JSON, so that equal requests get equal answers.
 var fieldOrder = []string{
 	"amount", "currency", "user_phone", "payment_method", "success_url", "cancel_url", "description", "expires_in",
 	"client_reference", "metadata",
@@ -132,7 +169,8 @@ var fieldOrder = []string{
 	"limit", "offset", "cursor",
 }
 
-// faults collects what is wrong with a request, the first fault of each field.
+// faults collects what is wrong with a request. All faults are reported at once, so that a developer corrects a request in one go
+// rather than in ten. Of each field only the first fault counts: "too long" says nothing new about text that is not UTF-8.
 type faults []FieldError
 
 func (f *faults) add(field, code, detail string) {
@@ -169,7 +207,8 @@ func (f faults) err() error {
 	return &ValidationError{Fields: append(known, unknown...)}
 }
 
-// text adds a fault unless s is valid UTF-8 without U+0000 of at most limit code points.
+// text adds a fault unless s is valid UTF-8 without U+0000 of at most limit code points. PostgreSQL cannot store U+0000 or invalid
+// UTF-8, and no store may refuse what another one takes.
 func (f *faults) text(field, s string, limit int) {
 	switch {
 	case !utf8.ValidString(s):
@@ -181,7 +220,8 @@ func (f *faults) text(field, s string, limit int) {
 	}
 }
 
-// metadata adds a fault for each member that is not valid, by name, unless there are too many to look at.
+// metadata adds a fault for each member that is not valid, in the order of their names. With too many members it adds one fault for
+// all of them.
 func (f *faults) metadata(m map[string]string) {
 	if f.has("metadata") {
 		return
@@ -227,8 +267,13 @@ func (f *faults) account(a Account) {
 	f.text("account", a.ID, MaxIDLength)
 }
 
-// normalize brings a request into the one form in which requests are compared and kept, and adds to f whatever the
-// contract itself refuses, for the fields that have no fault yet.
+// normalize brings a request into the form in which requests are compared and stored: with its defaults filled in, the currency
+// in upper case, the phone number without separators, and a UUID key in lower case. So two requests that mean the same become
+// equal, and get the same fingerprint.
+//
+// It adds to f every fault by the contract, for fields that have none yet. A host's own limits are not checked here: see
+// Checkouts.accepts. If the payment method is not valid, neither dialect's rules are applied, since they would report faults of a
+// dialect that the client may not have meant.
 func (p CreateParams) normalize(f *faults) request {
 	if p.PaymentMethod == "" {
 		p.PaymentMethod = MobileMoney
@@ -308,7 +353,8 @@ var expiresInRange = fmt.Sprintf("must be %d to %d seconds", MinExpiresIn/time.S
 
 const redirectRule = "must be an absolute http or https URL with a host and without user info"
 
-// redirect adds a fault unless s is a URL that a browser can be sent to and that says where it leads.
+// redirect adds a fault unless s is an absolute http or https URL that leads where it seems to lead. The payer's page sends browsers
+// there, so a URL such as javascript:… or https://bank.example@evil.example must not get through.
 func (f *faults) redirect(field, s string, required bool) {
 	if s == "" {
 		if required {
@@ -334,13 +380,14 @@ func isRedirect(s string) bool {
 	return err == nil && 1 <= port && port <= 65535
 }
 
-// misleads reports characters that browsers repair each in their own way, that end an attribute of HTML, or that do not
-// show: a URL must lead where it seems to lead.
+// misleads reports whether r makes a URL lead elsewhere than it seems to: browsers differ in how they repair backslashes and white
+// space, quotes and angle brackets end an HTML attribute, and control and format characters are invisible.
 func misleads(r rune) bool {
 	return strings.ContainsRune("\\<>\"`", r) || unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
 }
 
-// isHost accepts names, also of other scripts, and IP addresses.
+// isHost accepts IP addresses and names, including names in other scripts, such as "boutique-thiès.example". A name needs a letter:
+// browsers read "2130706433" as an IP address.
 func isHost(s string) bool {
 	if _, err := netip.ParseAddr(s); err == nil {
 		return true

@@ -58,7 +58,8 @@ func (c *Checkouts) Wait(ctx context.Context, account Account, id string, seen S
 	}
 }
 
-// waitForWake returns nil when the session should be read again.
+// waitForWake returns nil when the session should be read again. Of all callers, one gets the turn and reads the feed; the others
+// sleep.
 func (c *Checkouts) waitForWake(ctx context.Context, w *waiter, due <-chan time.Time) error {
 	select {
 	case <-w.woken:
@@ -97,7 +98,14 @@ func (c *Checkouts) takeTurn(ctx context.Context, w *waiter, due <-chan time.Tim
 	}
 }
 
-// waits has the callers that wait for a change.
+// waits has the callers that wait for a change, and the turn at reading the feed for all of them.
+//
+// A caller that waits is woken in one of four ways: by a change through this Checkouts, at once; by the feed, which shows changes of
+// other processes; when its session is due; or by StopWaiting. Being woken only means that the session is read again. So a wake too
+// many costs a read, and does no harm.
+//
+// There is no goroutine that reads the feed. The callers pass the turn on: whoever takes it from the channel reads until its own wait
+// is over, and puts it back. Without callers nothing is read.
 type waits struct {
 	store   Store
 	turn    chan *feed // holds the feed while no caller reads it

@@ -15,10 +15,12 @@ import (
 	"github.com/caisse/checkout/internal/strictjson"
 )
 
-// maxJSONDepth is how deep a body may nest; the object itself is the first level.
+// maxJSONDepth is how deep a body may nest. The object itself is the first level. A valid request has two. The limit bounds the stack
+// that a body of nothing but brackets could take.
 const maxJSONDepth = 32
 
-// checkMediaType refuses a body whose headers do not say that it is plain JSON.
+// checkMediaType refuses a body whose headers do not say that it is JSON without compression. To demand the media type also keeps a
+// form of a foreign web page from creating sessions: browsers do not send application/json across origins without asking first.
 func checkMediaType(header http.Header) error {
 	types := header["Content-Type"]
 	if len(types) != 1 {
@@ -35,6 +37,7 @@ func checkMediaType(header http.Header) error {
 	return nil
 }
 
+// isJSON reports whether a Content-Type is application/json, with any parameters.
 func isJSON(contentType string) bool {
 	if contentType == "application/json" { // what nearly every client sends
 		return true
@@ -85,7 +88,8 @@ func tooLarge(limit int64) error {
 		fmt.Sprintf("the body must have at most %d bytes", limit))}
 }
 
-// idempotencyKey reads the one line of the header.
+// idempotencyKey reads the header Idempotency-Key. More than one line is refused rather than joined: nobody could say which key was
+// meant.
 func (h *Handler) idempotencyKey(r *http.Request) (idempotency.Key, error) {
 	lines := r.Header["Idempotency-Key"]
 	switch len(lines) {
@@ -97,8 +101,12 @@ func (h *Handler) idempotencyKey(r *http.Request) (idempotency.Key, error) {
 	return "", fmt.Errorf("%w: sent %d times", idempotency.ErrInvalid, len(lines))
 }
 
-// decodeCreate reads the body of a create. The error is about a body that is not a JSON object; f has the faults of its members as
-// JSON.
+// decodeCreate reads the body of a create. The error is about a body that is not one JSON object. f has the faults of members that
+// CreateParams cannot express: a wrong JSON type, an unknown member, and "" where only absence means "none".
+//
+// The body is read strictly, since money is at stake. A member that is given twice is refused, because two programs on the way may
+// use different ones. Unknown members are refused, because one may be a misspelt expires_in. Numbers are never converted through
+// floating point.
 func decodeCreate(body []byte) (p CreateParams, f faults, err error) {
 	var room [10]strictjson.Member
 	members, err := strictjson.ParseObject(room[:], body, maxJSONDepth)
@@ -178,7 +186,8 @@ func (f *faults) emptyMembers(names []string, method PaymentMethod) {
 	}
 }
 
-// texts reads an object whose values must be strings.
+// texts reads an object whose values must be strings, such as metadata. It stops after one member more than is allowed: then the
+// object as a whole is at fault.
 func (f *faults) texts(m strictjson.Member) map[string]string {
 	if m.Value.Kind() != strictjson.Object {
 		f.add(m.Name, CodeWrongType, "must be an object")
@@ -205,6 +214,7 @@ func (f *faults) texts(m strictjson.Member) map[string]string {
 	return texts
 }
 
+// integer reads a whole number. "1e3" and "5000.0" are whole numbers too: they are read exactly, not rounded.
 func (f *faults) integer(m strictjson.Member, rangeDetail string) int64 {
 	n, err := m.Value.Int64()
 	switch {
