@@ -13,7 +13,7 @@ import (
 	"github.com/caisse/checkout/store/sqlite"
 )
 
-// The work that two revisions do, one beside the other.
+// The kinds of work that are measured of two revisions.
 const (
 	beforeCreate   = "create, SQLite"
 	beforeHTTP     = "create over HTTP, SQLite"
@@ -22,7 +22,7 @@ const (
 	beforeMovesPG  = "begin and complete, PostgreSQL"
 )
 
-// The names of a sample's Extra that only moves have.
+// Names in a sample's Extra that only this section has.
 const (
 	extraBegin    = "begin"    // per second
 	extraComplete = "complete" // per second
@@ -30,7 +30,7 @@ const (
 
 const (
 	before, now = ", before", ", now"
-	// movesEach is how many sessions each of the callers moves: enough for half a second and more.
+	// movesEach is how many sessions each caller changes. That takes half a second or more.
 	movesEach = 200
 )
 
@@ -51,7 +51,7 @@ type beforeOutcome struct {
 	Create, Begin, Complete float64
 }
 
-// measureBefore sets the revision -before beside the one at hand.
+// measureBefore measures the revision -before and this one.
 func measureBefore(ctx context.Context, opts options, progress io.Writer, r *report) error {
 	if opts.before == "" {
 		return nil
@@ -87,7 +87,7 @@ func measureBefore(ctx context.Context, opts options, progress io.Writer, r *rep
 	return err
 }
 
-// buildWorkers builds the worker against the revision of that name, and against the one at hand.
+// buildWorkers builds the worker with another revision and with this one.
 func buildWorkers(ctx context.Context, dir, revision string) (workers map[string]string, err error) {
 	old := filepath.Join(dir, "revision")
 	if err := os.Mkdir(old, 0o777); err != nil {
@@ -123,7 +123,7 @@ func buildWorkers(ctx context.Context, dir, revision string) (workers map[string
 	return workers, nil
 }
 
-// revisions are the two in the order of their names' mention: a pair of contenders for each work.
+// revisions returns a pair of contenders, before and now, for each kind of work.
 var revisions = []string{before, now}
 
 func beforeSQLite(opts options, workers map[string]string) (contenders []contender) {
@@ -159,7 +159,7 @@ func movesTask(store string, callers int) beforeTask {
 	return beforeTask{Work: "moves", Store: store, Callers: callers, Each: max(movesEach, 1000/callers)}
 }
 
-// beforePostgres gives every round a schema of its own, which the revision makes itself.
+// beforePostgres gives every round a schema of its own, in which the revision creates its tables.
 func beforePostgres(workers map[string]string, server string) (contenders []contender) {
 	add := func(name string, task beforeTask) {
 		for _, revision := range revisions {
@@ -215,7 +215,7 @@ func serveRound(ctx context.Context, worker string, task beforeTask, d time.Dura
 	return sample{Rate: t.rate()}, c.stop(&struct{}{})
 }
 
-// idleFeed is what it takes to read the feed at its end, where nothing is new, on the SQLite store beside some events.
+// idleFeed measures a read at the end of the feed, where nothing is new, on a SQLite store with some events.
 func idleFeed(ctx context.Context, dir string) (time.Duration, error) {
 	store, err := sqlite.Open(ctx, filepath.Join(dir, databaseName))
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/caisse/checkout/internal/pgtest"
 )
 
-// withServer calls f with the URL of a PostgreSQL server: the one at url, or with "" one that lasts as long as f and is
-// started as the project's tests start theirs. errNoServer says that none can be had.
+// withServer calls f with the URL of a PostgreSQL server: url, or if that is "" a server that is started for f as tests start theirs. The error
+// is errNoServer if there is none.
 func withServer(ctx context.Context, url string, f func(url string) error) error {
 	if url != "" {
 		return f(url)
@@ -25,18 +25,17 @@ func withServer(ctx context.Context, url string, f func(url string) error) error
 	return f(cluster.URL())
 }
 
-// errNoServer says that a server can neither be found nor started.
+// errNoServer says that there is no server, and none can be started.
 var errNoServer = errors.New("no PostgreSQL here")
 
-// clusterHost stands in for a test, which is what pgtest starts servers for. What pgtest does not call of a test is not
-// there.
+// clusterHost takes the place of a test, because pgtest starts servers for tests. It has only the methods that pgtest calls.
 type clusterHost struct {
 	testing.TB
 	ctx      context.Context
 	cleanups []func()
 }
 
-// start starts a server with the settings that it has out of the box.
+// start starts a server with default settings.
 func (h *clusterHost) start() (c *pgtest.Cluster, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -48,7 +47,7 @@ func (h *clusterHost) start() (c *pgtest.Cluster, err error) {
 	return pgtest.Start(h), nil
 }
 
-// end stops what was started.
+// end stops the server.
 func (h *clusterHost) end() {
 	for _, cleanup := range slices.Backward(h.cleanups) {
 		cleanup()
@@ -61,7 +60,7 @@ func (h *clusterHost) Logf(string, ...any)      {}
 func (h *clusterHost) Cleanup(f func())         { h.cleanups = append(h.cleanups, f) }
 func (h *clusterHost) Context() context.Context { return h.ctx }
 
-// A test ends where it is skipped or fails; here the way back to start is a panic with an error.
+// Skip and Fatal end a test's goroutine. Here they panic with an error, which start recovers.
 
 func (h *clusterHost) Skip(args ...any) {
 	panic(fmt.Errorf("%w: %s", errNoServer, fmt.Sprint(args...)))

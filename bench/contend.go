@@ -13,7 +13,7 @@ type sample struct {
 	Rate  float64            `json:"rate"` // calls or rows per second
 	P50   time.Duration      `json:"p50_ns,omitempty"`
 	P99   time.Duration      `json:"p99_ns,omitempty"`
-	Extra map[string]float64 `json:"extra,omitempty"` // what only some contenders tell, by the names below
+	Extra map[string]float64 `json:"extra,omitempty"` // what only some contenders measure, by the names below
 }
 
 // The names of a sample's Extra.
@@ -27,11 +27,11 @@ const (
 	extraAllocBytes = "alloc_bytes" // per call
 )
 
-// contender is one way of doing what is measured.
+// contender is one way to do the measured work.
 type contender struct {
 	name    string
-	callers int // at once; 0 where that means nothing
-	// round starts from nothing, measures for d and leaves nothing behind.
+	callers int // at once; 0 if that does not apply
+	// round starts with nothing, measures for d and leaves nothing.
 	round func(ctx context.Context, d time.Duration) (sample, error)
 }
 
@@ -42,8 +42,8 @@ type result struct {
 	Samples []sample `json:"samples"`
 }
 
-// interleave measures every contender once per round, A B C, A B C, so that a machine that is busy for a while is so
-// for all of them. Every other round goes backwards.
+// interleave measures every contender once per round, A B C, A B C, so that a busy time of the machine affects all of them. Every second
+// round goes backwards.
 func interleave(ctx context.Context, progress io.Writer, rounds int, d time.Duration, contenders []contender) ([]result, error) {
 	results := make([]result, len(contenders))
 	for i, c := range contenders {
@@ -72,7 +72,7 @@ func (r result) title() string {
 	return fmt.Sprintf("%s, %d callers", r.Name, r.Callers)
 }
 
-// median is the middle of what the samples have of something.
+// median returns the median of a value of the samples.
 func (r result) median(of func(sample) float64) float64 {
 	values := make([]float64, len(r.Samples))
 	for i, s := range r.Samples {
@@ -86,7 +86,7 @@ func (r result) extra(name string) float64 {
 	return r.median(func(s sample) float64 { return s.Extra[name] })
 }
 
-// spread is how far apart the rates of the rounds are, as a share of the median.
+// spread returns the difference between the greatest and the least rate, as a share of the median.
 func (r result) spread() float64 {
 	rates := make([]float64, len(r.Samples))
 	for i, s := range r.Samples {
@@ -95,7 +95,7 @@ func (r result) spread() float64 {
 	return (slices.Max(rates) - slices.Min(rates)) / median(rates)
 }
 
-// over is the median of the rounds' ratios, which a machine that slows down disturbs less than the ratio of medians.
+// over returns the median of the rounds' ratios. A machine that slows down disturbs it less than the ratio of the medians.
 func (r result) over(other result) float64 {
 	ratios := make([]float64, len(r.Samples))
 	for i, s := range r.Samples {
@@ -104,7 +104,7 @@ func (r result) over(other result) float64 {
 	return median(ratios)
 }
 
-// extraOver is over for one of what the samples tell beside their rate.
+// extraOver is over for a value of Extra.
 func (r result) extraOver(other result, name string) float64 {
 	ratios := make([]float64, len(r.Samples))
 	for i, s := range r.Samples {
@@ -127,7 +127,7 @@ func median(values []float64) float64 {
 	return values[middle]
 }
 
-// find is the result of that name and number of callers, which the caller knows to be there.
+// find returns the result with a name and a number of callers. It must exist.
 func find(results []result, name string, callers int) result {
 	i := slices.IndexFunc(results, func(r result) bool { return r.Name == name && r.Callers == callers })
 	if i < 0 {

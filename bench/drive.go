@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// call does once what is measured.
+// call does the measured work once.
 type call func(ctx context.Context) error
 
-// tally is what a number of callers got done.
+// tally is how much callers have done.
 type tally struct {
 	Calls   int64         `json:"calls"` // that ended in time
 	Elapsed time.Duration `json:"elapsed_ns"`
-	Took    map[int]int64 `json:"took"`   // a histogram's buckets
-	All     int64         `json:"all"`    // calls, those of the warm-up included
+	Took    map[int]int64 `json:"took"`   // buckets of a histogram
+	All     int64         `json:"all"`    // calls, including those of the warm-up
 	CPU     time.Duration `json:"cpu_ns"` // of the process, for all of them
 }
 
@@ -29,11 +29,11 @@ func (t tally) sample() sample {
 	}}
 }
 
-// usually is how long the warm-up of a measurement is.
+// usually is the usual duration of a warm-up.
 func usually(d time.Duration) time.Duration { return d / 5 }
 
-// drive has callers make calls, each one after the other, for d after a warm-up, or until one has ended where that takes
-// longer. The first error ends it. A caller gets its own call from newCall, so that callers need share nothing.
+// drive has callers make calls, each one after the other, for d after a warm-up, and at least until one call has ended. The first error ends it.
+// Each caller gets a call of its own from newCall, so that callers need not share anything.
 func drive(ctx context.Context, callers int, warmUp, d time.Duration, newCall func() (call, error)) (tally, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -65,7 +65,7 @@ func drive(ctx context.Context, callers int, warmUp, d time.Duration, newCall fu
 				}
 				calls++
 				now := time.Now()
-				// A call belongs to the measurement if it ends in it: what began before makes up for what ends after.
+				// A call counts if it ends during the measurement. Those that began before make up for those that end after.
 				switch {
 				case now.Before(begin):
 				case now.Before(end):
@@ -92,7 +92,7 @@ func drive(ctx context.Context, callers int, warmUp, d time.Duration, newCall fu
 	return tally{Calls: took.count(), Elapsed: d, Took: took.sparse(), All: all, CPU: cpuTime() - cpu}, nil
 }
 
-// same gives every caller the same call.
+// same returns a newCall that gives every caller the same call.
 func same(f call) func() (call, error) {
 	return func() (call, error) { return f, nil }
 }

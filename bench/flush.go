@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// flushes is what it costs to make 4 KiB durable, which is what a commit of one small row comes to.
+// flushes is how long it takes to make 4 KiB durable, as a commit of one small row does.
 type flushes struct {
 	Median time.Duration `json:"median_ns"`
 	P99    time.Duration `json:"p99_ns"`

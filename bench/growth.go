@@ -13,18 +13,18 @@ import (
 	"github.com/google/uuid"
 )
 
-// A filled database is that of a host which has run for a while: a session every second or so, each one completed or
-// expired, a payment to each that was completed.
+// A filled database is like that of a host that has run for a while: a session every second or so, each completed or expired, with a payment
+// for each that was completed.
 const (
 	fillBatch    = 20_000
 	fillInterval = time.Second
 )
 
-// grown is a contender's name beside so many sessions.
+// grown returns a contender's name with the number of sessions.
 func grown(name string, rows int) string { return fmt.Sprintf("%s, beside %s", name, thousands(rows)) }
 
-// growthContenders write to an empty database, and to one that is full, after a warm-up as long as the measurement: a host
-// that has run for a while has the hot pages in its cache, and writes over its log instead of making it longer.
+// growthContenders write to an empty database and to a filled one, after a warm-up that is as long as the measurement: a host that has run for a
+// while has the hot pages in its cache, and overwrites its log instead of extending it.
 func growthContenders(opts options, full string) []contender {
 	var contenders []contender
 	add := func(name string, callers int, round func(ctx context.Context, dir string, d time.Duration) (sample, error)) {
@@ -49,8 +49,8 @@ func growthContenders(opts options, full string) []contender {
 	return contenders
 }
 
-// fill makes a database of so many sessions in dir, one after the other, as they would have come: ids grow, keys are at
-// random. Nothing is flushed, since nothing of it need survive.
+// fill makes a database with so many sessions in dir, in the order of time: ids grow, keys are random. It flushes nothing, since the data need not
+// survive a crash.
 func fill(ctx context.Context, progress io.Writer, dir string, rows int) error {
 	l, err := openLoop(ctx, dir, url.Values{
 		"_journal_mode": {"OFF"},
@@ -95,14 +95,14 @@ func (l *loop) writeOld(ctx context.Context, at time.Time, rows int) error {
 	return tx.Commit()
 }
 
-// bytesPerRow is the size of a database's file, shared among the rows of a table. Nobody else has the file open.
+// bytesPerRow returns the size of a database's file divided by the rows of a table. Nobody else may have the file open.
 func bytesPerRow(ctx context.Context, path, table string) (float64, error) {
 	db, err := sql.Open("sqlite", "file:"+filepath.ToSlash(path))
 	if err != nil {
 		return 0, err
 	}
 	defer db.Close()
-	// Whatever is still in the log belongs to the file.
+	// What is still in the log counts too.
 	if _, err := db.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
 		return 0, err
 	}

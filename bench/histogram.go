@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// histogram counts durations in buckets of 6 % or less. Those of several callers, and of several processes, add up.
+// histogram counts durations in buckets that are at most 6 % wide. Histograms of several callers and processes can be added.
 type histogram [64 * subBuckets]int64
 
 const subBuckets = 16 // of each power of two
@@ -25,7 +25,7 @@ func (h *histogram) count() (total int64) {
 	return total
 }
 
-// quantile is the duration that a share q of all took at most, 0 where there are none.
+// quantile returns the duration that a share q of all took at most, or 0 if there are none.
 func (h *histogram) quantile(q float64) time.Duration {
 	left := int64(q*float64(h.count())) + 1
 	for i, n := range h {
@@ -46,7 +46,7 @@ func startOf(bucket int) time.Duration {
 	return time.Duration(uint64(subBuckets+bucket%subBuckets) << (bucket/subBuckets - 4))
 }
 
-// sparse is a histogram as it travels between processes.
+// sparse is a histogram in the form in which processes exchange it.
 func (h *histogram) sparse() map[int]int64 {
 	filled := make(map[int]int64)
 	for i, n := range h {

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// connections is how many the load generator keeps open.
+// connections is how many connections the load generator keeps open.
 const connections = 64
 
-// httpContenders serve the request over HTTP on the loopback interface, from one process to another.
+// httpContenders serve the request over HTTP on the loopback interface, between two processes.
 func httpContenders(opts options, client string) []contender {
 	names := []string{floorName, memoryName, sqliteName}
 	if opts.has("peers") {

@@ -21,11 +21,11 @@ import (
 	"github.com/caisse/checkout/store/sqlite"
 )
 
-// listTime is what a question to the list takes, in the median, beside each number of sessions.
+// listTime is the median time of a list query for each number of sessions.
 type listTime struct {
 	Store string        `json:"store"`
 	What  string        `json:"what"`
-	Kind  string        `json:"kind"` // which target it has
+	Kind  string        `json:"kind"` // chooses its target
 	Took  []timeAtLarge `json:"took"`
 }
 
@@ -56,10 +56,10 @@ func listSizes(opts options) []int {
 	}
 }
 
-// listQuestions is how often each question is asked.
+// listQuestions is how often each query is made.
 const listQuestions = 15
 
-// measureLists asks for pages of accounts of few sessions and of many.
+// measureLists measures pages of accounts with few sessions and with many.
 func measureLists(ctx context.Context, opts options, progress io.Writer, r *report) error {
 	for _, n := range listSizes(opts) {
 		if err := opts.inFolder(func(dir string) error {
@@ -106,15 +106,15 @@ func (opts options) inFolder(f func(dir string) error) error {
 	return f(dir)
 }
 
-// The accounts of so many sessions each. That of a merchant has them from a whole year, of every status: some, of any. Those
-// of the others are all of one status, and none of any other.
+// The accounts, with the same number of sessions each. The merchant's are of a whole year and of every status. Each of the others has sessions
+// of one status only.
 var (
 	listMerchant  = checkout.Account{ID: "acct_merchant"}
 	listCreated   = checkout.Account{ID: "acct_created"}
 	listCompleted = checkout.Account{ID: "acct_completed"}
 )
 
-// listSession is the nth newest session of an account.
+// listSession returns the nth newest session of an account.
 func listSession(account checkout.Account, n, of int, now time.Time) checkout.Session {
 	at := now.Add(-time.Duration(n+1) * (365 * 24 * time.Hour / time.Duration(of))).Truncate(time.Microsecond)
 	s := checkout.Session{
@@ -129,7 +129,7 @@ func listSession(account checkout.Account, n, of int, now time.Time) checkout.Se
 	case listCompleted:
 		s.Status = checkout.StatusCompleted
 	}
-	if s.Status == checkout.StatusCreated || s.Status == checkout.StatusPending { // or the clock would have expired it
+	if s.Status == checkout.StatusCreated || s.Status == checkout.StatusPending { // otherwise it would have expired
 		at = now.Add(-time.Duration(n+1) * (12 * time.Hour / time.Duration(of))).Truncate(time.Microsecond)
 	}
 	s.CreatedAt, s.ExpiresAt, s.UpdatedAt = at, at.Add(24*time.Hour), at
@@ -151,10 +151,10 @@ func listSession(account checkout.Account, n, of int, now time.Time) checkout.Se
 	return s
 }
 
-// listDay is how many sessions the merchant has on a day: a million in a year.
+// listDay is how many sessions the merchant has on a day, at a million in a year.
 const listDay = 2740
 
-// timeLists fills a store, and asks.
+// timeLists fills a store and makes the queries.
 func (r *report) timeLists(ctx context.Context, progress io.Writer, name string, store checkout.Store, n int, filled func() error) error {
 	fmt.Fprintf(progress, "filling %s with three times %s sessions\n", name, thousands(n))
 	now := time.Now().UTC().Truncate(time.Microsecond)
@@ -178,7 +178,7 @@ func (r *report) timeLists(ctx context.Context, progress io.Writer, name string,
 		for i := range took {
 			begin := time.Now()
 			found, err := 0, error(nil)
-			if q.AfterID != "" { // what a cursor stands for
+			if q.AfterID != "" { // a page by cursor
 				var sessions []checkout.Session
 				sessions, _, err = store.List(ctx, account, q)
 				found = len(sessions)
@@ -222,8 +222,8 @@ func (r *report) timeLists(ctx context.Context, progress io.Writer, name string,
 	does(listPage, "a reference", listMerchant, checkout.Query{ClientReference: fmt.Sprintf("order_%d", n/20*10)}, true)
 	does(listPage, "no such reference", listMerchant, checkout.Query{ClientReference: "order"}, false)
 	does(listPage, "a payment", listMerchant, checkout.Query{PaymentID: fmt.Sprintf("pay_%d", n/14*7+3)}, true)
-	// A day in which as many came beside each number of sessions, since the question is what those of other days cost. A day of more
-	// takes as much longer as they take to be counted, to 10,000 at most, as with the newest page.
+	// A day with the same number of sessions at each size, because the question is what sessions of other days cost. A day with more sessions takes
+	// longer by the time to count them, to 10,000 at most, as with the newest page.
 	day := 365 * 24 * time.Hour / time.Duration(n) * listDay
 	does(listPage, "a day", listMerchant, checkout.Query{CreatedAfter: now.AddDate(0, -6, 0), CreatedBefore: now.AddDate(0, -6, 0).Add(day)}, true)
 	does(listPhone, "a phone", listMerchant, checkout.Query{UserPhone: fmt.Sprintf("+22507%08d", 3)}, true)
@@ -244,7 +244,7 @@ func fillAccount(ctx context.Context, store checkout.Store, account checkout.Acc
 		callers.Go(func() {
 			for {
 				mu.Lock()
-				next-- // the oldest first, as they would have come
+				next-- // the oldest first
 				i, stop := next, failed != nil
 				mu.Unlock()
 				if i < 0 || stop {
@@ -272,10 +272,10 @@ func (r *report) addList(store, what, kind string, n int, took time.Duration) {
 	r.Lists = append(r.Lists, listTime{store, what, kind, []timeAtLarge{{n, took}}})
 }
 
-// listTargets hold each question to what it takes beside few sessions, and to a time.
+// listTargets has two targets for each query: a ratio to the time with few sessions, and a time.
 func (r *report) listTargets(atMost func(what string, want, reached float64)) {
 	for _, store := range []string{"SQLite", "PostgreSQL"} {
-		worst := make(map[string]listTime) // by what is to be reached
+		worst := make(map[string]listTime) // by target
 		values := make(map[string]float64)
 		note := func(target string, l listTime, value float64) {
 			if value > values[target] {
@@ -313,7 +313,7 @@ func (r *report) listTargets(atMost func(what string, want, reached float64)) {
 	}
 }
 
-// listTable tells of lists.
+// listTable writes the table of lists.
 func listTable(b *strings.Builder, r *report) {
 	if len(r.Lists) == 0 {
 		return

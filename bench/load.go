@@ -23,15 +23,14 @@ type loading struct {
 	Duration    time.Duration `json:"duration_ns"`
 }
 
-// The two clients. bareClient speaks HTTP by hand: net/http's client takes more processor time for a request than its
-// server, and on a machine that both share hides most of what the servers differ in. goClient is net/http's, for it is
-// what a Go program calls with.
+// The two clients. bareClient writes HTTP by hand: net/http's client takes more processor time for a request than net/http's server, and on a
+// machine that both share it hides most differences between servers. goClient is net/http's client, which Go programs use.
 const (
 	bareClient = "by hand"
 	goClient   = "by net/http's client"
 )
 
-// load is a process that sends creates over connections that it keeps, each its next request once the last is answered.
+// load is a process that sends creates over connections that it keeps open. Each connection sends its next request after the answer to the last.
 func load(ctx context.Context, p parent) error {
 	var task loading
 	if err := p.task(&task); err != nil {
@@ -51,7 +50,7 @@ func load(ctx context.Context, p parent) error {
 	return p.out.Encode(t)
 }
 
-// newClient opens a connection and returns what sends a request over it, under a new key, and wants a new session.
+// newClient opens a connection and returns a call that sends a request over it with a new key. The answer must be a new session.
 func newClient(ctx context.Context, address string) (call, error) {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", address)
@@ -76,7 +75,7 @@ func newClient(ctx context.Context, address string) (call, error) {
 	}, nil
 }
 
-// newGoClient is newClient by net/http's client, which all callers share.
+// newGoClient is newClient with net/http's client, which all callers share.
 func newGoClient(task loading) func() (call, error) {
 	client := &http.Client{
 		Transport: &http.Transport{MaxIdleConns: task.Connections, MaxIdleConnsPerHost: task.Connections},

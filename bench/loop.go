@@ -15,9 +15,9 @@ import (
 	"github.com/caisse/checkout/store/sqlite"
 )
 
-// loop writes the rows that the SQLite store writes for the request, as fast as one goroutine can through database/sql: a
-// statement prepared once, nothing checked, no answer made. With 256 rows to a transaction that is the practical limit
-// of what a store can reach; with one row it is what a store without group commit can.
+// loop writes the same rows as the SQLite store, as fast as one goroutine can with database/sql: with a statement that is prepared once, without
+// any check or answer. With 256 rows in a transaction that is the practical limit of a store. With one row it is what a store without
+// group commit can reach.
 type loop struct {
 	db     *sql.DB
 	insert *sql.Stmt
@@ -31,17 +31,16 @@ type loop struct {
 	status int
 }
 
-// insertRow is the store's statement, without its ON CONFLICT: a loop knows that its keys are new.
+// insertRow is the store's statement without ON CONFLICT, since the keys of a loop are new.
 const insertRow = `INSERT INTO checkout_sessions (owner, id, idempotency_key, fingerprint, status, version, created_at,
 	expires_at, completed_at, amount, transaction_fee, currency, payment_method, user_phone, payment_id, customer_id,
 	description, success_url, cancel_url, failure_reason, late)
 	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-// openLoop opens a file that the store has made, with the store's settings of the page cache; more settings of a DSN
-// override them.
+// openLoop opens a file that the store has created, with the store's settings for the page cache. Further settings override them.
 func openLoop(ctx context.Context, dir string, settings url.Values) (*loop, error) {
 	path := filepath.Join(dir, databaseName)
-	store, err := sqlite.Open(ctx, path) // makes the schema
+	store, err := sqlite.Open(ctx, path) // creates the schema
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +69,7 @@ func openLoop(ctx context.Context, dir string, settings url.Values) (*loop, erro
 	return l, nil
 }
 
-// cacheFor is the store's setting of the page cache: a quarter of the database, 16 MB at least and 64 MB at most.
+// cacheFor returns the store's setting of the page cache: a quarter of the database, at least 16 MB and at most 64 MB.
 func cacheFor(path string) string {
 	var kib int64
 	if file, err := os.Stat(path); err == nil {
@@ -90,7 +89,7 @@ func (l *loop) prepare(ctx context.Context) (err error) {
 	return err
 }
 
-// clone shares the database, and nothing that it writes to.
+// clone returns a loop that shares only the database.
 func (l *loop) clone() *loop {
 	c := *l
 	c.id, c.args = append(make([]byte, 16), "ci"...), nil
@@ -99,7 +98,7 @@ func (l *loop) clone() *loop {
 
 func (l *loop) close() error { return l.db.Close() }
 
-// write writes a number of rows in one transaction.
+// write writes rows in one transaction.
 func (l *loop) write(ctx context.Context, rows int) error {
 	tx, err := l.db.BeginTx(ctx, nil)
 	if err != nil {
@@ -129,7 +128,7 @@ func (l *loop) writeRow(ctx context.Context, insert *sql.Stmt, now time.Time) er
 	return err
 }
 
-// run writes transactions of some rows for d.
+// run writes transactions of that many rows for d.
 func (l *loop) run(ctx context.Context, warmUp, d time.Duration, rows int) (sample, error) {
 	t, err := drive(ctx, 1, warmUp, d, same(func(ctx context.Context) error { return l.write(ctx, rows) }))
 	if err != nil {

@@ -1,4 +1,4 @@
-// Bench measures what the library costs, side by side with what else one could do, in one run:
+// Bench measures the library side by side with alternatives, in one run:
 //
 //	cd bench && go run .
 //
@@ -58,7 +58,7 @@ func run(ctx context.Context, kind string, args []string, stdout, stderr io.Writ
 	return err
 }
 
-// measure measures all that was asked for.
+// measure runs the chosen sections.
 func measure(ctx context.Context, opts options, progress io.Writer) (*report, error) {
 	r, err := newReport(opts)
 	if err != nil {
@@ -111,7 +111,7 @@ func measureHTTP(ctx context.Context, opts options, progress io.Writer, r *repor
 }
 
 func measureMemory(ctx context.Context, opts options, progress io.Writer, r *report) (err error) {
-	// These are short: a machine that is busy for a while shows in all of a round.
+	// These measurements are short, so a busy time of the machine affects a whole round.
 	if r.Memory, err = interleave(ctx, progress, opts.rounds, opts.measure/4, opts.profiled(memoryContenders())); err != nil {
 		return err
 	}

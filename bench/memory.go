@@ -18,7 +18,7 @@ import (
 	"github.com/nyaruka/phonenumbers"
 )
 
-// The parts of a create on the memory store, and what they are set beside.
+// The parts of a create on the memory store, and what they are compared with.
 const (
 	partCreate      = "Checkouts.Create"
 	partCard        = "a card session with a phone"
@@ -31,7 +31,7 @@ const (
 	partFloor       = "bare net/http handler, without a network"
 )
 
-// memoryContenders call what a create is made of, from one goroutine.
+// memoryContenders run the parts of a create in one goroutine.
 func memoryContenders() []contender {
 	var contenders []contender
 	for _, part := range []struct {
@@ -62,9 +62,9 @@ func memoryContenders() []contender {
 	return contenders
 }
 
-// repeat calls f for d, and says what a call takes and allocates.
+// repeat calls f for d, and returns the time and the allocations of a call.
 func repeat(ctx context.Context, d time.Duration, f call) (sample, error) {
-	for range 1000 { // caches, and maps that are small
+	for range 1000 { // to warm caches and grow maps
 		if err := f(ctx); err != nil {
 			return sample{}, err
 		}
@@ -102,7 +102,7 @@ func creating(params func() checkout.CreateParams) (call, error) {
 	}, nil
 }
 
-// cardParams is a request that differs by its phone alone. What the phone costs in a create is the difference.
+// cardParams returns a card request with a phone, or without one if phone is "". The difference is what the phone costs.
 func cardParams(phone string) checkout.CreateParams {
 	p := params()
 	p.PaymentMethod = checkout.Card
@@ -112,7 +112,7 @@ func cardParams(phone string) checkout.CreateParams {
 	return p
 }
 
-// fingerprinting is over the fields of the request, in the form that the library gives them.
+// fingerprinting computes the fingerprint of the request's fields, in the form that the library uses.
 func fingerprinting() (call, error) {
 	p := params()
 	return func(context.Context) error {
@@ -165,8 +165,7 @@ func parsing() (call, error) {
 	}, nil
 }
 
-// handling gives a handler one request after the other, without a server. What the request and its recorder cost is
-// the same for every handler.
+// handling calls a handler with one request after the other, without a server. The request and the recorder cost the same for every handler.
 func handling(h http.Handler) call {
 	return func(ctx context.Context) error {
 		r := httptest.NewRequestWithContext(ctx, "POST", "/v1/checkouts", strings.NewReader(requestBody))
@@ -183,8 +182,8 @@ func handling(h http.Handler) call {
 	}
 }
 
-// memorySize creates sessions in the memory store and returns the most that one took, in bytes. Maps double, so that it
-// goes up and down as the store fills.
+// memorySize creates sessions in the memory store and returns the greatest number of bytes per session. Maps double their size, so the number
+// goes up and down while the store fills.
 func memorySize(ctx context.Context, sessions int) (float64, error) {
 	store := memory.NewLimit(sessions)
 	checkouts, err := newCheckouts(store)
@@ -204,7 +203,7 @@ func memorySize(ctx context.Context, sessions int) (float64, error) {
 	return most, nil
 }
 
-// heap is what is in use once all that is not was collected.
+// heap returns the memory in use after a garbage collection.
 func heap() float64 {
 	runtime.GC()
 	var stats runtime.MemStats

@@ -14,7 +14,7 @@ import (
 	"github.com/caisse/checkout/bench/fibered"
 )
 
-// sections are what -only chooses from.
+// sections are the names for -only.
 var sections = []string{"sqlite", "http", "memory", "postgres", "peers", "before", "lists", "page", "webhooks", "waiters"}
 
 // options are the program's flags.
@@ -52,7 +52,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		if errors.Is(err, flag.ErrHelp) {
 			return options{}, err
 		}
-		return options{}, errUsage // the flag set has told
+		return options{}, errUsage // the flag set has printed the error
 	}
 	opts.measure = time.Duration(*seconds * float64(time.Second))
 	if err := opts.choose(*only, flags.Args()); err != nil {
@@ -94,7 +94,7 @@ func (opts *options) choose(only string, rest []string) error {
 
 func (opts options) has(section string) bool { return slices.Contains(opts.only, section) }
 
-// probeFiber finds out whether fiber's storage works in this build: it does not without cgo.
+// probeFiber finds out whether fiber's storage works in this build. It needs cgo.
 func probeFiber(dir string) error {
 	dir, err := os.MkdirTemp(dir, "checkout-bench-")
 	if err != nil {

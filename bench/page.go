@@ -16,14 +16,14 @@ import (
 	"github.com/caisse/checkout/store/memory"
 )
 
-// pageCost is what it takes to answer with the payer's page: opening the link, reading the session, rendering.
+// pageCost is the cost of the payer's page: to decrypt the link, read the session and render.
 type pageCost struct {
 	Took        time.Duration `json:"took_ns"`
 	Allocations int64         `json:"allocations"`
 	Bytes       int           `json:"bytes"` // of the page, with its style and script
 }
 
-// measurePage asks for the page of a session that waits for its payer.
+// measurePage measures the page of a session that waits for its payer.
 func measurePage(ctx context.Context, opts options, _ io.Writer, r *report) error {
 	checkouts, err := newCheckouts(memory.New())
 	if err != nil {
@@ -66,7 +66,7 @@ func measurePage(ctx context.Context, opts options, _ io.Writer, r *report) erro
 	return nil
 }
 
-// discard is an answer that nobody reads.
+// discard is a ResponseWriter that discards the answer.
 type discard struct{ header http.Header }
 
 func (d *discard) Header() http.Header         { return d.header }

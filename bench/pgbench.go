@@ -14,11 +14,11 @@ import (
 	"time"
 )
 
-// errNoPgbench says what to install.
+// errNoPgbench says that pgbench is not installed, and how to install it.
 var errNoPgbench = errors.New("pgbench is neither on the PATH nor in /usr/lib/postgresql/*/bin")
 
-// insertOne is the row of the request. What the library works out in Go is here as cheap as SQL allows: a new id that grows
-// with time, and a new key. The rest is constant.
+// insertOne inserts the row of the request. The id, which grows with time, and the key are new. They are computed as cheaply as SQL allows. The
+// other values are constant.
 const insertOne = `INSERT INTO checkout_sessions (
 	id, account, test, idempotency_key, fingerprint, status, amount, currency,
 	payment_method, user_phone, payment_id, customer_id, description, success_url, cancel_url,
@@ -72,7 +72,7 @@ func (b pgbench) run(ctx context.Context, clients int, d time.Duration) (sample,
 
 var pgbenchRate = regexp.MustCompile(`(?m)^tps = ([0-9.]+) \((without initial connection time|excluding connections establishing)\)`)
 
-// parsePgbench finds the transactions per second, connecting not counted.
+// parsePgbench finds the transactions per second, without the time to connect.
 func parsePgbench(output string) (float64, error) {
 	found := pgbenchRate.FindStringSubmatch(output)
 	if found == nil {

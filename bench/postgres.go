@@ -24,7 +24,7 @@ const (
 // rowByRowConnections is the size of the pool where each call has a transaction and a connection of its own.
 const rowByRowConnections = 64
 
-// pgbenchClients are the numbers of clients that pgbench is tried with; the best counts.
+// pgbenchClients are the numbers of clients that pgbench is run with. The best result counts.
 var pgbenchClients = []int{1, 16, 64, 128}
 
 // postgresContenders write to one table of one server.
@@ -65,7 +65,7 @@ func postgresContenders(opts options, server string) ([]contender, error) {
 	return contenders, nil
 }
 
-// bestPgbench is the result of pgbench at the number of clients that suits it best.
+// bestPgbench returns the result of pgbench with the best number of clients.
 func bestPgbench(results []result) result {
 	var all []result
 	for _, clients := range pgbenchClients {
@@ -83,7 +83,7 @@ type working struct {
 	Profile  string        `json:"profile"` // the file for one, or ""
 }
 
-// workers has instances create sessions at the same time, and adds up what they did.
+// workers runs instances that create sessions at the same time, and adds their results.
 func workers(ctx context.Context, task working, instances int, d time.Duration) (sample, error) {
 	task.Duration = d
 	children := make([]*child, instances)
@@ -115,7 +115,7 @@ func workers(ctx context.Context, task working, instances int, d time.Duration) 
 	return sum.sample(), nil
 }
 
-// workPostgres is such a process.
+// workPostgres is the process of an instance.
 func workPostgres(ctx context.Context, p parent) error {
 	var task working
 	if err := p.task(&task); err != nil {
@@ -126,7 +126,7 @@ func workPostgres(ctx context.Context, p parent) error {
 		return err
 	}
 	defer closeStore()
-	if err := create(ctx); err != nil { // connects
+	if err := create(ctx); err != nil { // opens a connection
 		return err
 	}
 	if err := p.ready(struct{}{}); err != nil {
@@ -158,7 +158,7 @@ func newPostgresCall(ctx context.Context, task working) (create call, closeStore
 	}, func() { store.Close() }, err
 }
 
-// newRowByRow creates each session in a transaction of its own, as a host does that has rows of its own to commit with it.
+// newRowByRow creates each session in a transaction of its own, like a host that commits its own rows with it.
 func newRowByRow(ctx context.Context, server string) (create call, closePool func(), err error) {
 	config, err := pgxpool.ParseConfig(server)
 	if err != nil {
@@ -182,12 +182,12 @@ func newRowByRow(ctx context.Context, server string) (create call, closePool fun
 	}, pool.Close, err
 }
 
-// emptyTable gives every round the same to begin with.
+// emptyTable empties the table, so that every round starts alike.
 func emptyTable(ctx context.Context, server string) error {
 	return execute(ctx, server, "TRUNCATE checkout_sessions", "CHECKPOINT")
 }
 
-// withSchema is inSchema with the store's tables in it.
+// withSchema is inSchema with the store's tables.
 func withSchema(ctx context.Context, server string, f func(server string) error) (err error) {
 	return inSchema(ctx, server, func(server string) error {
 		store, err := postgres.Open(ctx, server)

@@ -11,11 +11,11 @@ import (
 	"os/exec"
 )
 
-// childEnv is the environment variable that makes the program one of its own children: a server, or somebody who calls.
+// childEnv is the environment variable that makes this program a child of itself: a server or a caller.
 const childEnv = "CHECKOUT_BENCH_CHILD"
 
-// A child reads its task as a line of JSON, says as a line of JSON that it is ready, and as another what came of it. What
-// follows the task on its input, a line or the end, lets it begin or makes it end; so it ends with its parent.
+// A child reads its task as a line of JSON, writes a line of JSON when it is ready, and another one with its result. After the task, a line on
+// its input makes it begin, and the end of its input makes it end. So it ends with its parent.
 
 // child is another process of this program.
 type child struct {
@@ -59,13 +59,13 @@ func spawnProgram(ctx context.Context, program, kind string, task, ready any) (*
 	return c, nil
 }
 
-// begin lets the child do what it was made for.
+// begin makes the child begin.
 func (c *child) begin() error {
 	_, err := io.WriteString(c.stdin, "\n")
 	return err
 }
 
-// finish waits for what came of it, and for the child's end.
+// finish waits for the child's result and its end.
 func (c *child) finish(result any) error {
 	err := c.stdout.Decode(result)
 	c.stdin.Close()
@@ -75,7 +75,7 @@ func (c *child) finish(result any) error {
 	return c.cmd.Wait()
 }
 
-// stop has a server end, and waits for it.
+// stop ends a server and waits for it.
 func (c *child) stop(result any) error {
 	c.stdin.Close()
 	return c.finish(result)
@@ -88,7 +88,7 @@ func (c *child) kill() {
 	c.cmd.Wait()
 }
 
-// failed is why a child did not answer; it has told the rest itself.
+// failed returns why a child did not answer. The child has printed the details.
 func (c *child) failed(kind string, err error) error {
 	c.stdin.Close()
 	if ended := c.cmd.Wait(); ended != nil {
@@ -97,13 +97,13 @@ func (c *child) failed(kind string, err error) error {
 	return fmt.Errorf("%s: %w", kind, err)
 }
 
-// parent is the other side.
+// parent is a child's connection to its parent.
 type parent struct {
 	in  *bufio.Reader
 	out *json.Encoder
 }
 
-// runChild is the program as a child.
+// runChild runs the program as a child.
 func runChild(ctx context.Context, kind string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -127,7 +127,7 @@ func (p parent) task(task any) error {
 	return json.Unmarshal(line, task)
 }
 
-// ready says so, and waits for the word. The error is io.EOF where the child is to end.
+// ready says that the child is ready, and waits until it may begin. The error is io.EOF if the child is to end.
 func (p parent) ready(state any) error {
 	if err := p.out.Encode(state); err != nil {
 		return err
@@ -136,7 +136,7 @@ func (p parent) ready(state any) error {
 	return err
 }
 
-// untilEnd says what is ready, and waits for the end.
+// untilEnd says that the child is ready, and waits until it is to end.
 func (p parent) untilEnd(state any) error {
 	if err := p.ready(state); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("waiting for the end: %w", err)

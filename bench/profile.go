@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// profiled writes the processor profile of each round that runs in this process to opts.profile, if that is set.
+// profiled writes a processor profile of each round in this process to opts.profile, if that is set.
 func (opts options) profiled(contenders []contender) []contender {
 	if opts.profile == "" {
 		return contenders
@@ -29,7 +29,7 @@ func (opts options) profiled(contenders []contender) []contender {
 	return contenders
 }
 
-// profileOf is the file for a contender's profile, "" where none is wanted. Later rounds replace it.
+// profileOf returns the file for a contender's profile, or "" if none is wanted. Later rounds overwrite it.
 func (opts options) profileOf(name string, callers int) string {
 	if opts.profile == "" {
 		return ""
@@ -44,7 +44,7 @@ func (opts options) profileOf(name string, callers int) string {
 	return filepath.Join(opts.profile, file+".pprof")
 }
 
-// startProfile begins to profile the process, for a path other than "".
+// startProfile starts a profile of this process, unless path is "".
 func startProfile(path string) (stop func() error, err error) {
 	if path == "" {
 		return func() error { return nil }, nil

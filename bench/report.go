@@ -17,7 +17,7 @@ type report struct {
 	Rounds   int           `json:"rounds"`
 	Flush    flushes       `json:"flush"`
 	FlushEnd flushes       `json:"flush_at_end"`
-	Others   float64       `json:"others"` // share of the processors that other programs used; negative where not known
+	Others   float64       `json:"others"` // share of the processors that other programs used; negative if not known
 	Skipped  []string      `json:"skipped,omitempty"`
 
 	SQLite      []result `json:"sqlite,omitempty"`
@@ -30,7 +30,7 @@ type report struct {
 	RowBytes    float64  `json:"row_bytes,omitempty"`
 	Growth      []result `json:"growth,omitempty"`
 
-	Revision string        `json:"revision,omitempty"` // that Before sets beside this one
+	Revision string        `json:"revision,omitempty"` // which Before compares with this one
 	Before   []result      `json:"before,omitempty"`
 	IdleFeed time.Duration `json:"idle_feed_ns,omitempty"`
 
@@ -41,7 +41,7 @@ type report struct {
 	Waiters  waitCost   `json:"waiters,omitzero"`
 }
 
-// flushSamples take a second on a disk of 1 ms.
+// flushSamples is how often a flush is measured. It takes a second on a disk that needs 1 ms.
 const flushSamples = 1000
 
 func newReport(opts options) (*report, error) {
@@ -64,16 +64,16 @@ func newReport(opts options) (*report, error) {
 	return r, nil
 }
 
-// measureFlush measures the disk again, since it may not be what it was.
+// measureFlush measures the disk again, at the end.
 func (r *report) measureFlush(opts options) (err error) {
 	r.FlushEnd, err = measureFlush(opts.dir, flushSamples)
 	return err
 }
 
-// memoryDisk is below what any disk takes for a flush.
+// memoryDisk is shorter than a flush of any disk.
 const memoryDisk = 20 * time.Microsecond
 
-// markdown is the report for a person.
+// markdown returns the report as Markdown.
 func (r *report) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, %s, %d processors. Medians of %d rounds of %v, each round all contenders in turn.\n",
@@ -100,7 +100,7 @@ func row(b *strings.Builder, cells ...string) {
 	b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
 }
 
-// head writes a table's title and its first two rows. Columns whose name begins with a space are set right.
+// head writes a table's title and its first two rows. Columns whose name begins with a space are aligned right.
 func head(b *strings.Builder, title string, columns ...string) {
 	fmt.Fprintf(b, "\n### %s\n\n", title)
 	rule := make([]string, len(columns))
@@ -114,7 +114,7 @@ func head(b *strings.Builder, title string, columns ...string) {
 	row(b, rule...)
 }
 
-// thousands writes a number with separators.
+// thousands formats a number with separators.
 func thousands(n int) string {
 	digits := strconv.Itoa(n)
 	for i := len(digits) - 3; i > 0; i -= 3 {
@@ -123,7 +123,7 @@ func thousands(n int) string {
 	return digits
 }
 
-// rounded is a rate in three digits, which is more than its spread allows.
+// rounded formats a rate with three digits, which is already more than its spread justifies.
 func rounded(f float64) string {
 	step := 1.0
 	for f/step >= 1000 {
@@ -151,7 +151,7 @@ func took(d time.Duration) string {
 	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
 }
 
-// known is a number that only some contenders and systems tell.
+// known formats a number that only some contenders and systems have.
 func known(f float64, unit string) string {
 	if f == 0 {
 		return "–"
@@ -161,7 +161,7 @@ func known(f float64, unit string) string {
 
 func callersOf(r result) string { return strconv.Itoa(r.Callers) }
 
-// latency is the median of the rounds' quantiles.
+// latency returns the median of the rounds' quantiles.
 func latency(r result, of func(sample) time.Duration) string {
 	return took(time.Duration(r.median(func(s sample) float64 { return float64(of(s)) })))
 }

@@ -11,8 +11,7 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Every contender serves one request, the page's own with a number of today's plan, for one account and each time under
-// another key.
+// Every contender serves the same request: the page's, with a phone number of today's plan, for one account, each time with another key.
 const (
 	accountID   = "acct_0193f0c2a7b4"
 	token       = "sk_live_4f0c2a7b47c5e9d3a1b2c3d4"
@@ -36,14 +35,14 @@ func params() checkout.CreateParams {
 	}
 }
 
-// newKey is a UUID at random. The source is a fast one, so as to measure something else.
+// newKey returns a random UUID, from a fast source, so that the source is not what is measured.
 func newKey() string {
 	key := make([]byte, 36)
 	putKey(key)
 	return string(key)
 }
 
-// putKey fills 36 bytes.
+// putKey writes a new key into 36 bytes.
 func putKey(key []byte) {
 	var id [16]byte
 	binary.LittleEndian.PutUint64(id[:8], rand.Uint64())
@@ -57,7 +56,7 @@ func putKey(key []byte) {
 	key[8], key[13], key[18], key[23] = '-', '-', '-', '-'
 }
 
-// newCheckouts is the library with the fee that the page's example has.
+// newCheckouts makes a Checkouts with the fee of the page's example.
 func newCheckouts(store checkout.Store) (*checkout.Checkouts, error) {
 	return checkout.New(store, checkout.Config{
 		Fees: map[string]checkout.FeeSchedule{currency: {Rate: decimal.RequireFromString("0.005")}},

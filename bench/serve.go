@@ -25,19 +25,19 @@ type serving struct {
 	Profile string `json:"profile"` // the file for one, or ""
 }
 
-// listening is what a server says once it listens.
+// listening is what a server reports once it listens.
 type listening struct {
 	Address string        `json:"address"`
 	CPU     time.Duration `json:"cpu_ns"` // used so far
 }
 
-// served is what a server says at its end.
+// served is what a server reports at its end.
 type served struct {
 	CPU  time.Duration `json:"cpu_ns"`
-	Peak int64         `json:"peak_bytes"` // resident memory at its highest; 0 where the system does not tell
+	Peak int64         `json:"peak_bytes"` // greatest resident memory; 0 if the system does not report it
 }
 
-// serve is a process that serves one contender until its parent ends it.
+// serve is a process that runs one contender's server until its parent ends it.
 func serve(ctx context.Context, p parent) error {
 	var task serving
 	if err := p.task(&task); err != nil {
@@ -67,13 +67,13 @@ func serve(ctx context.Context, p parent) error {
 	return errors.Join(err, p.out.Encode(usage))
 }
 
-// server is what fasthttp.Server is, and [standard].
+// server is the interface of fasthttp.Server and [standard].
 type server interface {
 	Serve(net.Listener) error
 	ShutdownWithContext(context.Context) error
 }
 
-// standard is net/http's server, with the time-outs that the README asks for.
+// standard is net/http's server with the time-outs that the documentation recommends.
 type standard struct{ http.Server }
 
 func newStandard(h http.Handler) *standard {
@@ -151,12 +151,12 @@ func newFiber(ctx context.Context, task serving) (server, func() error, error) {
 	return app.Server(), func() error { return errors.Join(app.Close(), closeSessions()) }, nil
 }
 
-// floorAnswer is of the size of the library's.
+// floorAnswer has the size of the library's answer.
 const floorAnswer = `{"id":"cs_ci_0193f0c2a7b47c5e9d3a1b2c3d4e5f60","status":"created","amount":5000,"currency":"XOF",` +
 	`"user_phone":"+2250707987654","description":"Two baskets of attieke","created_at":"2026-11-22T07:31:56.123456Z",` +
 	`"expires_at":"2026-11-22T08:01:56.123456Z","completed_at":null,"failure_reason":null,"transaction_fee":25}`
 
-// newFloor is what net/http itself costs: it reads the body and answers, and does nothing else.
+// newFloor measures net/http itself: it reads the body and answers, and does nothing else.
 func newFloor() http.Handler {
 	answer, length := []byte(floorAnswer), strconv.Itoa(len(floorAnswer))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

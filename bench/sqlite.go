@@ -15,7 +15,7 @@ import (
 
 const databaseName = "checkouts.db"
 
-// The names of the contenders in more than one table.
+// Names of contenders that are in more than one table.
 const (
 	storeName       = "the store"
 	loopOf1         = "a loop, a transaction per row"
@@ -30,7 +30,7 @@ const (
 	sqliteName      = "the SQLite store"
 )
 
-// sqliteContenders write to SQLite by Go calls, without HTTP.
+// sqliteContenders write to SQLite by calls in Go, without HTTP.
 func sqliteContenders(opts options) []contender {
 	var contenders []contender
 	for _, callers := range []int{1, 16, 64, 256} {
@@ -68,7 +68,7 @@ func (opts options) withFolder(round func(ctx context.Context, dir string, d tim
 	}
 }
 
-// sqliteRound has callers create sessions in a database, and says how many bytes a session took if it was a new one.
+// sqliteRound has callers create sessions in a database. If the database is new, it also returns the bytes per session.
 func sqliteRound(ctx context.Context, dir string, callers int, warmUp, d time.Duration) (sample, error) {
 	path := filepath.Join(dir, databaseName)
 	_, missing := os.Stat(path)
@@ -114,11 +114,11 @@ func loopRound(ctx context.Context, dir string, rows int, warmUp, d time.Duratio
 	return l.run(ctx, warmUp, d, rows)
 }
 
-// perCallContender has 256 callers write their rows over so many connections, 0 for as many as it takes.
+// perCallContender has 256 callers write their rows over that many connections. 0 is as many as needed.
 func perCallContender(opts options, name string, connections int) contender {
 	const callers = 256
 	return contender{name, callers, opts.withFolder(func(ctx context.Context, dir string, d time.Duration) (sample, error) {
-		// SQLite lets some of many that wait for its lock wait for very long.
+		// If many wait for SQLite's lock, some wait for very long.
 		l, err := openLoop(ctx, dir, url.Values{"_busy_timeout": {"600000"}})
 		if err != nil {
 			return sample{}, err

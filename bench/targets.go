@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// target is what the project has set itself to reach. Nothing fails where it is missed: the machine may be the reason.
+// target is a figure that the project wants to reach. To miss it is no failure, because the machine may be the reason.
 type target struct {
 	what    string
 	want    float64
 	reached float64
-	atMost  bool // want is a maximum; else a minimum
+	atMost  bool // want is a maximum, not a minimum
 }
 
 func (t target) met() bool {
@@ -21,7 +21,7 @@ func (t target) met() bool {
 	return t.reached >= t.want
 }
 
-// targets are those that what was measured can tell of.
+// targets returns the targets of what was measured.
 func (r *report) targets() []target {
 	var all []target
 	atLeast := func(what string, want, reached float64) { all = append(all, target{what, want, reached, false}) }
@@ -124,7 +124,7 @@ func targetTable(b *strings.Builder, r *report) {
 	}
 }
 
-// number is a ratio, or a figure that is too large for its digits after the point to matter.
+// number formats a ratio, or a figure that is too large for digits after the point.
 func number(f float64) string {
 	if f >= 100 {
 		return thousands(int(f + 0.5))

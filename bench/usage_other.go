@@ -4,7 +4,7 @@ package main
 
 import "time"
 
-// What these would tell is left out of the tables where it is 0.
+// Tables leave out these figures if they are 0.
 
 func cpuTime() time.Duration { return 0 }
 

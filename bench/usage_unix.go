@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// cpuTime is what the process has used of the processors.
+// cpuTime returns the processor time of this process.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -19,8 +19,8 @@ func cpuTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// cpuOfAll is what this process, its children that have ended, and all processes of the system have used of the
-// processors. With ok false the system does not tell.
+// cpuOfAll returns the processor time of this process and its ended children, and that of all processes of the system. ok is false if the system
+// does not report it.
 func cpuOfAll() (own, all time.Duration, ok bool) {
 	var children syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_CHILDREN, &children); err != nil {
@@ -36,28 +36,28 @@ func cpuOfAll() (own, all time.Duration, ok bool) {
 	return cpuTime() + time.Duration(children.Utime.Nano()+children.Stime.Nano()), all, true
 }
 
-// busyTime reads the first line of /proc/stat: how long the processors have done what, all of them together.
+// busyTime reads the first line of /proc/stat, which has the times of all processors together.
 func busyTime(stat string) (busy time.Duration, ok bool) {
 	line, _, _ := strings.Cut(stat, "\n")
 	fields := strings.Fields(line)
 	if len(fields) < 9 || fields[0] != "cpu" {
 		return 0, false
 	}
-	const tick = 10 * time.Millisecond // of every Linux, whatever its clock
+	const tick = 10 * time.Millisecond // on every Linux
 	for i, field := range fields[1:9] {
 		n, err := strconv.ParseInt(field, 10, 64)
 		if err != nil {
 			return 0, false
 		}
-		if i != 3 && i != 4 { // idle, or idle until a disk answers
+		if i != 3 && i != 4 { // idle, and idle while a disk is working
 			busy += time.Duration(n) * tick
 		}
 	}
 	return busy, true
 }
 
-// peakResident is the most memory, in bytes, that the process has had resident, where the system tells of this program
-// alone: the rusage of Linux begins with that of the program that started it.
+// peakResident returns the greatest resident memory of this process, in bytes. On Linux it does not use rusage, which begins with the figure of
+// the parent.
 func peakResident() int64 {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

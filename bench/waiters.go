@@ -15,12 +15,12 @@ import (
 	"github.com/caisse/checkout/store/sqlite"
 )
 
-// waitCost is what so many callers cost who wait for a change, each of a session of its own, on SQLite.
+// waitCost is the cost of callers that wait for a change, each of another session, on SQLite.
 type waitCost struct {
 	Waiters int           `json:"waiters"`
-	Reads   float64       `json:"reads"`    // of the store a second, while nothing changes
-	Same    time.Duration `json:"same_ns"`  // until the last of a hundred has heard of a change by the same process
-	Other   time.Duration `json:"other_ns"` // and of one by another
+	Reads   float64       `json:"reads"`    // reads of the store per second, while nothing changes
+	Same    time.Duration `json:"same_ns"`  // until the last of a hundred has a change by the same process
+	Other   time.Duration `json:"other_ns"` // until the last of a hundred has a change by another process
 	Bytes   float64       `json:"bytes"`    // of memory, of all waiters
 }
 
@@ -45,7 +45,7 @@ func (r *reading) Get(ctx context.Context, account checkout.Account, id string) 
 	return r.Store.Get(ctx, account, id)
 }
 
-// measureWaiters has them wait.
+// measureWaiters measures callers that wait.
 func measureWaiters(ctx context.Context, opts options, progress io.Writer, r *report) error {
 	return opts.inFolder(func(dir string) error {
 		store, err := sqlite.Open(ctx, filepath.Join(dir, databaseName))
@@ -58,7 +58,7 @@ func measureWaiters(ctx context.Context, opts options, progress io.Writer, r *re
 		if err != nil {
 			return err
 		}
-		other, err := newCheckouts(store) // as another process would be
+		other, err := newCheckouts(store) // like another process
 		if err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func measureWaiters(ctx context.Context, opts options, progress io.Writer, r *re
 				}
 			})
 		}
-		for last := int64(-1); ; time.Sleep(time.Second) { // all have asked once
+		for last := int64(-1); ; time.Sleep(time.Second) { // until all have read their session once
 			if now := counted.reads.Load(); now-last < 50 {
 				break
 			} else {
@@ -122,7 +122,7 @@ func measureWaiters(ctx context.Context, opts options, progress io.Writer, r *re
 	})
 }
 
-// memoryInUse is what the heap and the stacks hold.
+// memoryInUse returns the memory of the heap and the stacks.
 func memoryInUse() float64 {
 	runtime.GC()
 	var m runtime.MemStats

@@ -21,13 +21,13 @@ import (
 	"github.com/caisse/checkout/webhook"
 )
 
-// hookCost is how one instance delivers to receivers on this machine.
+// hookCost is how fast one instance delivers to receivers on this machine.
 type hookCost struct {
 	Store  string        `json:"store"`
 	Rate   float64       `json:"rate"`      // deliveries a second, with as much waiting as it can take
 	Median time.Duration `json:"median_ns"` // from the change to the receiver, where a tenth of the endpoints hang: of the others
 	P99    time.Duration `json:"p99_ns"`
-	// Creates is creates a second beside a dispatcher that delivers hookPace changes a second, over the same without it.
+	// Creates is the ratio of creates per second beside a dispatcher, which delivers hookPace changes a second, to creates without one.
 	Creates float64 `json:"creates"`
 }
 
@@ -104,7 +104,7 @@ func hookRound(ctx context.Context, store hookStore, d time.Duration) (cost hook
 		}
 		mu.Unlock()
 		if hangs {
-			io.Copy(io.Discard, r.Body) // or the server would not see that the client has gone
+			io.Copy(io.Discard, r.Body) // otherwise the server does not notice that the client has gone
 			<-r.Context().Done()
 			return
 		}
@@ -148,7 +148,7 @@ func hookRound(ctx context.Context, store hookStore, d time.Duration) (cost hook
 	}
 	cost.Rate = hookWaiting / time.Since(begin).Seconds()
 
-	// Creates alone before and after those beside the dispatcher, since they become slower as the table grows.
+	// Creates without a dispatcher are measured before and after, because they become slower as the table grows.
 	stop()
 	var alone, ratios []float64
 	for round := range hookRounds + 1 {
@@ -158,7 +158,7 @@ func hookRound(ctx context.Context, store hookStore, d time.Duration) (cost hook
 		}
 		alone = append(alone, rate)
 		stop = inBackground(ctx, hooks.Run)
-		for last := -1; count() > last; time.Sleep(500 * time.Millisecond) { // what came to wait meanwhile
+		for last := -1; count() > last; time.Sleep(500 * time.Millisecond) { // until everything is delivered
 			last = count()
 		}
 		if round == hookRounds {
@@ -215,11 +215,11 @@ func hookRound(ctx context.Context, store hookStore, d time.Duration) (cost hook
 	}
 	slices.Sort(took)
 	cost.Median, cost.P99 = took[len(took)/2], took[len(took)*99/100]
-	receiver.CloseClientConnections() // so that who hangs holds up the end no longer
+	receiver.CloseClientConnections() // ends the requests that hang
 	return cost, nil
 }
 
-// inBackground runs something until it is told to stop, and then waits for its end.
+// inBackground runs run until stop is called, which waits for its end.
 func inBackground(ctx context.Context, run func(context.Context) error) (stop func()) {
 	running, cancel := context.WithCancel(ctx)
 	var done sync.WaitGroup
@@ -230,7 +230,7 @@ func inBackground(ctx context.Context, run func(context.Context) error) (stop fu
 	}
 }
 
-// createsBeside is creates a second by hookCallers, while sessions change at hookPace.
+// createsBeside returns the creates per second by hookCallers, while sessions change at hookPace.
 func createsBeside(ctx context.Context, checkouts *checkout.Checkouts, change func(int) (string, error), d time.Duration) (float64, error) {
 	paced, stop := context.WithTimeout(ctx, 2*d)
 	defer stop()
@@ -272,7 +272,7 @@ func createsBeside(ctx context.Context, checkouts *checkout.Checkouts, change fu
 	return float64(created.Load()) / time.Since(begin).Seconds(), failed
 }
 
-// together does something n times, by so many callers.
+// together calls f n times, with that many callers.
 func together(n, callers int, do func(n int) error) error {
 	var (
 		mu     sync.Mutex

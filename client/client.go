@@ -17,20 +17,20 @@ const (
 	maxListBytes    = 16 << 20 // of a page or a history
 )
 
-// Client calls the checkout endpoint of one account. It may be used by many goroutines at once. Its methods that take a
-// context end with it, and return an error that is the context's own for [errors.Is].
+// Client calls the checkout endpoint of one account. It is safe for concurrent use. A method whose context ends returns an error that
+// wraps the context's.
 //
-// Their other errors are an [*Error], for an answer that refuses; an [*AnswerError], for one that is not of this API; a
-// [*GaveUpError], where retries did not help; or that of the connection, where it cannot get better by a retry.
+// Other errors are an [*Error] for an answer that refuses, an [*AnswerError] for an answer that is not of this API, a [*GaveUpError] if
+// retries did not help, or the error of the connection if a retry cannot help.
 type Client struct {
 	base  string
-	token *string // a pointer, which fmt does not follow in whatever holds a Client
+	token *string // a pointer, so that fmt does not print the token of a struct that contains a Client
 	cfg   Config
 }
 
-// New makes a Client of the API at a base URL, such as "https://api.example.com", or "https://example.com/pay" where
-// the handler is mounted under a prefix. The token is the account's: live and test mode have different ones. The error joins
-// a [*ConfigError] for each fault. New makes no request.
+// New makes a Client of the API at a base URL, such as "https://api.example.com", or "https://example.com/pay" if the handler is
+// mounted under a prefix. The token is the account's; live and test mode have different tokens. The error joins a [*ConfigError] for
+// each fault. New makes no request.
 func New(baseURL, token string, cfg Config) (*Client, error) {
 	base, baseErr := parseBaseURL(baseURL, cfg.AllowPlaintext)
 	var tokenErr error
@@ -44,13 +44,12 @@ func New(baseURL, token string, cfg Config) (*Client, error) {
 	return &Client{base: base, token: &token, cfg: cfg}, nil
 }
 
-// Create makes the session of an intent, or returns the one that it has already made, as that is now: Session.Replayed then
-// is true. It may be called with the same intent any number of times.
+// Create makes the session of an intent. If the intent has a session already, Create returns that as it is now, with Replayed true. It may
+// be called with the same intent any number of times.
 //
-// After an error it is open whether there is a session, with these exceptions. An [*Error] of status 0 (nothing was sent), 400,
-// 413 or 415 says that this intent made none: correct its Params, and keep its Key or not. Status 422, code
-// [CodeIdempotencyKeyReused], says that the key made a session of other Params. After any other error call Create
-// again with the same intent, now or later.
+// After most errors there may or may not be a session: call Create again with the same intent, now or later. Two kinds of errors are
+// definite. An [*Error] of status 0 (nothing was sent), 400, 413 or 415 says that this intent has no session: correct its Params, and
+// use the same Key or a new one. Status 422 with code [CodeIdempotencyKeyReused] says that the key has a session with other Params.
 func (c *Client) Create(ctx context.Context, intent Intent) (Session, error) {
 	const name = "create a session"
 	body, err := intent.body()
@@ -77,13 +76,13 @@ func (c *Client) Create(ctx context.Context, intent Intent) (Session, error) {
 	return s, err
 }
 
-// Get returns the session as it is now. An ID that is not the account's is an [*Error] of code [CodeNotFound].
+// Get returns the session as it is now. If the account has no session with this ID, the error is an [*Error] of code [CodeNotFound].
 func (c *Client) Get(ctx context.Context, id string) (Session, error) {
 	return c.one(ctx, "get a session", http.MethodGet, id, "")
 }
 
-// Cancel cancels a session that is created or pending. One that is cancelled already stays so, which is no error. One
-// that is processing, completed, failed or expired is an [*Error] of code [CodeInvalidTransition].
+// Cancel cancels a session that is created or pending. To cancel a cancelled session changes nothing and is no error. If the session is
+// processing, completed, failed or expired, the error is an [*Error] of code [CodeInvalidTransition].
 func (c *Client) Cancel(ctx context.Context, id string) (Session, error) {
 	return c.one(ctx, "cancel a session", http.MethodPost, id, "/cancel")
 }
@@ -103,7 +102,7 @@ func (c *Client) one(ctx context.Context, name, method, id, action string) (s Se
 	return s, err
 }
 
-// Events returns every change of a session, its creation first, each with the session as that change left it.
+// Events returns the creation of a session and every change of it, each with the session as the change left it.
 func (c *Client) Events(ctx context.Context, id string) ([]Event, error) {
 	const name = "get a session's events"
 	path, err := sessionPath(id)
@@ -136,7 +135,7 @@ func (c *Client) Events(ctx context.Context, id string) ([]Event, error) {
 	return history.Events, nil
 }
 
-// sessionPath refuses what a server might take for another path.
+// sessionPath refuses an ID that a server might take for another path.
 func sessionPath(id string) (string, error) {
 	if !isVisible(id) || id == "." || id == ".." {
 		return "", notSent(CodeNotFound, "a session's ID must not be empty, nor have other than visible ASCII characters")
@@ -144,7 +143,7 @@ func sessionPath(id string) (string, error) {
 	return "/v1/checkouts/" + url.PathEscape(id), nil
 }
 
-// String shows the base URL alone.
+// String returns the base URL only.
 func (c Client) String() string { return "client.Client(" + c.base + ")" }
 
 // Format implements [fmt.Formatter]: every verb, %#v too, shows what String does.

@@ -20,43 +20,43 @@ const (
 	DefaultUserAgent   = "caisse-checkout-go/1"
 )
 
-// Config is what a program may settle about a [Client]. The zero Config works.
+// Config configures a [Client]. The zero Config works.
 type Config struct {
 	_ struct{} // keyed literals only
 
-	// HTTPClient sends the requests. It is copied: its Transport and Jar are used, its Timeout and CheckRedirect are not. nil
-	// is a client of its own, with the settings of [http.DefaultTransport] and 64 idle connections.
+	// HTTPClient sends the requests. Its Transport and Jar are used, its Timeout and CheckRedirect are not. nil is a new client with
+	// the settings of [http.DefaultTransport] and 64 idle connections.
 	HTTPClient *http.Client
-	// MaxAttempts is how often one request is tried at most; 0 is 10, and 1 never retries.
+	// MaxAttempts is how often a request is tried at most. 0 is 10, and 1 never retries.
 	MaxAttempts int
-	// MaxElapsed bounds the time from the beginning of the first try to the beginning of the last one; 0 is 2 minutes. A
-	// context with an earlier deadline bounds it further.
+	// MaxElapsed bounds the time from the first try to the beginning of the last one. 0 is 2 minutes. The context's deadline may be
+	// earlier.
 	MaxElapsed time.Duration
-	// Timeout is how long one try may take, answer included; 0 is 30 seconds. [Client.Wait] adds the time that it asked the
-	// server to hold the answer back.
+	// Timeout is how long one try may take, including the answer. 0 is 30 seconds. [Client.Wait] adds the time for which it has asked
+	// the server to wait.
 	Timeout time.Duration
-	// LongPoll is for how long [Client.Wait] asks the server to hold one answer back, in whole seconds from 1 to 60; 0 is
-	// 50 seconds: many proxies cut what is silent for 60.
+	// LongPoll is how long [Client.Wait] asks the server to wait in one request, in whole seconds from 1 to 60. 0 is 50 seconds, because
+	// many proxies cut a connection that is silent for 60.
 	LongPoll time.Duration
 	// UserAgent is sent with every request; "" is "caisse-checkout-go/1".
 	UserAgent string
 	// AllowPlaintext accepts a base URL of http:// on a host other than this machine. The token and the payers' phone
 	// numbers then cross the network in the clear.
 	AllowPlaintext bool
-	// Logger hears of every retry (Warn), with its cause. nil is silent.
+	// Logger gets a line for every retry (Warn), with its cause. nil logs nothing.
 	Logger *slog.Logger
 }
 
-// ConfigError is one fault of what [New] was given. New joins all that it finds.
+// ConfigError is one fault of the arguments of [New]. New joins all that it finds.
 type ConfigError struct {
-	// Field is what is at fault, such as "Config.Timeout", "baseURL" or "token".
+	// Field is the argument or field at fault, such as "Config.Timeout", "baseURL" or "token".
 	Field  string
 	Reason string
 }
 
 func (e *ConfigError) Error() string { return "client: " + e.Field + " " + e.Reason }
 
-// withDefaults is cfg with its zero values filled in. The error joins a *ConfigError for each fault.
+// withDefaults returns cfg with its defaults filled in. The error joins a *ConfigError for each fault.
 func (cfg Config) withDefaults() (Config, error) {
 	var errs []error
 	fault := func(field, reason string) {
@@ -106,21 +106,21 @@ func (cfg Config) withDefaults() (Config, error) {
 	return cfg, errors.Join(errs...)
 }
 
-// newTransport is that of the standard library, with connections enough for many requests at once to one host.
+// newTransport returns the standard library's transport, with enough idle connections for many concurrent requests to one host.
 func newTransport() http.RoundTripper {
 	t, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
-		return http.DefaultTransport // the program has replaced it, and knows why
+		return http.DefaultTransport // the program has replaced it on purpose
 	}
 	t = t.Clone()
 	t.MaxIdleConnsPerHost = 64
 	return t
 }
 
-// parseBaseURL returns the URL without a slash at its end.
+// parseBaseURL checks the URL and returns it without a slash at its end.
 func parseBaseURL(s string, allowPlaintext bool) (string, error) {
 	fault := func(reason string) (string, error) {
-		return "", &ConfigError{Field: "baseURL", Reason: reason} // it may hold a password, so it is not told
+		return "", &ConfigError{Field: "baseURL", Reason: reason} // without the URL, which may contain a password
 	}
 	u, err := url.Parse(s)
 	switch {
@@ -141,7 +141,7 @@ func isThisMachine(host string) bool {
 	return host == "localhost" || err == nil && addr.IsLoopback()
 }
 
-// isVisible reports whether s has visible ASCII characters alone, and at least one.
+// isVisible reports whether s consists of one or more visible ASCII characters.
 func isVisible(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] > '~' {

@@ -39,22 +39,22 @@ const (
 	CodeDiffers      = "differs"       // not as in the first request under this idempotency key
 )
 
-// Error is an answer that refuses (RFC 9457), or what was refused before it was sent, with Status 0. It holds nothing of what
-// was sent but the names of members, so it may be logged.
+// Error is an answer that refuses a request (RFC 9457). With Status 0, the request was refused before it was sent. Of what was sent, it
+// contains only names of members, so it may be logged.
 type Error struct {
-	// Status is the HTTP status code, or 0 where nothing was sent.
+	// Status is the HTTP status code, or 0 if nothing was sent.
 	Status int `json:"status"`
-	// Code is one of the Code constants, or "" where the answer is not of this API: from a proxy, say.
+	// Code is one of the Code constants, or "" if the answer is not of this API, but of a proxy for example.
 	Code string `json:"code"`
 	// Fields are the faults of single members, the first 32.
 	Fields []FieldError `json:"errors"`
-	// RequestID names the exchange in the server's logs; "" where the answer told none.
+	// RequestID is the ID by which the server's log has this request, or "" if the answer has none.
 	RequestID string `json:"request_id"`
-	// Type, Title and Detail are texts for a developer; "" where the answer is not of this API.
+	// Type, Title and Detail are texts for a developer. They are "" if the answer is not of this API.
 	Type   string `json:"type"`
 	Title  string `json:"title"`
 	Detail string `json:"detail"`
-	// RetryAfter is what the answer asked for, 0 where it asked for nothing.
+	// RetryAfter is how long the answer asked to wait, or 0.
 	RetryAfter time.Duration `json:"-"`
 }
 
@@ -94,7 +94,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Temporary reports whether the same request may be answered otherwise later: the status is 429, 500, 502, 503 or 504.
+// Temporary reports whether the same request may succeed later: the status is 429, 500, 502, 503 or 504.
 func (e *Error) Temporary() bool {
 	switch e.Status {
 	case http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable,
@@ -106,8 +106,8 @@ func (e *Error) Temporary() bool {
 
 func notSent(code, detail string) *Error { return &Error{Code: code, Detail: detail} }
 
-// AnswerError is an answer of 2xx that is not what this API answers: the base URL is wrong, or a proxy has answered. After a
-// create it is open whether there is a session.
+// AnswerError is an answer with status 2xx that is not of this API: the base URL is wrong, or a proxy has answered. After a create there
+// may or may not be a session.
 type AnswerError struct {
 	Status int
 	Reason string // such as "is not a session"; it holds nothing of the answer

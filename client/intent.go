@@ -14,20 +14,20 @@ import (
 	"unicode/utf8"
 )
 
-// Intent is one payment that is wanted: what to ask for, and the idempotency key that makes it happen once.
+// Intent is one payment that a program wants: what to ask for, and the idempotency key that makes it happen only once.
 //
-// Its JSON holds all of it, the payer's phone number included, and reads back the same: keep it with the order, before the
-// first [Client.Create].
+// Store its JSON with the order, before the first [Client.Create]. The JSON contains everything, including the payer's phone number, and
+// is read back unchanged.
 type Intent struct {
 	// Key is sent as Idempotency-Key with every try. A change of Params needs a new Intent.
 	Key    string `json:"key"`
 	Params Params `json:"params"`
 }
 
-// NewIntent is an Intent with a key of its own, a random UUID of version 7 (RFC 9562).
+// NewIntent returns an Intent with a new key, a UUID of version 7 (RFC 9562).
 func NewIntent(p Params) Intent { return Intent{Key: newKey(), Params: p} }
 
-// newKey makes a UUIDv7: those that are made one after the other lie side by side in the server's index.
+// newKey makes a UUIDv7. Keys that are made one after the other are neighbours in the server's index.
 func newKey() string {
 	var u [16]byte
 	rand.Read(u[6:]) // never fails
@@ -40,7 +40,7 @@ func newKey() string {
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
-// body is the body of the create. What JSON would change in silence is refused, and so is a key that no header can hold.
+// body returns the body of the create. It refuses text that JSON would silently change, and a key that a header cannot contain.
 func (i Intent) body() ([]byte, error) {
 	if i.Key == "" {
 		return nil, notSent(CodeIdempotencyKeyMissing, "the Intent has no Key: make it with NewIntent")
@@ -56,7 +56,7 @@ func (i Intent) body() ([]byte, error) {
 	return json.Marshal(i.Params)
 }
 
-// String shows neither the key nor the phone number in full.
+// String returns the intent without its key, and with the phone number masked.
 func (i Intent) String() string { return i.LogValue().String() }
 
 // Format implements [fmt.Formatter]: every verb, %#v too, shows what String does.
@@ -67,7 +67,7 @@ func (i Intent) LogValue() slog.Value {
 	return slog.GroupValue(append([]slog.Attr{slog.String("key", mask(i.Key, 0, 4))}, i.Params.attrs()...)...)
 }
 
-// Params are what a session is asked for. The server is the judge of them: what it does not accept is an [*Error] of code
+// Params say what session to create. The server checks them: if it does not accept them, the error is an [*Error] of code
 // [CodeValidationFailed], with a [FieldError] for each fault.
 type Params struct {
 	_ struct{} // keyed literals only
@@ -108,8 +108,7 @@ type paramsJSON struct {
 	Metadata        map[string]string `json:"metadata,omitempty"`
 }
 
-// MarshalJSON is the body of a create. Its error is an ExpiresIn that is not of whole seconds, or text that is not UTF-8,
-// which JSON cannot hold.
+// MarshalJSON returns the body of a create. It refuses an ExpiresIn that is not in whole seconds, and text that is not UTF-8.
 func (p Params) MarshalJSON() ([]byte, error) {
 	if faults := p.faults(); faults != nil {
 		return nil, errors.New("client: Params." + faults[0].String())
@@ -138,7 +137,7 @@ func (p *Params) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// faults are those that would not reach the server as they are.
+// faults returns the faults that the server could not see, because JSON cannot carry them.
 func (p Params) faults() (faults []FieldError) {
 	text := func(member, s string) {
 		if !utf8.ValidString(s) {
@@ -184,7 +183,7 @@ func (p Params) attrs() []slog.Attr {
 
 func maskPhone(s string) string { return mask(s, 4, 2) }
 
-// mask shows the first and the last characters of what is long enough to hide the rest.
+// mask shows the first and the last characters of a text, if it is long enough to hide the rest.
 func mask(s string, first, last int) string {
 	if len(s) < 2*(first+last) {
 		return strings.Repeat("*", len(s))

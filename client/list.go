@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Query says which sessions a list holds. The zero Query is all of the account's.
+// Query says which sessions a list contains. The zero Query is all sessions of the account.
 type Query struct {
 	_ struct{} // keyed literals only
 
@@ -44,8 +44,8 @@ type Page struct {
 	NextCursor string `json:"next_cursor"`
 }
 
-// List walks through all sessions that a query matches, newest first, and asks for the next page when it comes to it. What
-// was there when it began is met exactly once, whatever is created meanwhile. An error ends the walk:
+// List iterates over all sessions that match a query, newest first. It asks for a page when it gets to it. Every session that exists at the
+// beginning comes exactly once, whatever is created meanwhile. An error ends the iteration:
 //
 //	for session, err := range c.List(ctx, client.Query{Status: client.StatusCompleted}) {
 //		if err != nil {
@@ -74,7 +74,7 @@ func (c *Client) List(ctx context.Context, q Query) iter.Seq2[Session, error] {
 	}
 }
 
-// ListPage returns one page, with the count of all where the query has no Cursor.
+// ListPage returns one page. If the query has no Cursor, the page has the total count.
 func (c *Client) ListPage(ctx context.Context, q Query) (Page, error) {
 	path := "/v1/checkouts"
 	if values := q.values(); len(values) > 0 {

@@ -31,7 +31,7 @@ type call struct {
 	header http.Header
 	body   []byte
 	limit  int64         // of the answer, in bytes
-	held   time.Duration // for how long the server is asked to hold the answer back
+	held   time.Duration // how long the server is asked to wait before it answers
 	decode func(answer) error
 }
 
@@ -42,7 +42,7 @@ type answer struct {
 	body   []byte
 }
 
-// do tries until it succeeds, a retry is of no use, or time or tries are over.
+// do tries until the call succeeds, a retry cannot help, or the time or the tries are used up.
 func (c *Client) do(ctx context.Context, call call) error {
 	began := time.Now()
 	for tries := 1; ; tries++ {
@@ -68,7 +68,7 @@ func (c *Client) do(ctx context.Context, call call) error {
 	}
 }
 
-// ended is the error of a call whose context has ended. The failure before it may tell more.
+// ended returns the error of a call whose context has ended, with the last failure, which may explain more.
 func ended(ctx context.Context, call call, last error) error {
 	if errors.Is(last, ctx.Err()) {
 		return fmt.Errorf("client: %s: %w", call.name, ctx.Err())
@@ -90,7 +90,7 @@ func (e *timeoutError) Error() string { return "the try took longer than " + e.a
 // Timeout is as in [net.Error].
 func (e *timeoutError) Timeout() bool { return true }
 
-// retryable reports whether another try may go better.
+// retryable reports whether another try may succeed.
 func retryable(err error) bool {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Temporary()
@@ -105,7 +105,7 @@ func retryable(err error) bool {
 	return ok
 }
 
-// pauseAfter is how long to wait after a failure before the next try: full jitter, after what the server asked for.
+// pauseAfter returns how long to wait before the next try: what the server asked for, and then a random time (full jitter).
 func pauseAfter(tries int, err error) time.Duration {
 	bound := maxPause
 	if doublings := tries - 1; doublings < 10 {
@@ -118,7 +118,7 @@ func pauseAfter(tries int, err error) time.Duration {
 	return pause
 }
 
-// before reports whether ctx is still there after a pause.
+// before waits, and reports false if ctx ends meanwhile.
 func before(ctx context.Context, pause time.Duration) bool {
 	deadline, ok := ctx.Deadline()
 	return !ok || time.Until(deadline) > pause
@@ -182,7 +182,7 @@ func (c *Client) try(parent context.Context, call call) error {
 	return call.decode(a)
 }
 
-// withoutURL takes the URL out of an error of net/http: a list's holds what is searched for.
+// withoutURL removes the URL from an error of net/http. The URL of a list contains what is searched for, such as a phone number.
 func withoutURL(err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		return e.Err
@@ -208,7 +208,7 @@ func (a answer) refusal() *Error {
 // retryAfter reads Retry-After (RFC 9110, section 10.2.3). A date is taken relative to the answer's own, where it has one,
 // so that clocks need not agree.
 func (a answer) retryAfter() time.Duration {
-	const longest = 366 * 24 * time.Hour // and no overflow
+	const longest = 366 * 24 * time.Hour // prevents an overflow
 	value := strings.TrimSpace(a.header.Get("Retry-After"))
 	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
 		return min(longest, time.Duration(seconds)*time.Second)
@@ -226,7 +226,7 @@ func (a answer) retryAfter() time.Duration {
 
 func (a answer) fault(reason string) error { return &AnswerError{Status: a.status, Reason: reason} }
 
-// into decodes the one JSON value of the body. Members that v does not know are passed over.
+// into decodes the body, which must be one JSON value. It ignores members that v does not have.
 func (a answer) into(v any) error {
 	d := json.NewDecoder(bytes.NewReader(a.body))
 	if err := d.Decode(v); err != nil {
@@ -253,7 +253,7 @@ func (a answer) session() (Session, error) {
 	return s, nil
 }
 
-// sessionOf decodes an answer that is the session of an ID.
+// sessionOf decodes an answer that must be the session with an ID.
 func (a answer) sessionOf(id string) (Session, error) {
 	s, err := a.session()
 	if err == nil && s.ID != id {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Status is where a session stands.
+// Status is the status of a session.
 type Status string
 
 // The seven statuses.
@@ -37,8 +37,8 @@ const (
 	Card        PaymentMethod = "card"
 )
 
-// Session is one attempt to take one payment, as the server last answered it. Texts are "" and times zero where the session
-// has none.
+// Session is one attempt to take one payment, as the server last answered it. A text that the session does not have is "", and a time is
+// zero.
 type Session struct {
 	ID       string `json:"id"`
 	Status   Status `json:"status"`
@@ -52,8 +52,8 @@ type Session struct {
 	Description   string        `json:"description,omitempty"`
 	SuccessURL    string        `json:"success_url,omitempty"`
 	CancelURL     string        `json:"cancel_url,omitempty"`
-	// CheckoutURL is where the payer pays, on a server that has such a page, while the session can be paid. Whoever has it
-	// can pay and cancel the session: send the payer there, and keep it out of logs.
+	// CheckoutURL is where the payer pays, as long as the session can be paid, if the server has such a page. Whoever has it can pay and
+	// cancel the session: send the payer there, and keep it out of logs.
 	CheckoutURL     string            `json:"checkout_url,omitempty"`
 	ClientReference string            `json:"client_reference,omitempty"`
 	Metadata        map[string]string `json:"metadata,omitempty"`
@@ -64,14 +64,14 @@ type Session struct {
 	TransactionFee  int64             `json:"transaction_fee"` // in the currency's smallest unit; part of Amount
 	Late            bool              `json:"late,omitempty"`  // paid after it had expired, failed or been cancelled
 
-	// ETag names this state of the session, for [Client.Wait]; "" in a list and in an event. It is not kept in JSON.
+	// ETag identifies this state of the session, for [Client.Wait]. It is "" in a list and in an event, and not part of the JSON.
 	ETag string `json:"-"`
-	// Replayed is true where [Client.Create] found the session rather than made it. A try of the same call whose answer was
-	// lost may have made it.
+	// Replayed is true if [Client.Create] found an existing session. An earlier try of the same call, whose answer was lost, may have
+	// created it.
 	Replayed bool `json:"-"`
 }
 
-// Method is PaymentMethod, or [MobileMoney] where that is "".
+// Method returns PaymentMethod, or [MobileMoney] if that is "".
 func (s Session) Method() PaymentMethod {
 	if s.PaymentMethod == "" {
 		return MobileMoney
@@ -79,13 +79,12 @@ func (s Session) Method() PaymentMethod {
 	return s.PaymentMethod
 }
 
-// valid reports whether s may be what a server answered: whatever else it is, it is not an empty object or a page of a proxy.
+// valid reports whether s can be an answer of this API, and not an empty object or the answer of a proxy.
 func (s *Session) valid() bool {
 	return s.ID != "" && s.Status != "" && s.Amount > 0 && s.Currency != "" && !s.CreatedAt.IsZero() && !s.ExpiresAt.IsZero()
 }
 
-// same reports whether a and b hold the same. CheckoutURL may be another one for each answer, and a proxy may change an
-// ETag, so neither counts.
+// same reports whether a and b are equal. It ignores CheckoutURL, which may differ between answers, and ETag, which a proxy may change.
 func same(a, b *Session) bool {
 	return a.ID == b.ID && a.Status == b.Status && a.Amount == b.Amount && a.Currency == b.Currency &&
 		a.Method() == b.Method() && a.UserPhone == b.UserPhone && a.PaymentID == b.PaymentID &&
@@ -95,7 +94,7 @@ func same(a, b *Session) bool {
 		a.FailureReason == b.FailureReason && a.TransactionFee == b.TransactionFee && a.Late == b.Late
 }
 
-// String shows neither the phone number in full, nor the payer's link, nor free text.
+// String returns the session with its phone number masked, and without the payer's link and free texts.
 func (s Session) String() string { return s.LogValue().String() }
 
 // Format implements [fmt.Formatter]: every verb, %#v too, shows what String does.

@@ -11,23 +11,22 @@ import (
 )
 
 const (
-	firstPollPause = time.Second // between two polls that the server did not hold back; it doubles
+	firstPollPause = time.Second // between two polls that the server answered at once; it doubles
 	maxPollPause   = 15 * time.Second
 )
 
-// Wait returns the session as soon as it is another than seen, or has ended. It asks the server to hold its answer
-// back until then (Prefer: wait), again and again until ctx ends, so give it one with a deadline. The answer comes within
-// a second of the change. To wait for the outcome:
+// Wait returns the session as soon as it differs from seen, or has ended. It asks the server to answer only then (Prefer: wait), and asks
+// again and again until ctx ends, so give ctx a deadline. The answer comes within a second of the change. To wait for the outcome:
 //
 //	for err == nil && !session.Status.Ended() {
 //		session, err = c.Wait(ctx, session)
 //	}
 //
-// A session without an ETag, such as one that was read back from a database, is compared by what it holds. One of
-// which only the ID is known is returned as it is now.
+// A session without an ETag, such as one that was read back from a database, is compared by its fields. If only the ID is set, Wait
+// returns the session as it is now.
 //
-// A proxy that cuts requests which take so long, or a server that answers at once, is asked at growing intervals, up to
-// 15 seconds. With an error, where ctx has ended too, comes the session as it was last known.
+// If a proxy cuts long requests, or the server answers at once, Wait asks at growing intervals of up to 15 seconds. With an error, also
+// that of ctx, it returns the session as it was last known.
 func (c *Client) Wait(ctx context.Context, seen Session) (Session, error) {
 	const name = "wait for a session"
 	path, err := sessionPath(seen.ID)
@@ -35,7 +34,7 @@ func (c *Client) Wait(ctx context.Context, seen Session) (Session, error) {
 		return seen, fmt.Errorf("client: %s: %w", name, err)
 	}
 	known := seen
-	plain := seen.ETag == "" // whether the next request is one that is answered at once
+	plain := seen.ETag == "" // whether the next request is to be answered at once
 	for pauses := 0; ; {
 		if plain {
 			now, err := c.one(ctx, name, http.MethodGet, seen.ID, "")
@@ -60,7 +59,7 @@ func (c *Client) Wait(ctx context.Context, seen Session) (Session, error) {
 		case !retryable(err):
 			return known, fmt.Errorf("client: %s: %w", name, err)
 		default:
-			plain = true // whose retries tell whether the server can answer at all
+			plain = true // its retries show whether the server answers at all
 		}
 		if time.Since(began) >= asked/2 && err == nil {
 			pauses = 0
@@ -77,7 +76,7 @@ func (c *Client) Wait(ctx context.Context, seen Session) (Session, error) {
 	}
 }
 
-// longPoll is for how long to have the answer held back: no longer than ctx lasts, in whole seconds from 1.
+// longPoll returns how long to ask the server to wait, in whole seconds, at least 1, and no longer than ctx lasts.
 func (c *Client) longPoll(ctx context.Context) time.Duration {
 	wait := c.cfg.LongPoll
 	if deadline, ok := ctx.Deadline(); ok {
@@ -86,7 +85,7 @@ func (c *Client) longPoll(ctx context.Context) time.Duration {
 	return max(wait, time.Second)
 }
 
-// poll asks once for the session when it is another than known. Where it still is the same, it returns known.
+// poll asks once for the session if it differs from known. If it does not, poll returns known.
 func (c *Client) poll(ctx context.Context, name, path string, known Session, wait time.Duration) (now Session, err error) {
 	header := http.Header{"Prefer": {"wait=" + strconv.Itoa(int(wait/time.Second))}}
 	if known.ETag != "" {
@@ -106,7 +105,7 @@ func (c *Client) poll(ctx context.Context, name, path string, known Session, wai
 	return now, err
 }
 
-// pollPause is between half and all of a bound that doubles.
+// pollPause returns a random time between half and all of a bound that doubles.
 func pollPause(n int) time.Duration {
 	bound := maxPollPause
 	if n < 4 {

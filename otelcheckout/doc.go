@@ -1,13 +1,13 @@
-// Package otelcheckout tells OpenTelemetry what the stores of github.com/caisse/checkout do and what becomes of sessions. It
-// is a module of its own, so that the library itself depends on nothing of OpenTelemetry.
+// Package otelcheckout reports to OpenTelemetry what the stores of github.com/caisse/checkout do and how sessions end. It is a module of
+// its own, so that the library itself does not depend on OpenTelemetry.
 //
 //	store = otelcheckout.Store(store, otelcheckout.System("postgresql"))
 //	checkouts, err := checkout.New(store, checkout.Config{})
 //	go otelcheckout.Observe(ctx, checkouts, meter) // on one instance
 //	http.Handle("/", otelhttp.NewHandler(mux, "checkout"))
 //
-// The handlers set [net/http.Request.Pattern], so otelhttp and others name spans and metrics by route without further ado:
-// "POST /v1/checkouts", "GET /v1/checkouts/{id}".
+// The handlers set [net/http.Request.Pattern], so otelhttp and others name spans and metrics by route, such as "POST /v1/checkouts" and
+// "GET /v1/checkouts/{id}".
 //
 // Spans and metrics:
 //
@@ -17,10 +17,10 @@
 //   - the counter checkout.sessions.ended and the histogram checkout.sessions.duration, in seconds from the creation to the
 //     outcome, by [Observe].
 //
-// Their attributes are checkout.operation, db.system.name where the host has said it, error.type, and of sessions
-// checkout.status, checkout.currency, checkout.livemode and checkout.late. So there are few time series, whatever is sold to whom: no attribute
-// holds an account, a session's ID, a phone, a key or a token.
+// Their attributes are checkout.operation, db.system.name if the host has set it, and error.type; those of sessions are checkout.status,
+// checkout.currency, checkout.livemode and checkout.late. So there are few time series, whatever is sold to whom. No attribute
+// contains an account, a session's ID, a phone number, a key or a token.
 //
 // error.type is one of not_found, conflict, invalid, unavailable, outcome_unknown, canceled, deadline_exceeded and _OTHER. The first
-// three are answers of a store that works, and do not make a span one that has failed.
+// three are answers of a store that works, and do not set the span's status to Error.
 package otelcheckout

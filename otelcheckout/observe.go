@@ -12,18 +12,19 @@ import (
 )
 
 const (
-	observePage = 100         // events that are read at once
-	observeIdle = time.Second // between two reads where nothing is new, and after an error
+	observePage = 100         // events of one read
+	observeIdle = time.Second // between two reads if nothing is new, and after an error
 )
 
-// Observe counts how sessions end, of all accounts, by the feed of events: the counter checkout.sessions.ended by status, and the
-// histogram checkout.sessions.duration, the seconds from the creation to the outcome. A late payment of a session that had
-// ended is counted once more, as completed and late.
+// Observe counts how the sessions of all accounts end. It reads the feed of events, and makes the counter checkout.sessions.ended by
+// status and the histogram checkout.sessions.duration, the seconds from the creation to the outcome. A late payment of a session that
+// had ended is counted again, as completed and late.
 //
-// It begins with what happens from now on, and returns when ctx ends, with its error. Where the store fails it goes on a
-// second later from where it was; a store whose feed does not take its cursor any more, which was restored from a dump, say, ends
-// it. Every instance that runs it counts everything, so run it on one. The feed tells of sessions that nobody asks for any more only once they
-// are swept: see [checkout.Checkouts.ExpireDue].
+// It begins with what happens from now on. It returns ctx's error when ctx ends. If the store fails, it continues a second later from
+// where it was. It ends if the feed no longer accepts its cursor, because the database was restored from a dump for example.
+//
+// Every instance that runs it counts everything, so run it on one instance. An expiry is in the feed only after a sweep: see
+// [checkout.Checkouts.ExpireDue].
 func Observe(ctx context.Context, checkouts *checkout.Checkouts, meter metric.Meter) error {
 	ended, err := meter.Int64Counter("checkout.sessions.ended",
 		metric.WithDescription("Sessions that were completed, failed, expired or cancelled."), metric.WithUnit("{session}"))
@@ -49,7 +50,7 @@ func Observe(ctx context.Context, checkouts *checkout.Checkouts, meter metric.Me
 		for _, event := range events {
 			cursor = event.Cursor
 			if after == checkout.LastEvent {
-				break // it was there before
+				break // it had ended before
 			}
 			s := event.Session
 			if !outcome(s.Status) {

@@ -27,18 +27,18 @@ type config struct {
 	system  string
 }
 
-// TracerProvider makes spans come from p rather than from the global provider.
+// TracerProvider makes spans with p instead of the global provider.
 func TracerProvider(p trace.TracerProvider) Option { return func(c *config) { c.tracers = p } }
 
-// MeterProvider makes measurements go to p rather than to the global provider.
+// MeterProvider records measurements with p instead of the global provider.
 func MeterProvider(p metric.MeterProvider) Option { return func(c *config) { c.meters = p } }
 
-// System sets the attribute db.system.name, such as "postgresql" or "sqlite": the names are those of OpenTelemetry's semantic
-// conventions for databases. Without it there is no such attribute.
+// System sets the attribute db.system.name, such as "postgresql" or "sqlite". The names are those of OpenTelemetry's semantic conventions
+// for databases. Without this option there is no such attribute.
 func System(name string) Option { return func(c *config) { c.system = name } }
 
-// Store returns a store that passes every call on to another one, with a span and a measurement for each. It may be wrapped
-// around a store of WithTx as well. The store must not be nil.
+// Store returns a store that calls another one, and makes a span and a measurement of each call. It may also wrap a store of WithTx. The
+// store must not be nil.
 func Store(store checkout.Store, options ...Option) checkout.Store {
 	c := config{tracers: otel.GetTracerProvider(), meters: otel.GetMeterProvider()}
 	for _, option := range options {
@@ -48,7 +48,7 @@ func Store(store checkout.Store, options ...Option) checkout.Store {
 		metric.WithDescription("How long calls of the checkout store take."), metric.WithUnit("s"),
 		metric.WithExplicitBucketBoundaries(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10))
 	if err != nil {
-		otel.Handle(err) // what is returned with it measures nothing, and does no harm
+		otel.Handle(err) // the instrument that comes with the error does nothing
 	}
 	return &observed{store: store, tracer: c.tracers.Tracer(scope), duration: duration, system: c.system}
 }
@@ -62,7 +62,7 @@ type observed struct {
 
 var _ checkout.Store = (*observed)(nil)
 
-// call observes one call.
+// call makes a span and a measurement of one call.
 func (o *observed) call(ctx context.Context, operation string, f func(context.Context) error) {
 	attributes := []attribute.KeyValue{attribute.String("checkout.operation", operation)}
 	if o.system != "" {
@@ -81,7 +81,7 @@ func (o *observed) call(ctx context.Context, operation string, f func(context.Co
 			span.SetAttributes(errorType)
 			attributes = append(attributes, errorType)
 			if fault {
-				span.SetStatus(codes.Error, kind) // the error's own text may hold anything
+				span.SetStatus(codes.Error, kind) // not the error's own text, which may contain anything
 			}
 		}
 		span.End()
@@ -93,7 +93,7 @@ func (o *observed) call(ctx context.Context, operation string, f func(context.Co
 
 var errPanicked = errors.New("the call panicked")
 
-// kindOf names an error of a store, and reports whether it is a fault rather than an answer.
+// kindOf returns the error.type of a store's error, and whether it is a failure rather than an answer.
 func kindOf(err error) (kind string, fault bool) {
 	var invalid *checkout.ValidationError
 	switch {

@@ -16,16 +16,16 @@ import (
 // maxFormBytes bounds the body of a form. A form of the page has some 120 bytes.
 const maxFormBytes = 4 << 10
 
-// What a form asks for.
+// The values of a form's field "do".
 const (
 	doPay    = "pay"
 	doCancel = "cancel"
 )
 
-// form is what the payer has sent.
+// form is a form that the payer has sent.
 type form struct {
 	do      string
-	attempt string // "" where the page offered none
+	attempt string // "" if the page offered none
 }
 
 // readForm reads a form that this page made for this link, and that the browser sent from this page.
@@ -42,12 +42,12 @@ func (p *Page) readForm(v *visit) (form, bool) {
 	return f, genuine && (f.do == doCancel || f.do == doPay)
 }
 
-// ownOrigin reports whether a POST comes from the page itself, by what the browser says. Browsers say Sec-Fetch-Site over
-// https. Otherwise Origin is left, and with it a no-referrer page that posts to itself sends "null" (Fetch, "append a
-// request Origin header"). Then the form decides: it is bound to the link, and who does not have that cannot make it.
+// ownOrigin reports whether a POST comes from the page itself, according to the browser. Over https browsers send Sec-Fetch-Site. Otherwise
+// there is only Origin, which is "null" if a page with the policy no-referrer posts to itself (Fetch, "append a request Origin
+// header"). Then the form decides: it is bound to the link, and nobody can make one without the link.
 func (p *Page) ownOrigin(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
-	case "same-origin", "none": // none: the payer's own doing, such as a reload
+	case "same-origin", "none": // none: the payer did it, with a reload for example
 		return true
 	case "":
 		origin := r.Header.Get("Origin")
@@ -56,7 +56,7 @@ func (p *Page) ownOrigin(r *http.Request) bool {
 	return false
 }
 
-// act does what a form asks for and sends the payer back to the page by a GET, so that a reload asks for nothing again.
+// act does what a form asks for, and then redirects to the page, so that a reload does not ask for it again.
 func (p *Page) act(v *visit, f form) {
 	if f.do == doCancel {
 		if _, err := p.checkouts.Cancel(v.r.Context(), v.name.account, v.name.id); err != nil && !tooLate(err) {
@@ -67,7 +67,7 @@ func (p *Page) act(v *visit, f form) {
 		return
 	}
 	if f.attempt == "" || !mayBegin(&v.session, f.attempt) {
-		p.back(v, note{}) // the page has changed since the form was made, and says how it stands now
+		p.back(v, note{}) // the session has changed since the form was made; the page shows how it is now
 		return
 	}
 	began, told, err := p.payOnce(v.r.Context(), &v.session, f.attempt)
@@ -81,13 +81,13 @@ func (p *Page) act(v *visit, f form) {
 	p.back(v, told)
 }
 
-// tooLate reports whether the session had already become what the payer's wish does not fit.
+// tooLate reports whether the session had already changed in a way that makes the payer's wish impossible.
 func tooLate(err error) bool {
 	_, is := errors.AsType[*checkout.TransitionError](err)
 	return is
 }
 
-// back sends the payer to the page, with a note of what is to be said there.
+// back redirects the payer to the page, with a note of what the page is to say.
 func (p *Page) back(v *visit, n note) {
 	v.w.Header().Set("Location", p.path+"/"+v.token+"?note="+p.keys.seal(n, &v.session))
 	v.w.WriteHeader(http.StatusSeeOther)
@@ -98,16 +98,16 @@ type flightKey struct {
 	attempt string
 }
 
-// flight is a payment that is being asked for.
+// flight is a call of Pay under way.
 type flight struct {
-	done  chan struct{} // closed when the rest is there
+	done  chan struct{} // closed when the other fields are set
 	began checkout.Session
 	told  note
 	err   error
 }
 
-// payOnce begins an attempt and asks Pay for it. Calls for one attempt at the same time share one call of Pay. It goes on
-// when the payer leaves: a browser cuts the first of two clicks off.
+// payOnce begins an attempt and calls Pay. Concurrent calls for one attempt share one call of Pay. It goes on if the payer leaves: after
+// two clicks, a browser cancels the first request.
 func (p *Page) payOnce(ctx context.Context, s *checkout.Session, attempt string) (checkout.Session, note, error) {
 	key := flightKey{name{s.Account, s.ID}, attempt}
 	p.mu.Lock()
@@ -139,19 +139,19 @@ func (p *Page) payOnce(ctx context.Context, s *checkout.Session, attempt string)
 
 var errPanicked = errors.New("paypage: the call panicked")
 
-// begin has the attempt in the session before the operator hears of it. The other way round, a crash in between would leave a
-// payment that no session knows of.
+// begin records the attempt in the session before the operator is asked. Otherwise a crash in between would leave a payment that no
+// session has.
 func (p *Page) begin(ctx context.Context, seen *checkout.Session, attempt string) (checkout.Session, note, error) {
 	s, err := p.checkouts.Begin(ctx, seen.Account, seen.ID, attempt)
 	if _, refused := errors.AsType[*checkout.ValidationError](err); refused {
-		return *seen, note{kind: noteTooMany}, nil // the attempt is of our making: only MaxChanges can be in its way
+		return *seen, note{kind: noteTooMany}, nil // the attempt's ID is valid, so the reason is MaxChanges
 	}
 	if err != nil {
 		return checkout.Session{}, note{}, err
 	}
 	if s.Version > seen.Version+1 {
-		// Others have changed the session since it was read, and this attempt may be one that was refused meanwhile. The
-		// page says how things stand and lets the payer decide.
+		// Somebody has changed the session since it was read, and this attempt may have been refused meanwhile. The page shows the
+		// session as it is now, and the payer decides.
 		return s, note{}, nil
 	}
 	next, err := p.callPay(ctx, s)
@@ -173,7 +173,7 @@ func (p *Page) begin(ctx context.Context, seen *checkout.Session, attempt string
 	return s, note{}, nil
 }
 
-// callPay takes a panic of the host's code for an error that leaves open what became of the payment.
+// callPay calls Pay. It turns a panic into an error after which the operator may or may not have been asked.
 func (p *Page) callPay(ctx context.Context, s checkout.Session) (next Next, err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
@@ -183,7 +183,7 @@ func (p *Page) callPay(ctx context.Context, s checkout.Session) (next Next, err 
 	return p.pay(ctx, s)
 }
 
-// cut keeps the first n code points of valid text.
+// cut returns the first n code points of valid text.
 func cut(s string, n int) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	if utf8.RuneCountInString(s) <= n {

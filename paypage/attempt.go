@@ -13,13 +13,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// attemptAfter is the payment ID of the attempt that follows the one with the ID previous; "" asks for the first. The
-// attempts of a session are a chain in which each ID is computed from the one before. So the page needs no memory of its
-// own: two clicks, also in two processes, compute the same ID. No key takes part, since processes in the midst of a
-// rotation would compute two.
+// attemptAfter returns the payment ID of the attempt after the one with the ID previous, or of the first attempt if previous is "". The
+// attempts of a session are a chain, in which each ID is computed from the one before. So the page needs no memory: two clicks compute
+// the same ID, also in two processes. The ID does not depend on a key, because two processes may have different keys during a
+// rotation.
 //
-// The ID has the form of a UUID of version 4, which operators ask for, and is as good as random to whoever does not know the
-// session.
+// The ID has the form of a UUID of version 4, which operators ask for. To anybody who does not know the session it is as good as random.
 func attemptAfter(s *checkout.Session, previous string) string {
 	var space [256]byte
 	b := append(space[:0], "paypage attempt\x00"...)
@@ -39,13 +38,13 @@ func attemptAfter(s *checkout.Session, previous string) string {
 	return id.String()
 }
 
-// unbegun reports whether no payment of the session was begun yet. A card session starts pending, with the first version.
+// unbegun reports whether no payment of the session has begun. A card session is pending from the start, with version 1.
 func unbegun(s *checkout.Session) bool {
 	return s.Status == checkout.StatusCreated || s.Status == checkout.StatusPending && s.Version == 1
 }
 
-// begunHere reports whether the session's payment is an attempt of the page. An attempt of the host's own is not the page's
-// to repeat. Each attempt is a change, so Version bounds how many there can be.
+// begunHere reports whether the session's payment is an attempt of this page. The page does not repeat an attempt of the host's. Each
+// attempt is a change, so Version bounds how many there can be.
 func begunHere(s *checkout.Session) bool {
 	id := attemptAfter(s, "")
 	for range min(s.Version, 2*checkout.MaxChanges) {
@@ -57,9 +56,9 @@ func begunHere(s *checkout.Session) bool {
 	return false
 }
 
-// mayBegin reports whether a form's attempt fits the session as it is now: it is the one under way, or the first of a
-// session of which none was begun, or the one after the session's, which a form names only once Pay has refused the
-// session's. Any other form is of a page that was overtaken.
+// mayBegin reports whether a form's attempt fits the session as it is now. It may be the attempt under way, the first attempt of a session
+// without one, or the attempt after the session's, which a form has only after Pay has refused the session's. Any other form is of a
+// page that is out of date.
 func mayBegin(s *checkout.Session, attempt string) bool {
 	switch {
 	case unbegun(s):
@@ -70,8 +69,8 @@ func mayBegin(s *checkout.Session, attempt string) bool {
 	return attempt == s.PaymentID || attempt == attemptAfter(s, s.PaymentID)
 }
 
-// form is the hidden value of a form: an attempt, "" where the form can only cancel, authenticated together with the link. A
-// form of one link is worth nothing under another, and a payer can name no attempt that the page did not offer.
+// form returns the hidden value of a form: an attempt, or "" if the form can only cancel, with a MAC over the attempt and the link. So a
+// form of one link is invalid under another, and a payer cannot ask for an attempt that the page did not offer.
 func (k keyring) form(token, attempt string) string {
 	var mac [formSize]byte
 	k[0].form.sum(&mac, token, attempt)
@@ -80,7 +79,7 @@ func (k keyring) form(token, attempt string) string {
 	return string(base64.RawURLEncoding.AppendEncode(text, mac[:]))
 }
 
-// attempt is what form was given.
+// attempt returns the attempt that form was given.
 func (k keyring) attempt(token, form string) (string, bool) {
 	attempt, encoded, found := strings.Cut(form, ".")
 	got, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
@@ -96,10 +95,10 @@ func (k keyring) attempt(token, form string) (string, bool) {
 	return attempt, genuine
 }
 
-// formSize is how much of the HMAC goes into a form.
+// formSize is how many bytes of the HMAC a form has.
 const formSize = 16
 
-// formMAC authenticates forms. It keeps its HMACs, which are made for every page view.
+// formMAC authenticates forms. It reuses its HMACs, because every page view needs one.
 type formMAC struct{ pool *sync.Pool } // of *formHash
 
 type formHash struct {

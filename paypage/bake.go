@@ -9,15 +9,15 @@ import (
 	"text/template/parse"
 )
 
-// baker puts into a template, once for each language, what is the same on every page: the words that need nothing filled in,
-// and the blocks, so that drawing a page has little to do.
+// baker replaces, once for each language, the parts of a template that are the same on every page: words without places, and blocks. So to
+// draw a page takes less time.
 type baker struct {
 	template *template.Template
 	tag      string
 	texts    Texts
 }
 
-// maxDepth is how deep blocks may stand in each other. A template that uses itself is refused.
+// maxDepth is how deep blocks may be nested. A template that uses itself is refused.
 const maxDepth = 20
 
 var errDeep = errors.New("templates stand in each other too deep")
@@ -79,7 +79,7 @@ func isDot(pipe *parse.PipeNode) bool {
 	return is
 }
 
-// words are what {{text "Field"}} or {{language}} stand for; is tells whether the action is one of them.
+// words returns the text for {{text "Field"}} or {{language}}. is reports whether the action is one of them.
 func (b baker) words(pipe *parse.PipeNode) (text string, is bool, err error) {
 	if len(pipe.Cmds) != 1 || len(pipe.Decl) != 0 {
 		return "", false, nil

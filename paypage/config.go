@@ -24,13 +24,13 @@ const DefaultPayTimeout = 20 * time.Second
 
 const maxPayTimeout = 5 * time.Minute
 
-// Config is what a host settles. Keys, URL and Pay are required; the zero value of every other field works.
+// Config configures a [Page]. Keys, URL and Pay are required. The zero value of every other field works.
 type Config struct {
 	_ struct{} // keyed literals only
 
-	// Keys seal the links: 32 random bytes each, kept secret. The first seals, all of them open. To replace a key, give every
-	// process the new one in second place, then in first place, and take the old one away once the last session whose link it
-	// sealed is over.
+	// Keys encrypt the links: 32 random bytes each, kept secret. New links use the first key, and links of all keys are accepted. To
+	// replace a key, give every process the new key in second place, then in first place, and remove the old key once the last
+	// session has ended that got a link with it.
 	Keys [][]byte
 	// URL is where the page is mounted, as payers see it: absolute, http or https, without query, user information or a
 	// slash at its end.
@@ -39,41 +39,42 @@ type Config struct {
 	// attempt's. Pay must ask the operator under that ID, so that asking twice under one ID is asking once: it is called
 	// again with the same ID whenever the payer asks again.
 	//
-	// A [*Refused] says that the operator refused this attempt for good and took nothing: the session stays open, and the
-	// payer may try again with another payment ID. After any other error the page takes it that the operator may have been
-	// asked. The error is logged, so it must hold no secret. What becomes of the payment later, the host tells by the
-	// transitions of [checkout.Checkouts].
+	// A [*Refused] says that the operator has refused this attempt for good and took nothing: the session stays open, and the payer may
+	// try again with another payment ID. After any other error the page assumes that the operator may have been asked. The error is
+	// logged, so it must not contain a secret. The host reports the later outcome of the payment with the transitions of
+	// [checkout.Checkouts].
 	//
-	// Its context ends after PayTimeout, and not when the payer leaves.
+	// Its context ends after PayTimeout, but not when the payer leaves.
 	Pay func(ctx context.Context, s checkout.Session) (Next, error)
 	// PayTimeout is how long Pay may take, up to 5 minutes; 0 is 20 seconds. It should be below the server's WriteTimeout.
 	PayTimeout time.Duration
 
-	// Merchant is the name under which payers know the merchant; nil, or "", shows none. It is called for every page view.
+	// Merchant returns the name by which payers know the merchant. If it is nil or returns "", the page shows none. It is called for
+	// every page view.
 	Merchant func(checkout.Account) string
-	// Explain puts a reason, which is a session's FailureReason or that of a Refused, into words for the payer in a language
-	// of Texts; "" shows none. nil shows reasons as they are.
+	// Explain translates a reason, which is a session's FailureReason or that of a Refused, for the payer into a language of Texts. If it
+	// returns "", the page shows no reason. nil shows reasons as they are.
 	Explain func(language, reason string) string
-	// Simulated has every page say that no money moves. Pages of sessions in test mode say so in any case.
+	// Simulated makes every page say that no money moves. Pages of sessions in test mode always say so.
 	Simulated bool
 
-	// Texts are the words of the page by language, a tag in lower case such as "fr"; nil is "fr" [French] and "en" [English].
+	// Texts has the words of the page by language tag in lower case, such as "fr". nil is "fr" [French] and "en" [English].
 	Texts map[string]Texts
-	// Language is shown to a payer who accepts none of Texts; "" is "fr" where Texts has it, else the first by alphabet.
+	// Language is shown to a payer who accepts none of Texts. "" is "fr" if Texts has it, and otherwise the first in alphabetical order.
 	Language string
-	// Template draws the page; nil is [DefaultTemplate], which tells how to make another. New takes a copy.
+	// Template draws the page. nil is [DefaultTemplate], whose documentation says how to make another. New copies it.
 	Template *template.Template
 
 	// MaxWaiting is how many open pages wait for a change at once; 0 is 10,000. The pages beyond ask every five seconds.
 	MaxWaiting int
 	// Clock tells how long a session is valid; nil is the system's. It must be the one of Checkouts.
 	Clock checkout.Clock
-	// Logger hears of every failure of the store and of Pay (Error). Links, keys and phone numbers never appear. nil is silent.
+	// Logger gets a line for every failure of the store and of Pay (Error). Links, keys and phone numbers are never logged. nil logs
+	// nothing.
 	Logger *slog.Logger
 }
 
-// Next says where the payer goes once Pay has asked for the payment. The zero Next waits on the page: the payer confirms on
-// the phone.
+// Next says where the payer goes after Pay. With the zero Next the payer stays on the page, and confirms on the phone.
 type Next struct {
 	_ struct{} // keyed literals only
 
@@ -82,10 +83,10 @@ type Next struct {
 	URL string
 }
 
-// Refused is the error of a Pay whose attempt was refused at once, and for good: the operator took nothing and never will under
-// this payment ID. The session stays open.
+// Refused is the error of Pay if the operator has refused the attempt for good: it took nothing, and never will with this payment ID. The
+// session stays open.
 type Refused struct {
-	// Reason is for the payer; see Config.Explain. "" where nobody said.
+	// Reason is for the payer; see Config.Explain. It may be "".
 	Reason string
 }
 
@@ -188,12 +189,12 @@ func fallbackLanguage(wanted string, texts map[string]Texts) string {
 	return slices.Min(slices.Collect(maps.Keys(texts)))
 }
 
-// isWebURL reports whether a browser may be sent to u.
+// isWebURL reports whether a browser may be redirected to u.
 func isWebURL(u *url.URL) bool {
 	return (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != ""
 }
 
-// originOf is the origin of a URL as browsers write it: the port only where it is not the scheme's own.
+// originOf returns the origin of a URL as browsers write it, without the scheme's default port.
 func originOf(u *url.URL) string {
 	host := strings.ToLower(u.Host)
 	if port := u.Port(); u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {

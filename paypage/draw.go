@@ -17,17 +17,17 @@ import (
 //go:embed page.html
 var pageHTML string
 
-// DefaultTemplate is the page's own template. It has the blocks "brand", at the head of every page and empty, "foot", and
-// "style", so a host can put its own in their place:
+// DefaultTemplate returns the page's own template. A host can replace its blocks "brand", which is empty and at the head of every page,
+// "foot" and "style":
 //
 //	template.Must(paypage.DefaultTemplate().Parse(`{{define "brand"}}<p class="brand">Caisse</p>{{end}}`))
 //
-// or replace all of it. A template is executed with a [*View]. The function text gives the words of the payer's language that
-// need nothing filled in, by the name of a field of [Texts]: {{text "PayTo"}}; language gives its tag. Both are put in when
-// the Page is made, so their argument must be a constant.
+// A host can also replace the whole template. A template is executed with a [*View]. The function text returns words in the payer's
+// language that have no places, by the name of a field of [Texts]: {{text "PayTo"}}. The function language returns the language tag.
+// Both are evaluated when the Page is made, so their argument must be a constant.
 //
-// The elements style and script must have the same content on every page that has them: the Content-Security-Policy allows
-// them by the hashes of their contents. It allows no other source of anything, and images as data: URLs only.
+// The elements style and script must have the same content on every page that has them, because the Content-Security-Policy allows them by
+// the hashes of their contents. It allows nothing else, except images as data: URLs.
 func DefaultTemplate() *template.Template {
 	return template.Must(template.New("page").Funcs(template.FuncMap{
 		"text":     func(string) (string, error) { return "", errDynamicText },
@@ -63,11 +63,11 @@ func (p *Page) draw(v *visit, status int, view *View) {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	v.w.WriteHeader(status)
 	if v.r.Method != http.MethodHead {
-		v.w.Write(buf.Bytes()) // a payer who is gone needs no page
+		v.w.Write(buf.Bytes()) // an error means that the payer has gone
 	}
 }
 
-// drawers makes a drawer for each language, and the policy under which browsers show what they draw.
+// drawers makes a drawer for each language, and the Content-Security-Policy of their pages.
 func drawers(from *template.Template, texts map[string]Texts) (map[string]*drawer, string, error) {
 	if from == nil {
 		from = DefaultTemplate()
@@ -111,7 +111,7 @@ func drawers(from *template.Template, texts map[string]Texts) (map[string]*drawe
 	return languages, policy, nil
 }
 
-// samples are views that between them have a template show all that it can.
+// samples returns views with which a template shows all its elements.
 func samples() []View {
 	var views []View
 	for _, state := range []State{StatePay, StateWait, StateProcessing, StateCompleted, StateFailed, StateExpired, StateCancelled, StateLeave, StateFault} {
@@ -124,7 +124,7 @@ func samples() []View {
 	return views
 }
 
-// addHashes adds the sources by which a policy allows the contents of an element.
+// addHashes adds the hashes of the contents of an element to a policy.
 func addHashes(known []string, page, element string) []string {
 	for {
 		_, rest, found := strings.Cut(page, "<"+element)

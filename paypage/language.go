@@ -8,9 +8,9 @@ import (
 // maxAcceptLanguage is how much of the header is read.
 const maxAcceptLanguage = 1024
 
-// negotiate chooses a language by an Accept-Language header (RFC 9110 section 12.5.4): the best liked of those that there
-// are, the first of them where several are liked alike, and fallback where the header likes none. Languages are matched by
-// their first subtag where the whole tag is not there: fr-CI is fr.
+// negotiate chooses a language by an Accept-Language header (RFC 9110 section 12.5.4): the one with the highest quality, the first of
+// several with the same quality, and fallback if the header accepts none. If there is no language with the whole tag, its first subtag
+// is used: fr-CI is fr.
 func negotiate(header string, has func(tag string) bool, fallback string) string {
 	if len(header) > maxAcceptLanguage {
 		header = header[:maxAcceptLanguage]
@@ -36,7 +36,7 @@ func negotiate(header string, has func(tag string) bool, fallback string) string
 	return best
 }
 
-// languageRange reads "fr-CI;q=0.8" in any letter case. What is no such thing has quality 0.
+// languageRange reads "fr-CI;q=0.8" in any letter case. Anything malformed has quality 0.
 func languageRange(s string) (tag string, quality float64) {
 	tag, weight, weighted := strings.Cut(s, ";")
 	tag = strings.ToLower(strings.TrimSpace(tag))

@@ -14,21 +14,20 @@ import (
 
 const (
 	keySize = 32
-	// linkBlock is what the content of a link is padded to a multiple of, so that its length does not tell how long the
-	// account's ID is.
+	// The content of a link is padded to a multiple of linkBlock, so that its length does not reveal the length of the account's ID.
 	linkBlock   = 64
 	linkVersion = 1
-	// maxToken is longer than any token that Link makes: an account and a session ID of 255 characters of four bytes each.
+	// maxToken is longer than any token that Link makes. The longest is of an account and a session ID of 255 characters of four bytes.
 	maxToken = 4096
 )
 
-// name is a session as its account knows it.
+// name identifies a session.
 type name struct {
 	account checkout.Account
 	id      string
 }
 
-// token seals a name.
+// token encrypts a name.
 func (k keyring) token(n name) string {
 	plain := make([]byte, 0, 2*linkBlock)
 	plain = append(plain, linkVersion, 0)
@@ -45,15 +44,15 @@ func (k keyring) token(n name) string {
 	return base64.RawURLEncoding.EncodeToString(k[0].link.seal(plain, nil))
 }
 
-// name opens a token. A token that no key opens costs as much as one that some key does, whatever is wrong with it: one
-// that is no base64 or too short is replaced by one that no key opens.
+// name decrypts a token. An invalid token takes as long as a valid one, whatever is wrong with it: if it is not base64, or too short, an
+// invalid token of full length is decrypted instead.
 func (k keyring) name(token string) (name, bool) {
 	sealed, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(token) > maxToken || len(sealed) < nonceSize+tagSize+linkBlock {
 		sealed = make([]byte, nonceSize+tagSize+linkBlock)
 	}
 	var plain []byte
-	for i := range k { // all of them, whichever opens it
+	for i := range k { // all keys, also after one has succeeded
 		if opened, ok := k[i].link.open(sealed, nil); ok {
 			plain = opened
 		}
@@ -74,13 +73,13 @@ func (k keyring) name(token string) (name, bool) {
 	return n, true
 }
 
-// keyring holds the host's keys: the first seals, all open.
+// keyring has the host's keys. The first encrypts, all decrypt.
 type keyring []keys
 
-// keys are derived from one key of the host, one for each purpose.
+// keys are derived from one key of the host. There is one for each purpose.
 type keys struct {
 	link box
-	note box // what the page tells itself across a redirect
+	note box // for what the page is to say after a redirect
 	form formMAC
 }
 
@@ -112,9 +111,9 @@ const (
 	tagSize   = 16
 )
 
-// box seals with AES-256-GCM under a nonce that is computed from what is sealed, so that the same content is the same
-// text: one session has one link. The nonce is an HMAC under a key of its own, cut to 96 bits. Two contents with one nonce
-// would break GCM; among 2^32 contents under one key that happens with a probability of 2^-33.
+// box encrypts with AES-256-GCM. The nonce is computed from the content, so that equal contents become equal texts: a session has one
+// link. The nonce is an HMAC with a key of its own, cut to 96 bits. Two contents with the same nonce would break GCM. Among 2^32
+// contents with one key, the probability of that is 2^-33.
 type box struct {
 	aead  cipher.AEAD
 	nonce []byte

@@ -13,7 +13,7 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// Page serves payers. Make one with [New] and mount it where Config.URL says, the prefix stripped:
+// Page is the payer's page, an [http.Handler]. Make one with [New] and mount it at Config.URL, with the prefix stripped:
 //
 //	mux.Handle("/pay/", http.StripPrefix("/pay", page))
 //
@@ -40,9 +40,9 @@ type Page struct {
 	flights map[flightKey]*flight
 }
 
-// Link is the URL of the page of s, "" where s can no longer be paid. The same session has the same link, as long as the
-// first of Config.Keys is the same. It fits HandlerConfig.CheckoutURL. Who has the link can pay and cancel the session, so
-// it belongs into no log.
+// Link returns the URL of the page of s, or "" if s can no longer be paid. A session always has the same link, as long as the first of
+// Config.Keys is the same. It fits HandlerConfig.CheckoutURL. Whoever has the link can pay and cancel the session, so keep it out of
+// logs.
 func (p *Page) Link(s checkout.Session) string {
 	if !payable(&s) {
 		return ""
@@ -62,7 +62,7 @@ type visit struct {
 	token   string
 	name    name
 	lang    string
-	session checkout.Session // as it is now, once it was read
+	session checkout.Session // as it is now; set once it was read
 }
 
 // ServeHTTP implements [http.Handler].
@@ -135,7 +135,7 @@ func (p *Page) language(r *http.Request) string {
 	return negotiate(r.Header.Get("Accept-Language"), func(tag string) bool { return p.languages[tag] != nil }, p.fallback)
 }
 
-// explainError answers an error of Checkouts.
+// explainError answers with a page about an error of Checkouts.
 func (p *Page) explainError(v *visit, doing string, err error) {
 	if errors.Is(err, checkout.ErrNotFound) {
 		p.explainFault(v, http.StatusNotFound)
@@ -146,14 +146,14 @@ func (p *Page) explainError(v *visit, doing string, err error) {
 		v.r.Context().Err() != nil {
 		status = http.StatusServiceUnavailable
 	}
-	if v.r.Context().Err() == nil { // that a payer has gone is nothing to wake anybody for
+	if v.r.Context().Err() == nil { // if the payer has gone, nobody needs to know
 		p.log.LogAttrs(v.r.Context(), slog.LevelError, "payer's page failed", slog.String("doing", doing),
 			slog.String("session", v.name.id), slog.Int("status", status), slog.Any("error", err))
 	}
 	p.explainFault(v, status)
 }
 
-// explainFault answers with a page that says what is wrong and nothing of any session.
+// explainFault answers with a page that says what is wrong, and nothing about any session.
 func (p *Page) explainFault(v *visit, status int) {
 	t := &p.languages[v.lang].texts
 	view := View{State: StateFault, Alarming: true, Heading: t.TroubleHeading, Message: t.Unavailable}

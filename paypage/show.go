@@ -12,7 +12,7 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// State is what a page is about.
+// State says what a page is about.
 type State string
 
 // The states of a page.
@@ -28,54 +28,54 @@ const (
 	StateFault      State = "fault" // no session is shown
 )
 
-// View is what a template draws. All of it is plain text that the template escapes, save Link.
+// View is what a template draws. All fields are plain text, which the template escapes, except Link.
 type View struct {
 	_ struct{} // keyed literals only
 
 	State   State
 	Heading string // what this is
 	Message string // what to know, or to do, now
-	// One of them at most: something went wrong, something is going on, the payment is there.
+	// At most one of these is true: something went wrong, something is going on, the payment is there.
 	Alarming, Busy, Done bool
 	Simulated            bool // Config.Simulated
 	Test                 bool // the session is in test mode
 
-	// What is paid to whom; "" where there is none, and all "" in StateFault.
+	// What is paid to whom. A field is "" if there is none. In StateFault all are "".
 	Merchant    string
 	Amount      string
 	Description string
 	Reference   string
 	Phone       string // masked
-	Details     bool   // one of the three is there
+	Details     bool   // at least one of the three above is not ""
 	Left        string // how long it can still be paid, as minutes:seconds or hours:minutes:seconds
 
-	// Form is the hidden field "form" of a POST to the page's own URL, which says by "do" whether to "pay" or to "cancel".
-	// "" where there is nothing to do.
+	// Form is the hidden field "form" of a POST to the page's own URL. Its field "do" is "pay" or "cancel". Form is "" if the payer can do
+	// neither.
 	Form       string
-	Pay        string // what the button says that pays; "" where there is none
-	Again      bool   // that button asks once more for what was asked for
+	Pay        string // the text of the button that pays; "" if there is none
+	Again      bool   // the button repeats the request for the same attempt
 	Cancelable bool
 
-	// Link is an attribute, href="…", for a link out of the page; "" where there is none. It is made ready so that the
-	// merchant's URL stays exactly as it is.
+	// Link is a complete attribute, href="…", for a link to another page, or "". It is an attribute so that the merchant's URL stays
+	// exactly as it is.
 	Link     template.HTMLAttr
 	LinkText string
 
-	// Wait is what the script sends to the page's URL and "/wait?seen=", which answers with another one as soon as the page
-	// would look otherwise, or with the same one after a while. "" where nothing more is to come.
+	// Wait identifies what the page shows. The script requests the page's URL with "/wait?seen=" and Wait. The answer is another value
+	// as soon as the page would look different, or the same value after a while. Wait is "" if nothing more will change.
 	Wait string
-	// Refresh has a browser without script load the page anew every five seconds.
+	// Refresh makes a browser without script reload the page every five seconds.
 	Refresh bool
 }
 
 const sessionIDPlace = "{CHECKOUT_SESSION_ID}"
 
-// target is a merchant's URL with the session's ID in its place, and otherwise as it was given.
+// target returns a merchant's URL with the session's ID in place of {CHECKOUT_SESSION_ID}, and otherwise unchanged.
 func target(url, sessionID string) string {
 	return strings.ReplaceAll(url, sessionIDPlace, sessionID)
 }
 
-// show answers with the page of a session as it is now, or sends the payer on.
+// show answers with the page of a session as it is now, or redirects the payer to the shop.
 func (p *Page) show(v *visit) {
 	s := &v.session
 	query := v.r.URL.Query()
@@ -94,8 +94,8 @@ func (p *Page) show(v *visit) {
 		leave = n.text
 	}
 	if leave != "" {
-		// This answer may be the end of a chain of redirects that a form began. Browsers hold every step of such a chain to
-		// form-action, which allows no other site. So the chain ends here, with a page that goes on by itself.
+		// This answer may be the end of a chain of redirects after a form. Browsers apply form-action to every step of such a chain, and
+		// it allows no other site. So the chain ends here, with a page that goes on by itself.
 		if !answered {
 			v.w.Header().Set("Location", headerURL(leave))
 			v.w.WriteHeader(http.StatusSeeOther)
@@ -107,7 +107,7 @@ func (p *Page) show(v *visit) {
 	p.draw(v, http.StatusOK, &view)
 }
 
-// view is the page of a visit's session.
+// view returns the view of a visit's session.
 func (p *Page) view(v *visit, n note, leave string) View {
 	s, t := &v.session, &p.languages[v.lang].texts
 	view := View{
@@ -144,7 +144,7 @@ func (p *Page) view(v *visit, n note, leave string) View {
 	return view
 }
 
-// offer says what the payer of a session that can be paid may do.
+// offer sets what the payer can do with a session that can be paid.
 func (p *Page) offer(view *View, v *visit, n note, places *places) {
 	s, t := &v.session, &p.languages[v.lang].texts
 	card := s.PaymentMethod == checkout.Card
@@ -178,7 +178,7 @@ func (p *Page) offer(view *View, v *visit, n note, places *places) {
 	view.Form = p.keys.form(v.token, attempt)
 }
 
-// outcome says what became of a session that can no longer be paid.
+// outcome sets the text about a session that can no longer be paid.
 func (p *Page) outcome(view *View, v *visit, places *places) {
 	s, t := &v.session, &p.languages[v.lang].texts
 	switch s.Status {
@@ -204,7 +204,7 @@ func (p *Page) backToShop(view *View, v *visit) {
 	}
 }
 
-// because is said with the reason, or unsaid where there is none for the payer.
+// because returns said with the reason, or unsaid if there is no reason for the payer.
 func (p *Page) because(lang, reason, said, unsaid string, places *places) string {
 	if p.explain != nil && reason != "" {
 		reason = p.explain(lang, reason)
@@ -223,7 +223,7 @@ func pick(first bool, a, b string) string {
 	return b
 }
 
-// left is a time as minutes:seconds, or hours:minutes:seconds from an hour on.
+// left formats a time as minutes:seconds, or hours:minutes:seconds from an hour on.
 func left(d time.Duration) string {
 	seconds := max(0, int64(d/time.Second))
 	b := make([]byte, 0, 8)
@@ -238,19 +238,18 @@ func left(d time.Duration) string {
 
 func twoDigits(b []byte, n int64) []byte { return append(b, byte('0'+n/10), byte('0'+n%10)) }
 
-// waitText names what a page shows: it shows something else once the version or the status is another.
+// waitText identifies what a page shows. A page changes with the version and the status.
 func waitText(s *checkout.Session) string {
 	return strconv.FormatInt(s.Version, 10) + "." + string(s.Status)
 }
 
-// href is the attribute of a link to a URL that is kept exactly: html/template would encode some of what is allowed in it,
-// such as quotes and parentheses. The URL is http or https, as the validation of sessions and of Next sees to, or a path of
-// the page's own.
+// href returns the attribute of a link with the URL exactly as it is. html/template would encode some allowed characters, such as quotes and
+// parentheses. The URL is http or https, which the validation of sessions and of Next has checked, or a path of the page's own.
 func href(url string) template.HTMLAttr {
 	return template.HTMLAttr(`href="` + html.EscapeString(url) + `"`)
 }
 
-// headerURL is a URL as a header may hold it: what is not ASCII is percent-encoded, as every browser would do with it.
+// headerURL returns a URL for a header: characters that are not ASCII are percent-encoded, as every browser would do.
 func headerURL(url string) string {
 	clean := true
 	for i := range len(url) {

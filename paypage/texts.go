@@ -8,8 +8,8 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// Texts are the words of the page in one language. Those that say so may hold places in braces, which the page fills:
-// {amount}, {phone}, {reason}. None may be empty. To change some of them, begin with [French] or [English].
+// Texts has the words of the page in one language. Some may contain places in braces, which the page fills: {amount}, {phone}, {reason}; the
+// comments say which. None may be empty. To change some of them, begin with [French] or [English].
 type Texts struct {
 	_ struct{} // keyed literals only
 
@@ -42,7 +42,7 @@ type Texts struct {
 	Refused        string // may hold {reason}
 	RefusedUnsaid  string // where there is no reason
 	TryAgain       string // button: another attempt
-	Trouble        string // Pay returned another error: whether the operator was asked is open
+	Trouble        string // Pay returned another error: the operator may or may not have been asked
 	TooMany        string // no further attempt is possible
 
 	ProcessingHeading string
@@ -62,13 +62,13 @@ type Texts struct {
 	Continue         string // link: on to where the payer is sent
 	BackToShop       string // link
 
-	NotFoundHeading string // also for a link that is not genuine
+	NotFoundHeading string // also for an invalid link
 	NotFound        string
-	ForeignHeading  string // a request that another site made
+	ForeignHeading  string // a request that came from another site
 	Foreign         string
 	TroubleHeading  string // the store is down
 	Unavailable     string
-	BackToPage      string // link: this page anew
+	BackToPage      string // link: load this page again
 }
 
 // checkTexts finds the faults of one language.
@@ -216,7 +216,7 @@ func English() Texts {
 // places are the values of the places in texts.
 type places struct{ amount, phone, reason string }
 
-// fill puts values into the places of a text. What is in braces otherwise stays.
+// fill replaces the places of a text by their values. Anything else in braces stays.
 func (p *places) fill(text string) string {
 	open := strings.IndexByte(text, '{')
 	if open < 0 {

@@ -12,18 +12,18 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// maxWait is how long a page waits for a change in one request. Proxies and mobile networks cut what is silent for longer.
+// maxWait is how long a page waits for a change in one request. Proxies and mobile networks cut connections that are silent for longer.
 const maxWait = 25 * time.Second
 
-// writeTime is how long an answer may take to leave once the wait is over.
+// writeTime is how long it may take to send the answer after the wait.
 const writeTime = 10 * time.Second
 
-// wait answers with what the page now shows, as soon as that is not what the payer has seen. Beyond Config.MaxWaiting it
-// answers at once, and the script asks again after a while.
+// wait answers with waitText as soon as that differs from what the payer has seen. If Config.MaxWaiting requests wait already, it answers at
+// once, and the script asks again after a while.
 func (p *Page) wait(v *visit) {
 	version, status, _ := strings.Cut(v.r.URL.Query().Get("seen"), ".")
 	seen := checkout.Session{Status: checkout.Status(status)}
-	seen.Version, _ = strconv.ParseInt(version, 10, 64) // 0, which no session has, is answered at once
+	seen.Version, _ = strconv.ParseInt(version, 10, 64) // 0 after an error; no session has it, so the answer comes at once
 
 	s, err := p.change(v, seen)
 	if err != nil {
@@ -36,7 +36,7 @@ func (p *Page) wait(v *visit) {
 		return
 	}
 	v.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	io.WriteString(v.w, waitText(&s)) // a payer who is gone needs no answer
+	io.WriteString(v.w, waitText(&s)) // an error means that the payer has gone
 }
 
 func (p *Page) change(v *visit, seen checkout.Session) (checkout.Session, error) {
@@ -48,11 +48,11 @@ func (p *Page) change(v *visit, seen checkout.Session) (checkout.Session, error)
 	}
 	ctx, cancel := context.WithTimeout(v.r.Context(), maxWait)
 	defer cancel()
-	// A server's WriteTimeout may be shorter than the wait. Where the server cannot move it, it stands.
+	// The server's WriteTimeout may be shorter than the wait. If the server cannot change it, it stays as it is.
 	_ = http.NewResponseController(v.w).SetWriteDeadline(time.Now().Add(maxWait + writeTime))
 	s, err := p.checkouts.Wait(ctx, v.name.account, v.name.id, seen)
 	if s.ID != "" && (errors.Is(err, checkout.ErrStopped) || ctx.Err() != nil) {
-		err = nil // the time is over, and the session is as it was last known
+		err = nil // the time is over; the session is as it was last known
 	}
 	return s, err
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// CardPage is the page of the simulated card processor, to be mounted at Config.CardURL with the prefix stripped. It has a
-// button that pays and one that declines, and sends the payer back to the payer's page. It has no field for a card number, so
-// that nobody ever types a real one into a simulation.
+// CardPage returns the page of the simulated card processor. Mount it at Config.CardURL with the prefix stripped. It has a button to pay and
+// a button to decline, and then redirects to the payer's page. It has no field for a card number, so that nobody types a real one into
+// a simulation.
 func (s *Simulator) CardPage() http.Handler { return http.HandlerFunc(s.serveCard) }
 
 func (s *Simulator) serveCard(w http.ResponseWriter, r *http.Request) {
@@ -34,11 +34,11 @@ func (s *Simulator) serveCard(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		s.Answer(p.id, r.PostFormValue("do") == "pay", ReasonCard)
-		_, _ = s.Tick(r.Context()) // so that the payer comes back to what the card did; Tick logs its error
+		_, _ = s.Tick(r.Context()) // so that the payer's page shows the result at once; Tick logs its error
 		http.Redirect(w, r, back, http.StatusSeeOther)
 	case http.MethodGet, http.MethodHead:
 		header.Set("Content-Type", "text/html; charset=utf-8")
-		_ = cardPage.Execute(w, struct { // a payer who is gone needs no page
+		_ = cardPage.Execute(w, struct { // an error means that the payer has gone
 			Session checkout.Session
 			Amount  string
 			Back    string

@@ -10,12 +10,12 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// apply brings what the operator told of a payment into its session. It is how a host handles a callback: nil says that the
-// news is kept, or changes nothing, and the operator need not tell it again. After an error it tells it again, and that
-// harms nothing, since every transition may be repeated.
+// apply applies the operator's news about a payment to its session. It is what a host does in a callback. nil means that the news was stored
+// or changes nothing, so the operator need not repeat it. After an error the operator repeats it. That does no harm, since every
+// transition may be repeated.
 //
-// The payment's ID goes along with every call. So news of an attempt that another has replaced cannot move the session, save
-// that it was paid: the money has moved, whatever else happened.
+// Every call names the payment. So news about an attempt that was replaced cannot change the session, unless it was paid: then money has
+// moved.
 func (s *Simulator) apply(ctx context.Context, n News) error {
 	var err error
 	switch n.Outcome {
@@ -31,7 +31,7 @@ func (s *Simulator) apply(ctx context.Context, n News) error {
 }
 
 func (s *Simulator) complete(ctx context.Context, n News) error {
-	// Amount and currency of a session never change, so they can be looked at before.
+	// The amount and currency of a session never change, so they can be checked first.
 	session, err := s.checkouts.Get(ctx, n.Account, n.SessionID)
 	if err != nil {
 		return err
@@ -45,8 +45,7 @@ func (s *Simulator) complete(ctx context.Context, n News) error {
 	return err
 }
 
-// settle decides what an error of a transition means: whether the operator is to tell it again, and whether somebody has to
-// look.
+// settle decides what an error of a transition means: whether the operator should repeat its news, and whether a person has to look at it.
 func (s *Simulator) settle(ctx context.Context, n News, err error) error {
 	conflict, conflicts := errors.AsType[*checkout.PaymentConflictError](err)
 	refusal, forbidden := errors.AsType[*checkout.TransitionError](err)
@@ -58,15 +57,15 @@ func (s *Simulator) settle(ctx context.Context, n News, err error) error {
 		s.refund(ctx, n, conflict.Have+" has paid already")
 		return nil
 	case conflicts:
-		return nil // late news of an attempt that another has replaced
+		return nil // old news of an attempt that was replaced
 	case forbidden && n.Outcome == Refused && refusal.From == checkout.StatusCompleted:
-		// The operator takes its confirmation back. Nothing is to be undone here: a person has to ask.
+		// The operator withdraws a confirmation. Nothing can be undone here; a person has to ask.
 		s.log.WarnContext(ctx, "simulated payment was refused after it had paid", "session", n.SessionID, "payment", n.PaymentID)
 		return nil
 	case forbidden:
-		return nil // told out of order, or after the session's end: what matters is what comes of the money
+		return nil // out of order, or after the session has ended: what matters is where the money goes
 	case errors.Is(err, checkout.ErrNotFound):
-		// Pruned. Telling it again finds no session either, and money that came is nobody's.
+		// The session was pruned. To repeat the news does not help, and a person has to find out whose money it is.
 		if n.Outcome == Paid {
 			s.refund(ctx, n, "there is no such session any more")
 		}
@@ -75,8 +74,8 @@ func (s *Simulator) settle(ctx context.Context, n News, err error) error {
 	return fmt.Errorf("simulator: payment %s %s: %w", n.PaymentID, n.Outcome, err)
 }
 
-// askWhatBecame asks the operator about a payment until it has ended, since a callback may be lost for good. What the operator
-// answers goes the way of every callback. It asks less and less often, until the session is over.
+// askWhatBecame asks the operator about a payment until it has ended, since a callback may be lost for good. Its answer is handled like a
+// callback. It asks less and less often, until the session has ended.
 func (s *Simulator) askWhatBecame(p *payment, pause time.Duration) func(context.Context) error {
 	return func(ctx context.Context) error {
 		n, became := s.Lookup(p.id)
@@ -90,7 +89,7 @@ func (s *Simulator) askWhatBecame(p *payment, pause time.Duration) func(context.
 		}
 		now := s.clock.Now()
 		if !became && p.session.StatusAt(now) == checkout.StatusExpired {
-			return nil // money that comes all the same is told by the operator
+			return nil // if money comes later, the operator reports it
 		}
 		pause = min(2*pause, maxAskAfter)
 		s.plan(now.Add(pause), s.askWhatBecame(p, pause))
@@ -101,9 +100,8 @@ func (s *Simulator) askWhatBecame(p *payment, pause time.Duration) func(context.
 // secondSuffix marks the second attempt of 07 and 08.
 const secondSuffix = "-2"
 
-// beginSecond is the host that asks the payer once more, under another payment ID, without waiting for what becomes of the
-// first. The session has the payment before the operator does: the other way round, a crash in between would leave a payment
-// that no session knows of.
+// beginSecond asks the payer again with another payment ID, without waiting for the outcome of the first. It records the payment in the
+// session before it asks the operator. Otherwise a crash in between would leave a payment that no session has.
 func (s *Simulator) beginSecond(first *payment) func(context.Context) error {
 	return func(ctx context.Context) error {
 		session, err := s.checkouts.Begin(ctx, first.session.Account, first.session.ID, first.id+secondSuffix)
@@ -118,8 +116,7 @@ func (s *Simulator) beginSecond(first *payment) func(context.Context) error {
 	}
 }
 
-// driveAll begins payments of an account's sessions that nobody has begun, and takes up those that an earlier run of the program
-// has begun.
+// driveAll begins payments for an account's sessions that have none, and continues those of an earlier run of the program.
 func (s *Simulator) driveAll(ctx context.Context, account checkout.Account, status checkout.Status) error {
 	query := checkout.Query{Status: status, Limit: checkout.MaxListLimit}
 	for {
@@ -145,14 +142,14 @@ func (s *Simulator) drive(ctx context.Context, session checkout.Session) error {
 	id := drivenID(session)
 	if session.Status == checkout.StatusPending {
 		if session.PaymentID != id && session.PaymentID != id+secondSuffix {
-			return nil // a payer's page has begun it
+			return nil // a payer's page has begun a payment
 		}
 		_, err := s.ask(session)
 		return err
 	}
 	session, err := s.checkouts.Begin(ctx, session.Account, session.ID, id)
 	if _, over := errors.AsType[*checkout.TransitionError](err); over || errors.Is(err, checkout.ErrNotFound) {
-		return nil // somebody was quicker
+		return nil // another process was faster
 	}
 	if err != nil {
 		return err
@@ -161,7 +158,7 @@ func (s *Simulator) drive(ctx context.Context, session checkout.Session) error {
 	return err
 }
 
-// drivenID is computed from the session, so that two processes that drive it begin one payment.
+// drivenID returns a payment ID that is computed from the session. So two processes that drive it begin the same payment.
 func drivenID(session checkout.Session) string {
 	return "sim_" + session.ID[strings.LastIndexByte(session.ID, '_')+1:]
 }

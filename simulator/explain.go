@@ -1,7 +1,7 @@
 package simulator
 
-// Explain puts the simulator's reasons into a payer's words, in French ("fr") and English. Another reason stays as it is. It
-// fits paypage.Config.Explain.
+// Explain translates the simulator's reasons for a payer, into French ("fr") or English. It returns any other reason unchanged. It fits
+// paypage.Config.Explain.
 func Explain(language, reason string) string {
 	french := map[string]string{
 		ReasonFunds:    "solde insuffisant",

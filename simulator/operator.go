@@ -11,17 +11,17 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// Outcome is the operator's word for where a payment stands.
+// Outcome is the operator's word for the state of a payment.
 type Outcome string
 
-// The outcomes that an operator tells of.
+// The outcomes that the operator reports.
 const (
 	Held    Outcome = "held"    // the payer agreed, and the operator has the money
 	Paid    Outcome = "paid"    // the money is the merchant's
 	Refused Outcome = "refused" // for good
 )
 
-// News is what the operator tells of a payment. It tells the amount, since a host must not take it for granted.
+// News is what the operator reports about a payment. It has the amount, because a host must check it.
 type News struct {
 	Account   checkout.Account
 	SessionID string
@@ -32,7 +32,7 @@ type News struct {
 	Reason    string // of a refusal
 }
 
-// payment is what the operator knows of one.
+// payment is what the operator knows about a payment.
 type payment struct {
 	id      string
 	session checkout.Session // as it was when the payment was asked for
@@ -40,11 +40,11 @@ type payment struct {
 	card    string // the processor's page; "" where there is none
 
 	// Guarded by Simulator.mu.
-	last     News // what Lookup answers; the zero News while the payer was only asked
+	last     News // what Lookup returns; the zero News until the payer has answered
 	answered bool // by Answer
 }
 
-// ask has the operator ask the payer, or finds the payment that it was asked for before under the same ID.
+// ask makes the operator ask the payer. If it was asked before with the same ID, ask finds that payment.
 func (s *Simulator) ask(session checkout.Session) (*payment, error) {
 	s.mu.Lock()
 	if p := s.payments[session.PaymentID]; p != nil {
@@ -76,7 +76,7 @@ func (s *Simulator) ask(session checkout.Session) (*payment, error) {
 	return p, nil
 }
 
-// follow plans what the table says.
+// follow plans what the table in the package's documentation says.
 func (s *Simulator) follow(p *payment) {
 	phone := p.session.UserPhone
 	digits := phone[max(0, len(phone)-2):]
@@ -115,7 +115,7 @@ func (s *Simulator) follow(p *payment) {
 	}
 }
 
-// will has something become of a payment some time after it was asked for, and the operator tell it.
+// will plans an outcome of a payment, some time after it was asked for, and the callback about it.
 func (s *Simulator) will(p *payment, after time.Duration, o Outcome, reason string) {
 	n := p.news(o, reason)
 	becomes := sync.OnceFunc(func() { s.becomes(p, n) }) // once, however often it is told
@@ -125,7 +125,7 @@ func (s *Simulator) will(p *payment, after time.Duration, o Outcome, reason stri
 	})
 }
 
-// willNotTell is will with a callback that gets lost.
+// willNotTell is will, with a callback that gets lost.
 func (s *Simulator) willNotTell(p *payment, after time.Duration, o Outcome) {
 	s.plan(p.asked.Add(after), func(context.Context) error { s.becomes(p, p.news(o, "")); return nil })
 }
@@ -147,8 +147,8 @@ func (s *Simulator) forget(p *payment) {
 	delete(s.payments, p.id)
 }
 
-// Lookup is what the operator answers when it is asked about a payment, whether or not it has told it. ok is false for a payment
-// that it does not know, or of which nothing has become yet.
+// Lookup returns what the operator knows about a payment, whether or not it has reported it. ok is false if it does not know the payment, or
+// if there is no outcome yet.
 func (s *Simulator) Lookup(paymentID string) (n News, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -159,15 +159,15 @@ func (s *Simulator) Lookup(paymentID string) (n News, ok bool) {
 	return p.last, true
 }
 
-// Request is a payment that waits for the payer's answer, as it would show on the payer's phone.
+// Request is a payment that waits for the payer's answer, as the payer's phone would show it.
 type Request struct {
 	PaymentID string
 	Session   checkout.Session // as it was when the payer was asked
 	At        time.Time        // when the payer was asked
 }
 
-// Requests are the payments of a phone that wait for an answer, the newest first; "" is every phone. There are some only with
-// Config.Interactive. A number of an old plan and the one that is dialled today are one phone.
+// Requests returns the payments of a phone that wait for an answer, the newest first. "" is every phone. There are some only with
+// Config.Interactive. A number of an old plan and the number that is dialled today are the same phone.
 func (s *Simulator) Requests(phone string) []Request {
 	wanted := checkout.Session{UserPhone: phone}.Phone().Dialable
 	now := s.clock.Now()
@@ -191,9 +191,9 @@ func (s *Simulator) Requests(phone string) []Request {
 	return all
 }
 
-// Answer is the payer's answer on the phone, or on the card's page: agreed, the operator holds the money at once and it is
-// paid two seconds later; not agreed, the payment is refused for a reason. It reports whether there was a payment that waited
-// for an answer. The rest happens in Tick.
+// Answer gives the payer's answer, on the phone or on the card's page. If the payer agrees, the operator holds the money at once, and it is
+// paid two seconds later. Otherwise the payment is refused for a reason. Answer reports whether a payment was waiting for an answer.
+// The outcome happens in Tick.
 func (s *Simulator) Answer(paymentID string, agreed bool, reason string) bool {
 	now := s.clock.Now()
 	s.mu.Lock()

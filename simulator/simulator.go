@@ -17,7 +17,7 @@ import (
 	"github.com/caisse/checkout/paypage"
 )
 
-// The reasons of refusals, as sessions then have them in FailureReason. [Explain] puts them into a payer's words.
+// The reasons of refusals, as sessions have them in FailureReason. [Explain] translates them for a payer.
 const (
 	ReasonFunds    = "insufficient funds"
 	ReasonPIN      = "wrong PIN"
@@ -26,7 +26,7 @@ const (
 	ReasonReplaced = "no answer from the payer"
 )
 
-// MaxPayments is how many payments are known at once. Beyond, Pay is an error that wraps [checkout.ErrUnavailable].
+// MaxPayments is how many payments the simulator can have at once. If there are more, the error of Pay wraps [checkout.ErrUnavailable].
 const MaxPayments = 100_000
 
 const (
@@ -39,32 +39,32 @@ const (
 	maxAskAfter = 5 * time.Minute
 	tellAgain   = time.Second // after a callback that could not be applied
 	lookEvery   = 500 * time.Millisecond
-	keepFor     = time.Hour // how long a payment is known after the end of its session
+	keepFor     = time.Hour // how long a payment is kept after the end of its session
 )
 
-// Config is what a host may settle. The zero Config works.
+// Config configures a [Simulator]. The zero Config works.
 type Config struct {
 	_ struct{} // keyed literals only
 
 	// Clock tells when something is due; nil is the system's. It must be the one of Checkouts.
 	Clock checkout.Clock
-	// CardURL is where CardPage is mounted, as payers see it: absolute, http or https, without a slash at its end. "" has card
-	// payments go through without a page.
+	// CardURL is where CardPage is mounted, as payers see it: absolute, http or https, without a slash at its end. If it is "", card
+	// payments are paid without a page.
 	CardURL string
-	// Return is where CardPage sends the payer back to: the Link of the payer's page. Required with CardURL.
+	// Return returns where CardPage redirects the payer to: the Link of the payer's page. It is required with CardURL.
 	Return func(checkout.Session) string
-	// Tell is told what becomes of payments, as an operator calls a host back: after an error it is told again a second later.
-	// With it the host under test drives its sessions itself, and asks by Lookup for what it was not told. nil has the
-	// simulator drive the sessions.
+	// Tell is called with the outcomes of payments, as an operator calls back a host. After an error it is called again a second later.
+	// The host under test then changes its sessions itself, and calls Lookup for outcomes that it was not told. If Tell is nil, the
+	// simulator changes the sessions.
 	Tell func(context.Context, News) error
-	// Interactive has payments wait for Answer, rather than follow the table.
+	// Interactive makes payments wait for Answer instead of following the table.
 	Interactive bool
-	// Logger hears of what could not be applied (Error) and of refunds (Warn). nil is silent.
+	// Logger gets a line for news that could not be applied (Error), and for refunds (Warn). nil logs nothing.
 	Logger *slog.Logger
 }
 
-// Simulator plays the operator, the card processor and the host between them and the sessions. Make one with [New]. It is safe
-// for concurrent use.
+// Simulator plays the operator, the card processor, and the host that applies their news to sessions. Make one with [New]. It is safe for
+// concurrent use.
 type Simulator struct {
 	checkouts   *checkout.Checkouts
 	clock       checkout.Clock
@@ -72,23 +72,23 @@ type Simulator struct {
 	back        func(checkout.Session) string
 	interactive bool
 	tell        func(context.Context, News) error
-	drives      bool // rather than the host
+	drives      bool // the simulator changes the sessions, not the host
 	log         *slog.Logger
 	outage      outage.Outage
-	woken       chan struct{} // holds a value when Run should look anew
+	woken       chan struct{} // has a value when Run should look again
 
-	ticking sync.Mutex // one Tick at a time, so that what happens has an order
+	ticking sync.Mutex // one Tick at a time, so that things happen in order
 
 	mu       sync.Mutex
 	payments map[string]*payment
 	due      queue
-	planned  uint64 // how many things were planned: the order of those that are due at one instant
+	planned  uint64 // how many tasks were planned; it orders tasks of the same instant
 	refunds  []Refund
 	driven   []checkout.Account
-	looked   time.Time // when the sessions of driven were last looked for; zero: never
+	looked   time.Time // when sessions of driven accounts were last looked for; zero: never
 }
 
-// Refund is a payment that took money it should not have.
+// Refund is a payment that took money and must be paid back.
 type Refund struct {
 	News
 	Why string
@@ -131,8 +131,8 @@ func New(checkouts *checkout.Checkouts, cfg Config) (*Simulator, error) {
 	return s, nil
 }
 
-// Pay asks the simulated operator for the payment of a session, under its PaymentID, or names the card processor's page. It fits
-// paypage.Config.Pay: asking again under the same ID changes nothing.
+// Pay asks the simulated operator for the payment of a session, with its PaymentID, or returns the card processor's page. It fits
+// paypage.Config.Pay: to ask again with the same ID changes nothing.
 func (s *Simulator) Pay(_ context.Context, session checkout.Session) (paypage.Next, error) {
 	if session.PaymentID == "" {
 		return paypage.Next{}, errors.New("simulator: the session has no PaymentID: Begin comes first")
@@ -144,8 +144,8 @@ func (s *Simulator) Pay(_ context.Context, session checkout.Session) (paypage.Ne
 	return paypage.Next{URL: p.card}, nil
 }
 
-// Drive has the mobile-money sessions of test accounts drive themselves, those that are there and those that will be created.
-// Accounts that are not in test mode are left alone. Tick looks for new sessions twice a second, by [checkout.Checkouts.List].
+// Drive makes the simulator begin a payment for every mobile-money session of test accounts, existing and new ones. It ignores accounts that
+// are not in test mode. Tick looks for new sessions twice a second, with [checkout.Checkouts.List].
 func (s *Simulator) Drive(accounts ...checkout.Account) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -157,8 +157,8 @@ func (s *Simulator) Drive(accounts ...checkout.Account) {
 	s.wake()
 }
 
-// Tick does what is due, in the order in which it is, and returns when the next thing is; zero where nothing is to come. The
-// error joins what could not be done; it is tried again a second later.
+// Tick does what is due, in order, and returns when the next thing is due, or zero if there is none. The error joins what could not be done.
+// That is tried again a second later.
 func (s *Simulator) Tick(ctx context.Context) (next time.Time, err error) {
 	s.ticking.Lock()
 	defer s.ticking.Unlock()
@@ -184,10 +184,10 @@ func (s *Simulator) Tick(ctx context.Context) (next time.Time, err error) {
 	}
 }
 
-// Run calls Tick in time until ctx ends, and returns ctx's error. Failures of the store are logged and outlived.
+// Run calls Tick whenever something is due, until ctx ends, and returns ctx's error. It logs failures of the store and goes on.
 func (s *Simulator) Run(ctx context.Context) error {
 	for {
-		next, _ := s.Tick(ctx) // which has logged its error
+		next, _ := s.Tick(ctx) // it logs its error
 		pause := time.Minute
 		if !next.IsZero() {
 			pause = min(pause, max(0, next.Sub(s.clock.Now())))
@@ -204,7 +204,7 @@ func (s *Simulator) Run(ctx context.Context) error {
 	}
 }
 
-// Refunds are the payments that took money they should not have, the oldest first, the last thousand of them.
+// Refunds returns the last thousand payments that must be paid back, the oldest first.
 func (s *Simulator) Refunds() []Refund {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -216,7 +216,7 @@ const maxRefunds = 1000
 func (s *Simulator) refund(ctx context.Context, n News, why string) {
 	s.mu.Lock()
 	r := Refund{n, why}
-	if !slices.Contains(s.refunds, r) { // an operator tells the same more than once
+	if !slices.Contains(s.refunds, r) { // the operator may report it more than once
 		s.refunds = append(s.refunds, r)
 	}
 	if len(s.refunds) > maxRefunds {
@@ -227,7 +227,7 @@ func (s *Simulator) refund(ctx context.Context, n News, why string) {
 		slog.String("payment", n.PaymentID), slog.String("why", why))
 }
 
-// look finds the sessions that are to drive themselves.
+// look finds the sessions of driven accounts.
 func (s *Simulator) look(ctx context.Context) error {
 	now := s.clock.Now()
 	s.mu.Lock()
@@ -240,7 +240,7 @@ func (s *Simulator) look(ctx context.Context) error {
 	s.mu.Unlock()
 	var errs []error
 	for _, account := range accounts {
-		if looked.IsZero() { // those of an earlier run of the program
+		if looked.IsZero() { // also the sessions of an earlier run of the program
 			errs = append(errs, s.driveAll(ctx, account, checkout.StatusPending))
 		}
 		errs = append(errs, s.driveAll(ctx, account, checkout.StatusCreated))
@@ -258,14 +258,14 @@ func (s *Simulator) wake() {
 	}
 }
 
-// task is something that happens at an instant.
+// task is something that is due at an instant.
 type task struct {
 	at  time.Time
 	seq uint64
 	do  func(context.Context) error
 }
 
-// queue is what is still to happen, as a heap: the earliest first, and of one instant what was planned first.
+// queue is a heap of the tasks to come: the earliest first, and at the same instant in the order in which they were planned.
 type queue []task
 
 func (q queue) Len() int { return len(q) }

@@ -68,7 +68,8 @@ func deliveryOf(d Delivery) deliveryJSON {
 	return wire
 }
 
-// problem is an answer of RFC 9457, in the form of the checkout endpoint. Nothing in it comes from the request or a driver.
+// problem is the body of an error (RFC 9457), in the form of the checkout endpoint. It has no value from the request and no text of a
+// driver.
 type problem struct {
 	Type      string         `json:"type"`
 	Title     string         `json:"title"`
@@ -89,7 +90,7 @@ type problemError struct {
 
 func (p *problem) Error() string { return p.Detail }
 
-// problemOf is the one place where an error becomes a status.
+// problemOf turns an error into a problem. It is the only place where an error gets a status.
 func problemOf(err error) *problem {
 	p, ok := errors.AsType[*problem](err)
 	if !ok {
@@ -119,7 +120,7 @@ func problemOf(err error) *problem {
 	return p
 }
 
-// pointer is where a fault is: a member's name, of those that are known, or any that was sent.
+// pointer returns where a fault is: the name of a member, known or unknown.
 func pointer(field string) string {
 	known := strings.HasPrefix(field, "events/")
 	if !known {

@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// settle is how long no call must have failed before an outage is over. A store that fails now and then would else make two lines
-// for each failure.
+// settle is how long no call may fail before an outage is over. Otherwise a store that fails now and then would cause two lines for each
+// failure.
 const settle = 5 * time.Second
 
 // Outage counts the calls that fail during an outage. The zero Outage is ready, and is safe for concurrent use.
 type Outage struct {
-	on atomic.Bool // what Answered looks at first, since it is called for every request
+	on atomic.Bool // Answered checks it first, because it is called for every request
 
 	mu          sync.Mutex
 	first, last time.Time // of the failures
 	failures    int
 }
 
-// Failed counts a call that failed because the store does not answer. It reports whether this call begins an outage: only then is
-// there something to log.
+// Failed counts a call that failed because the store does not answer. It reports whether this call begins an outage, which is to be
+// logged.
 func (o *Outage) Failed() (begins bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -38,8 +38,8 @@ func (o *Outage) Failed() (begins bool) {
 // Ongoing reports whether an outage has begun and is not over.
 func (o *Outage) Ongoing() bool { return o.on.Load() }
 
-// Answered says that the store has answered a call. Where that ends an outage, ended is true, once, and it returns how long calls
-// have failed and how many did.
+// Answered notes that the store has answered a call. If that ends an outage, ended is true, once, and Answered returns how long calls
+// have failed, and how many.
 func (o *Outage) Answered() (lasted time.Duration, failures int, ended bool) {
 	if !o.on.Load() {
 		return 0, 0, false

@@ -18,8 +18,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Cluster is a PostgreSQL server of one test, which may do with it what it likes. It listens on a port of the loopback
-// interface that it keeps across restarts, trusts everyone, and flushes to disk as a real one does.
+// Cluster is a PostgreSQL server of one test, which may do anything with it. It listens on a port of the loopback interface, the same after
+// a restart, trusts everyone, and flushes to disk as a real one does.
 type Cluster struct {
 	bin, dir string
 	port     int
@@ -30,15 +30,14 @@ type Cluster struct {
 	alive    io.Closer // the watchdog acts when this ends
 }
 
-// Start starts a new server, which ends with the test. Settings such as "max_connections=20" are those of
-// postgresql.conf. When the test fails, the end of the server's log is in its output.
+// Start starts a new server, which ends with the test. Settings such as "max_connections=20" are those of postgresql.conf. If the test
+// fails, its output has the end of the server's log.
 func Start(t testing.TB, settings ...string) *Cluster {
 	t.Helper()
 	return start(t, settings, (*Cluster).initialize)
 }
 
-// Standby starts a hot standby that streams from c, and returns once it does. What c commits then waits for it, if c
-// was told so by [Cluster.WaitForStandby].
+// Standby starts a hot standby of c, and returns once it is streaming. Commits of c wait for it after [Cluster.WaitForStandby].
 func (c *Cluster) Standby(t testing.TB) *Cluster {
 	t.Helper()
 	standby := start(t, c.settings, func(s *Cluster) error {
@@ -74,15 +73,15 @@ func start(t testing.TB, settings []string, initialize func(*Cluster) error) *Cl
 	return c
 }
 
-// URL is the URL of the database postgres.
+// URL returns the URL of the database postgres.
 func (c *Cluster) URL() string {
 	return fmt.Sprintf("postgres://postgres@%s/postgres?sslmode=disable", c.Address())
 }
 
-// Address is the server's host and port.
+// Address returns the server's host and port.
 func (c *Cluster) Address() string { return "127.0.0.1:" + strconv.Itoa(c.port) }
 
-// WaitForStandby makes every commit wait until a standby has it on disk, or ends that.
+// WaitForStandby makes every commit wait until a standby has it on disk, or no longer wait.
 func (c *Cluster) WaitForStandby(t testing.TB, wait bool) {
 	t.Helper()
 	names := ""
@@ -108,8 +107,7 @@ func (c *Cluster) Promote(t testing.TB) {
 	}
 }
 
-// Crash ends the server at once: nothing is finished, said to clients or written. It does nothing to a server that is
-// down.
+// Crash kills the server: it finishes nothing, tells clients nothing and writes nothing. It does nothing to a server that is down.
 func (c *Cluster) Crash(t testing.TB) {
 	t.Helper()
 	if err := c.stop(syscall.SIGQUIT); err != nil {
@@ -125,8 +123,8 @@ func (c *Cluster) Restart(t testing.TB) {
 	}
 }
 
-// watch waits for the end of the process that holds the other end of its input, ends the server that runs then, and
-// clears the folder away. An interrupt from the keyboard is for the tests.
+// watch waits until the test's process has ended, which closes its input. Then it ends the server and removes the folder. It ignores an
+// interrupt from the keyboard, which is for the tests.
 const watch = `
 trap "" INT
 read -r _
@@ -136,7 +134,7 @@ if server=$(head -n 1 "$1/postmaster.pid") 2>/dev/null; then
 fi
 rm -rf "$2"`
 
-// newCluster makes the place for a server, and a watchdog that clears it away if this process is killed.
+// newCluster makes the folder of a server, and a watchdog that removes everything if this process is killed.
 func newCluster(settings ...string) (*Cluster, error) {
 	bin, err := binaries()
 	if err != nil {
@@ -181,7 +179,7 @@ func (c *Cluster) initialize() error {
 	return c.run("initdb", "-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
 }
 
-// command is one of PostgreSQL's programs, run as a user that it accepts: it refuses root.
+// command returns a command that runs one of PostgreSQL's programs as a user that it accepts.
 func (c *Cluster) command(name string, args ...string) (*exec.Cmd, error) {
 	cmd := exec.Command(filepath.Join(c.bin, name), args...)
 	cmd.Dir = c.dir
@@ -235,7 +233,7 @@ func (c *Cluster) start() error {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("the PostgreSQL server does not answer: %w\n%s", err, c.logTail())
 		}
-		time.Sleep(20 * time.Millisecond) // nothing tells when a server of any version is ready
+		time.Sleep(20 * time.Millisecond) // there is no notification that works with every version
 	}
 }
 
@@ -257,20 +255,20 @@ func (c *Cluster) stop(signal os.Signal) error {
 	if err := c.server.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	c.server.Wait() // its status tells how it was stopped
+	c.server.Wait() // the error says only how it was stopped
 	c.server = nil
 	return nil
 }
 
 // remove ends the server and leaves nothing behind.
 func (c *Cluster) remove() {
-	c.stop(syscall.SIGQUIT) // there is nothing to save
+	c.stop(syscall.SIGQUIT) // at once
 	os.RemoveAll(c.dir)
 	c.alive.Close()
 	c.watchdog.Wait()
 }
 
-// query returns the one value of a query, as text.
+// query returns the single value of a query, as text.
 func (c *Cluster) query(t testing.TB, sql string) string {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), c.URL())
@@ -285,7 +283,7 @@ func (c *Cluster) query(t testing.TB, sql string) string {
 	return value
 }
 
-// logTail is the last 8 KiB of the server's log.
+// logTail returns the last 8 KiB of the server's log.
 func (c *Cluster) logTail() string {
 	log, err := os.ReadFile(c.log())
 	if err != nil {
@@ -294,7 +292,7 @@ func (c *Cluster) logTail() string {
 	return string(log[max(0, len(log)-8<<10):])
 }
 
-// await waits for what a server does in its own time.
+// await waits until a condition is true.
 func await(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !done(); {

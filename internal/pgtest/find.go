@@ -11,8 +11,7 @@ import (
 	"testing"
 )
 
-// Find returns where a program is that Debian may keep off everybody's path. Where it is not installed the test is skipped, or
-// fails in CI.
+// Find returns the path of a program, which may be in /usr/sbin. If it is not installed, the test is skipped, or fails in CI.
 func Find(t testing.TB, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -25,7 +24,7 @@ func Find(t testing.TB, name string) string {
 	return path
 }
 
-// Binaries returns the folder with PostgreSQL's programs. Where there is none the test is skipped, or fails in CI.
+// Binaries returns the folder with PostgreSQL's programs. If there is none, the test is skipped, or fails in CI.
 func Binaries(t testing.TB) string {
 	t.Helper()
 	folder, err := binaries()
@@ -46,8 +45,8 @@ func Port(t testing.TB) int {
 	return listener.Addr().(*net.TCPAddr).Port
 }
 
-// binaries is the folder with PostgreSQL's programs: that of the initdb on the PATH, or the newest of those that
-// Debian keeps off it.
+// binaries returns the folder with PostgreSQL's programs: that of the initdb on the PATH, or the newest in /usr/lib/postgresql, where
+// Debian keeps them.
 func binaries() (string, error) {
 	if initdb, err := exec.LookPath("initdb"); err == nil {
 		if initdb, err = filepath.EvalSymlinks(initdb); err == nil && installed(filepath.Dir(initdb)) {
@@ -74,7 +73,7 @@ func installed(folder string) bool {
 	return true
 }
 
-// version is 15 of /usr/lib/postgresql/15/bin, and 0 where there is no number.
+// version returns 15 for /usr/lib/postgresql/15/bin, and 0 if there is no number.
 func version(folder string) int {
 	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(folder)))
 	return n

@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// owner is the user to run a server as: nobody else where this process is not root's, else the user postgres that the
-// packages of every distribution make.
+// owner returns the user to run a server as: the user postgres if this process runs as root, and otherwise nil, for the same user. The
+// packages of every distribution create postgres.
 func owner() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -47,7 +47,7 @@ func AsOwner(cmd *exec.Cmd) error {
 	if err != nil {
 		return err
 	}
-	// A group of its own: an interrupt from the keyboard is for the tests, which then end the server.
+	// A process group of its own: an interrupt from the keyboard is for the tests, which then end the server.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential, Setpgid: true}
 	return nil
 }

@@ -9,9 +9,9 @@
 //		...
 //	}
 //
-// Main starts a throw-away server wherever initdb is found: on the PATH, or where Debian keeps it. Where there is none,
-// or where another server is to be tested, the environment variable [Env] names one. Without either the tests skip,
-// and fail where CI=true. Tests that break a server start one of their own with [Start].
+// Main starts a throw-away server if initdb is found, on the PATH or where Debian keeps it. If there is none, or to test another server,
+// set the environment variable [Env] to its URL. Without either, the tests are skipped, or fail if CI=true. Tests that break a server
+// start one of their own with [Start].
 package pgtest
 
 import (
@@ -28,22 +28,20 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Env is the environment variable that holds the URL of a server to test against. Its user must be allowed to create
-// schemas in its database.
+// Env is the environment variable with the URL of a server to test against. Its user must be allowed to create schemas in the database.
 const Env = "CHECKOUT_TEST_POSTGRES"
 
-// errMissing says why there is no server: what would be needed is not installed.
+// errMissing says that PostgreSQL is not installed.
 var errMissing = errors.New("no PostgreSQL: initdb is neither on the PATH nor in /usr/lib/postgresql/*/bin, and " + Env + " is not set")
 
-// Main runs the tests of a package between the start and the end of a server that they share, and returns the code to
-// exit with. It starts none where [Env] names one already.
+// Main starts a server for all tests of a package, unless [Env] names one, runs the tests, and returns the exit code.
 func Main(m *testing.M) int {
 	if os.Getenv(Env) != "" {
 		return m.Run()
 	}
 	c, err := newCluster()
 	if errors.Is(err, errMissing) {
-		return m.Run() // tests that need no server still count
+		return m.Run() // there may be tests that need no server
 	}
 	if err == nil {
 		defer c.remove()
@@ -64,8 +62,8 @@ func Main(m *testing.M) int {
 	return code
 }
 
-// URL makes an empty schema, which ends with the test, and returns a URL whose connections create and find tables in
-// it. Each setting, such as "default_transaction_isolation=serializable", becomes a parameter of the URL.
+// URL makes an empty schema, which is dropped when the test ends, and returns a URL whose connections use it. Each setting, such as
+// "default_transaction_isolation=serializable", becomes a parameter of the URL.
 func URL(t testing.TB, settings ...string) string {
 	t.Helper()
 	server := os.Getenv(Env)
@@ -90,11 +88,11 @@ func With(t testing.TB, server string, settings ...string) string {
 		name, value, _ := strings.Cut(setting, "=")
 		query.Set(name, value)
 	}
-	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20") // a plus is a plus to libpq, and to pgx
+	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20") // libpq and pgx do not take a plus for a space
 	return u.String()
 }
 
-// missing skips a test that has no server. Where everything should be tested it fails it.
+// missing skips a test because something is not installed. In CI it fails the test.
 func missing(t testing.TB, why error) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
@@ -103,7 +101,7 @@ func missing(t testing.TB, why error) {
 	t.Skip(why)
 }
 
-// execute runs statements on a connection of their own, also when the test's context is over.
+// execute runs statements on a new connection, also after the test's context has ended.
 func execute(t testing.TB, server, sql string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)

@@ -19,8 +19,8 @@ type pooler struct {
 	port    int
 }
 
-// Pooler starts a PgBouncer in front of c, with a pool_mode such as "transaction", and returns the URL of the database postgres by way
-// of it. It ends with the test. Where there is no PgBouncer the test is skipped, or fails in CI.
+// Pooler starts a PgBouncer in front of c, with a pool_mode such as "transaction", and returns the URL of the database postgres through it.
+// It ends with the test. If PgBouncer is not installed, the test is skipped, or fails in CI.
 func (c *Cluster) Pooler(t testing.TB, mode string, settings ...string) string {
 	t.Helper()
 	program := Find(t, "pgbouncer")
@@ -36,7 +36,7 @@ func (c *Cluster) Pooler(t testing.TB, mode string, settings ...string) string {
 	}
 	p.program = exec.Command(program, config)
 	p.program.Dir = c.dir
-	if err := AsOwner(p.program); err != nil { // it refuses root, too
+	if err := AsOwner(p.program); err != nil { // it refuses root too
 		t.Fatal(err)
 	}
 	if err := p.program.Start(); err != nil {

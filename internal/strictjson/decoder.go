@@ -11,7 +11,7 @@ type decoder struct {
 	scratch  []byte // for strings with escapes
 }
 
-// object reads the object that begins here and appends its members.
+// object reads an object and appends its members.
 func (d *decoder) object(members []Member) ([]Member, error) {
 	if err := d.open(); err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func (d *decoder) object(members []Member) ([]Member, error) {
 	}
 }
 
-// array reads the array that begins here. Its items are kept if it is the value of a member of the text.
+// array reads an array. It keeps the items if the array is the value of a member of the outermost object.
 func (d *decoder) array() (items []Value, err error) {
 	kept := d.depth == 1
 	if err := d.open(); err != nil {
@@ -69,7 +69,7 @@ func (d *decoder) array() (items []Value, err error) {
 	}
 }
 
-// open passes an opening bracket.
+// open reads an opening bracket.
 func (d *decoder) open() error {
 	if d.depth >= d.maxDepth {
 		return d.refuse(reasonDepth)
@@ -79,8 +79,7 @@ func (d *decoder) open() error {
 	return nil
 }
 
-// more moves to the next element, or past the closing bracket. It leaves it to the element to refuse a bracket after
-// a comma.
+// more moves to the next element, or past the closing bracket. A bracket after a comma is refused when the element is read.
 func (d *decoder) more(closing byte, first bool) (bool, error) {
 	d.space()
 	switch c := d.peek(); {
@@ -117,8 +116,7 @@ func (d *decoder) value() (Value, error) {
 	return d.scalar()
 }
 
-// scalar reads a number, true, false or null. It takes whatever could be part of one and leaves it to encoding/json to
-// say whether it is one.
+// scalar reads a number, true, false or null. It reads all bytes that can be part of one. encoding/json then checks the whole.
 func (d *decoder) scalar() (Value, error) {
 	end := d.next
 	for end < len(d.data) && isScalar(d.data[end]) {
@@ -153,7 +151,7 @@ func (d *decoder) space() {
 	}
 }
 
-// peek is the next byte, or 0 at the end. No 0 is good anywhere, so what looks for another byte need not ask for the
+// peek returns the next byte, or 0 at the end. A byte 0 is valid nowhere, so a caller that looks for another byte need not check for the
 // end.
 func (d *decoder) peek() byte {
 	if d.next == len(d.data) {
@@ -162,7 +160,7 @@ func (d *decoder) peek() byte {
 	return d.data[d.next]
 }
 
-// bad refuses what is next: a byte that cannot be here, or the end.
+// bad returns the error for the next byte, which cannot be here, or for the end.
 func (d *decoder) bad() error {
 	if d.next == len(d.data) {
 		return d.refuse(reasonEnd)
@@ -174,13 +172,13 @@ func (d *decoder) refuse(reason string) error {
 	return &SyntaxError{Offset: int64(d.next), Reason: reason}
 }
 
-// nameSet tells whether a name is new. It is empty until there are many.
+// nameSet finds names that are given twice. It is empty until there are many names.
 type nameSet map[string]struct{}
 
-// fewMembers is where comparing a name with all before it would cost more than a map.
+// fewMembers is up to how many names a comparison with each is cheaper than a map.
 const fewMembers = 16
 
-// add reports whether none of the members, which were all added before, has the name.
+// add adds a name, and reports whether none of the members has it. The members must have been added before.
 func (s *nameSet) add(name string, members []Member) bool {
 	if len(members) < fewMembers {
 		for i := range members {

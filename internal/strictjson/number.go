@@ -8,13 +8,12 @@ import (
 // Every number of up to 19 digits fits in a uint64.
 const maxDigits = 19
 
-// farExponent stands for any exponent that no text in memory has the digits to make good.
+// farExponent stands for any exponent that is greater than the number of digits of any text in memory.
 const farExponent = 1 << 50
 
-// parseInt64 is the value of a JSON number. It allocates nothing and never writes out what an exponent spells.
+// parseInt64 returns the value of a JSON number. It allocates nothing, and its time does not depend on the exponent.
 //
-// The number is read as a whole number that does not end in 0, times a power of ten. So it has a fraction if, and only
-// if, that power is negative.
+// The number is read as a whole number that does not end in 0, times a power of ten. It has a fraction exactly if that power is negative.
 func parseInt64(literal string) (int64, error) {
 	mantissa, negative := strings.CutPrefix(literal, "-")
 	var exponent int64
@@ -24,8 +23,8 @@ func parseInt64(literal string) (int64, error) {
 	if i := strings.IndexByte(mantissa, '.'); i >= 0 {
 		exponent -= int64(len(mantissa) - i - 1)
 	}
-	var whole uint64 // the digits from the first to the last that is not 0; wraps, unused, beyond maxDigits
-	var digits int64 // how many these are
+	var whole uint64 // the digits from the first to the last one that is not 0; not used if there are more than maxDigits
+	var digits int64 // how many digits whole has
 	var zeros int64  // how many zeros follow them
 	for _, c := range []byte(mantissa) {
 		switch {
@@ -57,7 +56,7 @@ func parseInt64(literal string) (int64, error) {
 	return 0, ErrRange
 }
 
-// parseExponent is what follows the e, held between -farExponent and farExponent.
+// parseExponent returns the exponent, limited to -farExponent and farExponent.
 func parseExponent(text string) int64 {
 	text, negative := strings.CutPrefix(text, "-")
 	var n int64
@@ -70,7 +69,7 @@ func parseExponent(text string) int64 {
 	return n
 }
 
-// pow10 is ten to the power of n, in 64 bits that wrap.
+// pow10 returns ten to the power of n, modulo 2^64.
 func pow10(n int64) uint64 {
 	p := uint64(1)
 	for range n {

@@ -1,9 +1,9 @@
-// Package strictjson reads a request body that is one JSON object, and refuses whatever two readers could
-// understand differently: members given twice, invalid UTF-8, lone surrogates, a byte-order mark. encoding/json takes
-// the last of two members, matches names without regard to case and replaces bad text by U+FFFD.
+// Package strictjson reads a request body that is one JSON object. It refuses everything that two readers could understand differently:
+// members given twice, invalid UTF-8, lone surrogates, and a byte-order mark. encoding/json takes the last of two members, ignores the
+// case of names, and replaces invalid text by U+FFFD.
 //
-// The grammar is that of RFC 8259, and the tests hold it to what encoding/json accepts. Faults are located here and not
-// by [encoding/json.SyntaxError], whose offsets change with the implementation behind it (golang.org/issue/79659).
+// The grammar is that of RFC 8259. Tests compare it with what encoding/json accepts. The offsets of faults are computed here, because
+// those of [encoding/json.SyntaxError] depend on its implementation (golang.org/issue/79659).
 package strictjson
 
 import (
@@ -38,11 +38,11 @@ var (
 
 // Member is one member of an object.
 type Member struct {
-	Name  string // decoded and otherwise as it was sent: no case folding, no normalization
+	Name  string // decoded, without case folding or normalization
 	Value Value
 }
 
-// Value is what a request needs of a member's value. Of a Bool and of what is nested deeper only the kind is kept.
+// Value is the value of a member. Of a Bool, and of values that are nested deeper, it has only the kind.
 type Value struct {
 	kind    Kind
 	text    string   // of a String, decoded; of a Number, as it was sent
@@ -50,10 +50,10 @@ type Value struct {
 	items   []Value  // of an Array
 }
 
-// Kind is the JSON type of the value.
+// Kind returns the JSON type of the value.
 func (v Value) Kind() Kind { return v.kind }
 
-// Text is the decoded string of a String, valid UTF-8 that may hold U+0000. It is "" for any other kind.
+// Text returns the decoded string of a String. It is valid UTF-8, and may contain U+0000. It is "" for any other kind.
 func (v Value) Text() string {
 	if v.kind != String {
 		return ""
@@ -61,16 +61,16 @@ func (v Value) Text() string {
 	return v.text
 }
 
-// Members are those of an Object that is the value of one of the members of the text, in their order. Of an object that is
-// nested deeper, and of any other kind, there are none.
+// Members returns the members, in their order, of an Object that is the value of a member of the outermost object. It returns none for
+// an object that is nested deeper, and for any other kind.
 func (v Value) Members() []Member { return v.members }
 
-// Items are those of an Array that is the value of one of the members of the text, in their order. Of an array that is
-// nested deeper, and of any other kind, there are none.
+// Items returns the items, in their order, of an Array that is the value of a member of the outermost object. It returns none for an
+// array that is nested deeper, and for any other kind.
 func (v Value) Items() []Value { return v.items }
 
-// Int64 is the value of a Number, however it was spelled: 5000, 5000.0 and 5e3 are one. The error is [ErrFraction] or
-// [ErrRange], and [ErrType] for any other kind. It takes time in proportion to what was sent, whatever that is worth.
+// Int64 returns the value of a Number, however it is spelled: 5000, 5000.0 and 5e3 are the same. The error is [ErrFraction] or [ErrRange],
+// and [ErrType] for any other kind. Its time depends on the length of the text, not on the exponent.
 func (v Value) Int64() (int64, error) {
 	if v.kind != Number {
 		return 0, ErrType
@@ -78,9 +78,9 @@ func (v Value) Int64() (int64, error) {
 	return parseInt64(v.text)
 }
 
-// SyntaxError says why and where a text was refused. It never holds any of the text, so it may be shown and logged.
+// SyntaxError says why and where a text was refused. It never contains any of the text, so it may be shown and logged.
 type SyntaxError struct {
-	Offset int64  // of the fault, in bytes from the start; the length of the text where that ends too soon
+	Offset int64  // of the fault, in bytes from the start; the length of the text if the text ends too soon
 	Reason string // one of a few fixed texts, such as "member given twice"
 }
 
@@ -102,15 +102,15 @@ const (
 	reasonSurrogate = "lone surrogate"
 )
 
-// greatestDepth is that of encoding/json. The decoder is recursive, and its stack must stay bounded.
+// greatestDepth is the limit of encoding/json. The decoder is recursive, so it needs a limit for its stack.
 const greatestDepth = 10000
 
-// ParseObject reads data as one JSON object in UTF-8, with nothing around it but white space, and returns its members
-// in their order, within room as far as they fit. It refuses a member given twice in any object, however it is spelled, and
-// nesting deeper than maxDepth, where the object itself is depth 1 and 10000 is the most. What is in arrays and objects
-// that are nested deeper than the members' own values is checked and not kept. The error is a [*SyntaxError], of the first fault.
+// ParseObject reads data as one JSON object in UTF-8, with nothing around it but white space. It returns its members in their order, in the
+// memory of room if they fit. In every object it refuses a name that is given twice, however it is spelled. It refuses nesting deeper
+// than maxDepth, at most 10000; the object itself is depth 1. The contents of arrays and objects that are nested deeper than the
+// members' values are checked and not kept. The error is a [*SyntaxError] about the first fault.
 //
-// Time and memory grow with the length of data, not faster. The members share no memory with data.
+// Time and memory are linear in the length of data. The members share no memory with data.
 func ParseObject(room []Member, data []byte, maxDepth int) ([]Member, error) {
 	if bytes.HasPrefix(data, []byte("\ufeff")) {
 		return nil, &SyntaxError{0, reasonBOM}
@@ -137,7 +137,7 @@ func ParseObject(room []Member, data []byte, maxDepth int) ([]Member, error) {
 	return members, nil
 }
 
-// validUTF8 is the length of the longest valid prefix.
+// validUTF8 returns the length of the longest valid prefix.
 func validUTF8(data []byte) int {
 	n := 0
 	for n < len(data) {

@@ -6,8 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// string decodes the string that begins here. Each is a copy of its own: one that a session keeps must not keep the
-// whole body in memory.
+// string decodes a string. It returns a copy, so that a session that keeps the string does not keep the whole body in memory.
 func (d *decoder) string() (string, error) {
 	d.next++
 	start := d.next
@@ -41,7 +40,7 @@ func (d *decoder) string() (string, error) {
 	}
 }
 
-// escape reads an escape (RFC 8259 section 7), or the two of a surrogate pair.
+// escape reads an escape (RFC 8259 section 7), or the two escapes of a surrogate pair.
 func (d *decoder) escape() (rune, error) {
 	at := d.next
 	d.next++
@@ -72,7 +71,7 @@ func (d *decoder) escape() (rune, error) {
 	return r, nil
 }
 
-// unescaped is what a letter after a backslash stands for, or 0.
+// unescaped returns what a letter after a backslash stands for, or 0.
 func unescaped(c byte) rune {
 	switch c {
 	case '"', '\\', '/':
@@ -91,7 +90,7 @@ func unescaped(c byte) rune {
 	return 0
 }
 
-// codeUnit reads the u of an escape and its four hex digits: a code unit of UTF-16.
+// codeUnit reads the "u" of an escape and its four hex digits, which are a code unit of UTF-16.
 func (d *decoder) codeUnit() (rune, error) {
 	var unit rune
 	for range 4 {

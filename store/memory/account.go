@@ -11,7 +11,7 @@ import (
 type account struct {
 	checkout.Account
 	all     order
-	indexes *indexes // nil until the account has more than one chunk: to read that one through is cheap
+	indexes *indexes // nil until the account has more than one chunk, which can be read cheaply
 }
 
 // indexes find the sessions of an account that pass a filter.
@@ -21,7 +21,7 @@ type indexes struct {
 	byPayment   map[string]*order
 }
 
-// statuses are what byStatus has an order for.
+// statuses are the statuses that byStatus has an order for.
 var statuses = [...]checkout.Status{
 	checkout.StatusCreated, checkout.StatusPending, checkout.StatusProcessing, checkout.StatusCompleted,
 	checkout.StatusFailed, checkout.StatusExpired, checkout.StatusCancelled,
@@ -58,7 +58,7 @@ func (a *account) remove(r *record) {
 	a.removeChanging(r)
 }
 
-// insertChanging adds r to the indexes by what a change may change.
+// insertChanging adds r to the indexes by fields that a change may change.
 func (a *account) insertChanging(r *record) {
 	if a.indexes != nil {
 		a.indexes.insertChanging(r)
@@ -72,7 +72,7 @@ func (a *account) removeChanging(r *record) {
 	}
 }
 
-// order returns those of records that are the account's, in their order.
+// order returns the records of the account, in their order.
 func (a *account) order(records []*record) *order {
 	records = slices.DeleteFunc(records, func(r *record) bool { return r.owner != a })
 	if len(records) == 0 {
@@ -92,8 +92,8 @@ func (x *indexes) insertChanging(r *record) {
 	insertIn(x.byPayment, r.detail(paymentDetail), r)
 }
 
-// insertIn adds r under a name, unless that is empty. It clones one that becomes a key: it is part of a text that the record
-// may drop.
+// insertIn adds r under a name, unless the name is empty. A name that becomes a key of the map is cloned, since it is part of a text that
+// the record may drop later.
 func insertIn(index map[string]*order, name string, r *record) {
 	if name == "" {
 		return

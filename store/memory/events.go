@@ -10,12 +10,12 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// state is what a change may change in a session, as one change left it. Its texts are its own: cut out of the record's they
-// would keep all of those in memory, once for every change.
+// state has the changeable fields of a session as one change left them. Its texts are copies: parts of the record's texts would keep
+// these in memory for every change.
 type state struct {
 	num                uint64 // its place in the feed; 0 for the creation, which is not in it
 	of                 *record
-	before             *state // what the change before left; nil for the creation
+	before             *state // the state before; nil for the creation
 	version            int64
 	status             checkout.Status
 	payment, reason    string
@@ -23,7 +23,7 @@ type state struct {
 	late               bool
 }
 
-// session is the session as it was then.
+// session returns the session as it was then.
 func (e *state) session() checkout.Session {
 	s := e.of.session()
 	s.Version, s.Status, s.PaymentID, s.FailureReason = e.version, e.status, e.payment, e.reason
@@ -31,7 +31,7 @@ func (e *state) session() checkout.Session {
 	return s
 }
 
-// state is what r now is, which comes after what it was.
+// state returns the present state of r, with the one before it.
 func (r *record) state() *state {
 	e := &state{
 		of: r, before: r.last, version: r.version, completed: r.completed, updated: r.updated, late: r.late,
@@ -45,7 +45,7 @@ func (r *record) state() *state {
 	return e
 }
 
-// kept is a text that is kept anyway, where that is one, or else a copy.
+// kept returns a text that is kept anyway if it is equal, and otherwise a copy.
 func kept[T ~string](text T, candidates ...T) T {
 	if i := slices.Index(candidates, text); i >= 0 {
 		return candidates[i]
@@ -53,7 +53,7 @@ func kept[T ~string](text T, candidates ...T) T {
 	return T(strings.Clone(string(text)))
 }
 
-// change makes s of r, and appends the event of that.
+// change changes r to s and appends the event.
 func (m *Store) change(r *record, s checkout.Session) {
 	if r.last == nil {
 		r.last = r.state()
@@ -94,7 +94,7 @@ func (m *Store) Events(ctx context.Context, after checkout.Cursor, limit int) ([
 	return eventsOf(rest[:min(limit, len(rest))]), nil
 }
 
-// number reads a cursor that this store has made.
+// number reads a cursor of this store.
 func (m *Store) number(c checkout.Cursor) (uint64, bool) {
 	if c == "" {
 		return 0, true
@@ -170,7 +170,7 @@ func ended(s checkout.Status) bool {
 	return false
 }
 
-// remove takes r out of every index. It is none of those that wait to expire.
+// remove removes r from every index. It must not be in the heap of sessions that can expire.
 func (m *Store) remove(r *record) {
 	r.owner.remove(r)
 	if len(r.owner.all.chunks) == 0 {

@@ -10,8 +10,8 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// Expire implements [checkout.Store]. Equal instants are taken by ID. It costs what it moves, however much the store
-// holds.
+// Expire implements [checkout.Store]. Sessions due at the same instant are taken by ID. Its time depends on what it expires, not on the
+// size of the store.
 func (m *Store) Expire(ctx context.Context, now time.Time, limit int) ([]checkout.Session, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -35,14 +35,14 @@ func (m *Store) Expire(ctx context.Context, now time.Time, limit int) ([]checkou
 	return expired, nil
 }
 
-// dueHeap holds the records that the clock can still move to expired, and no other: the next one due is on top. Each
-// record knows its place, so that an update moves or removes its one entry and none goes stale.
+// dueHeap has the records that can still expire, and no others. The next one that is due is on top. Each record knows its place in the
+// heap, so an update can move or remove its entry.
 type dueHeap []*record
 
-// unplaced is the place of a record that is not in the heap.
+// unplaced is the place of a record outside of the heap.
 const unplaced = -1
 
-// track puts r where its status and its expiry belong, in the heap or out of it.
+// track adds r to the heap, moves it or removes it, by its status and expiry.
 func (h *dueHeap) track(r *record) {
 	waits := r.status() == checkout.StatusCreated || r.status() == checkout.StatusPending
 	switch placed := r.place != unplaced; {
@@ -55,8 +55,8 @@ func (h *dueHeap) track(r *record) {
 	}
 }
 
-// until returns the records that are due at now, in no order, and whether those are all: it gives up beyond a number.
-// A record is due no later than those below it in the heap, so it looks at twice as many at most.
+// until returns records that are due at now, in no order, up to a number, and reports whether these are all. A record is due no later
+// than those below it in the heap, so at most twice as many are looked at.
 func (h dueHeap) until(now time.Time, most int) (due []*record, all bool) {
 	at := now.UnixMicro()
 	for look := []int{0}; len(look) > 0; {

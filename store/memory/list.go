@@ -9,21 +9,21 @@ import (
 )
 
 const (
-	// longestExpiry is how long after its creation a session expires at most.
+	// longestExpiry is the longest time from a session's creation to its expiry.
 	longestExpiry = checkout.MaxExpiresIn
-	// mostDue is how many sessions that are due, and were not swept, a list by expired sorts into its order.
+	// mostDue is up to how many sessions that are due and were not swept a list by expired sorts into its order.
 	mostDue = 4096
 )
 
 // counted is how far a list counts.
 const counted = checkout.MaxListTotal + 1
 
-// List implements [checkout.Store]. It costs what it returns, passes over and counts, however much the account holds:
-// indexes by status, reference and payment see to that, in an account of more than 512 sessions.
+// List implements [checkout.Store]. Its time depends on what it returns, skips and counts, not on the size of the account: an account of
+// more than 512 sessions has indexes by status, reference and payment.
 //
-// Two filters cost more. One by created or pending passes over the sessions of a day that are due and were not swept yet, and
-// one by expired passes over those that wait, where more than 4,096 of all accounts are due: so sweep. One by reference or
-// payment looks at all sessions that share it, whatever their status.
+// Two filters cost more. A list by created or pending skips the sessions of a day that are due and were not swept. A list by expired
+// skips those that wait, if more than 4,096 of all accounts are due. So sweep. A list by reference or payment looks at all sessions
+// that share it, whatever their status.
 func (m *Store) List(ctx context.Context, account checkout.Account, q checkout.Query) ([]checkout.Session, int, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, 0, err
@@ -73,7 +73,7 @@ func (m *Store) byPhone(a *account, q checkout.Query) []checkout.Session {
 	return page
 }
 
-// passing reads the sessions that pass q, its phone apart, from where it begins.
+// passing reads the sessions that pass the filter of q without its phone, from the beginning of the page.
 func (m *Store) passing(a *account, q checkout.Query) func(yield func(*record) bool) {
 	return func(yield func(*record) bool) {
 		records := m.candidates(a, q)
@@ -95,7 +95,7 @@ func (m *Store) passing(a *account, q checkout.Query) func(yield func(*record) b
 	}
 }
 
-// candidates reads what the narrowest index has, from where q begins.
+// candidates reads the narrowest index, from the beginning of the page.
 func (m *Store) candidates(a *account, q checkout.Query) merge {
 	var orders []*order
 	switch x := a.indexes; {
@@ -131,7 +131,7 @@ func (m *Store) candidates(a *account, q checkout.Query) merge {
 	return records
 }
 
-// begin is the place that all of a list stands below.
+// begin returns the place after which the page begins.
 func begin(q checkout.Query) (from place, bounded bool) {
 	if q.AfterID != "" {
 		from, bounded = place{q.AfterCreatedAt.UnixMicro(), q.AfterID}, true
@@ -142,7 +142,7 @@ func begin(q checkout.Query) (from place, bounded bool) {
 	return from, bounded
 }
 
-// passes reports whether q's filter lets the session through, its phone and times apart.
+// passes reports whether a session passes the filter of q, without its phone and times.
 func (r *record) passes(q checkout.Query) bool {
 	return (q.PaymentID == "" || q.PaymentID == r.detail(paymentDetail)) &&
 		(q.ClientReference == "" || q.ClientReference == r.reference()) &&

@@ -24,8 +24,8 @@ const DefaultLimit = 1_000_000
 
 // Store is a [checkout.Store] in memory. It is safe for concurrent use. Make one with [New] or [NewLimit].
 //
-// One lock guards it all, shared among readers. Expire holds it for as long as what it moves takes, List for as long as
-// its comment says, Prune for as long as it takes to look at every session, every other call for a few microseconds.
+// One lock guards everything. Readers share it. Expire holds it while it expires sessions, List for as long as its comment says, Prune
+// while it looks at every session, and every other call for a few microseconds.
 type Store struct {
 	limit int
 
@@ -41,7 +41,7 @@ type Store struct {
 	webhooks     *webhooks
 }
 
-// ownedKey is an idempotency key within its account and mode. There is none without an owner, and no empty key.
+// ownedKey is an idempotency key with its account and mode.
 type ownedKey struct {
 	owner *account
 	key   idempotency.Key
@@ -52,7 +52,7 @@ var _ checkout.Store = (*Store)(nil)
 // New makes an empty store that holds up to [DefaultLimit] sessions.
 func New() *Store { return NewLimit(DefaultLimit) }
 
-// NewLimit makes an empty store that holds up to n sessions of all accounts together; with an n of 0 or less, none.
+// NewLimit makes an empty store that holds up to n sessions of all accounts together, and none if n is 0 or less.
 func NewLimit(n int) *Store {
 	return &Store{
 		limit:    n,
@@ -62,10 +62,10 @@ func NewLimit(n int) *Store {
 	}
 }
 
-// Close does nothing. It is there so that one store swaps with another.
+// Close does nothing. It is there so that a host can exchange this store for another one.
 func (*Store) Close() error { return nil }
 
-// Create implements [checkout.Store]. A full store answers keys that it knows, and refuses all else with
+// Create implements [checkout.Store]. A full store still finds the sessions of keys that it knows, and refuses everything else with
 // [checkout.ErrUnavailable].
 func (m *Store) Create(ctx context.Context, s checkout.Session) (held checkout.Session, created bool, err error) {
 	if err := ctx.Err(); err != nil {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// place is where a session stands in the order of an account's sessions: by creation, equal instants by ID.
+// place is a place in the order of an account's sessions: by creation, and at the same instant by ID.
 type place struct {
 	created int64 // microseconds since 1970
 	id      string
@@ -22,13 +22,12 @@ func (p place) compare(q place) int {
 // chunkSize is how many records one chunk holds at most.
 const chunkSize = 512
 
-// order is records of one account, oldest first. They lie in chunks, so that one in the midst of a million is inserted or
-// removed by moving a few hundred pointers.
+// order has records of one account, oldest first, in chunks. So to insert or remove one among a million moves a few hundred pointers.
 type order struct {
 	chunks [][]*record // none is empty
 }
 
-// find returns where the first record is that stands at p or after it.
+// find returns where the first record at p or after it is.
 func (o *order) find(p place) (chunk, index int) {
 	chunk = sort.Search(len(o.chunks), func(i int) bool {
 		c := o.chunks[i]
@@ -43,7 +42,7 @@ func (o *order) find(p place) (chunk, index int) {
 
 func (o *order) insert(r *record) {
 	chunk, index := o.find(r.placed())
-	if chunk == len(o.chunks) { // as nearly always: it is the newest
+	if chunk == len(o.chunks) { // it is the newest, as nearly always
 		if chunk == 0 || len(o.chunks[chunk-1]) >= chunkSize {
 			o.chunks = append(o.chunks, []*record{r})
 			return
@@ -69,7 +68,7 @@ func (o *order) remove(r *record) {
 	o.chunks = slices.Delete(o.chunks, chunk, chunk+1)
 }
 
-// descent reads an order from its newest record, or from below a place, to its oldest.
+// descent reads an order from its newest record, or from a place, to its oldest.
 type descent struct {
 	order        *order
 	chunk, index int // of the record that was read last
@@ -94,7 +93,7 @@ func (d *descent) peek() *record {
 	return nil
 }
 
-// skip passes over the record that peek returned.
+// skip skips the record that peek returned.
 func (d *descent) skip() {
 	if d.index == 0 {
 		d.chunk--

@@ -9,22 +9,21 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// record is one session as the store keeps it, read and replaced under the store's lock. Its texts lie end to end in two
-// strings, since the garbage collector follows every pointer of every session each time it runs: with a string for each
-// text it took 22 % of a server's processor time beside half a million sessions, and 18 % with two.
+// record is a session as the store keeps it. The store's lock guards it. Its texts are joined into two strings, because the garbage
+// collector follows every pointer of every session in each run: with a string for each text it took 22 % of a server's processor time
+// beside half a million sessions, and with two strings 18 %.
 //
-// The texts are copies. What a host cut out of a request would otherwise keep the whole request in memory, or change with
-// it where the host reuses its buffers.
+// The texts are copies. A part of a request would keep the whole request in memory, or would change if the host reuses its buffers.
 type record struct {
 	owner    *account
-	place    int        // in the heap of what will be due, or unplaced
+	place    int        // in dueHeap, or unplaced
 	idLength uint32     // within identity, which begins with the id
 	keyEnd   uint32     // within identity: the idempotency key ends, and the client reference begins
 	ends     [10]uint32 // of each detail within details
 	identity string
 	details  string
 	metadata map[string]string // nil where there is none
-	last     *state            // what the last change left; nil until there is one
+	last     *state            // the state after the last change; nil until there is one
 
 	created, expires   int64 // microseconds since 1970, as are the two below
 	completed, updated int64
@@ -34,7 +33,7 @@ type record struct {
 	fingerprint        idempotency.Fingerprint
 }
 
-// newRecord leaves the owner to be set.
+// newRecord makes a record. The caller sets the owner.
 func newRecord(s checkout.Session) *record {
 	r := &record{
 		place:       unplaced,
@@ -49,7 +48,7 @@ func newRecord(s checkout.Session) *record {
 	return r
 }
 
-// change takes from s what an update may change.
+// change copies from s what an update may change.
 func (r *record) change(s checkout.Session) {
 	var texts [len(r.ends)]string
 	end := 0
@@ -63,7 +62,7 @@ func (r *record) change(s checkout.Session) {
 	r.amount, r.fee, r.version, r.late = s.Amount, s.TransactionFee, s.Version, s.Late
 }
 
-// session is the session as it stands.
+// session returns the session as it is now.
 func (r *record) session() checkout.Session {
 	s := checkout.Session{
 		ID:             r.id(),
@@ -100,7 +99,7 @@ func cloneTexts(m map[string]string) map[string]string {
 	return texts
 }
 
-// join copies texts into one string, also where only one of them is not empty.
+// join copies texts into one new string.
 func join(texts ...string) string {
 	size := 0
 	for _, text := range texts {
@@ -114,7 +113,7 @@ func join(texts ...string) string {
 	return all.String()
 }
 
-// The details that are also read alone, by their place in detailsOf.
+// Indexes in detailsOf of details that are also read alone.
 const (
 	statusDetail  = 0
 	paymentDetail = 1
@@ -122,7 +121,7 @@ const (
 	reasonDetail  = 3
 )
 
-// detailsOf are the texts that an update may change.
+// detailsOf returns the texts of a session that are joined into details.
 func detailsOf(s *checkout.Session) [10]*string {
 	return [...]*string{
 		statusDetail:  (*string)(&s.Status),
@@ -146,5 +145,5 @@ func (r *record) key() idempotency.Key    { return idempotency.Key(r.identity[r.
 func (r *record) reference() string       { return r.identity[r.keyEnd:] }
 func (r *record) status() checkout.Status { return checkout.Status(r.detail(statusDetail)) }
 
-// timeOf is an instant as it was given: a zero time comes back as one.
+// timeOf returns an instant as it was given. A zero time stays zero.
 func timeOf(micros int64) time.Time { return time.UnixMicro(micros).UTC() }

@@ -12,7 +12,7 @@ import (
 	"github.com/caisse/checkout/webhook"
 )
 
-// Webhooks is where endpoints and deliveries are kept beside the sessions of s. All that it returns are one.
+// Webhooks returns the store of endpoints and deliveries that belongs to s. It is always the same one.
 func (s *Store) Webhooks() webhook.Store {
 	s.webhooksOnce.Do(func() {
 		s.webhooks = &webhooks{endpoints: make(map[string]*webhook.StoredEndpoint), deliveries: make(map[string]*webhook.StoredDelivery), pending: make(map[string]*webhook.StoredDelivery)}
@@ -31,7 +31,7 @@ type webhooks struct {
 
 var _ webhook.Store = (*webhooks)(nil)
 
-// enter begins a call; the end of it is to unlock mu.
+// enter begins a call. The call ends by unlocking mu.
 func (w *webhooks) enter(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -328,7 +328,7 @@ func (w *webhooks) PruneDeliveries(ctx context.Context, before time.Time, limit 
 	return n, nil
 }
 
-// ownEndpoint is e with slices that nobody else has.
+// ownEndpoint returns e with copies of its slices.
 func ownEndpoint(e webhook.StoredEndpoint) webhook.StoredEndpoint {
 	e.Events, e.Sealed, e.OldSealed = slices.Clone(e.Events), slices.Clone(e.Sealed), slices.Clone(e.OldSealed)
 	return e

@@ -23,18 +23,18 @@ type column struct {
 	many          func([]*checkout.Session) any // those of several, as a slice
 }
 
-// traits are what sets a column apart.
+// traits are the properties in which columns differ.
 type traits int
 
 const (
-	named   traits = 1 << iota // written by a create, and by which an update finds its row
-	changes                    // written by both
+	named   traits = 1 << iota // written by a create; an update finds its row by it
+	changes                    // written by a create and by an update
 	later                      // written by an update only
-	orNull                     // a text of which '' is kept as null
-	label                      // null in most sessions, and then not written
+	orNull                     // a text; '' is stored as null
+	label                      // null in most sessions, which are then written without it
 )
 
-// columns are all that there are, in the order of every statement. [scanMore] knows them too, and nothing else.
+// columns are all columns, in the order of every statement. Besides them only [scanMore] knows the columns.
 var columns = []column{
 	columnOf("id", "text", named, func(s *checkout.Session) string { return s.ID }),
 	columnOf("account", "text", named, func(s *checkout.Session) string { return s.Account.ID }),
@@ -68,7 +68,7 @@ var columns = []column{
 	columnOf("updated_at", "timestamptz", later, func(s *checkout.Session) time.Time { return s.UpdatedAt }),
 }
 
-// The columns that a create gives, those of them that one without labels does, and those that an update gives.
+// The columns that a create writes, those that a create without labels writes, and those that an update writes.
 var (
 	created = columnsThat(func(t traits) bool { return t&later == 0 })
 	plain   = columnsThat(func(t traits) bool { return t&(later|label) == 0 })
@@ -98,7 +98,7 @@ func columnOf[T any](name, sqlType string, traits traits, of func(*checkout.Sess
 	}
 }
 
-// each joins what f says of every column.
+// each calls f for every column and joins the results.
 func each(columns []column, f func(i int, c column) string) string {
 	var all []string
 	for i, c := range columns {
@@ -113,7 +113,7 @@ func namesOf(columns []column) string {
 	return each(columns, func(_ int, c column) string { return c.name })
 }
 
-// selected are the columns of the table s that scan reads.
+// selected are the columns of table s that scan reads.
 var selected = each(created, func(_ int, c column) string {
 	if c.traits&orNull != 0 {
 		return "coalesce(s." + c.name + ", '')"
@@ -121,18 +121,18 @@ var selected = each(created, func(_ int, c column) string {
 	return "s." + c.name
 }) + ", " + updatedAt
 
-// updatedAt is when s was changed last. Of a change by a program of a release without events it is not known, so it is the
-// latest of what is.
+// updatedAt is the time of the last change of s. If a program of a release without events made that change, its time is not known.
+// The latest known time then stands for it.
 const updatedAt = `CASE WHEN s.logged_version = s.version THEN s.updated_at ELSE greatest(s.created_at, s.updated_at, s.completed_at) END`
 
-// rowset is sessions as the rows of a table u: from one array for each column, so that a batch of any size is the
-// same statement, with one plan and one prepared name.
+// rowset makes a table u of sessions, from one array for each column. So a batch of any size is the same statement, with one plan and
+// one prepared name.
 func rowset(columns []column) string {
 	return "unnest(" + each(columns, func(i int, c column) string { return "$" + strconv.Itoa(i+1) + "::" + c.sqlType + "[]" }) +
 		") AS u (" + namesOf(columns) + ")"
 }
 
-// oneRow is one session as a row of a table u. Two dozen arrays cost 50 µs of the server's time, one row 4 µs.
+// oneRow makes a table u of one session. It costs the server 4 µs; two dozen arrays cost 50 µs.
 func oneRow(columns []column) string {
 	return "(VALUES (" + each(columns, func(i int, c column) string { return "$" + strconv.Itoa(i+1) + "::" + c.sqlType }) +
 		")) AS u (" + namesOf(columns) + ")"
@@ -144,15 +144,15 @@ var (
 	updateOneRow, updateRowset  = updateOf(oneRow(changed)), updateOf(rowset(changed))
 )
 
-// insertOf writes each session whose key and id are both new, and names those that it wrote.
+// insertOf writes each session whose key and id are both new, and returns the ids of those that it wrote.
 func insertOf(columns []column, rows func([]column) string) string {
 	return "INSERT INTO checkout_sessions (" + namesOf(columns) + ") SELECT " +
 		each(columns, func(_ int, c column) string { return c.given() }) +
 		" FROM " + rows(columns) + " ON CONFLICT DO NOTHING RETURNING id"
 }
 
-// updateOf replaces each session of which the version before is stored, appends the events of that, and names those that
-// it replaced.
+// updateOf replaces each session whose stored version is the one before, appends the events, and returns the ids of those that it
+// replaced.
 func updateOf(rows string) string {
 	return "WITH changed AS (UPDATE checkout_sessions AS s SET " + each(changed, func(_ int, c column) string {
 		if c.traits&named != 0 {
@@ -165,7 +165,7 @@ func updateOf(rows string) string {
 		"), logged AS (" + appendEvents + ") SELECT id FROM changed"
 }
 
-// given is what u gives for a column.
+// given is the expression for a column's value in u.
 func (c column) given() string {
 	if c.traits&orNull != 0 {
 		return "nullif(u." + c.name + ", '')"
@@ -173,7 +173,7 @@ func (c column) given() string {
 	return "u." + c.name
 }
 
-// insertionOf is the statement that inserts sessions.
+// insertionOf returns the statement that inserts sessions.
 func insertionOf(sessions []*checkout.Session) statement {
 	if slices.ContainsFunc(sessions, func(s *checkout.Session) bool { return s.ClientReference != "" || len(s.Metadata) > 0 }) {
 		return statementFor("create", insertOneRow, insertRowset, created, sessions)
@@ -183,7 +183,7 @@ func insertionOf(sessions []*checkout.Session) statement {
 	return st
 }
 
-// statementFor is a statement that takes the columns of sessions, as one row or as many.
+// statementFor returns a statement with the columns of sessions as its arguments, in the form for one row or for several.
 func statementFor(doing, one, many string, columns []column, sessions []*checkout.Session) statement {
 	st := statement{"checkout_" + doing + "_rows", doing, many, make([]any, len(columns))}
 	if len(sessions) == 1 {
@@ -199,15 +199,15 @@ func statementFor(doing, one, many string, columns []column, sessions []*checkou
 	return st
 }
 
-// scan reads the columns that are selected.
+// scan reads the selected columns.
 func scan(row pgx.CollectableRow) (checkout.Session, error) { return scanBetween(row, nil, nil) }
 
-// scanMore reads the columns that are selected, and those after them.
+// scanMore reads the selected columns, and more columns after them.
 func scanMore(row pgx.CollectableRow, more ...any) (checkout.Session, error) {
 	return scanBetween(row, nil, more)
 }
 
-// scanAfter reads some columns, and after them those that are selected.
+// scanAfter reads some columns, and the selected columns after them.
 func scanAfter(row pgx.CollectableRow, before ...any) (checkout.Session, error) {
 	return scanBetween(row, before, nil)
 }
@@ -238,14 +238,14 @@ func scanBetween(row pgx.CollectableRow, before, after []any) (checkout.Session,
 	return kept(s), err
 }
 
-// encodeMetadata is a JSON object, "" where there is none.
+// encodeMetadata returns metadata as a JSON object, or "" if there is none.
 func encodeMetadata(m map[string]string) string {
 	if len(m) == 0 {
 		return ""
 	}
 	text, err := json.Marshal(m)
 	if err != nil {
-		panic(err) // a map of strings has none
+		panic(err) // a map of strings can always be encoded
 	}
 	return string(text)
 }
@@ -260,15 +260,14 @@ func decodeMetadata(kept string) (m map[string]string, err error) {
 	return m, nil
 }
 
-// scanTotal reads the last column of a row that has nothing else.
+// scanTotal reads the last column of a row, and ignores the others.
 func scanTotal(row pgx.CollectableRow, total *int) error {
-	columns := make([]any, len(row.RawValues())) // nil passes over a column
+	columns := make([]any, len(row.RawValues())) // nil ignores a column
 	columns[len(columns)-1] = total
 	return row.Scan(columns...)
 }
 
-// kept is a session as the database keeps it and scan returns it: times in UTC, cut to the microsecond, and metadata that
-// nobody else has.
+// kept returns a session as scan would read it back: with times in UTC, cut to microseconds, and with a copy of its metadata.
 func kept(s checkout.Session) checkout.Session {
 	for _, at := range []*time.Time{&s.CreatedAt, &s.ExpiresAt, &s.CompletedAt, &s.UpdatedAt} {
 		*at = at.UTC().Truncate(time.Microsecond)
@@ -279,14 +278,14 @@ func kept(s checkout.Session) checkout.Session {
 	return s
 }
 
-// storable says why a session cannot be written, before it could spoil a batch.
+// storable returns an error for a session that PostgreSQL would refuse. So it fails before it is in a batch with others.
 func storable(s *checkout.Session) error {
 	if !askable(s.ID, s.Account.ID, string(s.IdempotencyKey), string(s.Status), s.Currency, string(s.PaymentMethod), s.UserPhone,
 		s.PaymentID, s.CustomerID, s.Description, s.SuccessURL, s.CancelURL, s.FailureReason, s.ClientReference) ||
 		!askable(slices.Collect(maps.Keys(s.Metadata))...) || !askable(slices.Collect(maps.Values(s.Metadata))...) {
 		return errors.New("postgres: a text of the session is not UTF-8, or holds U+0000, which PostgreSQL cannot store")
 	}
-	// What no four digits write, the wire could not answer either.
+	// A year of more than four digits could not be answered as JSON either.
 	for _, at := range []time.Time{s.CreatedAt, s.ExpiresAt, s.CompletedAt, s.UpdatedAt} {
 		if year := at.UTC().Year(); year < 1 || year > 9999 {
 			return fmt.Errorf("postgres: a time of the session is in the year %d", year)

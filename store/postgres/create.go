@@ -19,7 +19,7 @@ type table struct{ database }
 
 // creation is the result of a create.
 type creation struct {
-	held    *checkout.Session // the session that the key names; shared between callers, so it is never changed
+	held    *checkout.Session // the session that has the key; callers share it, so it is never changed
 	created bool
 }
 
@@ -28,7 +28,7 @@ type creations = []groupcommit.Result[creation]
 // errRetryRow is the result of a row whose batch failed. Nothing was written; the row is to be retried by itself.
 var errRetryRow = errors.New("postgres: the row must be retried by itself")
 
-// scopedKey is an idempotency key as the table has it.
+// scopedKey is an idempotency key with its account and mode, by which it is unique.
 type scopedKey struct {
 	account checkout.Account
 	key     idempotency.Key
@@ -73,7 +73,7 @@ func (t table) create(ctx context.Context, sessions []*checkout.Session) creatio
 	slices.SortFunc(rows, func(a, b int) int { return compareKeys(keyOf(sessions[a]), keyOf(sessions[b])) })
 	t.createRows(ctx, sessions, rows, results)
 
-	// A follower has the key of another row of this batch. It gets the session that the key names now.
+	// A follower has the same key as another row of this batch. It gets the session that has the key now.
 	for _, f := range followers {
 		if leader := results[f[1]]; leader.Err == nil {
 			results[f[0]].Value.held = leader.Value.held
@@ -119,15 +119,15 @@ func (t table) createRows(ctx context.Context, sessions []*checkout.Session, row
 	}
 }
 
-// byKeys reads the sessions that some keys name.
+// byKeys reads the sessions that have some keys.
 var byKeys = `SELECT ` + selected + ` FROM unnest($1::text[], $2::boolean[], $3::text[]) AS u (account, test, idempotency_key)
 JOIN checkout_sessions AS s ON s.account = u.account AND s.test = u.test AND s.idempotency_key = u.idempotency_key`
 
-// taken names the ids that sessions of any account have.
+// taken returns which of some ids a session of any account has.
 const taken = `SELECT s.id FROM checkout_sessions AS s WHERE s.id = ANY ($1::text[])`
 
-// readBack finds out why sessions were not inserted: there is one with the same key or, which is an error, one with the same
-// id. Its statements run after the insert, so they see what others committed meanwhile.
+// readBack finds out why sessions were not inserted: another session has the same key or, which is an error, the same id. Its
+// statements run after the insert, so they see what others have committed meanwhile.
 func (t table) readBack(ctx context.Context, sessions []*checkout.Session, lost []int, results creations) error {
 	var (
 		accounts, keys, ids []string

@@ -38,11 +38,11 @@
 // as durable as the server makes it: leave fsync and synchronous_commit on, and leave client_min_messages at warning or
 // below. With synchronous_standby_names set, what was acknowledged is there after a failover to such a standby.
 //
-// PostgreSQL must be 14 or later, and the database's encoding UTF8. The default isolation of the database does not matter: the store writes with READ
-// COMMITTED. Its statements need SELECT, INSERT, UPDATE and DELETE on checkout_sessions, and SELECT, INSERT and DELETE on
-// checkout_events. DELETE is for Prune alone. [Store.Webhooks] needs SELECT, INSERT, UPDATE and DELETE on checkout_webhooks
-// and checkout_webhook_deliveries, and SELECT and UPDATE on checkout_webhook_position. [Migrate] needs to own all tables, and
-// CREATE on the schema, once for each release that brings a migration.
+// PostgreSQL must be 14 or later, and the database's encoding UTF8. The default isolation of the database does not matter: the store
+// writes with READ COMMITTED. Its statements need SELECT, INSERT, UPDATE and DELETE on checkout_sessions, and SELECT, INSERT and
+// DELETE on checkout_events. DELETE is for Prune alone. [Store.Webhooks] needs SELECT, INSERT, UPDATE and DELETE on
+// checkout_webhooks and checkout_webhook_deliveries, and SELECT and UPDATE on checkout_webhook_position. [Migrate] needs to own
+// all tables, and CREATE on the schema, once for each release that brings a migration.
 //
 // Behind a pooler in transaction mode, such as PgBouncer before 1.21 or without max_prepared_statements, statements cannot be
 // prepared. [Open] notices a pooler and uses default_query_exec_mode=exec, unless the URL names a mode; give it to the pool of

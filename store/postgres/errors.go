@@ -41,13 +41,13 @@ func (f *failure) Error() string {
 	return text
 }
 
-// oneLine is the text of an error without line breaks. pgx tells of each address of a URL that it tried in a line of its own.
+// oneLine returns the text of an error without line breaks. pgx writes a line for each address of the URL that it tried.
 func oneLine(err error) string {
 	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' || r == '\t' })
 	return strings.ReplaceAll(strings.Join(lines, "; "), ":; ", ": ")
 }
 
-// advice is what an operator can do about an error of the server; "" where the server's own words say it.
+// advice returns what an operator can do about an error of the server, or "" if the server's own words say it.
 func advice(err error) string {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
@@ -111,31 +111,31 @@ func settled(pg *pgconn.PgError, at phase) bool {
 		return true
 	}
 	switch class := pg.Code[:min(2, len(pg.Code))]; {
-	case class == "08", pg.Code == "40003": // said by a pooler that lost the server, or by a server that lost another
+	case class == "08", pg.Code == "40003": // from a pooler that lost the server, or a server that lost another one
 		return false
 	case fatal(pg):
-		// The session was ended. Answers keep their order: if that of the statement is not there, COMMIT was not begun.
-		// That is true of the server's own word. A pooler, which names no file of PostgreSQL's, may have lost answers.
+		// The server has ended the session. Answers come in order: if the statement was not answered, COMMIT was not begun. That is
+		// true if the server itself says so. A pooler may have lost answers; it does not name a source file of PostgreSQL.
 		return at == answering && strings.HasPrefix(pg.Code, "57P") && pg.File != ""
 	case at == committing:
-		return class != "58" && class != "XX" // after an I/O error or an internal one, anything may be in the log
+		return class != "58" && class != "XX" // after an I/O error or an internal error, the commit may be in the log
 	}
 	return true
 }
 
 func fatal(pg *pgconn.PgError) bool {
 	severity := pg.SeverityUnlocalized
-	if severity == "" { // not every server that speaks the protocol sends it
+	if severity == "" { // not every server sends it
 		severity = pg.Severity
 	}
 	return severity == "FATAL" || severity == "PANIC"
 }
 
-// unavailable reports whether a server that says so is down, full or overloaded, rather than asked something wrong.
+// unavailable reports whether an error code means that the server is down, full or overloaded, and not that the request was wrong.
 func unavailable(code string) bool {
 	switch code {
 	case "25006", // a standby, or a primary that was made read-only
-		"40001", "40P01", // still, after so many tries
+		"40001", "40P01", // a serialization failure or a deadlock, after all tries
 		"55P03", "57014", // a lock or a statement took too long
 		"57P01", "57P02", "57P03", "57P05": // shut down, crashed, starting, idle for too long
 		return true

@@ -15,9 +15,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// keepBefore keeps, in an update of s, what its history would else lose: what it was created with, and the state before
-// this change where an older program made that without an event. Such states are an array of objects. An object alone was
-// written by a program that made an event of it too.
+// keepBefore stores, in an update of s, what its history would otherwise lose: what the session was created with, and the state
+// before this change if an older program made that without an event. Such states are an array of objects. A single object was
+// written by a program that also wrote an event for it.
 const keepBefore = `first_status = CASE WHEN s.version = 1 THEN s.status ELSE s.first_status END,
 	first_payment_id = CASE WHEN s.version = 1 THEN s.payment_id ELSE s.first_payment_id END,
 	unlogged = CASE WHEN s.version > 1 AND s.logged_version IS DISTINCT FROM s.version THEN
@@ -25,20 +25,20 @@ const keepBefore = `first_status = CASE WHEN s.version = 1 THEN s.status ELSE s.
 			'version', s.version, 'status', s.status, 'at', ` + updatedAt + `, 'completed_at', s.completed_at,
 			'payment_id', s.payment_id, 'failure_reason', s.failure_reason, 'late', s.late) ELSE s.unlogged END`
 
-// appendEvents appends the events of the sessions that a statement has changed. The transaction is the top-level one also
-// within a savepoint.
+// appendEvents appends the events of the sessions that a statement has changed. Within a savepoint too, it stores the top-level
+// transaction.
 const appendEvents = `INSERT INTO checkout_events (xid, session, account, version, status, at, completed_at, payment_id, failure_reason, late)
 	SELECT pg_current_xact_id(), id, account, version, status, updated_at, completed_at, payment_id, failure_reason, late FROM changed`
 
 // The columns of an event e that state reads.
 const eventColumns = `e.version, e.status, e.at, e.completed_at, coalesce(e.payment_id, ''), e.failure_reason, e.late`
 
-// feed is the events after a place, or the last one alone. It shows those only that are older than every transaction
-// still under way, in all databases of the server: an event that comes later stands after them. All of it must be one
-// statement, for another one has another snapshot. Where there is no event there is one row that tells the snapshot alone.
+// feed selects the events after a place, or the last one alone. It shows only events whose transaction is older than every transaction
+// that is still open, in all databases of the server. So an event that becomes visible later stands after them. It must be one
+// statement, since each statement has a snapshot of its own. Without events it returns one row, with the snapshot alone.
 //
-// The limit is a literal, with that of the caller around it: of a parameter PostgreSQL would think that it asks for a tenth
-// of all events, and might read and sort them.
+// The inner limit is a literal; the caller's limit is around it. For a parameter the planner would assume a tenth of all events, and
+// might read and sort them.
 func feed(where, order string, most int) string {
 	return `SELECT h.xmax, e.xid::text, e.num, ` + eventColumns + `, ` + selected + `
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS xmin, pg_snapshot_xmax(pg_current_snapshot())::text AS xmax) AS h
@@ -53,7 +53,7 @@ ORDER BY e.xid, e.num`
 
 var feedLast = feed(``, `e.xid DESC, e.num DESC`, 1)
 
-// feedAfter is the feed for a limit, which it rounds up, so that there are few statements.
+// feedAfter returns the feed's statement for a limit. It rounds the limit up, so that there are few different statements.
 func feedAfter(limit int) string {
 	most := 1
 	for most < limit && most < 1<<30 {
@@ -62,7 +62,7 @@ func feedAfter(limit int) string {
 	return feed(` AND (e.xid, e.num) > ($2::text::xid8, $3::bigint)`, `e.xid, e.num`, most)
 }
 
-// state is what an event keeps of a session.
+// state is what an event stores of a session.
 type state struct {
 	version         int64
 	status          checkout.Status
@@ -76,7 +76,7 @@ func (e *state) targets() []any {
 	return []any{&e.version, &e.status, &e.at, &e.completed, &e.payment, &e.reason, &e.late}
 }
 
-// of is s as the event's change left it.
+// of returns s as the event's change left it.
 func (e *state) of(s checkout.Session) checkout.Session {
 	s.Version, s.Status, s.UpdatedAt, s.PaymentID, s.FailureReason, s.Late = e.version, e.status, e.at, e.payment, e.reason, e.late
 	s.CompletedAt = time.Time{}
@@ -86,14 +86,14 @@ func (e *state) of(s checkout.Session) checkout.Session {
 	return kept(s)
 }
 
-// Events implements [checkout.Store]. Its order is that of transactions, and an event appears once every transaction is over
-// that had begun to write before its own ended, whatever that one writes and in whatever database of the server: a
-// transaction that is left open holds up the feed. So do prepared transactions.
+// Events implements [checkout.Store]. Events are in the order of their transactions. An event appears once every transaction has ended
+// that had begun to write before the event's transaction ended, whatever it writes and in whatever database of the server. So a
+// transaction that is left open holds up the feed, and so does a prepared one.
 //
 // In a host's transaction the feed does not show what that transaction has written.
 //
-// A cursor is good for the server that gave it and for its standbys. Transactions are counted anew in a database that was
-// restored from a dump: see the package's documentation. A cursor from before is refused there.
+// A cursor is valid on the server that gave it and on its standbys. A database that was restored from a dump counts transactions anew
+// and refuses older cursors; see the package's documentation.
 func (t table) Events(ctx context.Context, after checkout.Cursor, limit int) ([]checkout.Event, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -123,7 +123,7 @@ func (t table) Events(ctx context.Context, after checkout.Cursor, limit int) ([]
 	}
 }
 
-// feedPage is what one statement found. An orphan is an event of a session that somebody has deleted by hand.
+// feedPage is the result of one statement. An orphan is an event whose session somebody has deleted by hand.
 type feedPage struct {
 	events  []checkout.Event
 	orphans int
@@ -160,7 +160,7 @@ func collectFeed(rows pgx.Rows, after feedPlace) (page feedPage, err error) {
 	return page, rows.Err()
 }
 
-// feedPlace is what a cursor stands for. The zero one is before the first event.
+// feedPlace is the place in the feed that a cursor stands for. The zero feedPlace is before the first event.
 type feedPlace struct {
 	xid uint64
 	num int64
@@ -178,7 +178,7 @@ func feedPlaceOf(c checkout.Cursor) (p feedPlace, ok bool) {
 	return p, errors.Join(errs[:]...) == nil && p.xid > 0 && p.num > 0 && written == string(c)
 }
 
-// knownTo refuses a place that the server has not come to yet: it is another server's.
+// knownTo refuses a place that the server has not reached yet: the cursor is of another server.
 func (p feedPlace) knownTo(row pgx.CollectableRow) error {
 	targets := make([]any, len(row.RawValues())) // nil passes over a column
 	var xmax string
@@ -196,7 +196,7 @@ var errCursor = &checkout.ValidationError{Fields: []checkout.FieldError{{
 	Field: "cursor", Code: checkout.CodeMalformed, Detail: "must be the Cursor of an event of this server",
 }}}
 
-// historyOf reads a session's events, whatever became of its creation, and the session. Without events there is one row.
+// historyOf reads a session's events, and the session. Without events it returns one row.
 const historyOf = `SELECT e.version IS NULL, coalesce(e.version, 0), coalesce(e.status, ''), coalesce(e.at, s.created_at), e.completed_at,
 	coalesce(e.payment_id, ''), coalesce(e.failure_reason, ''), coalesce(e.late, false),
 	coalesce(s.first_status, ''), coalesce(s.first_payment_id, ''),
@@ -250,7 +250,7 @@ func (t table) History(ctx context.Context, account checkout.Account, id string)
 	return told(now, first, states), nil
 }
 
-// withUnlogged adds states that have no event, as keepBefore has kept them, where they belong.
+// withUnlogged inserts the states without an event, which keepBefore has stored, at their places.
 func withUnlogged(states []state, kept string) ([]state, error) {
 	if kept == "[]" {
 		return states, nil
@@ -274,8 +274,8 @@ func withUnlogged(states []state, kept string) ([]state, error) {
 	return states, nil
 }
 
-// told is a history of what is kept of it. It begins with the creation if that is known. Without events, or where an older
-// program has made the last change, the session's row says the last there is.
+// told makes a history of what is stored. It begins with the creation if that is known. If there are no events, or if an older
+// program has made the last change, the last entry is made from the session's row.
 func told(now checkout.Session, first state, states []state) []checkout.Event {
 	var events []checkout.Event
 	if first.status != "" {

@@ -10,21 +10,22 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// fewSessions is how many sessions that are due, of all accounts, are looked at one by one rather than looked for among those
-// of the account. It takes some 1 ms.
+// fewSessions is up to how many sessions that are due, of all accounts, a list looks at one by one. If there are more, it looks for
+// them among the account's sessions. It takes some 1 ms.
 const fewSessions = 1000
 
-// listing is the statement of a list as it is built. It is made so that PostgreSQL cannot plan it wrongly, whatever it
-// knows of the table: statements are prepared, and statistics may be old.
+// listing is the statement of a list while it is built. The planner may have old statistics, and it plans a prepared statement without
+// its values. So the statement is written in a way that leaves the planner only one index for each part:
 //
-// Each arm is a range of one index, read in the index's own order, which no other index has. So the columns of the
-// index stand in ORDER BY, and what they must be in row comparisons: an equality would be known to be constant, and
-// then the order of another index would do. Limits are literals, since the planner takes a parameter for a tenth of all.
+//   - Each arm is a range of one index, in the order of that index. ORDER BY has all columns of the index, and no other index has
+//     that order. The range is a row comparison and not an equality: a column that is equal to a constant would not matter for the
+//     order, and then another index would do.
+//   - Limits are literals. For a parameter the planner assumes a tenth of the table.
 type listing struct {
 	args  []any
 	with  []string // common table expressions
 	span           // of created_at
-	more  string   // conditions on s that no index serves
+	more  string   // conditions on s for which there is no index
 	pages []arm    // where the page comes from
 	total string   // a query of how many sessions there are; "": those of pages
 }
@@ -39,8 +40,8 @@ type arm struct {
 // span is a range of created_at, as SQL; "" is no bound.
 type span struct{ lower, upper, below string }
 
-// list asks for one page and for the total, in one statement so that both are of one snapshot whatever transaction it
-// runs in. Each row ends in the total; where the page is empty there is one row that has nothing else.
+// list returns the statement for one page and the total. It is one statement, so that both are of the same snapshot in every
+// transaction. Each row ends with the total. If the page is empty, there is one row with only the total.
 func list(account checkout.Account, q checkout.Query) statement {
 	l := &listing{args: []any{account.ID, account.Test}, span: span{below: "<="}}
 	l.narrow(q)
@@ -69,7 +70,7 @@ func (l *listing) arg(value any) string {
 	return "$" + strconv.Itoa(len(l.args))
 }
 
-// narrow sets what holds for every arm.
+// narrow sets the conditions of every arm.
 func (l *listing) narrow(q checkout.Query) {
 	if !q.CreatedAfter.IsZero() {
 		l.lower = l.arg(clampTime(q.CreatedAfter))
@@ -89,14 +90,14 @@ func (l *listing) narrow(q checkout.Query) {
 	}
 }
 
-// found is what a page keeps of a session until it is known which ones are on it: where its row is in this snapshot, which
-// no plan can look for in a wrong way, and its place in the order.
+// found is what is selected of a session until it is known which sessions are on the page: its place in the order, and the address of
+// its row in this snapshot, by which it is read at the end without any index.
 const (
 	found    = "s.tid, s.part, s.created_at, s.id"
 	rowPlace = "s.ctid AS tid, s.tableoid AS part"
 )
 
-// page is where the rows of a page are, in their order.
+// page selects the addresses of a page's rows, in their order.
 func (l *listing) page(q checkout.Query) string {
 	limit, offset := l.arg(int64(q.Limit)), l.arg(int64(q.Offset))+"::bigint"
 	if q.UserPhone == "" {
@@ -110,7 +111,7 @@ func (l *listing) page(q checkout.Query) string {
 		checkout.MaxPhoneScan, offset, l.arg(q.UserPhone), checkout.MaxPhoneScan, offset, newest, limit)
 }
 
-// withTies limits an arm to n, and takes those of the last one's instant with them: they are sorted by their ids later.
+// withTies limits an arm to n sessions, and adds those of the same instant as the last one. They are sorted by id later.
 func withTies(n int) string {
 	for _, most := range []int{1, checkout.DefaultListLimit, checkout.MaxListLimit, 1000, checkout.MaxListOffset + checkout.MaxListLimit} {
 		if n <= most {
@@ -129,7 +130,7 @@ func (a arm) read(columns, limit string) string {
 		" WHERE s.account = $1 AND s.test = $2" + a.where + " ORDER BY " + a.order + " " + limit
 }
 
-// union is the sessions of all arms.
+// union selects the sessions of all arms.
 func union(arms []arm, columns, limit string) string {
 	var all []string
 	for _, a := range arms {
@@ -141,34 +142,35 @@ func union(arms []arm, columns, limit string) string {
 // mostCounted is how far a list counts.
 const mostCounted = checkout.MaxListTotal + 1
 
-// countOf is how many sessions all arms have, counted as far as a list counts. Each arm is counted for itself, because it
-// takes as long again to hand 10,000 rows on through a union, and only while those before it have fewer.
+// countOf counts the sessions of all arms, as far as a list counts. Each arm is counted by itself: to pass 10,000 rows through a union
+// takes as long again. An arm is counted only if those before it have fewer than the limit.
 func countOf(arms []arm) string {
 	total := arms[0].count(mostCounted) + " AS counted"
 	for _, a := range arms[1:] {
-		// OFFSET 0 keeps the planner from writing out counted.n wherever it stands, and so counting several times.
+		// OFFSET 0 keeps the planner from replacing each counted.n by its subquery, which would then run several times.
 		total = fmt.Sprintf("(SELECT CASE WHEN counted.n >= %d THEN counted.n ELSE counted.n + %s END AS n FROM %s OFFSET 0) AS counted", mostCounted, a.count(mostCounted), total)
 	}
 	return fmt.Sprintf("(SELECT least(%d, counted.n) FROM %s)", mostCounted, total)
 }
 
-// count is how many sessions an arm has, counted up to a number.
+// count counts the sessions of an arm, up to a limit.
 func (a arm) count(most int) string {
 	return fmt.Sprintf("(SELECT count(*) AS n FROM (%s) AS s)", a.read("1", fmt.Sprintf("LIMIT %d", most)))
 }
 
-// everything is the account's sessions. One index holds those that were only created, one the pending, one the rest.
+// everything returns the arms for all sessions of the account. There are three indexes: for created sessions, for pending ones, and for
+// all others.
 func (l *listing) everything() []arm {
 	return []arm{l.within(l.lower, " AND s.settled IS NOT NULL"), l.waiting(checkout.StatusCreated, l.lower, ""), l.waiting(checkout.StatusPending, l.lower, "")}
 }
 
-// waiting is the range of the index of the sessions of a status that the clock can change.
+// waiting returns the arm for sessions that are stored as created or as pending.
 func (l *listing) waiting(status checkout.Status, lower, where string) arm {
 	return l.within(lower, " AND s.status = '"+string(status)+"'"+where)
 }
 
-// within is the range of an index of created_at, from some lower bound. A bound that excludes nothing is not written: to
-// compare each row with it takes a fifth of the time of a count.
+// within returns a range of an index on created_at. A bound that excludes nothing is left out: to compare each row with it takes a
+// fifth of the time of a count.
 func (l *listing) within(lower, where string) arm {
 	bounds := ""
 	if lower != "" {
@@ -180,7 +182,7 @@ func (l *listing) within(lower, where string) arm {
 	return arm{where: bounds + where + l.more, order: "s.created_at DESC"}
 }
 
-// having is the range of an index of a column and created_at.
+// having returns a range of an index on a column and created_at.
 func (l *listing) having(column, value, where string) arm {
 	column = "s." + column
 	bound := func(operator, at string) string {
@@ -195,15 +197,15 @@ func (l *listing) having(column, value, where string) arm {
 	}
 }
 
-// walked is what the account has of the sessions that [listing.walk] came by.
+// walked selects the account's sessions among those of [listing.walk].
 func (l *listing) walked(where string) arm {
 	a := l.within(l.lower, where)
 	a.from = "walk AS s"
 	return a
 }
 
-// walk looks at the sessions of all accounts that are due, up to a few and one more. If there are more it is known that there
-// are many.
+// walk selects the sessions of all accounts that are due, up to one more than fewSessions. If it finds that many, there are too many to
+// look at one by one.
 func (l *listing) walk(at string) {
 	l.with = append(l.with, fmt.Sprintf(`walk AS MATERIALIZED (
 	SELECT `+rowPlace+`, s.id, s.account, s.test, s.created_at, s.user_phone, s.status FROM checkout_sessions AS s
@@ -230,7 +232,7 @@ func (l *listing) choose(q checkout.Query) {
 	}
 }
 
-// chooseNamed lists by what a merchant or an operator calls a session. Those of one payment are few, and all looked at.
+// chooseNamed lists by client reference or payment. Few sessions have the same, and all of them are looked at.
 func (l *listing) chooseNamed(q checkout.Query) {
 	where := ""
 	if q.Status != "" {
@@ -253,9 +255,8 @@ func (l *listing) chooseNamed(q checkout.Query) {
 	l.pages = []arm{a}
 }
 
-// chooseWaiting lists the sessions of a status that the clock can change, but those that are due. The index does not say which
-// are due, and to look at each row takes twice as long as to count within the index. So all are counted, and the few that are
-// due are taken off.
+// chooseWaiting lists the sessions that are created or pending and not due. The index does not say which are due, and to look at each
+// row takes twice as long as to count within the index. So it counts all of them, and subtracts the few that are due.
 func (l *listing) chooseWaiting(status checkout.Status, at string) {
 	l.pages = []arm{l.waiting(status, l.lower, " AND s.due_at > "+at)}
 	l.walk(at)
@@ -264,8 +265,8 @@ func (l *listing) chooseWaiting(status checkout.Status, at string) {
 		countOf(l.pages), mostCounted, all.count(mostCounted+fewSessions), due.count(fewSessions))
 }
 
-// chooseExpired lists what was swept, and what is due and was not. Where more than a few of all accounts are due, the latter
-// is looked for among the account's sessions since 24 hours before the one that has been due for the longest time.
+// chooseExpired lists the sessions that were swept, and those that are due and were not. If many sessions of all accounts are due, it
+// looks for the latter among the account's sessions, back to 24 hours before the session that has been due for longest.
 func (l *listing) chooseExpired(status, at string) {
 	l.walk(at)
 	since := fmt.Sprintf("greatest(%s::timestamptz, (SELECT longest - interval '%d seconds' FROM few))", cmp.Or(l.lower, "NULL"), int(checkout.MaxExpiresIn/time.Second))
@@ -278,7 +279,7 @@ func (l *listing) chooseExpired(status, at string) {
 	}
 }
 
-// onlyIf reads the arm only if a condition on few holds, which is asked once.
+// onlyIf reads the arm only if a condition on few is true. The condition is evaluated once.
 func (a arm) onlyIf(condition string) arm {
 	a.where += " AND (SELECT " + condition + " FROM few)"
 	return a

@@ -18,9 +18,9 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations are the numbered files of the schema, 0001_sessions.sql first, for hosts with a migration system of their
-// own. Each may be applied in a transaction. A file that was released never changes. Those that add to the schema leave
-// older programs working; one that cannot ends in _breaking.sql.
+// Migrations returns the schema as numbered files, 0001_sessions.sql first, for hosts with a migration system of their own. Each may be
+// applied in a transaction. A released file never changes. Older programs keep working after a migration, unless its name ends in
+// _breaking.sql.
 func Migrations() fs.FS {
 	sub, err := fs.Sub(files, "migrations")
 	if err != nil {
@@ -29,12 +29,12 @@ func Migrations() fs.FS {
 	return sub
 }
 
-// Migrate applies the migrations that the database lacks, each in a transaction of its own, to the first schema of the
-// search path. Which were applied is kept in the table checkout_migrations; with nothing to apply Migrate writes
-// nothing. Any number of instances may call it at once, and an instance that runs already is not disturbed.
+// Migrate applies the migrations that the database lacks to the first schema of the search path, each in a transaction of its own. The
+// table checkout_migrations has those that were applied. If there is nothing to apply, Migrate writes nothing. Any number of
+// instances may call it at once, while others are running.
 //
-// The error says so when the schema is of a newer release that this one cannot work with. Where the database cannot be
-// reached it is [checkout.ErrUnavailable].
+// If the schema is of a newer release that this one cannot work with, the error says so. If the database cannot be reached, the
+// error is [checkout.ErrUnavailable].
 func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
 	known, err := migrations.Load(Migrations())
 	if err != nil {
@@ -45,8 +45,8 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
 		return err
 	}
 	defer conn.Release()
-	// Instances that begin together may trip over each other in the catalogues, which know no ON CONFLICT. Whoever
-	// fails finds the work done when it looks again.
+	// Instances that start together may conflict in the system catalogs, which have no ON CONFLICT. An instance that fails tries again,
+	// and finds the work done.
 	for n := 1; ; n++ {
 		err := migrate(ctx, conn.Conn(), known)
 		if err == nil {
@@ -87,8 +87,8 @@ func migrate(ctx context.Context, conn *pgx.Conn, known []migrations.Migration) 
 	return nil
 }
 
-// checkEncoding refuses a database that cannot store every text. The server tells its encoding when a connection is made, but not
-// every pooler passes that on.
+// checkEncoding refuses a database that cannot store every text. It asks by SQL: the server reports its encoding when a connection is
+// made, but not every pooler passes that on.
 func checkEncoding(ctx context.Context, conn *pgx.Conn) error {
 	encoding := conn.PgConn().ParameterStatus("server_encoding")
 	if encoding == "" {
@@ -102,10 +102,9 @@ func checkEncoding(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// appliedTo returns the names of the migrations that a database has, by version. Where it has none yet it makes the
-// table for them.
+// appliedTo returns the names of the migrations that a database has, by version. If it has no table for them yet, appliedTo creates it.
 func appliedTo(ctx context.Context, conn *pgx.Conn) (map[int]string, error) {
-	// Asked first, since even CREATE TABLE IF NOT EXISTS takes a right that a program may lack where all is applied.
+	// Ask first: even CREATE TABLE IF NOT EXISTS needs a privilege that a program may lack if everything is applied.
 	var there bool
 	if err := conn.QueryRow(ctx, "SELECT to_regclass('checkout_migrations') IS NOT NULL").Scan(&there); err != nil {
 		return nil, err
@@ -134,8 +133,8 @@ func appliedTo(ctx context.Context, conn *pgx.Conn) (map[int]string, error) {
 	return applied, err
 }
 
-// apply applies one migration, unless another instance does so first. The row that says so is the lock: who
-// comes second waits for the first to commit, and then finds nothing to do, or to fail, and then takes its place.
+// apply applies one migration, unless another instance does so first. The migration's row in the table is the lock: a second instance
+// waits until the first commits, and then has nothing to do, or fails, and then takes its place.
 func apply(ctx context.Context, conn *pgx.Conn, m migrations.Migration) error {
 	return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, "INSERT INTO checkout_migrations (version, name) VALUES ($1, $2) ON CONFLICT DO NOTHING", m.Version, m.Name)
@@ -147,7 +146,7 @@ func apply(ctx context.Context, conn *pgx.Conn, m migrations.Migration) error {
 	})
 }
 
-// raced reports whether a migration failed because another instance was at the same.
+// raced reports whether a migration failed because another instance was applying it too.
 func raced(err error) bool {
 	pg := new(pgconn.PgError)
 	if !errors.As(err, &pg) {

@@ -32,7 +32,7 @@ type Store struct {
 	retries *retryQueue // for the rows of failed batches
 	creates *groupcommit.Group[*checkout.Session, creation]
 	updates *groupcommit.Group[*checkout.Session, struct{}]
-	owned   *pgxpool.Pool // nil where the pool is the host's
+	owned   *pgxpool.Pool // nil if the pool is the host's
 }
 
 var _ checkout.Store = (*Store)(nil)
@@ -53,7 +53,7 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
-	// The parsed config does not tell a default from what the URL asked for.
+	// The parsed config does not show whether a value is a default or from the URL.
 	if plain, err := pgx.ParseConfig(url); err == nil && plain.RuntimeParams["pool_max_conns"] == "" {
 		config.MaxConns = openConns
 	}
@@ -106,8 +106,8 @@ func behindPooler(ctx context.Context, config *pgx.ConnConfig) (bool, error) {
 	return id != conn.PgConn().PID(), nil
 }
 
-// New returns a store on the host's own pool, which stays the host's to close. It touches no schema: call [Migrate]
-// before, or apply [Migrations] in some other way. The error is about a pool that is nil.
+// New returns a store on a pool of the host's, which the host closes. It does not change the schema: call [Migrate] before, or apply
+// [Migrations] in another way. The error is about a nil pool.
 func New(pool *pgxpool.Pool) (*Store, error) {
 	if pool == nil {
 		return nil, errors.New("postgres: the pool is nil")
@@ -119,8 +119,8 @@ func New(pool *pgxpool.Pool) (*Store, error) {
 	return s, nil
 }
 
-// Close closes the connections of a store of [Open], once the calls under way have ended. Further calls fail with
-// [checkout.ErrUnavailable]. It does nothing to a store of [New], and nothing the second time. The error is always nil.
+// Close closes the connections of a store of [Open], once the calls under way have ended. Later calls fail with
+// [checkout.ErrUnavailable]. For a store of [New], and when called again, it does nothing. The error is always nil.
 func (s *Store) Close() error {
 	if s.owned != nil {
 		s.owned.Close()
@@ -181,7 +181,7 @@ func (s *Store) updateBatch(sessions []*checkout.Session) []groupcommit.Result[s
 	return results
 }
 
-// unpanicked makes the panic of a batch an unknown outcome.
+// unpanicked turns a panic of a batch into an unknown outcome.
 func unpanicked(err error) error {
 	if panicked := new(groupcommit.PanicError); errors.As(err, &panicked) {
 		return fmt.Errorf("postgres: %w: %w", checkout.ErrOutcomeUnknown, err)
@@ -189,14 +189,13 @@ func unpanicked(err error) error {
 	return err
 }
 
-// WithTx returns a store that works in a transaction of the host's, for as long as it lasts: what it writes commits or
-// rolls back with all else that the host does there. Use it from one goroutine at a time.
+// WithTx returns a store that works in a transaction of the host's: what it writes commits or rolls back with everything else that the
+// host does in it. Use it from one goroutine at a time, and only as long as the transaction lasts.
 //
-// As with every statement in a transaction of PostgreSQL's, an error other than [checkout.ErrNotFound] and
-// [checkout.ErrConflict] leaves the transaction good for nothing but a rollback. The database's own error stays
-// reachable by [errors.As] as a *pgconn.PgError: under REPEATABLE READ or SERIALIZABLE it is the host who must begin
-// again after a 40001, as after a 40P01 under any level. A key stays locked until the host commits, and whoever comes
-// with the same key waits for up to two seconds, so keep such transactions short.
+// As with every statement in a transaction of PostgreSQL, after an error other than [checkout.ErrNotFound] and [checkout.ErrConflict]
+// the transaction can only be rolled back. The database's own error can be had with [errors.As], as a *pgconn.PgError. After 40P01,
+// and under REPEATABLE READ or SERIALIZABLE after 40001, the host must begin again. A key stays locked until the host commits, and
+// other callers with the same key wait for up to two seconds, so keep such transactions short.
 func (s *Store) WithTx(tx pgx.Tx) checkout.Store { return inTx{table{hosted{tx}}} }
 
 type inTx struct{ table }

@@ -7,14 +7,15 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// prune goes from account to account and from status to status by the index of what is settled, and in each to the oldest,
-// so that it passes over nothing where nothing is to be pruned. It passes over what another one holds.
+// prune goes from account to account and from status to status in the index of settled sessions, and takes the oldest of each. So it
+// reads no entries where nothing is to be pruned. It skips sessions that another transaction has locked.
 //
-// The event of a change that was committed since the statement began is not seen by it, and would stay behind. No such
-// session is pruned: what has ended changes to another status only, and PostgreSQL asks the row that it locks again.
+// If a session is changed while the statement runs, the statement does not see the event, which would be left behind. But such a session
+// is not pruned: a session that has ended can only change to another status, and PostgreSQL checks the conditions again on the
+// locked row.
 //
-// The ids are arrays, which PostgreSQL looks up by index. A join it might do by reading the whole table, since it does not
-// know how many there are.
+// The ids are arrays, so that PostgreSQL uses an index for them. A join might be planned as a scan of the whole table, since the planner
+// does not know how many ids there are.
 const prune = `WITH RECURSIVE kinds AS (
 	(SELECT account, test, settled FROM checkout_sessions WHERE settled IS NOT NULL ORDER BY account, test, settled LIMIT 1)
 	UNION ALL
@@ -45,7 +46,7 @@ func (t table) Prune(ctx context.Context, before time.Time, limit int) (int, err
 	return len(gone), err
 }
 
-// clampTime keeps an instant within what PostgreSQL can be asked for.
+// clampTime limits an instant to the range of PostgreSQL's timestamps.
 func clampTime(t time.Time) time.Time {
 	first, last := time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
 	switch {

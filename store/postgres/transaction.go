@@ -27,7 +27,7 @@ const (
 
 // statement is one statement and what it is for.
 type statement struct {
-	name       string // for write to prepare it under
+	name       string // of the prepared statement
 	doing, sql string
 	args       []any
 }
@@ -97,9 +97,8 @@ func (p pooled) write(ctx context.Context, st statement, collect func(pgx.Rows) 
 	})
 }
 
-// transact runs one statement as one transaction, in one round trip if all goes well. The isolation is the same whatever
-// the database's default: with READ COMMITTED a session that another instance has just written under the same key is
-// passed over, where REPEATABLE READ would fail.
+// transact runs one statement as one transaction, in one round trip if all goes well. It sets READ COMMITTED, whatever the database's
+// default is: then a session that another instance has just written with the same key is skipped, where REPEATABLE READ would fail.
 func (p pooled) transact(ctx context.Context, conn *pgx.Conn, st statement, collect func(pgx.Rows) error) error {
 	if canPipeline(conn) {
 		return p.transactPipelined(ctx, conn, st, collect)
@@ -107,24 +106,24 @@ func (p pooled) transact(ctx context.Context, conn *pgx.Conn, st statement, coll
 	return p.transactInTwo(ctx, conn, st, collect)
 }
 
-// transactInTwo sends the statement by pgx, in whatever mode the host has chosen.
+// transactInTwo sends the statement with pgx, in whatever mode the host has chosen.
 //
-// COMMIT follows it without waiting for its answer; after an error it rolls back. It is sent and answered below pgx's Tx
-// for two reasons. The warning that a wait for a standby was cancelled comes with success, and on the host's own pool
-// nothing else would show it. And when COMMIT takes too long, the connection is closed without a request to cancel: that
-// would end a wait for a standby, and make visible, to be replayed, what no standby has.
+// COMMIT is sent behind the statement, without waiting for its answer. If the statement fails, COMMIT rolls back. It does not use
+// pgx's Tx, for two reasons. If a wait for a standby is cancelled, COMMIT succeeds with a warning, and on a host's pool nothing else
+// would show that warning. And if COMMIT takes too long, the connection is closed without asking the server to cancel: to cancel
+// would end the wait for the standby, and make visible a session that no standby has.
 func (p pooled) transactInTwo(ctx context.Context, conn *pgx.Conn, st statement, collect func(pgx.Rows) error) error {
 	var batch pgx.Batch
 	batch.Queue("begin isolation level read committed")
 	batch.Queue(fmt.Sprintf("set local lock_timeout = %d", p.lockTimeout.Milliseconds()))
 	batch.Queue(st.sql, st.args...)
-	// Once it is sent, a caller's cancellation could only leave the outcome unknown. So the caller's context ends nothing here.
+	// Once it is sent, a cancellation could only make the outcome unknown. So the caller's context has no effect here.
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
 	defer cancel()
 	answers := conn.SendBatch(bounded, &batch)
 
 	server := conn.PgConn()
-	sent := server.IsBusy() // else it failed before
+	sent := server.IsBusy() // otherwise it failed before anything was sent
 	if sent {
 		server.Frontend().SendQuery(&pgproto3.Query{String: "commit"})
 		if err := server.Frontend().Flush(); err != nil {
@@ -145,20 +144,20 @@ func (p pooled) transactInTwo(ctx context.Context, conn *pgx.Conn, st statement,
 	unsettled := settle(bounded, conn)
 	var pg *pgconn.PgError
 	switch {
-	case errors.As(err, &pg): // COMMIT then rolled back, whatever it said
+	case errors.As(err, &pg): // COMMIT has then rolled back
 		if pg.Code == "25006" {
-			hangUp(conn) // a primary no more: the next connection may find the one that is
+			hangUp(conn) // no longer a primary: the next connection may find the new one
 		}
 		return failed(ctx, st.doing, answering, conn.IsClosed(), err)
 	case unsettled != nil:
 		return failed(ctx, st.doing, committing, conn.IsClosed(), unsettled)
-	case err != nil: // rows that came and could not be read are committed all the same
+	case err != nil: // the rows were committed, and could not be read
 		return failed(ctx, st.doing, committing, true, err)
 	}
 	return nil
 }
 
-// answer reads the answers to a batch, of which the last one's rows are wanted, and returns the first error.
+// answer reads the answers to a batch. It passes the rows of the last statement to collect, and returns the first error.
 func answer(answers pgx.BatchResults, n int, collect func(pgx.Rows) error) (err error) {
 	defer func() {
 		if closed := answers.Close(); err == nil {
@@ -191,8 +190,7 @@ func warned(notice *pgproto3.NoticeResponse) error {
 	return fmt.Errorf("%w: %s", errWarned, notice.Message)
 }
 
-// settle reads the answer to COMMIT. Only without an error is the transaction committed, and as durable as the server
-// is told to make it.
+// settle reads the answer to COMMIT. If there is no error, the transaction is committed, and as durable as the server's settings say.
 func settle(ctx context.Context, conn *pgx.Conn) error {
 	var err error
 	for {
@@ -235,8 +233,7 @@ func (p pooled) acquire(ctx context.Context, doing string) (*pgxpool.Conn, error
 	return conn, nil
 }
 
-// persist makes a call again while that may help: after a serialization failure, a deadlock, or when a connection of
-// the pool's turned out to be dead.
+// persist repeats a call while that may help: after a serialization failure, a deadlock, or if a connection of the pool was dead.
 func persist(ctx context.Context, doing string, call func() error) error {
 	for n := 1; ; n++ {
 		err := call()
@@ -245,7 +242,7 @@ func persist(ctx context.Context, doing string, call func() error) error {
 			return err
 		}
 		select {
-		case <-time.After(rand.N(time.Millisecond << n)): // apart from whom it met
+		case <-time.After(rand.N(time.Millisecond << n)): // so that two that collided do not collide again
 		case <-ctx.Done():
 			return &failure{doing: doing, kind: ctx.Err(), cause: err}
 		}
@@ -261,7 +258,7 @@ func (h hosted) read(ctx context.Context, st statement, collect func(pgx.Rows) e
 		err = collect(rows)
 	}
 	if err != nil {
-		ended := errors.Is(err, pgx.ErrTxClosed) // then its connection is someone else's
+		ended := errors.Is(err, pgx.ErrTxClosed) // its connection may then have another user
 		return failed(ctx, st.doing, asking, !ended && h.tx.Conn().IsClosed(), err)
 	}
 	return nil

@@ -114,8 +114,8 @@ func (w webhooks) UpdateEndpoint(ctx context.Context, e webhook.StoredEndpoint) 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	// What has become active again is healthy. The url of another one is looked for in the same statement; one that comes at
-	// the same time violates the index.
+	// An endpoint that becomes active again is healthy. The same statement looks for another endpoint with this URL. One that is created
+	// at the same time violates the unique index.
 	const update = `WITH other AS (
 		SELECT 1 FROM checkout_webhooks AS o WHERE o.account = $2 AND o.test = $3 AND o.url = $5 AND o.id <> $1
 	), changed AS (
@@ -168,7 +168,7 @@ func digestOf(url string) []byte {
 	return digest[:]
 }
 
-// code is that of the server's error, or "".
+// code returns the code of the server's error, or "".
 func code(err error) string {
 	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) {
 		return pg.Code

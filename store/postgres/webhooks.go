@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Webhooks is where endpoints and deliveries are kept beside the sessions of s.
+// Webhooks returns the store of endpoints and deliveries in the database of s.
 func (s *Store) Webhooks() webhook.Store { return webhooks{s.table} }
 
 // webhooks is a [webhook.Store]. Each call is one statement, and one transaction.
@@ -75,14 +75,14 @@ func (w webhooks) Position(ctx context.Context) (checkout.Cursor, error) {
 	return checkout.Cursor(places[0]), nil
 }
 
-// insertDeliveries inserts those of arrays from $1 on, of endpoints that are there.
+// insertDeliveries inserts the deliveries in arrays from $1 on whose endpoints exist.
 const insertDeliveries = `INSERT INTO checkout_webhook_deliveries (id, endpoint, event_id, event_type, state, attempts, due_at, created_at, body, forced, once, lease)
 	SELECT u.id, u.endpoint, u.event_id, u.event_type, u.state, u.attempts, u.due_at, u.created_at, u.body, u.forced, u.once, u.lease
 	FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[], $9::bytea[],
 		$10::boolean[], $11::boolean[], $12::bigint[]) AS u (id, endpoint, event_id, event_type, state, attempts, due_at, created_at, body, forced, once, lease)
 	WHERE EXISTS (SELECT FROM checkout_webhooks AS e WHERE e.id = u.endpoint)`
 
-// columnsOf are deliveries as the arrays of insertDeliveries.
+// columnsOf returns deliveries as the arrays of insertDeliveries.
 func columnsOf(deliveries []webhook.StoredDelivery) []any {
 	n := len(deliveries)
 	var (
@@ -99,7 +99,7 @@ func columnsOf(deliveries []webhook.StoredDelivery) []any {
 	return []any{ids, endpoints, eventIDs, types, states, attempts, due, created, bodies, forced, once, leases}
 }
 
-// Plan implements [webhook.Store]. Whoever comes second waits for the row of the position, and then finds it moved.
+// Plan implements [webhook.Store]. A second instance waits for the position's row, and then finds that the position has moved.
 func (w webhooks) Plan(ctx context.Context, from, to checkout.Cursor, deliveries []webhook.StoredDelivery) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -127,8 +127,9 @@ func (w webhooks) AddDelivery(ctx context.Context, d webhook.StoredDelivery) err
 	return err
 }
 
-// Claim implements [webhook.Store]. It goes from endpoint to endpoint by the index of what is pending, and in each to the longest due,
-// so that it passes over nothing, however much is due of one. It passes over what another claim has in hand.
+// Claim implements [webhook.Store]. It goes from endpoint to endpoint in the index of pending deliveries, and takes those of each that
+// have been due for longest. So it reads no more entries if one endpoint has many due deliveries. It skips deliveries that another
+// claim has locked.
 func (w webhooks) Claim(ctx context.Context, now, until time.Time, limit, perEndpoint int, busy map[string]int) ([]webhook.Claim, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -193,7 +194,7 @@ func (w webhooks) Settle(ctx context.Context, results []webhook.Settlement) erro
 		failing_since = CASE WHEN NOT h.well THEN coalesce(e.failing_since, h.since) END,
 		not_before = CASE WHEN NOT h.well THEN greatest(e.not_before, h.not_before) END
 	FROM health AS h, locked AS l WHERE h.endpoint = e.id AND l.id = e.id RETURNING e.id`
-	// Those of two batches wait for each other in the same order.
+	// All batches lock in the same order, so that no two of them deadlock.
 	results = slices.SortedFunc(slices.Values(results), func(a, b webhook.Settlement) int { return strings.Compare(a.Delivery.ID, b.Delivery.ID) })
 	n := len(results)
 	var (

@@ -16,8 +16,8 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// encodeID is how an id is kept: the documented form, cs_ci_<32 hex digits>, as the 16 bytes of its UUID and then "ci",
-// which halves it and keeps ids of one millisecond together whatever their countries are; any other id as it is.
+// encodeID returns an id as it is stored. An id of the documented form, cs_ci_<32 hex digits>, becomes the 16 bytes of its UUID and
+// then "ci": half as long, and ids of one millisecond lie together whatever their countries are. Any other id is stored as it is.
 func encodeID(id string) any {
 	rest, ok := strings.CutPrefix(id, "cs_")
 	scope, digits, _ := strings.Cut(rest, "_")
@@ -31,7 +31,7 @@ func encodeID(id string) any {
 	return append(b, scope...)
 }
 
-// idText is decodeID in SQL, for the order of ids is that of their text.
+// idText is decodeID in SQL. Lists need it, since they are in the order of the ids' texts.
 const idText = `CASE typeof(id)
 	WHEN 'blob' THEN 'cs_' || CAST(substr(id, 17) AS TEXT) || '_' || lower(hex(substr(id, 1, 16)))
 	ELSE id END`
@@ -50,13 +50,13 @@ func decodeID(kept any) (string, error) {
 	return "", fmt.Errorf("a kept id cannot be read: %T", kept)
 }
 
-// encodeKey is how an idempotency key is kept: a UUID in lower case as its 16 bytes, any other as it is, none as NULL.
+// encodeKey returns an idempotency key as it is stored: a UUID in lower case as its 16 bytes, any other key as it is, no key as NULL.
 func encodeKey(key idempotency.Key) any {
 	if key == "" {
 		return nil
 	}
 	if len(key) == 36 && !hasUpper(string(key)) {
-		if id, err := uuid.Parse(string(key)); err == nil { // of this length it reads the canonical form only
+		if id, err := uuid.Parse(string(key)); err == nil { // at this length it accepts only the canonical form
 			return id[:]
 		}
 	}
@@ -86,13 +86,13 @@ func decodeKey(kept any) (idempotency.Key, error) {
 	return "", fmt.Errorf("a kept idempotency key cannot be read: %T", kept)
 }
 
-// statuses are kept as their place in this list. It grows at its end only.
+// statuses are stored as their index in this list. It may only grow at its end.
 var statuses = [...]checkout.Status{
 	checkout.StatusCreated, checkout.StatusPending, checkout.StatusProcessing, checkout.StatusCompleted,
 	checkout.StatusFailed, checkout.StatusExpired, checkout.StatusCancelled,
 }
 
-// statusExpired is the place of expired. The two before processing are those that expire.
+// statusExpired is the index of expired. The two statuses before processing are those that can expire.
 const (
 	statusProcessing = 2
 	statusExpired    = 5
@@ -116,13 +116,13 @@ func decodeStatus(code int64) (checkout.Status, error) {
 
 var errTimeRange = errors.New("a time is out of range")
 
-// The instants that microseconds in 64 bits can tell.
+// The range of instants in microseconds since 1970 that 64 bits hold.
 var (
 	firstInstant = time.UnixMicro(math.MinInt64)
 	lastInstant  = time.UnixMicro(math.MaxInt64)
 )
 
-// encodeTime cuts to whole microseconds.
+// encodeTime returns the whole microseconds since 1970.
 func encodeTime(t time.Time) (int64, error) {
 	if t.Before(firstInstant) || t.After(lastInstant) {
 		return 0, errTimeRange
@@ -130,7 +130,7 @@ func encodeTime(t time.Time) (int64, error) {
 	return t.UnixMicro(), nil
 }
 
-// microsAt is encodeTime for a question, which any instant may be part of.
+// microsAt is encodeTime for the instant of a query. It limits the instant to the range.
 func microsAt(t time.Time) int64 {
 	switch {
 	case t.Before(firstInstant):
@@ -143,7 +143,7 @@ func microsAt(t time.Time) int64 {
 
 func decodeTime(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
 
-// encodeMetadata is a JSON object, nil where there is none.
+// encodeMetadata returns metadata as a JSON object, or nil if there is none.
 func encodeMetadata(m map[string]string) (any, error) {
 	if len(m) == 0 {
 		return nil, nil

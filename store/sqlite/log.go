@@ -12,65 +12,64 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// A commit appends the pages that it changed to the write-ahead log. Now and then a checkpoint moves them into the
-// database file, and the log starts over. SQLite's own checkpoint runs within the commit that finds the log at 1000
-// pages, and keeps an error of its flush to itself. Here the store sees to it, for two reasons:
+// A commit appends the pages that it changed to the write-ahead log. Now and then a checkpoint moves them into the database file, and
+// the log starts over. SQLite's own checkpoint runs in the commit that finds 1000 pages in the log, and does not report an error of
+// its flush. So the store makes the checkpoints itself, for two reasons:
 //
-//   - With 10 million sessions every row changes a page of its own in the key index. To move 16,000 such pages took 220 ms
-//     in a measurement, for which every caller waited. Moved 2,000 at a time, as they then are, on another connection,
-//     by one caller on its way out while the others wrote on, no transaction of 256 rows took longer than 35 ms, and as
-//     many rows were written per second.
-//   - When a flush of the database file fails, SQLite tries again at the next checkpoint. The second flush succeeds, since
-//     Linux reports the error once, and the log that still had the pages is overwritten. A store that has seen the
-//     error stops.
+//   - With 10 million sessions, every row changes a page of its own in the key index. To move 16,000 such pages took 220 ms in a
+//     measurement, and every caller waited. Instead, a caller whose write is done moves 2,000 pages on another connection, while the
+//     others go on writing: this is an assist. Then no transaction of 256 rows took longer than 35 ms, and as many rows were
+//     written per second.
+//   - When a flush of the database file fails, SQLite tries again at the next checkpoint. That flush succeeds, since Linux reports an
+//     error only once, and the log, which still had the pages, is overwritten. This store stops at the error instead.
 const (
-	// An assist is due after so many pages, twice as many when one was quick, half as many when one took long: pages of a
-	// small database are changed over and over, and moved once by each assist.
+	// An assist is due after leastAssist to mostAssist pages: twice as many after a quick assist, half as many after a slow one. In a
+	// small database the same pages are changed over and over, and each assist moves them only once.
 	leastAssist  = 2000 // 8 MB
 	mostAssist   = 6000
 	quickAssist  = 10 * time.Millisecond
 	longAssist   = 40 * time.Millisecond
 	longestPause = 200 * time.Millisecond
 
-	// The log is given an eighth of the database's size, within these bounds. The longer it is, the more often one page
-	// in it stands for many changes of it: of a small database 64 MB change every page many times over, of one of 10
-	// million sessions 128 MB. The price is room, and time for the next to open it after a crash: 0.1 s.
+	// The log may have an eighth of the database's size, within these bounds. In a longer log, more changes are of the same pages, which
+	// are moved only once: 64 MB of changes touch every page of a small database many times, and 128 MB those of one of 10 million
+	// sessions. The price is disk space, and 0.1 s to open the database after a crash.
 	leastLog = 16384 // 64 MB; a quarter of a second of writing at full speed
 	mostLog  = 32768
 )
 
-// writeAheadLog keeps the log from growing.
+// writeAheadLog makes the checkpoints, so that the log does not grow.
 type writeAheadLog struct {
 	readers *sql.DB
 
-	// Those of the leader of the batch.
-	pages   int           // written since startOver succeeded; the log may have started over by itself meanwhile
-	assists int           // pages since the last assist
+	// Used by the leader of the batch only.
+	pages   int           // written since startOver last succeeded; the log may have started over by itself meanwhile
+	assists int           // pages written since the last assist
 	bound   int           // how many pages the log should have at most; 0 until the first commit
-	next    int           // and how many it has when it is next to start over, where it could not at bound
-	wait    time.Duration // how long startOver last waited in vain
+	next    int           // at how many pages startOver is tried next; more than bound if it failed there
+	wait    time.Duration // how long startOver waited when it last failed
 
-	// Those of everybody.
+	// Used by all callers.
 	every atomic.Int64 // pages from one assist to the next
-	due   atomic.Bool  // an assist is
-	busy  atomic.Bool  // a checkpoint runs
+	due   atomic.Bool  // an assist is due
+	busy  atomic.Bool  // a checkpoint is running
 }
 
-// committed counts what a commit on the writer's connection has written, and starts the log over when it is long.
-// Nobody writes meanwhile.
+// committed counts the pages that a commit has written, and starts the log over when it is long. The leader calls it after the commit,
+// so nobody writes meanwhile.
 func (l *writeAheadLog) committed(ctx context.Context, conn *sql.Conn) error {
 	_ = conn.Raw(func(driverConn any) error {
 		written, _, err := driverConn.(sqlite.DBStatus).Status(sqlite.DBStatusCacheWrite, true)
 		l.pages += written
 		l.assists += written
-		return err // there is none: the counter exists
+		return err // does not happen: the counter exists
 	})
 	if l.bound == 0 {
 		l.measure(ctx, conn)
 	}
 	bound := max(l.next, l.bound)
 	full := l.pages >= bound
-	// What an assist moves, nobody waits for: there is one before the log starts over too.
+	// Nobody waits for what an assist moves. So there is one before the log starts over, too.
 	if l.assists >= max(int(l.every.Load()), leastAssist) || full && l.assists >= leastAssist/2 {
 		l.assists = 0
 		l.due.Store(true)
@@ -85,8 +84,7 @@ func (l *writeAheadLog) committed(ctx context.Context, conn *sql.Conn) error {
 	return l.startOver(ctx, conn)
 }
 
-// measure sets the log's bound and the writer's cache by the size that the database has come to. If it cannot be had,
-// the least will do.
+// measure sets the log's bound and the writer's page cache by the size of the database. If the size cannot be read, it sets the least.
 func (l *writeAheadLog) measure(ctx context.Context, conn *sql.Conn) {
 	var pages int
 	_ = conn.QueryRowContext(ctx, "PRAGMA page_count").Scan(&pages)
@@ -94,10 +92,10 @@ func (l *writeAheadLog) measure(ctx context.Context, conn *sql.Conn) {
 	_, _ = conn.ExecContext(ctx, fmt.Sprintf("PRAGMA cache_size = %d", min(max(pages/4, leastCache), mostCache)))
 }
 
-// startOver moves what the assists have left and makes the next commit write from the log's beginning. For this it waits
-// until no reader needs the log any more: 50 ms, and where that was too short twice as long with each 16 MB more, up to
-// longestPause, so that short reads that overlap do not make the log grow for ever. Every writer waits with it, those
-// of other processes too, so a reader that takes longer than that makes the log grow instead.
+// startOver moves what the assists have left, and makes the next commit write from the log's beginning. For that no reader may need the
+// log any more. It waits 50 ms for readers, and if that was too short, twice as long with each 16 MB more, up to longestPause. So short
+// reads that overlap cannot make the log grow for ever. Every writer waits meanwhile, those of other processes too. So if a reader
+// takes longer, the log grows instead.
 func (l *writeAheadLog) startOver(ctx context.Context, conn *sql.Conn) error {
 	l.wait = min(max(2*l.wait, shortWait), longestPause)
 	defer conn.ExecContext(ctx, busyTimeout(shortWait))
@@ -116,18 +114,17 @@ func busyTimeout(wait time.Duration) string {
 	return fmt.Sprintf("PRAGMA busy_timeout = %d", wait.Milliseconds())
 }
 
-// assist runs the checkpoint that is due, if one is, while others write. The log does not start over before fail knows
-// that it has failed.
+// assist runs a checkpoint if one is due, while others write. If it fails, it calls fail before the log can start over.
 func (l *writeAheadLog) assist(ctx context.Context, fail func(error)) {
 	if !l.due.Load() || !l.busy.CompareAndSwap(false, true) {
 		return
 	}
 	defer l.busy.Store(false)
 	l.due.Store(false)
-	ctx = context.WithoutCancel(ctx) // the caller's own write is done
+	ctx = context.WithoutCancel(ctx) // the caller's own write is done already
 	conn, err := l.readers.Conn(ctx)
 	if err != nil {
-		return // no file descriptor is free, perhaps; the next assist will do
+		return // perhaps no file descriptor is free; the next assist will do
 	}
 	defer conn.Close()
 	begun, every := time.Now(), l.every.Load()
@@ -142,8 +139,8 @@ func (l *writeAheadLog) assist(ctx context.Context, fail func(error)) {
 	}
 }
 
-// checkpoint returns how many pages the log still holds, 0 where it can start over. That somebody is in the way, or
-// that there is no room, is no error: the pages are safe where they are.
+// checkpoint moves pages and returns how many the log still has, or 0 if it can start over. It is no error if a reader is in the way or
+// the disk is full: the pages are safe in the log.
 func checkpoint(ctx context.Context, conn *sql.Conn, mode string) (left int, err error) {
 	var busy, pages, moved int
 	err = conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint("+mode+")").Scan(&busy, &pages, &moved)
@@ -156,10 +153,10 @@ func checkpoint(ctx context.Context, conn *sql.Conn, mode string) (left int, err
 	return 0, nil
 }
 
-// keepLog makes the last connection to close leave the log as it is. Its pages, all of them flushed, are then moved into
-// the database file anew when it is next opened, whether or not an earlier move came to rest on the disk.
+// keepLog makes the last connection that closes leave the log as it is. The log's pages are all flushed. The next program that opens the
+// database moves them again, whether or not an earlier move reached the disk.
 func keepLog(ctx context.Context, conn *sql.Conn) error {
-	_, err := conn.ExecContext(ctx, "PRAGMA journal_size_limit = -1") // or the log is cut to nothing
+	_, err := conn.ExecContext(ctx, "PRAGMA journal_size_limit = -1") // otherwise the log is truncated
 	return errors.Join(err, conn.Raw(func(driverConn any) error {
 		_, err := driverConn.(sqlite.FileControl).FileControlPersistWAL("main", 1)
 		return err

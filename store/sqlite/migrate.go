@@ -18,10 +18,10 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations is the schema as numbered SQL files, 0001_name.sql and so on at its root, for hosts that have a migration
-// system of their own. A file that was released never changes. All tables, indexes and views begin with checkout_.
+// Migrations returns the schema as numbered SQL files, 0001_name.sql and so on, for hosts with a migration system of their own. A
+// released file never changes. The names of all tables, indexes and views begin with checkout_.
 //
-// Use either these or [Migrate] on one database, never both: Migrate does not know what another system has applied.
+// Use either these files or [Migrate] on a database, never both: Migrate does not know what another system has applied.
 func Migrations() fs.FS {
 	sub, err := fs.Sub(files, "migrations")
 	if err != nil {
@@ -30,15 +30,14 @@ func Migrations() fs.FS {
 	return sub
 }
 
-// Migrate brings the tables of this package, in the host's own database, up to date. It does so in one transaction, so
-// it is done whole or not at all, and once, whoever else tries at the same time. Where there is nothing to do it writes
-// nothing and takes no lock. It gives up with [checkout.ErrUnavailable] where the file is locked for long.
+// Migrate brings the tables of this package in the host's database up to date. It does so in one transaction, so it is done completely
+// or not at all, and only once if several processes call it. If there is nothing to do, it writes nothing and takes no lock. It gives
+// up with [checkout.ErrUnavailable] if the file stays locked.
 //
-// A database that a newer program has migrated is fine as long as this one can live with what was added; if not, the
-// error says so.
+// A database that a newer program has migrated is fine, as long as this program can work with what was added. Otherwise the error says
+// so.
 //
-// What was applied is kept in a table of its own, checkout_migrations. PRAGMA user_version, which others use, is the
-// host's.
+// The table checkout_migrations has what was applied. PRAGMA user_version is left to the host.
 func Migrate(ctx context.Context, db *sql.DB) error {
 	known, err := migrations.Load(Migrations())
 	if err != nil {
@@ -48,7 +47,7 @@ func Migrate(ctx context.Context, db *sql.DB) error {
 	defer cancel()
 	var conn *sql.Conn
 	err = patiently(waiting, func() (err error) {
-		conn, err = db.Conn(ctx) // which sets journal_mode, and may find the file locked
+		conn, err = db.Conn(ctx) // sets journal_mode, and may find the file locked
 		return err
 	})
 	if err != nil {
@@ -63,12 +62,12 @@ func Migrate(ctx context.Context, db *sql.DB) error {
 	}))
 }
 
-// apply applies what is missing, and writes down that it did.
+// apply applies the missing migrations and records them.
 func apply(ctx context.Context, conn *sql.Conn, known []migrations.Migration) error {
 	if _, err := conn.ExecContext(ctx, makeVersions); err != nil {
 		return err
 	}
-	due, err := missing(ctx, conn, known) // somebody else may have been quicker
+	due, err := missing(ctx, conn, known) // another process may have been faster
 	if err != nil {
 		return err
 	}
@@ -91,7 +90,7 @@ const makeVersions = `CREATE TABLE IF NOT EXISTS checkout_migrations (
 	applied_at INTEGER NOT NULL -- microseconds since 1970 in UTC
 ) STRICT`
 
-// missing are the migrations of known that were not applied. It refuses a newer schema that known cannot live with.
+// missing returns the known migrations that were not applied. It refuses a newer schema that this program cannot work with.
 func missing(ctx context.Context, conn *sql.Conn, known []migrations.Migration) ([]migrations.Migration, error) {
 	var tables int
 	const made = `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'checkout_migrations'`
@@ -117,7 +116,7 @@ func missing(ctx context.Context, conn *sql.Conn, known []migrations.Migration) 
 	return known[min(applied, len(known)):], rows.Err()
 }
 
-// exclusively runs f in a transaction that holds the database's write lock from the beginning, whatever the DSN says.
+// exclusively runs f in a transaction that has the database's write lock from its beginning, whatever the DSN says.
 func exclusively(ctx context.Context, conn *sql.Conn, f func() error) (err error) {
 	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return err

@@ -15,26 +15,26 @@ import (
 )
 
 const (
-	// The writer's page cache is a quarter of the database, within these bounds. Keys come at random, so with SQLite's 2 MB
-	// nearly every row of a large database is read from the operating system before it is written: 34 µs of processor
-	// time per row at 10 million sessions, with 64 MB 28 µs. Nor should it be larger than it must: SQLite goes through all
-	// of it at the end of most transactions, and of a small database 16 MB hold all that is changed at random.
+	// The writer's page cache is a quarter of the database, within these bounds. Keys are random, so with SQLite's default of 2 MB nearly
+	// every row of a large database needs a read from the operating system first: 34 µs of processor time per row at 10 million
+	// sessions, and 28 µs with 64 MB. The cache should not be larger than it must be, since SQLite goes through all of it at the end of
+	// most transactions. In a small database, 16 MB hold everything that is changed at random.
 	leastCache = 4096 // pages: 16 MB
 	mostCache  = 16384
 
-	// readerCacheKiB is small, for a reader drops its cache whenever somebody else has written.
+	// readerCacheKiB is small, because a reader drops its cache whenever somebody else has written.
 	readerCacheKiB = 2 << 10
 
 	// shortWait is how long SQLite itself waits for a lock. See patiently.
 	shortWait = 50 * time.Millisecond
 )
 
-// Open opens the database file at path, which it makes, readable by its owner only, if it is not there, and brings its
-// schema up to date. Several processes may open one file, at once too.
+// Open opens the database file at path and brings its schema up to date. If there is no file, it creates one that only its owner can
+// read. Several processes may open one file, also at the same time.
 //
-// The path is a path, of any characters, and not a DSN; "" and ":memory:" are refused. The folder must be there and
-// writable, for SQLite makes files beside the database. Open fails with [checkout.ErrUnavailable] where the file is
-// locked for more than 5 seconds, and with ctx's error where ctx ends first; after that ctx means nothing to the store.
+// The path is a file path and not a DSN. It may contain any characters. "" and ":memory:" are refused. The folder must exist and be
+// writable, because SQLite creates files beside the database. Open fails with [checkout.ErrUnavailable] if the file stays locked for
+// more than 5 seconds, and with ctx's error if ctx ends before. After Open has returned, ctx has no effect on the store.
 func Open(ctx context.Context, path string) (*Store, error) {
 	path, err := usablePath(path)
 	if err != nil {
@@ -72,7 +72,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 func open(ctx context.Context, writer, readers *sql.DB) (*Store, error) {
 	waiting, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
-	// The first connection turns the file to WAL mode. Where others do so too, some are turned away without a wait.
+	// The first connection switches the file to WAL mode. If other processes do so too, SQLite refuses some of them without waiting.
 	if err := patiently(waiting, func() error { return writer.PingContext(ctx) }); err != nil {
 		return nil, failed(ctx, "open", err)
 	}
@@ -92,7 +92,7 @@ func open(ctx context.Context, writer, readers *sql.DB) (*Store, error) {
 		db         *sql.DB
 		statements []string
 	}{{&write, writer, writes}, {&read, readers, reads}} {
-		// Another process that closes the file, or finds a crash, locks it for a moment.
+		// Another process that closes the file, or recovers it after a crash, locks it for a moment.
 		err := patiently(waiting, func() (err error) {
 			*of.pool, err = newPool(ctx, of.db, of.statements)
 			return err
@@ -104,11 +104,11 @@ func open(ctx context.Context, writer, readers *sql.DB) (*Store, error) {
 	return newStore(write, read, &writeAheadLog{readers: readers}), nil
 }
 
-// openPool opens no connection yet. What a connection must know stands in the DSN, for it reaches all of them.
+// openPool opens no connection yet. Settings must be in the DSN, so that every connection gets them.
 func openPool(path string, connections int, settings url.Values) (*sql.DB, error) {
 	settings.Set("_busy_timeout", fmt.Sprint(shortWait.Milliseconds()))
 	settings.Set("_synchronous", "FULL")
-	// On macOS fsync leaves the pages in the drive's cache; elsewhere these do nothing.
+	// On macOS fsync leaves the pages in the drive's cache. These settings flush that too. Elsewhere they do nothing.
 	settings["_pragma"] = append(settings["_pragma"], "fullfsync(1)", "checkpoint_fullfsync(1)")
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + filepath.ToSlash(path) // file:///C:/checkouts.db
@@ -122,8 +122,8 @@ func openPool(path string, connections int, settings url.Values) (*sql.DB, error
 	return db, nil
 }
 
-// usablePath makes path absolute, so that it stays the same file if the program changes its working directory, and
-// refuses what would be a surprise.
+// usablePath makes path absolute, so that it stays the same file if the program changes its working directory. It refuses paths that
+// would be a surprise.
 func usablePath(path string) (string, error) {
 	switch {
 	case path == "":
@@ -146,10 +146,10 @@ func usablePath(path string) (string, error) {
 	return path, nil
 }
 
-// makeFile makes an empty file at path if there is none. SQLite would let everybody read it, and it holds phone numbers;
-// the files beside it get the same mode. The file is made under another name, for to open and close path itself could
-// take locks from a Store of the same process that has just opened it. SQLite flushes the folder, and with it the file's
-// name, when it makes the log.
+// makeFile creates an empty file at path, if there is none, that only its owner can read. SQLite would let everybody read it, and it
+// has phone numbers. The files beside it get the same mode. The file is created under another name and then linked: to open and close
+// path itself could drop the locks of a Store in this process that has just opened it. SQLite flushes the folder, and so the file's
+// name, when it creates the log.
 func makeFile(path string) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil
@@ -165,6 +165,6 @@ func makeFile(path string) error {
 	if err := os.Link(draft.Name(), path); err == nil || errors.Is(err, fs.ErrExist) {
 		return nil
 	}
-	// No hard links on this file system. Modes are then of no use either, mostly, and SQLite makes the file.
+	// This file system has no hard links, and then usually no modes either. SQLite creates the file.
 	return nil
 }

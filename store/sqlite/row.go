@@ -13,15 +13,15 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// This file is the one place that knows the columns.
+// Only this file knows the columns.
 
 // columns are those of a session's row, in the order of scan.
 const columns = `id, idempotency_key, fingerprint, status, version, created_at, expires_at, completed_at, amount,
 	transaction_fee, currency, payment_method, user_phone, payment_id, customer_id, description, success_url, cancel_url,
 	failure_reason, late`
 
-// selected is what scan reads of a row s. The time of the last change is that of its event; where a program of a release
-// without events has made the change, of the completion, or of the creation, for nothing else is known.
+// selected is what scan reads of a row s. The time of the last change is that of its event. If a program of a release without events
+// made the change, it is the time of the completion or of the creation, since nothing else is known.
 var selected = "s." + strings.Join(regexp.MustCompile(`\s*,\s*`).Split(columns, -1), ", s.") + `,
 	CASE WHEN s.version > 1 THEN coalesce(
 		(SELECT at FROM checkout_events AS last WHERE last.session = s.num AND last.version = s.version),
@@ -48,8 +48,8 @@ const (
 	updateSession = `UPDATE checkout_sessions SET status = ?, version = ?, completed_at = ?, failure_reason = ?, late = ?,
 		payment_id = ? WHERE num = (SELECT session FROM checkout_events WHERE num = ?)`
 
-	// updateNext is updateSession where the change before has an event too and the payment stays, which leaves the index
-	// on payments alone: a tenth of what a change costs.
+	// updateNext is updateSession for a change that keeps the payment, if the change before has an event too. It does not touch the
+	// index on payments, which saves a tenth of the time of a change.
 	updateNext = `UPDATE checkout_sessions SET status = ?, version = ?, completed_at = ?, failure_reason = ?, late = ?
 		WHERE num = (SELECT session FROM checkout_events WHERE num = ?) AND payment_id IS ?
 			AND EXISTS (SELECT 1 FROM checkout_events AS e WHERE e.session = checkout_sessions.num AND e.version = ? - 1)`
@@ -57,7 +57,7 @@ const (
 
 // row is a session as it is stored.
 type row struct {
-	session          checkout.Session // as it will be read
+	session          checkout.Session // as it will be read back
 	status           int64
 	created, expires int64
 	updated          int64
@@ -88,7 +88,7 @@ func newRow(s checkout.Session) (*row, error) {
 	return r, nil
 }
 
-// setTimes gives s the times that are kept for it.
+// setTimes sets the times of s to those that are stored.
 func setTimes(s *checkout.Session, created, expires int64, completed sql.Null[int64]) {
 	s.CreatedAt, s.ExpiresAt, s.CompletedAt = decodeTime(created), decodeTime(expires), time.Time{}
 	if completed.Valid {
@@ -116,7 +116,7 @@ func (r *row) insertion() insertion {
 		text(s.CustomerID), text(s.Description), text(s.SuccessURL), text(s.CancelURL), text(s.FailureReason), s.Late}}
 }
 
-// plain reports whether insertPlain says all of r.
+// plain reports whether insertPlain can insert r.
 func (r *row) plain() bool {
 	s := &r.session
 	return s.Status == checkout.StatusCreated && s.Version == 1 && !s.Late && s.Currency == "XOF" &&
@@ -124,7 +124,7 @@ func (r *row) plain() bool {
 		s.SuccessURL == "" && s.CancelURL == "" && s.FailureReason == ""
 }
 
-// labels are the values of insertLabels; nil where there is nothing to insert.
+// labels returns the values of insertLabels, or nil if there is nothing to insert.
 func (r *row) labels() []any {
 	s := &r.session
 	if s.ClientReference == "" && r.metadata == nil {
@@ -133,11 +133,11 @@ func (r *row) labels() []any {
 	return []any{text(s.ClientReference), r.metadata, encodeID(s.ID)}
 }
 
-// change is what an update writes. Like an insertion, it is prepared by the session's own caller.
+// change is what an update writes. Like an insertion, it is prepared by the caller, not by the leader.
 type change struct {
 	session  *checkout.Session
-	event    []any // the values of appendEvent, but for the owner
-	progress []any // those of updateNext and updateSession, but for the event's number and what comes after it
+	event    []any // the values of appendEvent, without the owner
+	progress []any // the values of updateNext and updateSession, up to the event's number
 	payment  any
 }
 
@@ -156,7 +156,7 @@ func (r *row) change() change {
 	}
 }
 
-// text is NULL for "".
+// text returns NULL for "".
 func text(s string) any {
 	if s == "" {
 		return nil
@@ -164,7 +164,7 @@ func text(s string) any {
 	return s
 }
 
-// method is NULL for mobile money, which is most of them.
+// method returns NULL for mobile money, which most sessions use.
 func method(m checkout.PaymentMethod) any {
 	if m == checkout.MobileMoney {
 		return nil
@@ -172,7 +172,7 @@ func method(m checkout.PaymentMethod) any {
 	return string(m)
 }
 
-// scan reads what is selected from a row that also holds more, before it.
+// scan reads the selected columns from a row, and other columns before them.
 func scan(from interface{ Scan(...any) error }, account checkout.Account, more ...any) (checkout.Session, error) {
 	s := checkout.Session{Account: account}
 	var id, key any

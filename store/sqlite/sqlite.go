@@ -19,12 +19,12 @@ import (
 type Store struct {
 	write, read *pool
 	group       *groupcommit.Group[operation, nothing]
-	log         *writeAheadLog // nil for a pool of the host's
-	direct      *directExec    // nil for a pool of the host's
+	log         *writeAheadLog // nil on a pool of the host's
+	direct      *directExec    // nil on a pool of the host's
 
 	gate   sync.RWMutex // every call locks it for reading, Close for writing
 	closed bool
-	broken atomic.Pointer[error] // why nothing is answered any more
+	broken atomic.Pointer[error] // why every call fails; nil: they do not
 }
 
 var _ checkout.Store = (*Store)(nil)
@@ -67,7 +67,7 @@ func newStore(write, read *pool, log *writeAheadLog) *Store {
 	return s
 }
 
-// checkDurable refuses a pool that would lose what was acknowledged.
+// checkDurable refuses a pool whose settings could lose acknowledged sessions.
 func checkDurable(ctx context.Context, db *sql.DB) error {
 	var file, journal string
 	var synchronous int
@@ -189,8 +189,8 @@ func (s *Store) History(ctx context.Context, account checkout.Account, id string
 	return found, failed(ctx, "read a session's history", err)
 }
 
-// Prune implements [checkout.Store]. The oldest of an account go first. One call is one transaction, which others wait for:
-// keep the limit at some hundreds. The file does not shrink; what is free is used again.
+// Prune implements [checkout.Store]. The oldest sessions of an account go first. One call is one transaction, for which other writers
+// wait, so keep the limit at some hundreds. The file does not shrink, but its free pages are used again.
 func (s *Store) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
 	var n int
 	err := s.do(ctx, func(ctx context.Context, q querier, _ *owners) (err error) {
@@ -203,8 +203,8 @@ func (s *Store) Prune(ctx context.Context, before time.Time, limit int) (int, er
 	return n, nil
 }
 
-// Close waits for the calls under way, and closes the files where [Open] opened them. Later calls return
-// [checkout.ErrUnavailable], and Close nil.
+// Close waits for the calls under way, and closes the files if [Open] opened them. Later calls return [checkout.ErrUnavailable]. To
+// call Close again does nothing.
 func (s *Store) Close() error {
 	s.gate.Lock()
 	defer s.gate.Unlock()
@@ -217,13 +217,13 @@ func (s *Store) Close() error {
 		return err
 	}
 	err = errors.Join(err, s.leaveWriter())
-	// The writer goes last: whoever closes last moves the log into the file, and must know if it is to be kept.
+	// The writer goes last. The last connection moves the log into the file, and must know whether to keep the log.
 	return errors.Join(err, s.read.db.Close(), s.write.close(), s.write.db.Close())
 }
 
-// leaveWriter prepares the writer's connection for its end.
+// leaveWriter prepares the writer's connection for being closed.
 func (s *Store) leaveWriter() error {
-	ctx, cancel := context.WithTimeout(context.Background(), shortWait) // after a panic it is not there
+	ctx, cancel := context.WithTimeout(context.Background(), shortWait) // after a panic the connection is never free
 	defer cancel()
 	conn, err := s.write.db.Conn(ctx)
 	if err != nil {
@@ -236,7 +236,7 @@ func (s *Store) leaveWriter() error {
 	return errors.Join(err, s.direct.close(conn))
 }
 
-// enter begins a call, whose end is gate.RUnlock.
+// enter begins a call. The call ends with gate.RUnlock.
 func (s *Store) enter() error {
 	s.gate.RLock()
 	err := s.usable()

@@ -35,7 +35,7 @@ var (
 	selectDue   = `SELECT ` + ownerName + `, ` + selected + ` FROM checkout_sessions AS s WHERE s.num IN (` + due + `)`
 )
 
-// errIDTaken says that another session has the id, under another key or none.
+// errIDTaken says that another session, with another key or none, has the id.
 var errIDTaken = errors.New("the session id is taken")
 
 // owners looks up the numbers of accounts, and caches them for one transaction.
@@ -61,7 +61,7 @@ func (o *owners) of(ctx context.Context, q querier, account checkout.Account) (o
 	return owner, err
 }
 
-// known returns the number of the account, 0 where it has none.
+// known returns the number of the account, or 0 if it has none.
 func (o *owners) known(ctx context.Context, q querier, account checkout.Account) (owner int64, err error) {
 	owner, err = o.find(ctx, q, account)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -184,7 +184,7 @@ func expire(ctx context.Context, q querier, now time.Time, limit int) (expired [
 			return s, err
 		}, selectDue, at, limit)
 		if err != nil {
-			return err // a row that cannot be read, perhaps: no other must have been moved
+			return err // perhaps a row that cannot be read: then no other session may have been changed
 		}
 		_, err = q.ExecContext(ctx, expireSessions, at, limit)
 		return err

@@ -9,9 +9,9 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// WithTx returns a store that works within the host's transaction: what it writes commits or rolls back with the
-// host's own rows, and is seen by nobody else before that. The transaction must be of a database that has this
-// package's tables; it is usually one of the pool that [New] was given. It stays the host's to end.
+// WithTx returns a store that works in a transaction of the host's: what it writes commits or rolls back with the host's own rows, and
+// nobody else sees it before. The transaction must be of a database with this package's tables, usually of the pool that [New] was
+// given. The host ends it.
 //
 //	tx, err := db.BeginTx(ctx, nil)
 //	if err != nil {
@@ -27,16 +27,15 @@ import (
 //	}
 //	return tx.Commit()
 //
-// "Created" here means once the transaction commits, and a Commit that fails leaves neither the session nor its key
-// behind, unless it fails in a flush (SQLITE_IOERR), which leaves the outcome unknown.
+// A session is created only when the transaction commits. A Commit that fails leaves neither the session nor its key, unless it fails in
+// a flush (SQLITE_IOERR). Then the outcome is unknown.
 //
-// After [checkout.ErrNotFound], [checkout.ErrConflict] and an ID that is taken the transaction goes on as if the call
-// had not been made. After any other error roll it back: SQLite may have done so already. SQLite's own error is then to
-// be had by errors.As as a *sqlite.Error of modernc.org/sqlite. Code 517, SQLITE_BUSY_SNAPSHOT, tells that the
-// transaction had read before somebody else wrote, and must be tried again from its beginning; pools with
-// _txlock=immediate never see it.
+// After [checkout.ErrNotFound], [checkout.ErrConflict] and an ID that is taken, the transaction goes on as if the call had not been made.
+// After any other error, roll it back; SQLite may have done so already. SQLite's own error can be had with [errors.As], as a
+// *sqlite.Error of modernc.org/sqlite. Code 517, SQLITE_BUSY_SNAPSHOT, says that the transaction had read before somebody else wrote,
+// and must begin again. It does not happen on pools with _txlock=immediate.
 //
-// The store is not grouped, prepares each statement anew, and is safe for use by as many goroutines as the *sql.Tx is.
+// The store shares no commits and prepares each statement anew. It is as safe for concurrent use as the *sql.Tx.
 func (s *Store) WithTx(tx *sql.Tx) checkout.Store { return &transaction{store: s, tx: tx} }
 
 // transaction is the store of WithTx.
@@ -113,8 +112,8 @@ func (t *transaction) Expire(ctx context.Context, now time.Time, limit int) (exp
 	return expired, err
 }
 
-// Events implements [checkout.Store]. It shows the transaction's own events too. A cursor that was read after them means
-// nothing once the transaction is rolled back: their numbers are then given to others.
+// Events implements [checkout.Store]. It shows the transaction's own events too. If the transaction is rolled back, cursors that were read
+// after these events are no longer valid: other events get their numbers.
 func (t *transaction) Events(ctx context.Context, after checkout.Cursor, limit int) (found []checkout.Event, err error) {
 	err = t.do(ctx, "read events", func() (err error) {
 		found, err = events(ctx, t.tx, after, limit)

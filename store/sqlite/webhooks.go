@@ -11,7 +11,7 @@ import (
 	"github.com/caisse/checkout/webhook"
 )
 
-// Webhooks is where endpoints and deliveries are kept beside the sessions of s. What it writes shares transactions with the sessions.
+// Webhooks returns the store of endpoints and deliveries in the database of s. Its writes share transactions with those of sessions.
 func (s *Store) Webhooks() webhook.Store { return webhooks{s} }
 
 // webhooks is a [webhook.Store].
@@ -27,12 +27,12 @@ const (
 
 	deliveryColumns = `d.id, d.endpoint, d.event_id, d.event_type, d.state, d.attempts, d.due_at, d.created_at, d.body, d.forced, d.once, d.lease`
 
-	// insertDelivery is for an endpoint that is there.
+	// insertDelivery inserts a delivery if its endpoint exists.
 	insertDelivery = `INSERT INTO checkout_webhook_deliveries
 			(id, endpoint, event_id, event_type, state, attempts, due_at, created_at, body, forced, once, lease)
 		SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12 WHERE EXISTS (SELECT 1 FROM checkout_webhooks WHERE id = ?2)`
 
-	// waiting goes from endpoint to endpoint by the index of what is pending.
+	// waiting goes from endpoint to endpoint in the index of pending deliveries.
 	waiting = `WITH RECURSIVE waiting (endpoint) AS (
 			SELECT min(endpoint) FROM checkout_webhook_deliveries WHERE due_at IS NOT NULL
 			UNION ALL
@@ -40,7 +40,7 @@ const (
 			FROM waiting WHERE waiting.endpoint IS NOT NULL
 		) `
 
-	// dueOfEach are the longest due of each endpoint. What a page of them holds is read once they are chosen.
+	// dueOfEach selects the deliveries of each endpoint that have been due for longest. Their contents are read once they are chosen.
 	dueOfEach = waiting + `SELECT d.num, d.endpoint
 		FROM waiting AS w CROSS JOIN checkout_webhooks AS e ON e.id = w.endpoint
 		CROSS JOIN checkout_webhook_deliveries AS d ON d.num IN (
@@ -95,7 +95,7 @@ func timeOrZero(micros sql.Null[int64]) time.Time {
 	return decodeTime(micros.V)
 }
 
-// instant is NULL for the zero time.
+// instant returns NULL for the zero time.
 func instant(t time.Time) any {
 	if t.IsZero() {
 		return nil
@@ -103,7 +103,7 @@ func instant(t time.Time) any {
 	return microsAt(t)
 }
 
-// blob is NULL for none.
+// blob returns NULL for nil.
 func blob(b []byte) any {
 	if b == nil {
 		return nil
@@ -114,7 +114,7 @@ func blob(b []byte) any {
 // write runs f in the transaction of a batch, so that it does all or nothing.
 func (w webhooks) write(ctx context.Context, f func(ctx context.Context, q querier) error) error {
 	return w.store.do(ctx, func(ctx context.Context, q querier, o *owners) error {
-		if !o.locked { // a transaction that reads first might not get the lock later
+		if !o.locked { // a transaction that reads first might not get the write lock later
 			if _, err := q.ExecContext(ctx, `UPDATE checkout_webhook_position SET id = id WHERE 0`); err != nil {
 				return err
 			}
@@ -123,7 +123,7 @@ func (w webhooks) write(ctx context.Context, f func(ctx context.Context, q queri
 	})
 }
 
-// read runs f on the pool that reads.
+// read runs f on the pool for reads.
 func (w webhooks) read(ctx context.Context, doing string, f func(q querier) error) error {
 	if err := w.store.enter(); err != nil {
 		return err
@@ -180,7 +180,7 @@ func (w webhooks) AddDelivery(ctx context.Context, d webhook.StoredDelivery) err
 	})
 }
 
-// Claim implements [webhook.Store]. It first looks whether there is anything, which holds up nobody.
+// Claim implements [webhook.Store]. It first checks, without a lock, whether anything is due.
 func (w webhooks) Claim(ctx context.Context, now, until time.Time, limit, perEndpoint int, busy map[string]int) ([]webhook.Claim, error) {
 	some := false
 	err := w.read(ctx, "look for deliveries", func(q querier) error {
