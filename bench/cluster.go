@@ -10,8 +10,8 @@ import (
 	"github.com/caisse/checkout/internal/pgtest"
 )
 
-// withServer calls f with the URL of a PostgreSQL server: url, or if that is "" a server that is started for f as tests start theirs. The error
-// is errNoServer if there is none.
+// withServer calls f with the URL of a PostgreSQL server: url, or if that is "" a server that is started for f as tests start
+// theirs. The error is errNoServer if there is none.
 func withServer(ctx context.Context, url string, f func(url string) error) error {
 	if url != "" {
 		return f(url)

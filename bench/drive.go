@@ -32,8 +32,8 @@ func (t tally) sample() sample {
 // usually is the usual duration of a warm-up.
 func usually(d time.Duration) time.Duration { return d / 5 }
 
-// drive has callers make calls, each one after the other, for d after a warm-up, and at least until one call has ended. The first error ends it.
-// Each caller gets a call of its own from newCall, so that callers need not share anything.
+// drive has callers make calls, each one after the other, for d after a warm-up, and at least until one call has ended. The first
+// error ends it. Each caller gets a call of its own from newCall, so that callers need not share anything.
 func drive(ctx context.Context, callers int, warmUp, d time.Duration, newCall func() (call, error)) (tally, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -13,8 +13,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// A filled database is like that of a host that has run for a while: a session every second or so, each completed or expired, with a payment
-// for each that was completed.
+// A filled database is like that of a host that has run for a while: a session every second or so, each completed or expired, with
+// a payment for each that was completed.
 const (
 	fillBatch    = 20_000
 	fillInterval = time.Second
@@ -23,8 +23,8 @@ const (
 // grown returns a contender's name with the number of sessions.
 func grown(name string, rows int) string { return fmt.Sprintf("%s, beside %s", name, thousands(rows)) }
 
-// growthContenders write to an empty database and to a filled one, after a warm-up that is as long as the measurement: a host that has run for a
-// while has the hot pages in its cache, and overwrites its log instead of extending it.
+// growthContenders write to an empty database and to a filled one, after a warm-up that is as long as the measurement: a host that
+// has run for a while has the hot pages in its cache, and overwrites its log instead of extending it.
 func growthContenders(opts options, full string) []contender {
 	var contenders []contender
 	add := func(name string, callers int, round func(ctx context.Context, dir string, d time.Duration) (sample, error)) {
@@ -49,8 +49,8 @@ func growthContenders(opts options, full string) []contender {
 	return contenders
 }
 
-// fill makes a database with so many sessions in dir, in the order of time: ids grow, keys are random. It flushes nothing, since the data need not
-// survive a crash.
+// fill makes a database with so many sessions in dir, in the order of time: ids grow, keys are random. It flushes nothing, since
+// the data need not survive a crash.
 func fill(ctx context.Context, progress io.Writer, dir string, rows int) error {
 	l, err := openLoop(ctx, dir, url.Values{
 		"_journal_mode": {"OFF"},

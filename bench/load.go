@@ -23,14 +23,16 @@ type loading struct {
 	Duration    time.Duration `json:"duration_ns"`
 }
 
-// The two clients. bareClient writes HTTP by hand: net/http's client takes more processor time for a request than net/http's server, and on a
-// machine that both share it hides most differences between servers. goClient is net/http's client, which Go programs use.
+// The two clients. bareClient writes HTTP by hand: net/http's client takes more processor time for a request than net/http's
+// server, and on a machine that both share it hides most differences between servers. goClient is net/http's client, which Go
+// programs use.
 const (
 	bareClient = "by hand"
 	goClient   = "by net/http's client"
 )
 
-// load is a process that sends creates over connections that it keeps open. Each connection sends its next request after the answer to the last.
+// load is a process that sends creates over connections that it keeps open. Each connection sends its next request after the answer
+// to the last.
 func load(ctx context.Context, p parent) error {
 	var task loading
 	if err := p.task(&task); err != nil {

@@ -15,9 +15,9 @@ import (
 	"github.com/caisse/checkout/store/sqlite"
 )
 
-// loop writes the same rows as the SQLite store, as fast as one goroutine can with database/sql: with a statement that is prepared once, without
-// any check or answer. With 256 rows in a transaction that is the practical limit of a store. With one row it is what a store without
-// group commit can reach.
+// loop writes the same rows as the SQLite store, as fast as one goroutine can with database/sql: with a statement that is prepared
+// once, without any check or answer. With 256 rows in a transaction that is the practical limit of a store. With one row it is what
+// a store without group commit can reach.
 type loop struct {
 	db     *sql.DB
 	insert *sql.Stmt

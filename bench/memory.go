@@ -165,7 +165,8 @@ func parsing() (call, error) {
 	}, nil
 }
 
-// handling calls a handler with one request after the other, without a server. The request and the recorder cost the same for every handler.
+// handling calls a handler with one request after the other, without a server. The request and the recorder cost the same for every
+// handler.
 func handling(h http.Handler) call {
 	return func(ctx context.Context) error {
 		r := httptest.NewRequestWithContext(ctx, "POST", "/v1/checkouts", strings.NewReader(requestBody))
@@ -182,8 +183,8 @@ func handling(h http.Handler) call {
 	}
 }
 
-// memorySize creates sessions in the memory store and returns the greatest number of bytes per session. Maps double their size, so the number
-// goes up and down while the store fills.
+// memorySize creates sessions in the memory store and returns the greatest number of bytes per session. Maps double their size, so
+// the number goes up and down while the store fills.
 func memorySize(ctx context.Context, sessions int) (float64, error) {
 	store := memory.NewLimit(sessions)
 	checkouts, err := newCheckouts(store)

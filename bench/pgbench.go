@@ -17,8 +17,8 @@ import (
 // errNoPgbench says that pgbench is not installed, and how to install it.
 var errNoPgbench = errors.New("pgbench is neither on the PATH nor in /usr/lib/postgresql/*/bin")
 
-// insertOne inserts the row of the request. The id, which grows with time, and the key are new. They are computed as cheaply as SQL allows. The
-// other values are constant.
+// insertOne inserts the row of the request. The id, which grows with time, and the key are new. They are computed as cheaply as SQL
+// allows. The other values are constant.
 const insertOne = `INSERT INTO checkout_sessions (
 	id, account, test, idempotency_key, fingerprint, status, amount, currency,
 	payment_method, user_phone, payment_id, customer_id, description, success_url, cancel_url,

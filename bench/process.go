@@ -14,8 +14,8 @@ import (
 // childEnv is the environment variable that makes this program a child of itself: a server or a caller.
 const childEnv = "CHECKOUT_BENCH_CHILD"
 
-// A child reads its task as a line of JSON, writes a line of JSON when it is ready, and another one with its result. After the task, a line on
-// its input makes it begin, and the end of its input makes it end. So it ends with its parent.
+// A child reads its task as a line of JSON, writes a line of JSON when it is ready, and another one with its result. After the
+// task, a line on its input makes it begin, and the end of its input makes it end. So it ends with its parent.
 
 // child is another process of this program.
 type child struct {

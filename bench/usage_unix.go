@@ -19,8 +19,8 @@ func cpuTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// cpuOfAll returns the processor time of this process and its ended children, and that of all processes of the system. ok is false if the system
-// does not report it.
+// cpuOfAll returns the processor time of this process and its ended children, and that of all processes of the system. ok is false
+// if the system does not report it.
 func cpuOfAll() (own, all time.Duration, ok bool) {
 	var children syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_CHILDREN, &children); err != nil {
@@ -56,8 +56,8 @@ func busyTime(stat string) (busy time.Duration, ok bool) {
 	return busy, true
 }
 
-// peakResident returns the greatest resident memory of this process, in bytes. On Linux it does not use rusage, which begins with the figure of
-// the parent.
+// peakResident returns the greatest resident memory of this process, in bytes. On Linux it does not use rusage, which begins with
+// the figure of the parent.
 func peakResident() int64 {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

@@ -243,8 +243,9 @@ func waitText(s *checkout.Session) string {
 	return strconv.FormatInt(s.Version, 10) + "." + string(s.Status)
 }
 
-// href returns the attribute of a link with the URL exactly as it is. html/template would encode some allowed characters, such as quotes and
-// parentheses. The URL is http or https, which the validation of sessions and of Next has checked, or a path of the page's own.
+// href returns the attribute of a link with the URL exactly as it is. html/template would encode some allowed characters, such as
+// quotes and parentheses. The URL is http or https, which the validation of sessions and of Next has checked, or a path of the
+// page's own.
 func href(url string) template.HTMLAttr {
 	return template.HTMLAttr(`href="` + html.EscapeString(url) + `"`)
 }

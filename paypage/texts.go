@@ -8,8 +8,8 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// Texts has the words of the page in one language. Some may contain places in braces, which the page fills: {amount}, {phone}, {reason}; the
-// comments say which. None may be empty. To change some of them, begin with [French] or [English].
+// Texts has the words of the page in one language. Some may contain places in braces, which the page fills: {amount}, {phone},
+// {reason}; the comments say which. None may be empty. To change some of them, begin with [French] or [English].
 type Texts struct {
 	_ struct{} // keyed literals only
 

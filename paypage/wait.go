@@ -18,8 +18,8 @@ const maxWait = 25 * time.Second
 // writeTime is how long it may take to send the answer after the wait.
 const writeTime = 10 * time.Second
 
-// wait answers with waitText as soon as that differs from what the payer has seen. If Config.MaxWaiting requests wait already, it answers at
-// once, and the script asks again after a while.
+// wait answers with waitText as soon as that differs from what the payer has seen. If Config.MaxWaiting requests wait already, it
+// answers at once, and the script asks again after a while.
 func (p *Page) wait(v *visit) {
 	version, status, _ := strings.Cut(v.r.URL.Query().Get("seen"), ".")
 	seen := checkout.Session{Status: checkout.Status(status)}

@@ -10,9 +10,9 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// apply applies the operator's news about a payment to its session. It is what a host does in a callback. nil means that the news was stored
-// or changes nothing, so the operator need not repeat it. After an error the operator repeats it. That does no harm, since every
-// transition may be repeated.
+// apply applies the operator's news about a payment to its session. It is what a host does in a callback. nil means that the news
+// was stored or changes nothing, so the operator need not repeat it. After an error the operator repeats it. That does no harm,
+// since every transition may be repeated.
 //
 // Every call names the payment. So news about an attempt that was replaced cannot change the session, unless it was paid: then money has
 // moved.

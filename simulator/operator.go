@@ -147,8 +147,8 @@ func (s *Simulator) forget(p *payment) {
 	delete(s.payments, p.id)
 }
 
-// Lookup returns what the operator knows about a payment, whether or not it has reported it. ok is false if it does not know the payment, or
-// if there is no outcome yet.
+// Lookup returns what the operator knows about a payment, whether or not it has reported it. ok is false if it does not know the
+// payment, or if there is no outcome yet.
 func (s *Simulator) Lookup(paymentID string) (n News, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -144,8 +144,8 @@ func (s *Simulator) Pay(_ context.Context, session checkout.Session) (paypage.Ne
 	return paypage.Next{URL: p.card}, nil
 }
 
-// Drive makes the simulator begin a payment for every mobile-money session of test accounts, existing and new ones. It ignores accounts that
-// are not in test mode. Tick looks for new sessions twice a second, with [checkout.Checkouts.List].
+// Drive makes the simulator begin a payment for every mobile-money session of test accounts, existing and new ones. It ignores
+// accounts that are not in test mode. Tick looks for new sessions twice a second, with [checkout.Checkouts.List].
 func (s *Simulator) Drive(accounts ...checkout.Account) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -157,8 +157,8 @@ func (s *Simulator) Drive(accounts ...checkout.Account) {
 	s.wake()
 }
 
-// Tick does what is due, in order, and returns when the next thing is due, or zero if there is none. The error joins what could not be done.
-// That is tried again a second later.
+// Tick does what is due, in order, and returns when the next thing is due, or zero if there is none. The error joins what could not
+// be done. That is tried again a second later.
 func (s *Simulator) Tick(ctx context.Context) (next time.Time, err error) {
 	s.ticking.Lock()
 	defer s.ticking.Unlock()

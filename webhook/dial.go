@@ -27,8 +27,8 @@ var notPublic = prefixes(
 	"2620:4f:8000::/48", "3fff::/20",
 )
 
-// globalUnicast is all of IPv6 that has been given out. What is outside of it is special: ::1, ::, fe80::, fc00::, ff00::, and 64:ff9b::, which
-// maps IPv4 addresses.
+// globalUnicast is all of IPv6 that has been given out. What is outside of it is special: ::1, ::, fe80::, fc00::, ff00::, and
+// 64:ff9b::, which maps IPv4 addresses.
 var globalUnicast = netip.MustParsePrefix("2000::/3")
 
 func prefixes(texts ...string) (all []netip.Prefix) {

@@ -1,4 +1,4 @@
-// Command accounting writes the sessions that an account created on one day as CSV, and what they come to, by status.
+// Command accounting writes the sessions that an account created on one day as CSV, with sums by status.
 //
 //	go run ./examples/accounting -store checkouts.db -account acct_test -day 2026-11-27 > day.csv
 package main
@@ -42,8 +42,8 @@ func exitOn(err error) {
 	}
 }
 
-// export walks a day by cursor: that costs the same at any depth, and meets each session once, whatever is created meanwhile.
-// Amounts are whole numbers of the currency's smallest unit, as they are everywhere. So are sums, however large.
+// export lists a day by cursor. That costs the same at any depth, and each session comes once, whatever is created meanwhile. Amounts are
+// whole numbers of the currency's smallest unit, and so are the sums, however large.
 func export(checkouts *checkout.Checkouts, account checkout.Account, day time.Time, sessions, totals io.Writer) error {
 	sums := make(map[[2]string]*[3]big.Int) // by status and currency: sessions, amounts, fees
 	table := csv.NewWriter(sessions)
@@ -74,7 +74,8 @@ func export(checkouts *checkout.Checkouts, account checkout.Account, day time.Ti
 	return table.Error()
 }
 
-// formula is what a spreadsheet would compute rather than show (OWASP, CSV Injection), if no apostrophe came before it.
+// formula reports whether a spreadsheet would compute a text rather than show it (OWASP, CSV Injection). Such a text gets an apostrophe in
+// front.
 var formula = regexp.MustCompile(`^ *[=+\-@\t\r\n＝＋－＠]`)
 
 func text(s string) string { return formula.ReplaceAllString(s, "'$0") }

@@ -1,5 +1,5 @@
-// Command embedded is a host that creates a session in process, without HTTP: a shop that takes one order, and is asked for
-// it twice because the buyer's connection broke.
+// Command embedded is a host that creates a session in process, without HTTP: a shop that takes one order, and gets the request
+// twice because the buyer's connection broke.
 package main
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// order is the host's own row. Its key is made with it, once, so that every try to pay for it is the same try.
+// order is a row of the host's. Its idempotency key is made once, with the order, so that every try to pay for it has the same key.
 type order struct {
 	number string
 	francs int64

@@ -11,13 +11,13 @@ import (
 // Timeout is how long [Chain] lets the handler work.
 const Timeout = 10 * time.Second
 
-// Chain puts h behind what hosts usually have in front of their handlers. None of it is needed for h's sake: h bounds
-// the body, recovers from a panic of its store and puts a Request-Id on every answer.
+// Chain puts middleware in front of h that hosts usually have. h needs none of it: it bounds the body, recovers from a panic of its
+// store, and sets Request-Id on every answer.
 //
-// Time is bounded twice. The deadline in the context comes first: the stores obey it and h answers 503 in the words of
-// the contract, with Retry-After, Request-Id and a problem body. [http.TimeoutHandler] is for code that does not look
-// at its context: it answers in h's place, 503 as well, but HTML and with none of those headers. A client may retry
-// after either, since the same idempotency key finds what was written meanwhile.
+// The time is bounded twice. The deadline in the context comes first. The stores obey it, and h answers 503 as the contract says, with
+// Retry-After, Request-Id and a problem body. [http.TimeoutHandler] is for code that ignores its context. It answers in place of h, with
+// 503 too, but with HTML and none of these headers. A client may retry after either, since the same idempotency key finds what was
+// written meanwhile.
 func Chain(h http.Handler, log *slog.Logger) http.Handler {
 	h = http.MaxBytesHandler(h, 1<<20) // for the host's other routes; h's own limit is lower
 	h = deadline(Timeout, h)
@@ -34,8 +34,8 @@ func deadline(d time.Duration, next http.Handler) http.Handler {
 	})
 }
 
-// recoverPanics answers 500 for a handler that panicked. http.ErrAbortHandler is no fault: it is how a handler cuts
-// the connection, and the server's to handle.
+// recoverPanics answers 500 for a handler that panicked. http.ErrAbortHandler is passed on: by it a handler asks the server to cut the
+// connection.
 func recoverPanics(log *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -53,8 +53,7 @@ func recoverPanics(log *slog.Logger, next http.Handler) http.Handler {
 	})
 }
 
-// logRequests tells of each request what an operator needs and nothing secret: no header but the answer's Request-Id, no
-// query, no body.
+// logRequests logs of each request what an operator needs, and nothing secret: no header except the answer's Request-Id, no query, no body.
 func logRequests(log *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
@@ -76,5 +75,5 @@ func (w *statusRecorder) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap lets http.ResponseController reach the connection.
+// Unwrap is for http.ResponseController.
 func (w *statusRecorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }

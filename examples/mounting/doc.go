@@ -1,17 +1,17 @@
-// Package mounting shows how a [checkout.Handler] goes into the servers that hosts already have: one small function per
-// router, each to be copied, and a test that drives the same script through all of them and compares every answer.
+// Package mounting shows how to mount a [checkout.Handler] in the servers that hosts already have. It has a small function for each
+// router, to be copied, and a test that sends the same requests through all of them and compares every answer.
 //
 // Three rules hold for every router:
 //
-//   - Hand over the whole tree /v1/ and every method. The handler answers 404, 405 with Allow, HEAD and OPTIONS itself;
-//     a router that is given GET /v1/checkouts/:id and the like answers them in its own words, and redirects paths.
-//   - Strip a prefix with [http.StripPrefix] and tell the handler of it by HandlerConfig.BasePath, so that Location is
-//     what the client has to follow. StripPrefix also strips URL.RawPath; cutting URL.Path alone breaks escaped paths.
-//   - Let nothing in front rewrite the path: no clean-path, strip-slashes or redirect-slashes middleware over this tree.
+//   - Pass the whole tree /v1/ to the handler, with every method. The handler answers 404, 405 with Allow, HEAD and OPTIONS itself. A router
+//     with routes such as GET /v1/checkouts/:id would give its own answers, and redirect paths.
+//   - Strip a prefix with [http.StripPrefix] and name it in HandlerConfig.BasePath, so that Location is the path that the client sees.
+//     StripPrefix also changes URL.RawPath. To change only URL.Path breaks escaped paths.
+//   - Have no middleware in front that rewrites the path: no clean-path, strip-slashes or redirect-slashes.
 //
-// Every function here takes that prefix, "" for none, and a handler that was told the same. Their answers differ in
-// three places that no client of the contract gets to: [ServeMux] redirects paths that are not clean, [Chi] and [Gin]
-// answer methods that they do not know.
+// Every function here takes that prefix, or "", and a handler with the same BasePath. Their answers differ in three places that no
+// client of the contract reaches: [ServeMux] redirects paths that are not clean, and [Chi] and [Gin] answer methods that they do
+// not know.
 //
-// This is a module of its own, so that no router enters the go.mod of the library.
+// This is a module of its own, so that the go.mod of the library has no router.
 package mounting

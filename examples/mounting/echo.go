@@ -8,9 +8,9 @@ import (
 
 // Echo mounts h in an echo server.
 //
-// WrapHandler always returns nil: h has answered, errors included, so the host's HTTPErrorHandler is not asked, and
-// middleware that counts errors must look at Response().Status. Any covers the methods that echo knows. RouteNotFound
-// covers the rest, which echo would answer with a 405 of its own.
+// WrapHandler always returns nil, because h has answered, with an error or not. So the host's HTTPErrorHandler is not called, and
+// middleware that counts errors must look at Response().Status. Any is for the methods that echo knows. RouteNotFound is for
+// others, which echo would answer with its own 405.
 func Echo(prefix string, h http.Handler) http.Handler {
 	e := echo.New()
 	e.GET("/", echo.WrapHandler(http.HandlerFunc(home)))

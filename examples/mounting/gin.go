@@ -8,12 +8,10 @@ import (
 
 // Gin mounts h in a gin engine.
 //
-// One catch-all leaves gin nothing to redirect: RedirectTrailingSlash, on by default, acts only where no route matches,
-// and here /v1/checkouts/ matches. The NoMethod handler has no part either, since Any leaves out only methods that gin
-// does not know; those, such as BREW, are 404 from gin, or go to the host's NoRoute.
+// With one catch-all route gin redirects nothing: RedirectTrailingSlash, which is on by default, acts only if no route matches. Any
+// is for the methods that gin knows. For others, such as BREW, gin answers 404 or calls the host's NoRoute.
 //
-// Gin refuses, by a panic, other routes beside a catch-all. A host with routes of its own under /v1 mounts h by
-// [GinBeside].
+// Gin panics if there are other routes beside a catch-all. A host with routes of its own under /v1 mounts h with [GinBeside].
 func Gin(prefix string, h http.Handler) http.Handler {
 	engine := gin.New()
 	engine.GET("/", gin.WrapF(home))
@@ -21,8 +19,7 @@ func Gin(prefix string, h http.Handler) http.Handler {
 	return engine
 }
 
-// GinBeside mounts h in a gin engine that has other routes under /v1. Paths there that are nobody's are then 404 from
-// gin.
+// GinBeside mounts h in a gin engine that has other routes under /v1. For paths under /v1 without a route gin then answers 404.
 func GinBeside(prefix string, h http.Handler) http.Handler {
 	engine := gin.New()
 	engine.GET("/", gin.WrapF(home))

@@ -7,13 +7,13 @@ import (
 
 // ServeMux mounts h beside the host's own routes in the standard library's router.
 //
-// The mux never passes on a path that is not clean: /v1//checkouts and /v1/./checkouts are answered with a redirect,
-// 307, to the clean one. A host that minds gives h to http.Server by itself, where there is nothing else to route.
+// The mux redirects a path that is not clean, such as /v1//checkouts or /v1/./checkouts, to the clean one, with 307. If that
+// matters and there is nothing else to route, give h to http.Server directly.
 func ServeMux(prefix string, h http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	// Not "GET /": it would match more paths than "/v1/" and fewer methods, a conflict that makes the mux panic.
+	// Not "GET /": it matches more paths than "/v1/" and fewer methods. The mux panics because of such a conflict.
 	mux.HandleFunc("GET /{$}", home)
-	// Without a method, so that 405 stays the handler's.
+	// Without a method, so that the handler answers 405.
 	mux.Handle(prefix+"/v1/", http.StripPrefix(prefix, h))
 	return mux
 }

@@ -8,25 +8,24 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Limits limits how often each account calls. [NewLimits] makes it.
+// Limits limits how often each account may call. Make it with [NewLimits].
 type Limits struct {
 	auth      checkout.Authenticator
 	perSecond rate.Limit
 	burst     int
 
 	mu   sync.Mutex
-	each map[checkout.Account]*rate.Limiter // as many as there are accounts: nobody else can add one
+	each map[checkout.Account]*rate.Limiter // at most one for each account, since only accounts get one
 }
 
-// NewLimits allows each account, in each mode, so many requests a second, and so many at once. Several instances each
-// allow that much: where the sum must be exact, keep the count in a place that they share.
+// NewLimits allows each account, in each mode, that many requests a second, and bursts of that many. Each instance allows that
+// much. If the sum must be exact, keep the count in a place that all instances share.
 func NewLimits(auth checkout.Authenticator, perSecond float64, burst int) *Limits {
 	return &Limits{auth: auth, perSecond: rate.Limit(perSecond), burst: burst, each: make(map[checkout.Account]*rate.Limiter)}
 }
 
-// Limit puts the limits before h. The account is authenticated here and once more by h; where that costs a query, keep the
-// answer in the request's context. A request that nobody may make goes on to h, which answers 401: limit those by address,
-// in front of the server.
+// Limit applies the limits to h. The account is authenticated here, and again by h. If that costs a query, keep the answer in the request's
+// context. A request without valid credentials is passed to h, which answers 401. Limit those by IP address, in front of the server.
 func (l *Limits) Limit(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		account, err := l.auth.Authenticate(r)

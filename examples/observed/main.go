@@ -112,7 +112,7 @@ func run(ctx context.Context, addr, path string, out, traces io.Writer) (err err
 	return <-stopped
 }
 
-// sweep expires what is due, once a minute: what nobody asks for would otherwise not be counted.
+// sweep stores expiries once a minute. Without it, sessions that nobody asks for would not be counted.
 func sweep(ctx context.Context, checkouts *checkout.Checkouts) {
 	for ctx.Err() == nil {
 		expired, err := checkouts.ExpireDue(ctx, 500)

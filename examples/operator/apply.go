@@ -8,16 +8,16 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// Apply brings what the operator told into the session, and into the books what a session cannot hold. nil says that it
-// is kept, or that it changes nothing; after an error the operator has to tell it again.
+// Apply applies the operator's news to the session, and writes to the books what a session cannot store. nil means that the news is
+// stored or changes nothing. After an error the operator has to repeat it.
 //
-// Operators tell things twice, late and out of order. The lifecycle takes all of that: a state that the session has
-// already is no error, and the table of transitions refuses what came too late. What is left to decide here is what
-// each refusal means, and whether somebody has to look.
+// Operators repeat their news, are late, and report things out of order. The lifecycle accepts all of that: to report the status
+// that a session has already is no error, and the table of transitions refuses what comes too late. So Apply only has to decide
+// what each refusal means, and whether a person has to look.
 func (h *Host) Apply(ctx context.Context, e Event) error {
 	s, err := h.Checkouts.Get(ctx, h.Account, e.Reference)
 	if errors.Is(err, checkout.ErrNotFound) {
-		// Pay tells the operator only of sessions that are there, so telling it again finds none either.
+		// Pay names only existing sessions to the operator. So the session was pruned, and to repeat the news would not help.
 		return h.Books.Note(ctx, note(e, "there is no such session"))
 	}
 	if err != nil {
@@ -33,10 +33,10 @@ func (h *Host) Apply(ctx context.Context, e Event) error {
 	}
 }
 
-// paid completes the session, whichever of its payments it was that paid and whatever had become of the session.
+// paid completes the session, whichever of its payments was paid, and whatever its status is.
 func (h *Host) paid(ctx context.Context, s checkout.Session, e Event) error {
 	if e.Amount != s.Amount || e.Currency != s.Currency {
-		// Amount and currency of a session never change, so this can be asked before Complete.
+		// The amount and currency of a session never change, so they can be checked before Complete.
 		return h.Books.Note(ctx, note(e, fmt.Sprintf("paid %d %s instead of %d %s", e.Amount, e.Currency, s.Amount, s.Currency)))
 	}
 	s, err := h.Checkouts.Complete(ctx, h.Account, s.ID, e.PaymentID)
@@ -47,11 +47,11 @@ func (h *Host) paid(ctx context.Context, s checkout.Session, e Event) error {
 		return err
 	}
 	if s.Late {
-		// The payer was told that the session had ended, and may have paid elsewhere.
+		// The payer was told that the session had ended, and may have paid in another way.
 		return h.Books.Note(ctx, note(e, "came late: deliver or refund"))
 	}
-	// From here the session says completed, and a crash may come before the goods have left. So the operator's second
-	// call must get here too: Complete does not tell it from the first, and it is Deliver that happens once.
+	// The session is completed now, and a crash may come before the goods are delivered. So the operator's second call must come here too:
+	// Complete returns the same for it, and Deliver delivers only once.
 	return h.Books.Deliver(ctx, s)
 }
 
@@ -61,7 +61,7 @@ func (h *Host) held(ctx context.Context, s checkout.Session, e Event) error {
 	return unlessOver(err)
 }
 
-// refused fails the session, unless the payer is being asked once more already: Fail speaks of the payment that it names.
+// refused fails the session, unless another payment has begun meanwhile: Fail applies only to the payment that it names.
 func (h *Host) refused(ctx context.Context, s checkout.Session, e Event) error {
 	_, err := h.Checkouts.Fail(ctx, h.Account, s.ID, e.PaymentID, cut(e.Reason, checkout.MaxReasonLength))
 	refused, ok := errors.AsType[*checkout.TransitionError](err)
@@ -71,8 +71,8 @@ func (h *Host) refused(ctx context.Context, s checkout.Session, e Event) error {
 	return unlessOver(err)
 }
 
-// unlessOver drops the error of news that no longer matters: of an attempt that another has replaced, or told out of
-// order, or after the session's end. What matters is what comes of the money.
+// unlessOver drops the error of news that no longer matters: about an attempt that was replaced, out of order, or after the session
+// has ended. Only news about money matters then.
 func unlessOver(err error) error {
 	if _, ok := errors.AsType[*checkout.PaymentConflictError](err); ok {
 		return nil
@@ -83,7 +83,7 @@ func unlessOver(err error) error {
 	return err
 }
 
-// cut keeps an operator's text within what Fail accepts, so that a long one is no reason to lose a callback.
+// cut shortens an operator's text to what Fail accepts, so that no callback is lost because of a long text.
 func cut(s string, limit int) string {
 	var kept []rune
 	for _, r := range s {

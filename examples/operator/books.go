@@ -8,25 +8,25 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// Books is where the host keeps what a session does not say. Each call is made at least once for the same thing, and
-// must do it once: in a database a unique key sees to that. It returns nil only when the thing is kept.
+// Books is where the host keeps what a session does not have. A method may be called several times for the same thing, and must do
+// it only once. In a database a unique key ensures that. It returns nil only if the thing is stored.
 type Books interface {
-	// Deliver hands the goods of a session over, once for each session.
+	// Deliver delivers the goods of a session, once for each session.
 	Deliver(ctx context.Context, s checkout.Session) error
 	// GiveUp tells whoever waits that a session expired, once for each session.
 	GiveUp(ctx context.Context, s checkout.Session) error
-	// Note leaves work for a person, once for each note.
+	// Note records work for a person, once for each note.
 	Note(ctx context.Context, n Note) error
 }
 
-// Note is work for a person: money that is where it should not be.
+// Note is work for a person: money that is in the wrong place.
 type Note struct {
 	SessionID string
 	PaymentID string
 	Text      string
 }
 
-// MemoryBooks is [Books] for the story. Its zero value is empty and ready.
+// MemoryBooks is [Books] in memory, for the story. Its zero value is ready.
 type MemoryBooks struct {
 	mu        sync.Mutex
 	delivered []string // session IDs

@@ -22,30 +22,29 @@ const (
 	maxCallbackBytes = 64 << 10
 )
 
-// Callbacks receives what the operator tells of its payments. An answer says one thing to the operator, whether to call
-// again:
+// Callbacks receives the operator's callbacks about payments. The status tells the operator whether to call again:
 //
-//	200  what was told is kept, in the session or in the books, or changes nothing: do not call again
-//	400  signed by the operator, but not understood: somebody has to look, and until then it may call again
-//	401  not signed by the operator; this tells a stranger nothing, since no session is looked at
-//	500  a fault of ours: call again, it may have been mended
-//	503  not kept, or not surely: call again
+//	200  the news is stored, in the session or in the books, or changes nothing: do not call again
+//	400  signed by the operator, but not understood: a person has to look, and until then the operator may call again
+//	401  not signed by the operator; no session is read before this, so a stranger learns nothing
+//	500  a fault of this program: call again, it may be repaired
+//	503  not stored, or perhaps not: call again
 //
-// Nothing is answered 200 before it is kept: the operator forgets what it has told. And what will never be otherwise,
-// such as a second payment, is kept in the books and answered 200, rather than refused until the operator gives up: some
-// stop calling a host altogether that refuses too often.
+// Nothing is answered 200 before it is stored, because the operator then forgets it. News that will never be applied, such as a
+// second payment, is stored in the books and answered 200. If it were refused again and again, some operators would stop calling
+// this host at all.
 //
-// The operator may call again as often as it likes, since whatever [Host.Apply] does can be done twice. So a callback
-// that somebody recorded and sends again does no harm either, and no time-stamp is asked for.
+// The operator may call again as often as it likes, because [Host.Apply] may be repeated. So it does no harm either if somebody
+// records a callback and sends it again, and callbacks need no time-stamp.
 type Callbacks struct {
 	host   *Host
 	secret []byte
 	log    *slog.Logger
 }
 
-// NewCallbacks makes the handler of the callbacks about one account. Each account has a secret of its own with the
-// operator, so what verifies a signature also says whose sessions may be moved: the account is never read from a body.
-// The secret has 16 bytes or more.
+// NewCallbacks makes the handler of the callbacks for one account. Each account has its own secret with the operator. So the secret
+// that verifies a signature also determines whose sessions may be changed, and the account is never read from a body. The secret
+// has 16 bytes or more.
 func NewCallbacks(host *Host, secret []byte, log *slog.Logger) (*Callbacks, error) {
 	if len(secret) < minSecretBytes {
 		return nil, fmt.Errorf("the operator's secret must have at least %d bytes: anybody can sign with an empty one", minSecretBytes)
@@ -60,8 +59,7 @@ func (c *Callbacks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "callbacks are sent by POST", http.StatusMethodNotAllowed)
 		return
 	}
-	// The signature is over these bytes. Parsing first and signing what was understood would let a body through that two
-	// parsers read differently.
+	// The signature is over these bytes. To parse first, and verify what was parsed, would accept a body that two parsers read differently.
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCallbackBytes))
 	if err != nil {
 		http.Error(w, "the body is too large, or was cut off", http.StatusBadRequest)
@@ -82,19 +80,19 @@ func (c *Callbacks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(status)
 }
 
-// Sign is the signature of a body.
+// Sign returns the signature of a body.
 func Sign(secret, body []byte) string {
 	mac := hmac.New(sha256.New, secret)
 	mac.Write(body)
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// signedBy compares in constant time: the time that == takes tells how many leading characters of a guess are right.
+// signedBy compares in constant time. The time of == would tell how many leading characters of a guess are right.
 func signedBy(secret, body []byte, signature string) bool {
 	return hmac.Equal([]byte(Sign(secret, body)), []byte(signature))
 }
 
-// statusOf is the one place where an error becomes an answer to the operator.
+// statusOf returns the status that answers an error. It is the only place that decides.
 func statusOf(err error) int {
 	if err == nil {
 		return http.StatusOK
@@ -106,15 +104,15 @@ func statusOf(err error) int {
 		return http.StatusBadRequest // an identifier that no payment of ours can have
 	}
 	switch {
-	case errors.Is(err, checkout.ErrUnavailable), // surely not written
-		errors.Is(err, checkout.ErrOutcomeUnknown), // may be written: doing it again finds out, and harms nothing
-		errors.Is(err, checkout.ErrConflict):       // lost every race: others are busy with this session
+	case errors.Is(err, checkout.ErrUnavailable), // not written
+		errors.Is(err, checkout.ErrOutcomeUnknown), // perhaps written: a repetition finds out and does no harm
+		errors.Is(err, checkout.ErrConflict):       // others have changed this session all the time
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError
 }
 
-// Outcome is the operator's word for what became of a payment. Each operator has its own.
+// Outcome is the operator's word for the outcome of a payment. Each operator has its own words.
 type Outcome string
 
 // The words of this operator.
@@ -124,7 +122,7 @@ const (
 	Refused Outcome = "REFUSED" // by payer or operator, for good
 )
 
-// Event is what the operator tells of one payment.
+// Event is the operator's news about a payment.
 type Event struct {
 	PaymentID string  `json:"payment_id"` // as the host asked for it
 	Reference string  `json:"reference"`  // the session's ID, which the host sent along
@@ -136,7 +134,7 @@ type Event struct {
 
 var errNotUnderstood = errors.New("the callback is not understood")
 
-// parseEvent passes over members that it does not know: operators add some without a word.
+// parseEvent ignores members that it does not know, because operators add some without notice.
 func parseEvent(body []byte) (Event, error) {
 	var e Event
 	if err := json.Unmarshal(body, &e); err != nil {
@@ -145,7 +143,7 @@ func parseEvent(body []byte) (Event, error) {
 	switch e.Outcome {
 	case Held, Paid, Refused:
 	default:
-		// Not a guess and not a 200: the new word may mean that money has moved.
+		// Do not guess, and do not answer 200: the new word may mean that money has moved.
 		return e, fmt.Errorf("%w: no known outcome", errNotUnderstood)
 	}
 	if e.PaymentID == "" || e.Reference == "" {

@@ -17,13 +17,13 @@ type Host struct {
 
 // Gateway is what the host asks of the operator.
 type Gateway interface {
-	// Ask has the operator ask the payer. The host chooses the payment's ID, so asking twice is asking once.
+	// Ask makes the operator ask the payer. The host chooses the payment's ID, so to ask twice is the same as to ask once.
 	Ask(ctx context.Context, p Payment) error
-	// Lookup is what the operator last had to tell of a payment; ok is false where it has nothing to tell.
+	// Lookup returns the operator's last news about a payment. ok is false if there is none.
 	Lookup(ctx context.Context, paymentID string) (e Event, ok bool, err error)
 }
 
-// Payment is what the operator is asked for.
+// Payment is a request to the operator.
 type Payment struct {
 	ID        string
 	Reference string // comes back in every callback: the session's ID
@@ -32,11 +32,11 @@ type Payment struct {
 	Currency  string
 }
 
-// Pay asks the payer for the money of a session, by a payment whose ID nobody used before. Called again with another ID
-// it is another attempt, for a payer whom the first never reached.
+// Pay asks the payer for the money of a session, with a payment ID that was not used before. To call it again with another ID is
+// another attempt, for a payer whom the first one did not reach.
 //
-// The session has the payment before the operator does. The other way round, a crash in between would leave a payment
-// that no session knows of, and a callback could be there before Begin. After an error the same call may be made again.
+// It records the payment in the session before it asks the operator. Otherwise a crash in between would leave a payment that no
+// session has, and a callback could come before Begin. After an error the same call may be repeated.
 func (h *Host) Pay(ctx context.Context, sessionID, paymentID string) error {
 	s, err := h.Checkouts.Begin(ctx, h.Account, sessionID, paymentID)
 	if err != nil {
@@ -51,9 +51,9 @@ func (h *Host) Pay(ctx context.Context, sessionID, paymentID string) error {
 	})
 }
 
-// Sweep makes expiry permanent and tells who waits. A session answers expired without it, so it may run rarely, and on
-// several machines at once. ExpireDue returns each session once: what must be told for sure, come a crash, is found by
-// List. Sweep returns how many sessions it moved: as many as limit means that there may be more.
+// Sweep stores expiries and tells whoever waits. A session is shown as expired without it, so it may run rarely, and on several
+// machines at once. ExpireDue returns each session once. After a crash, find those that were not told yet by List. Sweep returns
+// how many sessions it expired. If these are limit, there may be more.
 func (h *Host) Sweep(ctx context.Context, limit int) (int, error) {
 	expired, err := h.Checkouts.ExpireDue(ctx, limit)
 	if err != nil {
@@ -66,10 +66,9 @@ func (h *Host) Sweep(ctx context.Context, limit int) (int, error) {
 	return len(expired), errors.Join(errs...)
 }
 
-// Reconcile asks the operator about the sessions that are processing. They never expire, since the operator holds the
-// payer's money, so a callback that is lost for good would leave them waiting for ever. What the operator answers goes
-// the way of every callback, and so should each line of the statement that operators send: it also tells of money that
-// came for a session after it had expired.
+// Reconcile asks the operator about the sessions that are processing. They never expire, because the operator holds the payer's
+// money. So if a callback is lost for good, they would wait for ever. The answer is handled like a callback. Handle each line of
+// the statement that operators send in the same way: it also has money that came for a session after it had expired.
 func (h *Host) Reconcile(ctx context.Context) error {
 	sessions, err := h.processing(ctx)
 	errs := []error{err}
@@ -78,13 +77,12 @@ func (h *Host) Reconcile(ctx context.Context) error {
 		if err == nil && ok {
 			err = h.Apply(ctx, event)
 		}
-		errs = append(errs, err) // and on to the next: one payment that cannot be asked about holds up no other
+		errs = append(errs, err) // go on: an error about one payment must not delay the others
 	}
 	return errors.Join(errs...)
 }
 
-// processing lists what is processing, page by page. A page begins where the one before ended, so a callback that comes meanwhile
-// hides no session from it.
+// processing lists the sessions that are processing, by cursor. So it misses none if a callback changes another session meanwhile.
 func (h *Host) processing(ctx context.Context) ([]checkout.Session, error) {
 	var sessions []checkout.Session
 	query := checkout.Query{Status: checkout.StatusProcessing, Limit: checkout.MaxListLimit}

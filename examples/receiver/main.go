@@ -1,4 +1,4 @@
-// Command receiver is a merchant's back end that is told of payments. Start it and the server, register it, and pay:
+// Command receiver is a merchant's back end that receives webhooks. Start the server, register the receiver, start it, and pay:
 //
 //	go run ./examples/server -webhook-private -test-key sk_test_demo=acct_demo
 //	curl -H 'Authorization: Bearer sk_test_demo' -H 'Content-Type: application/json' http://127.0.0.1:8080/v1/webhooks -d '{"url": "http://127.0.0.1:9090/"}'
@@ -53,13 +53,13 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	if err == nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if event.Sequence > r.seen[event.Data.ID] { // else it came late, or twice: nothing to do, and nothing to complain about
+		if event.Sequence > r.seen[event.Data.ID] { // otherwise it came late or twice, which is no error
 			if err = r.fulfil(event); err == nil {
 				r.seen[event.Data.ID] = event.Sequence
 			}
 		}
 	}
-	if err != nil { // it will be sent again
+	if err != nil { // the server will send it again
 		log.Print(err)
 		http.Error(w, "not done", http.StatusInternalServerError)
 	}

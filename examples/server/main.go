@@ -1,5 +1,5 @@
-// Command server serves the checkout endpoint over a store of choice. Without flags it keeps sessions durably in
-// checkouts.db and prints a curl to try.
+// Command server serves the checkout endpoint over a store. Without flags it stores sessions in checkouts.db, and prints a curl
+// command to try.
 package main
 
 import (
@@ -99,7 +99,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	mux.HandleFunc("GET /readyz", ready(checkouts, logger))
 	server := &http.Server{
 		Handler: logRequests(logger, mux),
-		// Without these a client that sends a byte a minute holds a connection for ever.
+		// Without these time-outs, a client that sends a byte a minute keeps a connection for ever.
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      checkout.MaxWait + 15*time.Second, // a client may ask to wait that long for a change
@@ -107,12 +107,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
-	server.RegisterOnShutdown(checkouts.StopWaiting) // who waits for a change is answered now, not after their minute
+	server.RegisterOnShutdown(checkouts.StopWaiting) // answers clients that wait for a change, instead of waiting for them
 	background, stopBackground := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer stopBackground()
-	running.Go(func() { _ = hooks.Run(background) }) // it sweeps, too
+	running.Go(func() { _ = hooks.Run(background) }) // it also sweeps
 	if sim != nil {
 		running.Go(func() { _ = sim.Run(background) })
 	}
@@ -131,8 +131,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return server.Shutdown(shutdownCtx)
 }
 
-// simulate mounts the payer's page over a simulated operator and card processor, has the API name the page, and has the
-// mobile-money sessions of test accounts drive themselves.
+// simulate mounts the payer's page over a simulated operator and card processor, adds the page's link to answers, and makes the
+// simulator pay the mobile-money sessions of test accounts.
 func simulate(mux *http.ServeMux, cfg *checkout.HandlerConfig, checkouts *checkout.Checkouts, url string, accounts []checkout.Account,
 	logger *slog.Logger) (*simulator.Simulator, error) {
 	var page *paypage.Page
@@ -144,7 +144,7 @@ func simulate(mux *http.ServeMux, cfg *checkout.HandlerConfig, checkouts *checko
 	if err != nil {
 		return nil, err
 	}
-	key := make([]byte, 32) // a real host keeps its key, so that links outlive the program
+	key := make([]byte, 32) // a real host stores its key, so that links stay valid after a restart
 	rand.Read(key)
 	page, err = paypage.New(checkouts, paypage.Config{
 		Keys: [][]byte{key}, URL: url + "/pay", Pay: sim.Pay, Explain: simulator.Explain, Simulated: true, Logger: logger,
@@ -155,15 +155,16 @@ func simulate(mux *http.ServeMux, cfg *checkout.HandlerConfig, checkouts *checko
 	mux.Handle("/pay/", http.StripPrefix("/pay", page))
 	mux.Handle("/card/", http.StripPrefix("/card", sim.CardPage()))
 	cfg.CheckoutURL = page.Link
-	sim.Drive(accounts...) // those in test mode
+	sim.Drive(accounts...) // ignores accounts in live mode
 	return sim, nil
 }
 
-// How long the store may take to show that it answers: less than a load balancer waits.
+// How long the store may take to answer /readyz. It is less than a load balancer waits.
 const readyTimeout = 2 * time.Second
 
-// ready answers whether requests can be served here: 503 while the store does not answer, such as while PostgreSQL fails over. Whatever
-// restarts programs must ask /healthz instead: it would restart all of them while a database is away. It logs each change once.
+// ready answers 503 while the store does not answer, as during a failover of PostgreSQL. It is for a load balancer. A supervisor
+// that restarts programs must ask /healthz instead, or it would restart all instances while a database is away. It logs each change
+// once.
 func ready(checkouts *checkout.Checkouts, logger *slog.Logger) http.HandlerFunc {
 	var away atomic.Bool
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -190,7 +191,7 @@ func tell(w http.ResponseWriter, status int, text string) {
 	fmt.Fprintln(w, text)
 }
 
-// logRequests tells of each request what an operator needs and nothing secret: no header but Request-Id, no query, no body.
+// logRequests logs of each request what an operator needs, and nothing secret: no header except Request-Id, no query, no body.
 func logRequests(logger *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
@@ -211,5 +212,5 @@ func (w *statusRecorder) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap lets http.ResponseController reach the connection.
+// Unwrap is for http.ResponseController.
 func (w *statusRecorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }

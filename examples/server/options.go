@@ -18,7 +18,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// The key of a first try. A server that is reachable from elsewhere wants its own.
+// The default key, for a first try. A server that others can reach needs its own.
 const (
 	defaultToken   = "sk_live_demo"
 	defaultAccount = "acct_demo"
@@ -41,7 +41,7 @@ func parseFlags(args []string, output io.Writer) (options, error) {
 	flags.StringVar(&opts.store, "store", "sqlite:checkouts.db", "keep sessions in memory, sqlite:PATH, or a postgres:// URL")
 	flags.BoolVar(&opts.simulate, "simulate", true, "have a payer's page with a simulated operator; sessions of test keys pay themselves")
 	flags.BoolVar(&opts.private, "webhook-private", false, "allow webhooks to http URLs and private addresses, such as a receiver on this machine")
-	var badKey error // kept back, since package flag prints the value that it refuses, and this one holds a token
+	var badKey error // returned later: package flag prints a value that it refuses, and this one contains a token
 	key := func(test bool) func(string) error {
 		return func(value string) error {
 			token, account, ok := strings.Cut(value, "=")
@@ -64,13 +64,13 @@ func parseFlags(args []string, output io.Writer) (options, error) {
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return options{}, err
 	} else if err != nil {
-		return options{}, errUsage // package flag has told
+		return options{}, errUsage // package flag has printed the error
 	}
 	if badKey != nil {
 		return options{}, badKey
 	}
 	if flags.NArg() > 0 {
-		return options{}, errors.New("there are arguments beside the flags; -h lists those") // one may be a token
+		return options{}, errors.New("there are arguments beside the flags; -h lists those") // without the arguments: one may be a token
 	}
 	if len(opts.accounts) == 0 {
 		opts.accounts[defaultToken] = checkout.Account{ID: defaultAccount}
@@ -81,7 +81,7 @@ func parseFlags(args []string, output io.Writer) (options, error) {
 
 var errUsage = errors.New("usage")
 
-// closableStore is what every store of the module is.
+// closableStore is implemented by every store of this module.
 type closableStore interface {
 	Webhooks() webhook.Store
 	checkout.Store
@@ -101,8 +101,8 @@ func openStore(ctx context.Context, name string) (closableStore, error) {
 	return nil, errors.New("-store must be memory, sqlite:PATH, or a postgres:// URL")
 }
 
-// greeting says where the server is and how to try it. The key of the curl is new at every start, and the same for as
-// often as the curl is pasted: that is what makes it safe to paste twice.
+// greeting says where the server is and how to try it. The curl has a new idempotency key at every start. To paste it twice makes
+// one session.
 func (o options) greeting(addr net.Addr) string {
 	url := o.baseURL(addr)
 	return fmt.Sprintf(`listening on %[1]s
@@ -117,7 +117,7 @@ Paste it twice: 201 makes the session, 200 finds it again.
 `, url, strings.ReplaceAll(o.token, "'", `'\''`), uuid.New())
 }
 
-// baseURL is where a browser on this machine finds the server.
+// baseURL returns the URL of the server for a browser on this machine.
 func (o options) baseURL(addr net.Addr) string {
 	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
 		return "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))

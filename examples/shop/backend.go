@@ -34,7 +34,7 @@ type shop struct {
 	hookSecret string // that webhooks are signed with
 }
 
-// product is what the shop sells. Prices are the shop's: no price ever comes from a browser.
+// product is what the shop sells. Prices are here: no price ever comes from a browser.
 type product struct {
 	ID, Name string
 	Francs   int64
@@ -57,9 +57,9 @@ CREATE TABLE IF NOT EXISTS orders (
 ) STRICT;
 CREATE TABLE IF NOT EXISTS shop (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;`
 
-// openShop opens the shop's database, makes it where it is not there, and puts the checkout library into it.
+// openShop opens or creates the shop's database, with the tables of the checkout library.
 func openShop(ctx context.Context, path, address string, logger *slog.Logger) (_ *shop, err error) {
-	// What sqlite.New asks of a pool that the host shares with it.
+	// These settings are what sqlite.New needs of a host's pool.
 	dsn := url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: "_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_txlock=immediate"}
 	db, err := sql.Open("sqlite", dsn.String())
 	if err != nil {
@@ -83,15 +83,15 @@ func openShop(ctx context.Context, path, address string, logger *slog.Logger) (_
 	if s.checkouts, err = checkout.New(s.store, checkout.Config{Logger: logger}); err != nil {
 		return nil, err
 	}
-	// The shop is on this machine. A real one is not, and gives a URL that is https.
+	// This shop is on the same machine. A real one has an https URL.
 	if s.hooks, err = webhook.New(s.checkouts, s.store.Webhooks(), webhook.Config{Logger: logger, AllowPrivate: true}); err != nil {
 		return nil, err
 	}
 	if err := s.register(ctx); err != nil {
 		return nil, err
 	}
-	// The key that seals the payer's links is made once and kept, so that links outlive the program. A real host keeps it
-	// where it keeps its other secrets.
+	// The key that encrypts the payer's links is made once and stored, so that links stay valid after a restart. A real host keeps
+	// it with its other secrets.
 	key := make([]byte, 32)
 	rand.Read(key)
 	if _, err := db.ExecContext(ctx, `INSERT INTO shop VALUES ('link key', ?) ON CONFLICT DO NOTHING`, key); err != nil {
@@ -107,9 +107,9 @@ func (s *shop) close() {
 
 var errNoProduct = errors.New("there is no such product")
 
-// takeOrder writes an order and its checkout session in one transaction: no order without a way to pay for it, and no session
-// for an order that was never taken. The number was chosen before the first try. Asked again for the same order, by a second
-// click or after a time-out, it finds both.
+// takeOrder writes an order and its checkout session in one transaction. So there is no order without a session, and no session
+// without an order. The number was chosen before the first try. If it is called again for the same order, after a second click or a
+// time-out, it finds both.
 func (s *shop) takeOrder(ctx context.Context, number, productID, phone string, byCard bool) (checkout.Session, error) {
 	var bought product
 	for _, p := range products {
@@ -167,8 +167,8 @@ func (s *shop) orderOf(ctx context.Context, sessionID string) (order, error) {
 	return o, err
 }
 
-// hear applies what the shop is told of a session: once for each event, and never an older one after a newer. It is what a
-// webhook's handler calls. What a shop does once for a payment, such as to send the goods, belongs into this transaction too.
+// hear applies a webhook: each event once, and never an older one after a newer one. What a shop does once for each payment, such
+// as to send the goods, belongs into this transaction too.
 func hear(ctx context.Context, tx *sql.Tx, sessionID string, sequence int64, status checkout.Status) error {
 	became := map[checkout.Status]string{
 		checkout.StatusCompleted: "paid", checkout.StatusFailed: "failed", checkout.StatusExpired: "expired", checkout.StatusCancelled: "cancelled",

@@ -1,8 +1,9 @@
-// Command shop is all of it in one process: a shop with its own orders, the payer's page, and the payer's phone on the screen
-// beside it. It prints one URL. Open it, buy something, and answer on the phone.
+// Command shop is everything in one process: a shop with its own orders, the payer's page, and the payer's phone beside it on the
+// screen. It prints one URL. Open it, buy something, and answer on the phone.
 //
-// backend.go is what a shop does: an order and its checkout session in one transaction, and the order marked paid once it is
-// told so. webhook.go is how it is told. site.go is its pages. phone.go and stage.go are the demonstration: the phone, and the screen with both.
+// backend.go is what a shop does: it writes an order and its checkout session in one transaction, and marks the order as paid after
+// a webhook. webhook.go receives webhooks. site.go has the shop's pages. phone.go and stage.go are the demonstration: the phone,
+// and the screen with both.
 package main
 
 import (
@@ -36,7 +37,7 @@ func main() {
 	}
 }
 
-// account is whose sessions these are. The shop has no credentials of it: it calls the library in process.
+// account is the shop's account. It needs no credentials, because the shop calls the library in process.
 var account = checkout.Account{ID: "acct_shop"}
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -80,7 +81,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	defer background.Wait()
 	defer cancel()
 	background.Go(func() { _ = shop.operator.Run(ctx) })
-	background.Go(func() { _ = shop.hooks.Run(ctx) }) // sends what the shop is told; it sweeps, too
+	background.Go(func() { _ = shop.hooks.Run(ctx) }) // sends the webhooks, and sweeps
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	fmt.Fprintf(stdout, "%s\n", url)
@@ -130,8 +131,8 @@ func (s *shop) mount(url string, logger *slog.Logger) (http.Handler, error) {
 	own.HandleFunc("POST /phone", s.answerPhone)
 
 	mux := http.NewServeMux()
-	mux.Handle("/pay/", framed(http.StripPrefix("/pay", s.page))) // which protects itself
-	mux.HandleFunc("POST "+hooksPath, s.told)                     // is not a browser's: it is signed
+	mux.Handle("/pay/", framed(http.StripPrefix("/pay", s.page))) // checks the origin of forms itself
+	mux.HandleFunc("POST "+hooksPath, s.told)                     // not for browsers: requests are signed
 	mux.Handle("/card/", framed(http.StripPrefix("/card", s.operator.CardPage())))
 	mux.Handle("/", http.NewCrossOriginProtection().Handler(own))
 	return mux, nil

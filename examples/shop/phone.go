@@ -15,7 +15,7 @@ type phoneRequest struct {
 
 func (s *shop) requests() []phoneRequest {
 	list := []phoneRequest{}
-	for _, r := range s.operator.Requests("") { // one phone shows them all: it is a demonstration
+	for _, r := range s.operator.Requests("") { // one phone shows all requests, because this is a demonstration
 		list = append(list, phoneRequest{r.PaymentID, r.Session.UserPhone, francs(r.Session.Amount), r.Session.Description})
 	}
 	return list
@@ -31,7 +31,7 @@ func (s *shop) showPhone(w http.ResponseWriter, r *http.Request) {
 	s.draw(w, http.StatusOK, "phone.html", phonePage{s.requests(), said})
 }
 
-// listRequests tells the phone's script when there is something new.
+// listRequests is for the phone's script, which looks for new requests.
 func (s *shop) listRequests(w http.ResponseWriter, _ *http.Request) {
 	ids := []string{}
 	for _, r := range s.requests() {
@@ -39,15 +39,15 @@ func (s *shop) listRequests(w http.ResponseWriter, _ *http.Request) {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(ids) // a phone that is gone needs no answer
+	_ = json.NewEncoder(w).Encode(ids) // an error means that the phone has gone
 }
 
 var pin = regexp.MustCompile(`^[0-9]{4}$`)
 
-// wrongPIN is the one that this operator does not take.
+// wrongPIN is the PIN that this operator refuses.
 const wrongPIN = "0000"
 
-// answerPhone is the payer who confirms or refuses. To stay silent is to do nothing.
+// answerPhone is the payer's confirmation or refusal.
 func (s *shop) answerPhone(w http.ResponseWriter, r *http.Request) {
 	payment, code := r.PostFormValue("payment"), r.PostFormValue("pin")
 	said := "refuse"

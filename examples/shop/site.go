@@ -36,7 +36,7 @@ func (s *shop) showProducts(w http.ResponseWriter, r *http.Request) {
 	s.draw(w, http.StatusOK, "shop.html", productsPage{Products: products, Number: uuid.NewString(), Phone: "+225 07 07 98 76 54"})
 }
 
-// order takes an order and sends the payer to the page where it is paid.
+// order takes an order and redirects the payer to the page where it is paid.
 func (s *shop) order(w http.ResponseWriter, r *http.Request) {
 	number, phone := r.PostFormValue("number"), r.PostFormValue("phone")
 	if _, err := uuid.Parse(number); err != nil {
@@ -50,7 +50,7 @@ func (s *shop) order(w http.ResponseWriter, r *http.Request) {
 	case isInvalid:
 		s.draw(w, http.StatusBadRequest, "shop.html", productsPage{Products: products, Number: number, Phone: phone, Fault: invalid.Fields[0].Detail})
 		return
-	case isReused: // the back button, then another product
+	case isReused: // the payer went back and chose another product
 		http.Redirect(w, r, "/shop", http.StatusSeeOther)
 		return
 	case errors.Is(err, errNoProduct):
@@ -62,14 +62,14 @@ func (s *shop) order(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	link := s.page.Link(session)
-	if link == "" { // an order that is over already
+	if link == "" { // the session has ended already
 		link = "/paid?session=" + session.ID
 	}
 	http.Redirect(w, r, link, http.StatusSeeOther)
 }
 
-// showOrder is where the payer comes back to. Anybody can open this URL, so it takes nothing from it but which order is meant,
-// and says "paid" only once the shop was told so.
+// showOrder is where the payer comes back to. Anybody can open this URL, so only the order's number is taken from it. It says
+// "paid" only after the webhook has come.
 func (s *shop) showOrder(w http.ResponseWriter, r *http.Request) {
 	o, err := s.orderOf(r.Context(), r.URL.Query().Get("session"))
 	if errors.Is(err, sql.ErrNoRows) {
@@ -82,7 +82,7 @@ func (s *shop) showOrder(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if o.Status == "open" {
-		w.Header().Set("Refresh", "1") // the news is on its way
+		w.Header().Set("Refresh", "1") // the webhook is on its way
 	}
 	s.draw(w, http.StatusOK, "order.html", struct {
 		order

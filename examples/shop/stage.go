@@ -8,11 +8,11 @@ import (
 // stage is the screen of the demonstration: the shop in one frame, the phone in the other.
 func stage(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_ = pages.ExecuteTemplate(w, "stage.html", nil) // a visitor who is gone needs no page
+	_ = pages.ExecuteTemplate(w, "stage.html", nil) // an error means that the visitor has gone
 }
 
-// framed lets the payer's page stand in a frame of this demonstration, so that the phone has room beside it. Leave it out in
-// your own program: a payer's page that others can frame can be made to be clicked unseen.
+// framed allows the payer's page in a frame of this demonstration, so that the phone is beside it. Leave it out in your own
+// program: another site could put a page that can be framed under something else, and make a payer click on it (clickjacking).
 func framed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(&framedWriter{ResponseWriter: w}, r)
@@ -39,5 +39,5 @@ func (w *framedWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// Unwrap lets http.ResponseController reach the connection.
+// Unwrap is for http.ResponseController.
 func (w *framedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

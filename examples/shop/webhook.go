@@ -11,10 +11,10 @@ import (
 	"github.com/caisse/checkout/webhook"
 )
 
-// hooksPath is where the shop is told what becomes of its sessions.
+// hooksPath is the path of the shop's webhooks.
 const hooksPath = "/hooks"
 
-// register has the shop told by webhook, under the address that it has today. The secret was shown once, so the shop keeps it.
+// register registers the shop's endpoint, at its present address. The secret is shown only once, so the shop stores it.
 func (s *shop) register(ctx context.Context) error {
 	url := s.url + hooksPath
 	endpoints, err := s.hooks.List(ctx, account)
@@ -37,7 +37,7 @@ func (s *shop) register(ctx context.Context) error {
 	return err
 }
 
-// told is where webhooks arrive. Anybody can call it, so what is not signed is refused.
+// told receives webhooks. Anybody can call it, so it refuses requests that are not signed.
 func (s *shop) told(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64<<10)) // as it came, byte for byte
 	if err != nil {
