@@ -128,7 +128,7 @@ type HandlerConfig struct {
 //	500  a fault of the host or of this library; the log has its cause
 //	503  the store does not answer, or MaxInFlight is reached; a retry with the same key is safe (Retry-After)
 //
-// An error is a problem of RFC 9457, with a code that a client may act on. It contains nothing that the request contained. Every
+// An error is a problem of RFC 9457, with a code that a client may act on. It names members and repeats no value. Every
 // answer has a Request-Id, that of the request if it had a usable one, so that a complaint leads to its line in the log.
 //
 // A GET with "Prefer: wait=60" (RFC 7240) and If-None-Match is answered once the session has changed, or after 60 seconds.
