@@ -92,10 +92,11 @@ func start(tb testing.TB, s settings) *cluster {
 // watchdog ends all that was started with a file of the folder $1 once its input ends, as it does when the test is over or
 // killed. What was stopped must go on in order to end.
 const watchdog = `cat
-for started in $(pgrep -f -- "$1"); do
-	[ "$started" = $$ ] || pkill -CONT -P "$started"
-	[ "$started" = $$ ] || kill -KILL "$started"
-done
+for started in $(grep -aFl -- "$1" /proc/[0-9]*/cmdline | cut -d/ -f3); do
+	[ "$started" = $$ ] && continue
+	for child in $(cat "/proc/$started/task/$started/children"); do kill -CONT "$child"; done
+	kill -KILL "$started"
+done 2>/dev/null
 rm -rf "$1"`
 
 func (c *cluster) watch() {
