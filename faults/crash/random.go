@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caisse/checkout/faults/history"
 	"github.com/caisse/checkout/faults/internal/child"
 	"github.com/caisse/checkout/faults/internal/shop"
 	"github.com/caisse/checkout/faults/stores"
@@ -79,18 +78,6 @@ func pair(tb testing.TB, r *shop.Round, choose *rand.Rand, planted string) (kill
 	time.Sleep(moment)
 	victim.Kill()
 	r.End(victim)
-	h := r.End(survivor)
-	unanswered(tb, h)
+	shop.Answered(tb, "a shop with which nothing was done", r.End(survivor))
 	return victim.Killed()
-}
-
-// unanswered fails the test if a call was not answered.
-func unanswered(tb testing.TB, h history.History) {
-	tb.Helper()
-	for _, op := range h.Operations {
-		if op.Return.Outcome != history.OK && !op.Return.Code.Answer() {
-			tb.Errorf("a shop with which nothing was done: %s: %s: %s", op.Kind, op.Return.Code, op.Return.Detail)
-			return
-		}
-	}
 }

@@ -4,6 +4,7 @@ package iofault
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/caisse/checkout/faults/internal/shop"
 	"github.com/caisse/checkout/faults/internal/syscalls"
 	"github.com/caisse/checkout/faults/stores"
+	"github.com/caisse/checkout/faults/suite"
 )
 
 // bench is where rounds take place: a disk whose power can be cut, or, without root, a folder.
@@ -48,6 +50,16 @@ func (b *bench) place() stores.Place {
 		b.disk.Sync()
 	}
 	return stores.Place{Kind: stores.SQLite, Address: filepath.Join(dir, "checkouts.db")}
+}
+
+// rounds makes n rounds, each on an empty place, and judges them.
+func (b *bench) rounds(result *suite.Result, n int, choose *rand.Rand, round func(r *shop.Round)) {
+	b.tb.Helper()
+	for i := range n {
+		r := shop.NewRound(b.tb, b.place(), fmt.Sprintf("round %d", i), choose.Uint64())
+		round(r)
+		result.Add(r.Settle().Tally)
+	}
 }
 
 // take takes the history of a shop that has ended, well or not, and cuts the power.

@@ -20,9 +20,7 @@ func slow(tb testing.TB, dir string, _ stores.Kind, o suite.Options) (result sui
 	tb.Helper()
 	choose := o.Random(10)
 	b := newBench(tb, dir)
-	n := o.Times(1, 10)
-	for i := range n {
-		r := shop.NewRound(tb, b.place(), fmt.Sprintf("round %d", i), choose.Uint64())
+	b.rounds(&result, o.Times(1, 10), choose, func(r *shop.Round) {
 		flushed := 0
 		p := r.Start(child.Options{Syscalls: func(c syscalls.Call) (a syscalls.Action) {
 			if isFlush(c) {
@@ -35,15 +33,9 @@ func slow(tb testing.TB, dir string, _ stores.Kind, o suite.Options) (result sui
 			tb.Error(err)
 		}
 		h := b.take(r, p)
-		for _, op := range h.Operations {
-			if op.Return.Outcome != history.OK && !op.Return.Code.Answer() {
-				tb.Errorf("a slow flush is answered with %s: %s", op.Return.Code, op.Return.Detail)
-				break
-			}
-		}
-		result.Add(r.Settle().Tally)
+		shop.Answered(tb, "a slow flush", h)
 		result.Notes = append(result.Notes, fmt.Sprintf("%d writes shared %d flushes", len(acknowledgedAfter(h, 0)), flushed))
-	}
+	})
 	return result
 }
 
@@ -52,16 +44,13 @@ func limited(tb testing.TB, dir string, _ stores.Kind, o suite.Options) (result 
 	tb.Helper()
 	choose := o.Random(11)
 	b := newBench(tb, dir)
-	n := o.Times(3, 40)
-	for i := range n {
-		r := shop.NewRound(tb, b.place(), fmt.Sprintf("round %d", i), choose.Uint64())
+	b.rounds(&result, o.Times(3, 40), choose, func(r *shop.Round) {
 		size := uint64(300<<10 + choose.IntN(700<<10)) // a new database is open by then
 		p := r.Start(child.Options{}, func(c *shop.Config) { c.Calls, c.FileSize = 60, size })
 		if h := b.take(r, p); firstFailure(h) == history.Never {
 			tb.Errorf("nobody noticed that no file may grow beyond %d bytes", size)
 		}
-		result.Add(r.Settle().Tally)
-	}
+	})
 	return result
 }
 

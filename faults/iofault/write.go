@@ -58,9 +58,7 @@ func noSpace(tb testing.TB, dir string, _ stores.Kind, o suite.Options) (result 
 	tb.Helper()
 	choose := o.Random(8)
 	b := newBench(tb, dir)
-	n := o.Times(4, 100)
-	for i := range n {
-		r := shop.NewRound(tb, b.place(), fmt.Sprintf("round %d", i), choose.Uint64())
+	b.rounds(&result, o.Times(4, 100), choose, func(r *shop.Round) {
 		first, refused := 100+choose.IntN(250), 1+choose.IntN(30) // to open a new database takes some 50 to 60 writes
 		p := r.Start(child.Options{Syscalls: func(c syscalls.Call) (a syscalls.Action) {
 			if c.Name == "pwrite64" && filepath.Base(c.Path) == logFile && c.N >= first && c.N < first+refused {
@@ -72,8 +70,7 @@ func noSpace(tb testing.TB, dir string, _ stores.Kind, o suite.Options) (result 
 			tb.Error(err)
 		}
 		wentOn(tb, b.take(r, p))
-		result.Add(r.Settle().Tally)
-	}
+	})
 	return result
 }
 
@@ -104,9 +101,7 @@ func full(tb testing.TB, dir string, _ stores.Kind, o suite.Options) (result sui
 	choose := o.Random(9)
 	disk.Small(tb, dir, 96<<20)
 	b := &bench{tb: tb, dir: dir}
-	n := o.Times(2, 30)
-	for i := range n {
-		r := shop.NewRound(tb, b.place(), fmt.Sprintf("round %d", i), choose.Uint64())
+	b.rounds(&result, o.Times(2, 30), choose, func(r *shop.Round) {
 		r.Keys = 100
 		ballast := filepath.Join(dir, "ballast")
 		// Calls that find no room end quickly, so the callers have more of them than they can make.
@@ -121,8 +116,7 @@ func full(tb testing.TB, dir string, _ stores.Kind, o suite.Options) (result sui
 		time.Sleep(300 * time.Millisecond)
 		p.Kill()
 		wentOn(tb, r.End(p))
-		result.Add(r.Settle().Tally)
-	}
+	})
 	return result
 }
 

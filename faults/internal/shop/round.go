@@ -151,14 +151,20 @@ func (r *Round) ask() {
 		recorder := history.New(r.Header, r.Clock)
 		workload.Settle(ctx, plan, recorder, checkouts)
 		h := recorder.History()
-		for _, op := range h.Operations {
-			if op.Return.Outcome != history.OK && !op.Return.Code.Answer() {
-				r.tb.Errorf("after the fault: %s: %s: %s", op.Kind, op.Return.Code, op.Return.Detail)
-				break
-			}
-		}
+		Answered(r.tb, "after the fault", h)
 		r.histories = append(r.histories, h)
 		r.Clock = r.Clock.Later(time.Hour)
+	}
+}
+
+// Answered fails the test if a call was not answered.
+func Answered(tb testing.TB, when string, h history.History) {
+	tb.Helper()
+	for _, op := range h.Operations {
+		if op.Return.Outcome != history.OK && !op.Return.Code.Answer() {
+			tb.Errorf("%s: %s: %s: %s", when, op.Kind, op.Return.Code, op.Return.Detail)
+			return
+		}
 	}
 }
 

@@ -8,7 +8,6 @@ package syscalls
 
 import (
 	"errors"
-	"fmt"
 	"syscall"
 	"time"
 )
@@ -24,8 +23,6 @@ type Call struct {
 	N    int
 	Args [6]uint64
 }
-
-func (c Call) String() string { return fmt.Sprintf("%s %d of %s", c.Name, c.N, c.Path) }
 
 // Action says what happens to a call. The zero Action lets it pass.
 type Action struct {
