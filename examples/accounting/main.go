@@ -74,8 +74,7 @@ func export(checkouts *checkout.Checkouts, account checkout.Account, day time.Ti
 	return table.Error()
 }
 
-// formula reports whether a spreadsheet would compute a text rather than show it (OWASP, CSV Injection). Such a text gets an apostrophe in
-// front.
+// formula matches what a spreadsheet would compute rather than show (OWASP, CSV Injection). Such a text gets an apostrophe in front.
 var formula = regexp.MustCompile(`^ *[=+\-@\t\r\n＝＋－＠]`)
 
 func text(s string) string { return formula.ReplaceAllString(s, "'$0") }
