@@ -21,11 +21,13 @@ import (
 	"github.com/caisse/checkout/internal/pgtest"
 )
 
-// settings are what a cluster costs in time when it loses its leader. See docs/postgresql.md.
+// settings decide how long a cluster is without a leader when it loses one. See docs/postgresql.md.
 type settings struct {
 	ttl      time.Duration // after which a leader that says nothing is replaced
 	loopWait time.Duration // between two looks of a node's Patroni at the cluster
 	retry    time.Duration // for how long Patroni tries to reach etcd or its server
+
+	asynchronous bool // the control: commits do not wait for a standby
 }
 
 // cluster is all of it. Its methods fail the test where something does not come about.
@@ -45,6 +47,9 @@ type cluster struct {
 func start(tb testing.TB, s settings) *cluster {
 	tb.Helper()
 	postgres := pgtest.Binaries(tb)
+	if err := exec.Command("/usr/bin/python3", "-c", "import etcd").Run(); err != nil {
+		pgtest.Missing(tb, fmt.Errorf("python3-etcd is not installed: %w", err))
+	}
 	etcd, patroni, haproxy, pgbouncer := pgtest.Find(tb, "etcd"), pgtest.Find(tb, "patroni"), pgtest.Find(tb, "haproxy"), pgtest.Find(tb, "pgbouncer")
 	dir, err := os.MkdirTemp("", "cluster")
 	if err != nil {
@@ -56,10 +61,7 @@ func start(tb testing.TB, s settings) *cluster {
 	if err := pgtest.Give(dir); err != nil {
 		tb.Fatal(err)
 	}
-	var free [11]int
-	for n := range free {
-		free[n] = pgtest.Port(tb)
-	}
+	free := pgtest.Ports(tb, 11)
 	client, peer := fmt.Sprintf("http://127.0.0.1:%d", free[0]), fmt.Sprintf("http://127.0.0.1:%d", free[1])
 	c.etcd = c.run(etcd, "--data-dir", filepath.Join(dir, "etcd"), "--enable-v2", "--listen-client-urls", client, "--advertise-client-urls", client,
 		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default="+peer)
@@ -76,6 +78,12 @@ func start(tb testing.TB, s settings) *cluster {
 	for n, mode := range []string{"transaction", "session"} {
 		c.proxies = append(c.proxies, c.run(pgbouncer, c.write("pgbouncer-"+mode+".ini", c.pgbouncerConfig(c.pooled[n], mode))))
 	}
+	c.awaitProxies()
+	return c
+}
+
+func (c *cluster) awaitProxies() {
+	c.tb.Helper()
 	c.await("the proxies to listen", 30*time.Second, func() bool {
 		for _, port := range []int{c.haproxy, c.pooled[0], c.pooled[1]} {
 			conn, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", port), time.Second)
@@ -86,7 +94,6 @@ func start(tb testing.TB, s settings) *cluster {
 		}
 		return true
 	})
-	return c
 }
 
 // watchdog ends all that was started with a file of the folder $1 once its input ends, as it does when the test is over or
@@ -97,7 +104,7 @@ for started in $(grep -aFl -- "$1" /proc/[0-9]*/cmdline | cut -d/ -f3); do
 	for child in $(cat "/proc/$started/task/$started/children"); do kill -CONT "$child"; done
 	kill -KILL "$started"
 done 2>/dev/null
-rm -rf "$1"`
+rm -rf "$1" || { sleep 1; rm -rf "$1"; } # a process may have been writing until now`
 
 func (c *cluster) watch() {
 	c.tb.Helper()
@@ -153,7 +160,7 @@ bootstrap:
     ttl: %[4]d
     loop_wait: %[5]d
     retry_timeout: %[6]d
-    synchronous_mode: true
+    synchronous_mode: %[11]t
     postgresql:
       use_pg_rewind: true
       parameters: {max_connections: 200, wal_keep_size: 256MB}
@@ -169,7 +176,7 @@ postgresql:
     replication: {username: replicator, password: unused}
     rewind: {username: rewind, password: unused}
   parameters: {unix_socket_directories: "%[10]s"}
-`, n.name, n.api, etcd, int(c.ttl.Seconds()), int(c.loopWait.Seconds()), int(c.retry.Seconds()), n.sql, n.data, bin, c.dir)
+`, n.name, n.api, etcd, int(c.ttl.Seconds()), int(c.loopWait.Seconds()), int(c.retry.Seconds()), n.sql, n.data, bin, c.dir, !c.asynchronous)
 }
 
 // haproxyConfig leads to the node of which Patroni says that it is the primary.
@@ -233,7 +240,7 @@ func (c *cluster) members() []member {
 	return nil
 }
 
-// leader waits until another node than one leads, and returns it. Any will do where there is none to exclude.
+// leader waits until another node than one leads, and returns it. With nil it returns whichever leads.
 func (c *cluster) leader(than *node) (leader *node) {
 	c.tb.Helper()
 	c.await("a leader", 2*time.Minute, func() bool {
@@ -248,7 +255,7 @@ func (c *cluster) leader(than *node) (leader *node) {
 	return leader
 }
 
-// awaitHealth waits until all nodes run, one leads, and one is its synchronous standby.
+// awaitHealth waits until all nodes run, one leads, and one is its synchronous standby, where there is to be one.
 func (c *cluster) awaitHealth() {
 	c.tb.Helper()
 	c.await("three nodes that run", 3*time.Minute, func() bool {
@@ -258,7 +265,11 @@ func (c *cluster) awaitHealth() {
 				roles[m.Role]++
 			}
 		}
-		return roles["leader"] == 1 && roles["sync_standby"] == 1 && roles["replica"] == 1
+		synchronous := 1
+		if c.asynchronous {
+			synchronous = 0
+		}
+		return roles["leader"] == 1 && roles["sync_standby"] == synchronous && roles["replica"] == 2-synchronous
 	})
 }
 
@@ -279,7 +290,8 @@ func (c *cluster) switchover() {
 	if err != nil {
 		c.tb.Fatal(err)
 	}
-	answer, err := http.Post(fmt.Sprintf("http://127.0.0.1:%d/switchover", leader.api), "application/json", bytes.NewReader(body))
+	client := http.Client{Timeout: 30 * time.Second}
+	answer, err := client.Post(fmt.Sprintf("http://127.0.0.1:%d/switchover", leader.api), "application/json", bytes.NewReader(body))
 	if err != nil {
 		c.tb.Fatal(err)
 	}
@@ -295,6 +307,7 @@ func (c *cluster) restartProxies() {
 		p.kill()
 		p.start()
 	}
+	c.awaitProxies()
 }
 
 // route is a way to the primary.

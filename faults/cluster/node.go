@@ -66,25 +66,27 @@ func address(port int, database string) string {
 	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s?sslmode=disable", port, database)
 }
 
-// server is the process ID of the node's PostgreSQL, 0 where it does not run.
+// server returns the process ID of the node's PostgreSQL, or 0 if it does not run. A server that was killed leaves its file behind.
 func (n *node) server() int {
 	text, err := os.ReadFile(filepath.Join(n.data, "postmaster.pid"))
 	if err != nil {
 		return 0
 	}
 	pid, _ := strconv.Atoi(strings.SplitN(string(text), "\n", 2)[0])
+	if pid <= 0 || syscall.Kill(pid, 0) != nil {
+		return 0
+	}
 	return pid
 }
 
-// servers are the processes of the node's PostgreSQL. The first starts the others.
-func (n *node) servers() []int {
-	server := n.server()
-	if server == 0 {
-		return nil
+// children returns the processes that a server has started: one for each connection, and some of its own.
+func (n *node) children(server int) (all []int) {
+	n.tb.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", server, server))
+	if err != nil && syscall.Kill(server, 0) == nil {
+		n.tb.Fatalf("the processes of a server: %v", err)
 	}
-	all := []int{server}
-	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", server, server))
-	for child := range strings.FieldsSeq(string(children)) {
+	for child := range strings.FieldsSeq(string(text)) {
 		if pid, err := strconv.Atoi(child); err == nil {
 			all = append(all, pid)
 		}
@@ -92,22 +94,33 @@ func (n *node) servers() []int {
 	return all
 }
 
-// signal sends a signal to all of the node: to Patroni first, which would start the server again.
+// signal sends a signal to all of the node: to Patroni first, which would start the server again, then to the server, which starts
+// the other processes.
 func (n *node) signal(signal syscall.Signal) {
+	n.tb.Helper()
 	if n.cmd == nil || n.cmd.Process == nil {
 		return
 	}
 	syscall.Kill(-n.cmd.Process.Pid, signal)
-	for _, pid := range n.servers() {
+	server := n.server()
+	if server == 0 {
+		return
+	}
+	all := n.children(server) // a dead server has none
+	syscall.Kill(server, signal)
+	for _, pid := range append(all, n.children(server)...) { // a server that is stopped starts no more
 		syscall.Kill(pid, signal)
 	}
 }
 
 // killServer kills PostgreSQL. Patroni lives, and starts it again.
 func (n *node) killServer() {
-	if pid := n.server(); pid != 0 {
-		syscall.Kill(pid, syscall.SIGKILL)
+	n.tb.Helper()
+	pid := n.server()
+	if pid == 0 {
+		n.tb.Fatalf("PostgreSQL of %s does not run", n.name)
 	}
+	syscall.Kill(pid, syscall.SIGKILL)
 }
 
 // kill ends the whole node.

@@ -19,12 +19,15 @@ import (
 )
 
 const (
-	shoppers = 16
-	changers = 4                     // of sessions whose changes are sent as webhooks
-	pace     = 20 * time.Millisecond // of each of both: a cluster may take half a minute to recover, and the oracle judges all that was done meanwhile
-	enough   = 100                   // sessions, at each of the round's stages
-	few      = 25                    // sessions with webhooks, likewise
-	poolSize = 8                     // connections of each instance
+	shoppers = 16  // callers who create sessions, and pay for some
+	changers = 4   // callers who change sessions that have webhooks
+	enough   = 100 // sessions of the shoppers, at each stage of a round
+	few      = 25  // sessions of the changers, likewise
+	poolSize = 8   // connections of each instance
+
+	// pace is between two tries of all shoppers together, and of all changers. They go on while there is no leader, and the oracle
+	// judges every call.
+	pace = 20 * time.Millisecond
 )
 
 // round is one fault. Two instances serve shoppers, two send webhooks, each pair on a database of its own.
@@ -53,21 +56,34 @@ func begin(tb testing.TB, c *cluster, by route, seed uint64, n int) *round {
 			tb.Fatal(err)
 		}
 	}
+	// pgx tries the hosts of a URL in turn, and gives up at one that does not have the database yet.
+	c.await("the databases on all nodes", time.Minute, func() bool {
+		for _, member := range c.nodes {
+			have := 0
+			sql := fmt.Sprintf("select count(*) from pg_database where datname in ('%s', '%s')", r.shop, r.hooks)
+			if err := r.ask(member.url("postgres"), sql, &have); err != nil || have != 2 {
+				return false
+			}
+		}
+		return true
+	})
 	return r
 }
 
-// run has callers use the cluster before a fault, during it and after it. It returns what they were told, and what became
-// of the webhooks.
-func (r *round) run(f fault) (history.History, delivery.Verdict) {
+// run has callers use the cluster before a fault, during it and after it. It returns their calls, the longest time in which none of them
+// created a session, and what became of the webhooks.
+func (r *round) run(f fault) (history.History, time.Duration, delivery.Verdict) {
 	r.tb.Helper()
 	defer r.close()
 	ctx := r.tb.Context()
 	crowd := workload.Shop(ctx, r.plan, pace, r.recorder, r.checkouts(r.route.url(r.shop)), r.checkouts(r.route.url(r.shop)))
 	defer crowd.Leave()
 	told := delivery.NewRound(r.tb, r.store(r.route.url(r.hooks)).(delivery.Store), r.plan.Seed)
-	stops := []func(){told.Dispatch()}
+	stop := sync.OnceFunc(told.Dispatch())
+	defer stop()
 	told.Use(r.store(r.route.url(r.hooks)).(delivery.Store))
-	stops = append(stops, told.Dispatch())
+	stopOther := sync.OnceFunc(told.Dispatch())
+	defer stopOther()
 	changes := workload.Gather(changers, pace, func(int) bool { return told.Change() == nil })
 	defer changes.Leave()
 	stage := func() {
@@ -86,15 +102,15 @@ func (r *round) run(f fault) (history.History, delivery.Verdict) {
 	r.awaitConnections()
 
 	crowd.Leave()
+	gap := r.recorder.History().LongestGap(history.Create)
 	changes.Leave()
-	for _, stop := range stops {
-		stop()
-	}
-	crowd.Settle(ctx, r.recorder, r.checkouts(r.direct(r.shop)))
+	stop()
+	stopOther()
+	crowd.Settle(r.tb, r.recorder, r.checkouts(r.direct(r.shop)))
 	told.Use(r.store(r.direct(r.hooks)).(delivery.Store))
 	told.See()
 	told.Finish(0)
-	return r.recorder.History(), told.Judge()
+	return r.recorder.History(), gap, told.Judge()
 }
 
 func (r *round) store(url string) stores.Store {
@@ -122,8 +138,8 @@ func (r *round) close() {
 	}
 }
 
-// holdOn opens a store on one node, the leader, and returns what tries to write with it: many times as soon as another node
-// leads and the node goes on, and again once it is a standby. Nothing may be acknowledged.
+// holdOn opens a store on one node, the leader, and returns a function that writes with it: right after the node goes on, by the connections
+// from before, and again once the node is a standby. Nothing may be acknowledged.
 func (r *round) holdOn(n *node) (try func()) {
 	r.tb.Helper()
 	plan := workload.Plan{Seed: r.plan.Seed, Name: r.plan.Name + ", the old leader"}
@@ -158,12 +174,15 @@ func (r *round) holdOn(n *node) (try func()) {
 		held.Close()
 		settler := r.recorder.Client("who asks the new leader", r.checkouts(r.direct(r.shop)))
 		for key := range keys {
-			settler.Create(r.tb.Context(), request(key))
+			workload.Insist(r.tb, func() error {
+				_, _, err := settler.Create(r.tb.Context(), request(key))
+				return err
+			})
 		}
 	}
 }
 
-// awaitConnections waits until all instances have their connections on the leader, and no more of them than they may have.
+// awaitConnections waits until all connections of the instances are on the leader, and no more of them than all pools may have.
 func (r *round) awaitConnections() {
 	r.tb.Helper()
 	leader := r.leader(nil)
@@ -173,8 +192,9 @@ func (r *round) awaitConnections() {
 			if n == leader {
 				most = len(r.open) * poolSize
 			}
-			err := r.ask(n.url("postgres"), fmt.Sprintf("select count(*) from pg_stat_activity where datname in ('%s', '%s')", r.shop, r.hooks), &count)
-			if err != nil || count > most {
+			err := r.ask(n.url("postgres"), fmt.Sprintf("select count(*) from pg_stat_activity where backend_type = 'client backend' and datname in ('%s', '%s')",
+				r.shop, r.hooks), &count)
+			if err != nil || count > most || n == leader && count == 0 {
 				return false
 			}
 		}

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caisse/checkout/faults/history"
 	"github.com/caisse/checkout/faults/oracle"
 	"github.com/caisse/checkout/faults/stores"
 	"github.com/caisse/checkout/faults/suite"
@@ -16,28 +15,29 @@ import (
 
 // fault is one thing that happens to a cluster. It returns what mends it.
 type fault struct {
-	name string
-	make func(r *round) (mend func())
+	name    string
+	make    func(r *round) (mend func())
+	proxies bool // it concerns only routes through proxies
 }
 
 func nothing() {}
 
 // The first two are the short pass.
 var faults = []fault{
-	{"the leader's node killed", func(r *round) func() {
+	{name: "the leader's node killed", make: func(r *round) func() {
 		leader := r.leader(nil)
 		leader.kill()
 		return leader.start
 	}},
-	{"switchover", func(r *round) func() {
+	{name: "switchover", make: func(r *round) func() {
 		r.switchover()
 		return nothing
 	}},
-	{"the leader's PostgreSQL killed", func(r *round) func() {
+	{name: "the leader's PostgreSQL killed", make: func(r *round) func() {
 		r.leader(nil).killServer()
 		return nothing
 	}},
-	{"the leader's node stopped, and let go again", func(r *round) func() {
+	{name: "the leader's node stopped, and let go again", make: func(r *round) func() {
 		old := r.leader(nil)
 		try := r.holdOn(old)
 		old.stop()
@@ -47,11 +47,11 @@ var faults = []fault{
 			try()
 		}
 	}},
-	{"HAProxy and PgBouncer restarted", func(r *round) func() {
+	{name: "HAProxy and PgBouncer restarted", make: func(r *round) func() {
 		r.restartProxies()
 		return nothing
-	}},
-	{"etcd away", func(r *round) func() {
+	}, proxies: true},
+	{name: "etcd away", make: func(r *round) func() {
 		r.etcd.kill()
 		time.Sleep(r.ttl + r.loopWait) // the leader gives up, since it cannot say that it is there
 		r.etcd.start()
@@ -70,36 +70,57 @@ func Suites() []suite.Suite {
 	return suite.Each("a cluster under Patroni", run, stores.Postgres)
 }
 
-// run makes each fault by each route to the cluster.
+// trip is a fault, and a route by which it is met.
+type trip struct {
+	fault fault
+	route int
+}
+
+// trips returns so many: all faults in turn, each time by another route.
+func trips(rounds int) (all []trip) {
+	for n := range rounds {
+		f, route := faults[n%len(faults)], n+n/len(faults)
+		if f.proxies {
+			route = 1 + n/len(faults)%3
+		}
+		all = append(all, trip{f, route % 4})
+	}
+	return all
+}
+
+// run tries the first two faults, or in a long pass each fault by each route. With quick settings the leader's node is killed by each
+// route, and the others are made once.
 func run(tb testing.TB, _ stores.Kind, o suite.Options) (result suite.Result) {
 	tb.Helper()
 	if !o.Long {
-		result.Notes = try(tb, documented, 2, o.Seed, &result) // one kill, one switchover
+		result.Notes = try(tb, documented, trips(2), o.Seed, &result)
 		return result
 	}
-	result.Notes = try(tb, documented, 5*len(faults), o.Seed, &result)
-	result.Notes = append(result.Notes, try(tb, quick, len(faults), o.Seed+1000, &result)...)
+	result.Notes = try(tb, documented, trips(5*len(faults)), o.Seed, &result)
+	quickly := trips(len(faults))
+	for route := 1; route < 4; route++ {
+		quickly = append(quickly, trip{faults[0], route})
+	}
+	result.Notes = append(result.Notes, try(tb, quick, quickly, o.Seed+1000, &result)...)
 	return result
 }
 
-// try makes so many rounds on a cluster of its own. It returns for how long each fault left callers without a success.
-func try(tb testing.TB, s settings, rounds int, seed uint64, result *suite.Result) (notes []string) {
+// try makes rounds on a cluster of its own. It returns for how long each fault left callers without a success.
+func try(tb testing.TB, s settings, all []trip, seed uint64, result *suite.Result) (notes []string) {
 	tb.Helper()
 	c := start(tb, s)
 	defer c.end()
-	routes := c.routes()
 	without := make(map[string][]time.Duration)
-	for n := range rounds {
-		f, route := faults[n%len(faults)], routes[(n+n/len(faults))%len(routes)]
-		tb.Logf("round %d: %s, by %s", n, f.name, route.name)
+	for n, t := range all {
+		route := c.routes()[t.route]
 		r := begin(tb, c, route, seed+uint64(n), n)
-		h, told := r.run(f)
+		h, gap, told := r.run(t.fault)
 		verdict := oracle.Check(tb, h, oracle.Options{})
 		told.Report(tb)
 		verdict.Tally.Add(told.Tally)
 		result.Add(verdict.Tally)
-		without[f.name] = append(without[f.name], h.LongestGap(history.Create))
-		tb.Logf("round %d: without a success for %.1f s", n, h.LongestGap(history.Create).Seconds())
+		without[t.fault.name] = append(without[t.fault.name], gap)
+		tb.Logf("round %d: %s, by %s: without a success for %.1f s", n, t.fault.name, route.name, gap.Seconds())
 	}
 	for _, f := range faults {
 		if gaps := without[f.name]; len(gaps) > 0 {

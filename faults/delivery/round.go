@@ -212,7 +212,7 @@ func (r *Round) Finish(ahead time.Duration) {
 	now := checkout.ClockFunc(func() time.Time { return time.Now().Add(ahead + 10*time.Minute) })
 	_, last := r.open(webhook.Config{AllowPrivate: true, Clock: now})
 	stop := run(r.tb, last)
-	quiet := 0
+	quiet, deadline := 0, time.Now().Add(3*time.Minute)
 	for before := -1; quiet < 10; time.Sleep(200 * time.Millisecond) {
 		pending := 0
 		for n := range r.endpoints {
@@ -229,6 +229,10 @@ func (r *Round) Finish(ahead time.Duration) {
 			quiet = 0
 		}
 		before = received
+		if time.Now().After(deadline) {
+			r.tb.Errorf("%d deliveries are still pending after three minutes", pending)
+			break
+		}
 	}
 	stop()
 }

@@ -61,9 +61,10 @@ func (p *object) add(op *history.Operation) {
 // search returns the operations in the form in which porcupine takes them. One of unknown outcome has no end, for it may
 // take effect after its caller gave up.
 //
-// Creates of unknown outcome that cannot have created the session are left out. Their clock never showed the time at which
-// an answer says that it was created, so they change nothing in any order that explains this answer. Callers who try again
-// during an outage leave hundreds of them, and the search would go through every subset.
+// Creates of unknown outcome that cannot have created the session are left out: their clock never showed the time at which an answer
+// says that it was created. That changes no result. They have no end, so they can be put back at the end of any order, where the
+// session exists and they change nothing. Callers who try again during an outage leave hundreds of them, and the search would go
+// through every subset.
 func (p *object) search() []porcupine.Operation {
 	created := int64(0)
 	for _, op := range p.operations {

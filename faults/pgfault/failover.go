@@ -93,6 +93,6 @@ func (f failover) lose(tb testing.TB, seed uint64) (h history.History, promotion
 	if err != nil {
 		tb.Fatal(err)
 	}
-	crowd.Settle(tb.Context(), recorder, sound)
+	crowd.Settle(tb, recorder, sound)
 	return recorder.History(), promotion
 }

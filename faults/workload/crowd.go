@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -96,7 +97,7 @@ func Shop(ctx context.Context, plan Plan, pace time.Duration, recorder *history.
 		keys[n] = s.key()
 		return true
 	})
-	s.done.Go(func() { Follow(ctx, recorder.Client("reader", services[0]), "", s.left) })
+	s.done.Go(func() { Follow(ctx, recorder.Client("reader", services[0]), "", pace, s.left) })
 	return s
 }
 
@@ -136,23 +137,48 @@ func (s *Shoppers) request(key int) checkout.CreateParams {
 	return r
 }
 
-// Settle asks for all that was created, again under every key, and for what the feed tells. The callers must have left.
-func (s *Shoppers) Settle(ctx context.Context, recorder *history.Recorder, service history.Service) {
+// Settle asks for all that was created, again under every key, and for what the feed tells. The callers must have left, and every call
+// must be answered.
+func (s *Shoppers) Settle(tb testing.TB, recorder *history.Recorder, service history.Service) {
+	tb.Helper()
+	ctx := tb.Context()
 	var done sync.WaitGroup
 	for n := range s.plan.Callers {
 		client := recorder.Client(fmt.Sprintf("settler %d", n), service)
 		done.Go(func() {
 			for key := n; key < s.keys; key += s.plan.Callers {
-				s.create(ctx, client, key)
-				if id := s.id(key); id != "" {
-					client.Get(ctx, s.plan.Accounts()[0], id)
-					if key%4 == 0 {
-						client.History(ctx, s.plan.Accounts()[0], id)
-					}
+				id := s.id(key) // as its caller was told
+				Insist(tb, func() error { return s.create(ctx, client, key) })
+				id = cmp.Or(id, s.id(key))
+				Insist(tb, func() error {
+					_, err := client.Get(ctx, s.plan.Accounts()[0], id)
+					return err
+				})
+				if key%4 == 0 {
+					Insist(tb, func() error {
+						_, err := client.History(ctx, s.plan.Accounts()[0], id)
+						return err
+					})
 				}
 			}
 		})
 	}
 	done.Wait()
 	ReadAll(ctx, recorder, recorder.Client("settler", service), "", FeedTime)
+}
+
+// Insist repeats a call until it is answered, by a service that works. It fails the test after a minute: a question that is not answered
+// shows no loss.
+func Insist(tb testing.TB, call func() error) {
+	tb.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		err := call()
+		if err == nil || answered(err) {
+			return
+		}
+		if time.Now().After(deadline) {
+			tb.Errorf("not answered in a minute: %v", err)
+			return
+		}
+	}
 }

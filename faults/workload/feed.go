@@ -25,9 +25,9 @@ func newest(ctx context.Context, reader *history.Client) checkout.Cursor {
 	return ""
 }
 
-// Follow reads the feed from a cursor on until over is closed.
-func Follow(ctx context.Context, reader *history.Client, place checkout.Cursor, over <-chan struct{}) {
-	pause := time.NewTicker(time.Millisecond)
+// Follow reads the feed from a cursor on until over is closed. When there is nothing new, or after an error, it waits for the pace.
+func Follow(ctx context.Context, reader *history.Client, place checkout.Cursor, pace time.Duration, over <-chan struct{}) {
+	pause := time.NewTicker(pace)
 	defer pause.Stop()
 	for n := 0; ctx.Err() == nil; n++ {
 		events, err := reader.Events(ctx, place, pages[n%len(pages)])

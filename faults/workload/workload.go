@@ -48,7 +48,7 @@ func Run(ctx context.Context, p Plan, recorder *history.Recorder, service histor
 	reader := recorder.Client(p.Name+" reader", service)
 	place := newest(ctx, reader)
 	over, reading := make(chan struct{}), sync.WaitGroup{}
-	reading.Go(func() { Follow(ctx, reader, place, over) })
+	reading.Go(func() { Follow(ctx, reader, place, time.Millisecond, over) })
 	defer reading.Wait()
 	defer close(over)
 	var done sync.WaitGroup

@@ -53,7 +53,7 @@ func start(t testing.TB, settings []string, initialize func(*Cluster) error) *Cl
 	t.Helper()
 	c, err := newCluster(settings...)
 	if errors.Is(err, errMissing) {
-		missing(t, err)
+		Missing(t, err)
 	}
 	if err != nil {
 		t.Fatal(err)

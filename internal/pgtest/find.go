@@ -19,7 +19,7 @@ func Find(t testing.TB, name string) string {
 		path, err = exec.LookPath("/usr/sbin/" + name)
 	}
 	if err != nil {
-		missing(t, fmt.Errorf("%s is not installed: %w", name, err))
+		Missing(t, fmt.Errorf("%s is not installed: %w", name, err))
 	}
 	return path
 }
@@ -29,20 +29,24 @@ func Binaries(t testing.TB) string {
 	t.Helper()
 	folder, err := binaries()
 	if err != nil {
-		missing(t, err)
+		Missing(t, err)
 	}
 	return folder
 }
 
-// Port returns a port of the loopback that is free now.
-func Port(t testing.TB) int {
+// Ports returns different ports of the loopback that are free now.
+func Ports(t testing.TB, n int) []int {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	ports := make([]int, n)
+	for i := range ports {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
+		ports[i] = listener.Addr().(*net.TCPAddr).Port
 	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
+	return ports
 }
 
 // binaries returns the folder with PostgreSQL's programs: that of the initdb on the PATH, or the newest in /usr/lib/postgresql, where

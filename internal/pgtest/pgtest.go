@@ -68,7 +68,7 @@ func URL(t testing.TB, settings ...string) string {
 	t.Helper()
 	server := os.Getenv(Env)
 	if server == "" {
-		missing(t, errMissing)
+		Missing(t, errMissing)
 	}
 	schema := "test_" + strings.ToLower(rand.Text())
 	execute(t, server, "create schema "+schema)
@@ -92,8 +92,8 @@ func With(t testing.TB, server string, settings ...string) string {
 	return u.String()
 }
 
-// missing skips a test because something is not installed. In CI it fails the test.
-func missing(t testing.TB, why error) {
+// Missing skips a test because something is not installed. In CI it fails the test.
+func Missing(t testing.TB, why error) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
 		t.Fatal(why)

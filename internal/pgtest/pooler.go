@@ -24,7 +24,7 @@ type pooler struct {
 func (c *Cluster) Pooler(t testing.TB, mode string, settings ...string) string {
 	t.Helper()
 	program := Find(t, "pgbouncer")
-	p := &pooler{Cluster: c, port: Port(t)}
+	p := &pooler{Cluster: c, port: Ports(t, 1)[0]}
 	config := filepath.Join(c.dir, "pgbouncer-"+mode+".ini")
 	text := fmt.Sprintf("[databases]\n* = host=127.0.0.1 port=%d user=postgres\n[pgbouncer]\nlisten_addr=127.0.0.1\nlisten_port=%d\nunix_socket_dir=\n"+
 		"auth_type=any\npool_mode=%s\nignore_startup_parameters=extra_float_digits\n", c.port, p.port, mode)
