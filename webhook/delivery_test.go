@@ -159,6 +159,52 @@ func TestAnEndpointThatIsGoneIsDisabledAtOnce(t *testing.T) {
 	})
 }
 
+func TestATestThatFailsDoesNotHoldUpDeliveries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		is := is.New(t)
+		h := start(t, nil, nil)
+		e := h.endpoint(shop, "checkout.completed")
+		h.receivers.set(status(500))
+		for range 6 { // a merchant tries until the receiver works
+			is.NoErr(h.Test(t.Context(), merchant, e.ID))
+			time.Sleep(2 * time.Second)
+		}
+		is.Equal(len(h.receivers.of(shop)), 6)
+		h.receivers.set(nil)
+		h.pay(h.session(merchant))
+		time.Sleep(2 * time.Second)
+		is.Equal(len(h.receivers.of(shop)), 7)
+		is.Equal(h.deliveries(e)[0].State, webhook.Delivered)
+	})
+}
+
+func TestAnEndpointThatHasMovedIsNotDisabledByItsOldURL(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		is := is.New(t)
+		h := start(t, nil, nil)
+		e := h.endpoint(shop, "checkout.completed")
+		const moved = "https://new.shop.example/hooks"
+		h.receivers.set(func(r *http.Request) (*http.Response, error) {
+			if r.URL.String() == moved {
+				return status(204)(r)
+			}
+			// The merchant moves it while this call is under way.
+			_, err := h.Update(r.Context(), merchant, e.ID, webhook.EndpointChange{URL: new(moved)})
+			is.NoErr(err)
+			return status(410)(r)
+		})
+		h.pay(h.session(merchant))
+		time.Sleep(time.Minute)
+		is.Equal(len(h.told()), 0)
+		now, err := h.Get(t.Context(), merchant, e.ID)
+		is.NoErr(err)
+		is.Equal(now.Status, webhook.Active)
+		is.Equal(len(h.receivers.of(shop)), 1)
+		is.Equal(len(h.receivers.of(moved)), 1) // the delivery goes there instead
+		is.Equal(h.deliveries(e)[0].State, webhook.Delivered)
+	})
+}
+
 func TestRetryAfter(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"1": 5 * time.Second, "3600": time.Hour, "99999999999": 24 * time.Hour, "soon": 5 * time.Second, "-1": 5 * time.Second, "": 5 * time.Second,

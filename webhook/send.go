@@ -33,7 +33,7 @@ func (w *Webhooks) try(ctx context.Context, c Claim) Settlement {
 
 	d := c.Delivery
 	d.Attempts = append(append([]Attempt(nil), d.Attempts...), attempt)
-	d.Forced = d.Forced && d.Once
+	d.Forced = false // what somebody asked for is one try
 	s := Settlement{Delivery: d, At: begin}
 	if fault == "" {
 		s.Delivery.State, s.Delivery.NextAttempt = Delivered, time.Time{}
