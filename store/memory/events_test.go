@@ -10,7 +10,7 @@ import (
 	"github.com/caisse/checkout/store/memory"
 )
 
-func TestEventsTakesItsOwnCursorsOnly(t *testing.T) {
+func TestEventCursors(t *testing.T) {
 	m := memory.New()
 	for n := range 3 {
 		s := session(n)
@@ -20,7 +20,7 @@ func TestEventsTakesItsOwnCursorsOnly(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Run("which are the numbers that it has given", func(t *testing.T) {
+	t.Run("are accepted if the store has given them", func(t *testing.T) {
 		is := is.New(t)
 		for n, cursor := range []checkout.Cursor{"", "1", "2", "3"} {
 			events, err := m.Events(t.Context(), cursor, 10)
@@ -28,18 +28,18 @@ func TestEventsTakesItsOwnCursorsOnly(t *testing.T) {
 			is.Equal(len(events), 3-n)
 		}
 	})
-	t.Run("and refuses any other", func(t *testing.T) {
+	t.Run("are refused if the store has not given them", func(t *testing.T) {
 		for _, cursor := range []checkout.Cursor{
 			"0", "4", "-1", "+1", "01", " 1", "1 ", "1.0", "0x1", "18446744073709551616", "1\x00", "Last", "\u0661",
 		} {
 			_, err := m.Events(t.Context(), cursor, 10)
 			invalid, ok := errors.AsType[*checkout.ValidationError](err)
 			if !ok || len(invalid.Fields) != 1 || invalid.Fields[0].Field != "cursor" || invalid.Fields[0].Code != checkout.CodeMalformed {
-				t.Errorf("Events after %q: %v, want a *ValidationError about cursor that says malformed", cursor, err)
+				t.Errorf("Events after %q: %v, want a *ValidationError for the field cursor with the code malformed", cursor, err)
 			}
 		}
 	})
-	t.Run("also when their events are gone, and never uses a number again", func(t *testing.T) {
+	t.Run("are still accepted when their events were pruned, and are never given again", func(t *testing.T) {
 		is := is.New(t)
 		n, err := m.Prune(t.Context(), session(9).CreatedAt, 10)
 		is.NoErr(err)
@@ -67,13 +67,14 @@ func TestListByPhoneBeginsAtItsOffset(t *testing.T) {
 	sessions, total, err := m.List(t.Context(), session(0).Account,
 		checkout.Query{UserPhone: session(0).UserPhone, Limit: 2, Offset: 1, At: session(0).CreatedAt})
 	is.NoErr(err)
-	is.Equal(total, 0)
+	is.Equal(total, 0) // a list by phone does not count
 	is.Equal(len(sessions), 2)
 	is.Equal(sessions[0].ID, session(3).ID)
 	is.Equal(sessions[1].ID, session(2).ID)
 }
 
-func TestMetadataIsNobodyElses(t *testing.T) {
+// TestMetadataIsCopied changes a map that the store was given, and a map that it has returned. The stored metadata must not change.
+func TestMetadataIsCopied(t *testing.T) {
 	is := is.New(t)
 	m := memory.New()
 	given := session(1)

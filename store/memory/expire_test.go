@@ -14,21 +14,23 @@ import (
 	"github.com/caisse/checkout/store/memory"
 )
 
+// TestExpireAfterManyUpdates compares Expire with a scan of all sessions, after random updates. Every update moves or removes an entry in
+// the heap of sessions that can expire. After a mistake there, a session would expire at the wrong time or never.
 func TestExpireAfterManyUpdates(t *testing.T) {
 	is := is.New(t)
 	const seed = 20261122
 	random := rand.New(rand.NewPCG(seed, 0))
 	statuses := []checkout.Status{checkout.StatusCreated, checkout.StatusPending, checkout.StatusProcessing}
 	m := memory.New()
-	held := make([]checkout.Session, 200)
-	for n := range held {
-		held[n] = session(n)
-		create(t, m, held[n])
+	model := make([]checkout.Session, 200)
+	for n := range model {
+		model[n] = session(n)
+		create(t, m, model[n])
 	}
-	start := held[0].ExpiresAt
+	start := model[0].ExpiresAt
 	for step := range 50 {
 		for range 100 {
-			s := &held[random.IntN(len(held))]
+			s := &model[random.IntN(len(model))]
 			s.Status = statuses[random.IntN(len(statuses))]
 			s.ExpiresAt = start.Add(time.Duration(step+random.IntN(20)) * time.Second)
 			s.Version++
@@ -37,12 +39,12 @@ func TestExpireAfterManyUpdates(t *testing.T) {
 		now, limit := start.Add(time.Duration(step)*time.Second), random.IntN(30)
 		moved, err := m.Expire(t.Context(), now, limit)
 		is.NoErr(err)
-		is.Equal(moved, expireAll(held, now, limit)) // what a walk through all of them would move
+		is.Equal(moved, expireByScan(model, now, limit)) // exactly the sessions that a scan finds
 	}
 }
 
-// expireAll does to sessions what a sweep should, and returns what it moved.
-func expireAll(sessions []checkout.Session, now time.Time, limit int) []checkout.Session {
+// expireByScan does to sessions what Expire should do in the store: it looks at each of them. It returns those that it has expired.
+func expireByScan(sessions []checkout.Session, now time.Time, limit int) []checkout.Session {
 	var due []*checkout.Session
 	for i := range sessions {
 		if s := &sessions[i]; s.Status != s.StatusAt(now) {

@@ -12,15 +12,16 @@ import (
 	"github.com/caisse/checkout/store/memory"
 )
 
-// What a change left is kept for ever, and what no change may touch is not kept with it once more.
-func TestAChangeTakesLittleHoweverLongTheSession(t *testing.T) {
+// Each change is kept until its session is pruned. But the fields that no change can touch, such as URLs, must not be kept again with
+// each change.
+func TestChangeOfALongSessionTakesLittleMemory(t *testing.T) {
 	const changes = 5_000
 	s := session(1)
 	s.SuccessURL = "https://shop.example/" + strings.Repeat("s", 2000)
 	s.CancelURL = "https://shop.example/" + strings.Repeat("c", 2000)
 	m := memory.New()
 	create(t, m, s)
-	before := heap()
+	before := heapInUse()
 	for n := range changes {
 		s.Version++
 		s.Status, s.PaymentID = checkout.StatusPending, fmt.Sprintf("ORDER_%d", n)
@@ -28,7 +29,7 @@ func TestAChangeTakesLittleHoweverLongTheSession(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	size := (heap() - before) / changes
+	size := (heapInUse() - before) / changes
 	t.Logf("%d bytes per change", size)
 	is.New(t).True(size < 256)
 	runtime.KeepAlive(m)

@@ -15,25 +15,26 @@ import (
 	"github.com/caisse/checkout/store/memory"
 )
 
-// The indexes split, shrink and lose what lies in them only in accounts far larger than those of storetest.
-func TestListIsWhatAWalkThroughAllWouldBe(t *testing.T) {
+// TestListEqualsAScan compares List with a scan of all sessions, for random queries of a large account. The accounts of storetest are too
+// small for this: the indexes split, shrink and lose entries only in a large one.
+func TestListEqualsAScan(t *testing.T) {
 	const seed, rounds, each = 20261127, 12, 400
 	random := rand.New(rand.NewPCG(seed, 0))
 	m := memory.New()
-	var held []checkout.Session
+	var model []checkout.Session
 	start := session(0).CreatedAt
 	for round := range rounds {
 		for n := range each {
 			s := session(round*each + n)
-			s.CreatedAt = start.Add(time.Duration(random.IntN(600)) * time.Second) // many at one instant, in no order
+			s.CreatedAt = start.Add(time.Duration(random.IntN(600)) * time.Second) // in random order, and many at the same instant
 			s.UpdatedAt, s.ExpiresAt = s.CreatedAt, s.CreatedAt.Add(time.Duration(5+random.IntN(50))*time.Minute)
-			s.ClientReference = text(random, "order", 6)
-			s.PaymentID = text(random, "ORDER", 40)
+			s.ClientReference = randomText(random, "order", 6)
+			s.PaymentID = randomText(random, "ORDER", 40)
 			create(t, m, s)
-			held = append(held, s)
+			model = append(model, s)
 		}
 		for range each {
-			change(t, m, random, &held[random.IntN(len(held))])
+			changeStatus(t, m, random, &model[random.IntN(len(model))])
 		}
 		now := start.Add(time.Duration(random.IntN(1800)) * time.Second)
 		moved, err := m.Expire(t.Context(), now, 50)
@@ -41,16 +42,18 @@ func TestListIsWhatAWalkThroughAllWouldBe(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, s := range moved {
-			held[slices.IndexFunc(held, func(h checkout.Session) bool { return h.ID == s.ID })] = s
+			model[slices.IndexFunc(model, func(h checkout.Session) bool { return h.ID == s.ID })] = s
 		}
-		held = pruned(t, m, held, start.Add(time.Duration(random.IntN(120))*time.Second))
+		model = prune(t, m, model, start.Add(time.Duration(random.IntN(120))*time.Second))
 		for range 60 {
-			compare(t, m, held, query(random, held, start))
+			compareList(t, m, model, randomQuery(random, model, start))
 		}
 	}
 }
 
-func TestListTellsWhatIsDueHoweverMuchWasNotSwept(t *testing.T) {
+// TestListCountsDueSessionsAsExpired lists sessions that are due and were not swept. If at most 4,096 are due, List sorts them among the
+// expired ones. If more are due, it reads the indexes of created and pending sessions. The result must be right in both cases.
+func TestListCountsDueSessionsAsExpired(t *testing.T) {
 	is := is.New(t)
 	const most = 6_000
 	m := memory.New()
@@ -58,7 +61,7 @@ func TestListTellsWhatIsDueHoweverMuchWasNotSwept(t *testing.T) {
 		create(t, m, session(n))
 	}
 	for _, due := range []int{0, 1, 4_095, 4_096, 4_097, most} {
-		q := checkout.Query{Limit: 1, At: session(due).ExpiresAt.Add(-time.Microsecond)} // of the last one before
+		q := checkout.Query{Limit: 1, At: session(due).ExpiresAt.Add(-time.Microsecond)} // the first due sessions are due, and no others
 		q.Status = checkout.StatusExpired
 		expired, total, err := m.List(t.Context(), session(0).Account, q)
 		is.NoErr(err)
@@ -73,53 +76,54 @@ func TestListTellsWhatIsDueHoweverMuchWasNotSwept(t *testing.T) {
 	}
 }
 
-func text(random *rand.Rand, name string, of int) string {
+// randomText returns name and a random number, or "" in half of the calls.
+func randomText(random *rand.Rand, name string, of int) string {
 	if n := random.IntN(2 * of); n < of {
 		return fmt.Sprint(name, n)
 	}
 	return ""
 }
 
-// change moves s to any status.
-func change(t *testing.T, m *memory.Store, random *rand.Rand, s *checkout.Session) {
+// changeStatus gives s a random status and payment, in the store and in *s.
+func changeStatus(t *testing.T, m *memory.Store, random *rand.Rand, s *checkout.Session) {
 	t.Helper()
 	s.Version++
 	s.Status = checkout.Statuses()[random.IntN(7)]
-	s.PaymentID = text(random, "ORDER", 40)
+	s.PaymentID = randomText(random, "ORDER", 40)
 	if err := m.Update(t.Context(), *s); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// pruned removes all that may go, and returns the rest.
-func pruned(t *testing.T, m *memory.Store, held []checkout.Session, before time.Time) []checkout.Session {
+// prune removes all sessions that Prune may remove from the store, and returns the others.
+func prune(t *testing.T, m *memory.Store, model []checkout.Session, before time.Time) []checkout.Session {
 	t.Helper()
 	open := []checkout.Status{checkout.StatusCreated, checkout.StatusPending, checkout.StatusProcessing}
-	rest := slices.DeleteFunc(slices.Clone(held), func(s checkout.Session) bool {
+	rest := slices.DeleteFunc(slices.Clone(model), func(s checkout.Session) bool {
 		return s.CreatedAt.Before(before) && !slices.Contains(open, s.Status)
 	})
-	n, err := m.Prune(t.Context(), before, len(held))
-	if err != nil || n != len(held)-len(rest) {
-		t.Fatalf("Prune removed %d sessions, %v, want %d", n, err, len(held)-len(rest))
+	n, err := m.Prune(t.Context(), before, len(model))
+	if err != nil || n != len(model)-len(rest) {
+		t.Fatalf("Prune removed %d sessions, %v, want %d", n, err, len(model)-len(rest))
 	}
 	return rest
 }
 
-// query is any query: each of its filters is there or not.
-func query(random *rand.Rand, held []checkout.Session, start time.Time) checkout.Query {
+// randomQuery returns a query. Chance decides which of its filters are set.
+func randomQuery(random *rand.Rand, model []checkout.Session, start time.Time) checkout.Query {
 	maybe := func() bool { return random.IntN(3) == 0 }
 	q := checkout.Query{Limit: 1 + random.IntN(100), At: start.Add(time.Duration(random.IntN(3600)) * time.Second)}
 	if random.IntN(4) == 0 {
-		q.At = q.At.Add(23*time.Hour + 30*time.Minute) // about when the last can have come due
+		q.At = q.At.Add(23*time.Hour + 30*time.Minute) // near MaxExpiresIn, where a list by created or pending stops looking
 	}
 	if maybe() {
 		q.Status = checkout.Statuses()[random.IntN(7)]
 	}
 	if maybe() {
-		q.ClientReference = text(random, "order", 7)
+		q.ClientReference = randomText(random, "order", 7)
 	}
 	if maybe() {
-		q.PaymentID = text(random, "ORDER", 41)
+		q.PaymentID = randomText(random, "ORDER", 41)
 	}
 	if maybe() {
 		q.CreatedAfter = start.Add(time.Duration(random.IntN(600)) * time.Second)
@@ -128,15 +132,15 @@ func query(random *rand.Rand, held []checkout.Session, start time.Time) checkout
 		q.CreatedBefore = start.Add(time.Duration(random.IntN(600)) * time.Second)
 	}
 	if maybe() {
-		q.Offset = random.IntN(len(held))
-	} else if s := held[random.IntN(len(held))]; maybe() {
+		q.Offset = random.IntN(len(model))
+	} else if s := model[random.IntN(len(model))]; maybe() {
 		q.AfterCreatedAt, q.AfterID = s.CreatedAt, s.ID
 	}
 	return q
 }
 
-// compare wants a list to be what the comments of [checkout.Store] make of held.
-func compare(t *testing.T, m *memory.Store, held []checkout.Session, q checkout.Query) {
+// compareList checks that List returns what the comments of [checkout.Store] say, if the store holds the sessions of model.
+func compareList(t *testing.T, m *memory.Store, model []checkout.Session, q checkout.Query) {
 	t.Helper()
 	is := is.New(t)
 	newer := func(a, b checkout.Session) int {
@@ -144,7 +148,7 @@ func compare(t *testing.T, m *memory.Store, held []checkout.Session, q checkout.
 	}
 	place := checkout.Session{CreatedAt: q.AfterCreatedAt, ID: q.AfterID}
 	var want []string
-	for _, s := range slices.SortedFunc(slices.Values(held), newer) {
+	for _, s := range slices.SortedFunc(slices.Values(model), newer) {
 		if (q.Status == "" || q.Status == s.StatusAt(q.At)) &&
 			(q.ClientReference == "" || q.ClientReference == s.ClientReference) &&
 			(q.PaymentID == "" || q.PaymentID == s.PaymentID) &&

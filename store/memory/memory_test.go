@@ -20,6 +20,8 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, func(*testing.T) checkout.Store { return memory.New() })
 }
 
+// TestLimit proves that a full store refuses new sessions and forgets none. If it forgot a session, its key would be free, and the client's
+// retry would be a second payment.
 func TestLimit(t *testing.T) {
 	full := func(t *testing.T) *memory.Store {
 		t.Helper()
@@ -29,18 +31,18 @@ func TestLimit(t *testing.T) {
 		return m
 	}
 
-	t.Run("refuses a session beyond it, and writes nothing", func(t *testing.T) {
+	t.Run("refuses a session beyond it and writes nothing", func(t *testing.T) {
 		is := is.New(t)
 		m := full(t)
 		_, created, err := m.Create(t.Context(), session(3))
-		is.True(errors.Is(err, checkout.ErrUnavailable)) // full
+		is.True(errors.Is(err, checkout.ErrUnavailable)) // the store is full
 		is.True(!created)
 		_, err = m.Get(t.Context(), session(3).Account, session(3).ID)
-		is.True(errors.Is(err, checkout.ErrNotFound)) // the session that was refused
+		is.True(errors.Is(err, checkout.ErrNotFound)) // the refused session is not stored
 		_, err = m.GetByKey(t.Context(), session(3).Account, session(3).IdempotencyKey)
-		is.True(errors.Is(err, checkout.ErrNotFound)) // its key
+		is.True(errors.Is(err, checkout.ErrNotFound)) // its key is free
 	})
-	t.Run("refuses a session of another account, or without a key", func(t *testing.T) {
+	t.Run("refuses a session of another account, and one without a key", func(t *testing.T) {
 		is := is.New(t)
 		m := full(t)
 		other := session(3)
@@ -52,7 +54,7 @@ func TestLimit(t *testing.T) {
 		_, _, err = m.Create(t.Context(), unkeyed)
 		is.True(errors.Is(err, checkout.ErrUnavailable))
 	})
-	t.Run("answers a used key when full", func(t *testing.T) {
+	t.Run("lets a full store return the session of a used key", func(t *testing.T) {
 		is := is.New(t)
 		m := full(t)
 		again := session(3)
@@ -62,7 +64,7 @@ func TestLimit(t *testing.T) {
 		is.True(!created)
 		is.Equal(held, session(1))
 	})
-	t.Run("evicts nothing, neither what is refused nor what is over", func(t *testing.T) {
+	t.Run("evicts no session, not even an expired one", func(t *testing.T) {
 		is := is.New(t)
 		m := full(t)
 		moved, err := m.Expire(t.Context(), session(2).ExpiresAt, 10)
@@ -70,20 +72,20 @@ func TestLimit(t *testing.T) {
 		is.Equal(len(moved), 2)
 		for n := 3; n < 10; n++ {
 			_, _, err := m.Create(t.Context(), session(n))
-			is.True(errors.Is(err, checkout.ErrUnavailable)) // full, whatever became of what it holds
+			is.True(errors.Is(err, checkout.ErrUnavailable)) // the store is still full after the sweep
 		}
 		_, total, err := m.List(t.Context(), session(1).Account, checkout.Query{})
 		is.NoErr(err)
 		is.Equal(total, 2)
 	})
-	t.Run("updates when full", func(t *testing.T) {
+	t.Run("lets a full store update its sessions", func(t *testing.T) {
 		is := is.New(t)
 		m := full(t)
 		next := session(1)
 		next.Status, next.Version = checkout.StatusPending, 2
 		is.NoErr(m.Update(t.Context(), next))
 	})
-	t.Run("holds nothing with a limit of 0 or less", func(t *testing.T) {
+	t.Run("allows no session if it is 0 or less", func(t *testing.T) {
 		is := is.New(t)
 		for _, n := range []int{0, -1} {
 			_, _, err := memory.NewLimit(n).Create(t.Context(), session(1))
@@ -92,6 +94,8 @@ func TestLimit(t *testing.T) {
 	})
 }
 
+// TestCreateCopiesEveryText proves that a stored session shares no text with the caller. A text that was cut out of a request would keep
+// the whole request in memory.
 func TestCreateCopiesEveryText(t *testing.T) {
 	is := is.New(t)
 	m := memory.New()
@@ -103,7 +107,7 @@ func TestCreateCopiesEveryText(t *testing.T) {
 	kept, err := m.Get(t.Context(), given.Account, given.ID)
 	is.NoErr(err)
 	is.Equal(kept, given)
-	noTextShared(t, reflect.ValueOf(given), reflect.ValueOf(kept), "Session")
+	wantNoSharedText(t, reflect.ValueOf(given), reflect.ValueOf(kept), "Session")
 
 	next := given
 	next.Status, next.Version = checkout.StatusPending, 2
@@ -111,35 +115,36 @@ func TestCreateCopiesEveryText(t *testing.T) {
 	kept, err = m.Get(t.Context(), given.Account, given.ID)
 	is.NoErr(err)
 	is.Equal(kept, next)
-	noTextShared(t, reflect.ValueOf(next), reflect.ValueOf(kept), "Session")
+	wantNoSharedText(t, reflect.ValueOf(next), reflect.ValueOf(kept), "Session")
 
-	alone := session(2)
-	alone.IdempotencyKey = ""
-	create(t, m, alone)
-	kept, err = m.Get(t.Context(), alone.Account, alone.ID)
+	unkeyed := session(2)
+	unkeyed.IdempotencyKey = ""
+	create(t, m, unkeyed)
+	kept, err = m.Get(t.Context(), unkeyed.Account, unkeyed.ID)
 	is.NoErr(err)
-	noTextShared(t, reflect.ValueOf(alone.ID), reflect.ValueOf(kept.ID), "ID")
+	wantNoSharedText(t, reflect.ValueOf(unkeyed.ID), reflect.ValueOf(kept.ID), "ID")
 }
 
-// noTextShared looks at where each string lies: one that was cut out of a request would keep the request in memory.
-func noTextShared(t *testing.T, given, kept reflect.Value, name string) {
+// wantNoSharedText checks that no string in kept has the same address as the one in given.
+func wantNoSharedText(t *testing.T, given, kept reflect.Value, name string) {
 	t.Helper()
 	switch given.Kind() {
 	case reflect.String:
 		if given.Len() == 0 {
-			t.Errorf("%s is empty, so that this shows nothing", name)
+			t.Errorf("%s is empty, so this test proves nothing about it", name)
 		} else if unsafe.StringData(given.String()) == unsafe.StringData(kept.String()) {
-			t.Errorf("%s is kept where the caller had it", name)
+			t.Errorf("%s is kept in the memory of the caller's string", name)
 		}
 	case reflect.Struct:
 		for i := range given.NumField() {
 			if field := given.Type().Field(i); field.IsExported() {
-				noTextShared(t, given.Field(i), kept.Field(i), name+"."+field.Name)
+				wantNoSharedText(t, given.Field(i), kept.Field(i), name+"."+field.Name)
 			}
 		}
 	}
 }
 
+// TestClose proves that the store still works after Close.
 func TestClose(t *testing.T) {
 	is := is.New(t)
 	m := memory.New()
@@ -150,8 +155,7 @@ func TestClose(t *testing.T) {
 	is.NoErr(err)
 }
 
-// session is the nth session of an account, in the size of a real one: an id of 39 bytes, a key of 36, a phone, a
-// description of 30.
+// session returns the nth session of an account. It is as large as a real one: its ID has 38 bytes, its key 36 and its description 30.
 func session(n int) checkout.Session {
 	first := time.Date(2026, time.November, 22, 7, 31, 56, 123456000, time.UTC)
 	created := first.Add(time.Duration(n) * time.Millisecond)

@@ -13,7 +13,7 @@ import (
 	"github.com/caisse/checkout/store/memory"
 )
 
-func TestASessionTakesLittle(t *testing.T) {
+func TestSessionTakesLittleMemory(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		account func(n int) string
@@ -27,7 +27,7 @@ func TestASessionTakesLittle(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			const sessions = 20_000
-			before := heap()
+			before := heapInUse()
 			m := memory.New()
 			for n := range sessions {
 				s := session(n)
@@ -40,11 +40,11 @@ func TestASessionTakesLittle(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				if (n+1)%5_000 == 0 { // maps double, so that the cost of one session goes up and down
-					size := (heap() - before) / int64(n+1)
-					t.Logf("%d bytes per session of %d", size, n+1)
+				if (n+1)%5_000 == 0 { // maps double when they grow, so the cost per session goes up and down
+					size := (heapInUse() - before) / int64(n+1)
+					t.Logf("%d bytes per session with %d sessions", size, n+1)
 					if size >= test.most {
-						t.Errorf("%d bytes per session of %d, want less than %d", size, n+1, test.most)
+						t.Errorf("%d bytes per session with %d sessions, want less than %d", size, n+1, test.most)
 					}
 				}
 			}
@@ -53,9 +53,11 @@ func TestASessionTakesLittle(t *testing.T) {
 	}
 }
 
-func TestASessionKeepsNoRequestInMemory(t *testing.T) {
+// TestSessionKeepsNoRequestInMemory stores texts that were cut out of large requests. If the store did not copy them, each session would
+// keep a whole request in memory.
+func TestSessionKeepsNoRequestInMemory(t *testing.T) {
 	const sessions, request = 200, 64 << 10
-	before := heap()
+	before := heapInUse()
 	m := memory.New()
 	for n := range sessions {
 		s := session(n)
@@ -63,8 +65,8 @@ func TestASessionKeepsNoRequestInMemory(t *testing.T) {
 		s.Description = body[request:]
 		create(t, m, s)
 	}
-	if size := (heap() - before) / sessions; size > request/8 {
-		t.Errorf("%d bytes per session whose description was cut out of a request of %d", size, request)
+	if size := (heapInUse() - before) / sessions; size > request/8 {
+		t.Errorf("%d bytes per session: the store keeps the request of %d bytes from which the description was cut", size, request)
 	}
 	runtime.KeepAlive(m)
 }
@@ -72,7 +74,7 @@ func TestASessionKeepsNoRequestInMemory(t *testing.T) {
 func TestCreateAllocatesLittle(t *testing.T) {
 	is := is.New(t)
 	const runs = 2000
-	sessions := make([]checkout.Session, runs+1) // AllocsPerRun warms up once
+	sessions := make([]checkout.Session, runs+1) // AllocsPerRun makes one call more, before it counts
 	for n := range sessions {
 		sessions[n] = session(n)
 	}
@@ -97,7 +99,7 @@ func BenchmarkCreate(b *testing.B) {
 	for n := range sessions {
 		sessions[n] = session(n)
 	}
-	before := heap()
+	before := heapInUse()
 	m := memory.NewLimit(b.N)
 	b.ReportAllocs()
 	b.ResetTimer()
@@ -105,7 +107,7 @@ func BenchmarkCreate(b *testing.B) {
 		create(b, m, sessions[n])
 	}
 	b.StopTimer()
-	b.ReportMetric(float64(heap()-before)/float64(b.N), "B/session")
+	b.ReportMetric(float64(heapInUse()-before)/float64(b.N), "B/session")
 	runtime.KeepAlive(m)
 	runtime.KeepAlive(sessions)
 }
@@ -132,8 +134,8 @@ func BenchmarkList(b *testing.B) {
 	}
 }
 
-// heap is what is in use once all that is not was collected.
-func heap() int64 {
+// heapInUse returns the bytes of the heap that are in use after a garbage collection.
+func heapInUse() int64 {
 	runtime.GC()
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)

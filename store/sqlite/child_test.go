@@ -22,7 +22,7 @@ import (
 	"github.com/caisse/checkout/store/sqlite"
 )
 
-// The test binary runs itself as a child that a test can kill. What the child is to do stands in its environment.
+// The test binary runs itself as a child process that a test can kill. These environment variables tell the child what to do.
 const (
 	childRole = "CHECKOUT_SQLITE_CHILD"
 	childPath = "CHECKOUT_SQLITE_PATH"
@@ -44,19 +44,19 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// roles are what a child may be told to do, beside "create" and "sweep": to die at a point of its first create, of its
-// migration or of its first sweep.
-var roles = map[string]func(f *faulty){
-	"die before the insert":           func(f *faulty) { f.begun = die },
-	"die between insert and commit":   func(f *faulty) { f.commit = func(driver.Tx) error { die(); return nil } },
-	"die after commit, before answer": func(f *faulty) { f.commit = func(tx driver.Tx) error { _ = tx.Commit(); die(); return nil } },
-	"die within a migration":          func(f *faulty) { f.query = dieAt("INSERT INTO checkout_migrations") },
-	"die before a migration's commit": func(f *faulty) { f.query = dieAt("COMMIT") },
-	"die before a sweep's commit":     func(f *faulty) { f.commit = func(driver.Tx) error { die(); return nil } },
-	"die after a sweep's commit":      func(f *faulty) { f.commit = func(tx driver.Tx) error { _ = tx.Commit(); die(); return nil } },
+// roles are the points of a first create, of a migration and of a first sweep at which a child kills itself. There are also the roles
+// "create" and "sweep", in which it does not.
+var roles = map[string]func(f *faultyConnector){
+	"die before the insert":           func(f *faultyConnector) { f.begun = die },
+	"die between insert and commit":   func(f *faultyConnector) { f.commit = func(driver.Tx) error { die(); return nil } },
+	"die after commit, before answer": func(f *faultyConnector) { f.commit = func(tx driver.Tx) error { _ = tx.Commit(); die(); return nil } },
+	"die within a migration":          func(f *faultyConnector) { f.query = dieAt("INSERT INTO checkout_migrations") },
+	"die before a migration's commit": func(f *faultyConnector) { f.query = dieAt("COMMIT") },
+	"die before a sweep's commit":     func(f *faultyConnector) { f.commit = func(driver.Tx) error { die(); return nil } },
+	"die after a sweep's commit":      func(f *faultyConnector) { f.commit = func(tx driver.Tx) error { _ = tx.Commit(); die(); return nil } },
 }
 
-// die ends the process as kill -9 does: nothing is flushed, closed or deferred.
+// die ends the process as kill -9 does: it flushes and closes nothing and runs no deferred function.
 func die() {
 	if p, err := os.FindProcess(os.Getpid()); err == nil {
 		_ = p.Kill()
@@ -64,6 +64,7 @@ func die() {
 	select {}
 }
 
+// dieAt returns a hook that ends the process at the first query that begins with statement.
 func dieAt(statement string) func(string) {
 	return func(query string) {
 		if strings.HasPrefix(query, statement) {
@@ -72,7 +73,8 @@ func dieAt(statement string) func(string) {
 	}
 }
 
-// runChild writes a line for each outcome that the store has acknowledged: "session" with number and id.
+// runChild does what the role says. It prints a line for each outcome that the store has acknowledged: "session", the number and the
+// ID, or "expired", 0 and the ID.
 func runChild(role, path string, from int64) error {
 	ctx := context.Background()
 	if hook := roles[role]; hook != nil {
@@ -97,7 +99,7 @@ func runChild(role, path string, from int64) error {
 		if strings.Contains(role, "sweep") {
 			return sweep(ctx, s)
 		}
-		return acknowledge(ctx, s, from)
+		return createNumbered(ctx, s, from)
 	}
 	s, err := sqlite.Open(ctx, path)
 	if err != nil {
@@ -113,7 +115,7 @@ func runChild(role, path string, from int64) error {
 	for range callers {
 		go func() {
 			for {
-				if err := acknowledge(ctx, s, next.Add(1)-1); err != nil {
+				if err := createNumbered(ctx, s, next.Add(1)-1); err != nil {
 					errs <- err
 					return
 				}
@@ -123,16 +125,17 @@ func runChild(role, path string, from int64) error {
 	return <-errs
 }
 
-// acknowledge creates the nth session.
-func acknowledge(ctx context.Context, s checkout.Store, n int64) error {
-	held, _, err := s.Create(ctx, numbered(n))
+// createNumbered creates session n and prints its line.
+func createNumbered(ctx context.Context, s checkout.Store, n int64) error {
+	held, _, err := s.Create(ctx, numberedSession(n))
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Printf("session %d %s\n", n, held.ID) // one write: lines of several goroutines do not mix
+	_, err = fmt.Printf("session %d %s\n", n, held.ID) // in one write, so that the lines of several goroutines do not mix
 	return err
 }
 
+// sweep expires all sessions, three at a time, and prints a line for each.
 func sweep(ctx context.Context, s checkout.Store) error {
 	for {
 		expired, err := s.Expire(ctx, time.Now().Add(time.Hour), 3)
@@ -145,9 +148,9 @@ func sweep(ctx context.Context, s checkout.Store) error {
 	}
 }
 
-// numbered is the session that is to be the nth, whoever makes it: each try has an id of its own, and all have one key.
-func numbered(n int64) checkout.Session {
-	session, err := freshSession()
+// numberedSession returns a session for the number n. All sessions for one number have the same key, and each has its own ID.
+func numberedSession(n int64) checkout.Session {
+	session, err := makeSession()
 	if err != nil {
 		panic(err)
 	}
@@ -159,7 +162,7 @@ func numberedKey(n int64) idempotency.Key {
 	return idempotency.Key(uuid.NewSHA1(uuid.NameSpaceOID, fmt.Append(nil, n)).String())
 }
 
-// child is a process that runs runChild.
+// child is a process that executes runChild.
 type child struct {
 	tb   testing.TB
 	cmd  *exec.Cmd
@@ -167,7 +170,7 @@ type child struct {
 
 	mu    sync.Mutex
 	lines []string
-	heard *sync.Cond // a line came, or the end
+	heard *sync.Cond // signals a new line or the end of the output
 }
 
 func startChild(tb testing.TB, role, path string, from int64) *child {
@@ -193,7 +196,7 @@ func (c *child) listen(out io.Reader) {
 	for r := bufio.NewReader(out); ; {
 		line, err := r.ReadString('\n')
 		c.mu.Lock()
-		if err == nil { // a line that was cut short is no acknowledgement
+		if err == nil { // an incomplete line is no acknowledgement
 			c.lines = append(c.lines, strings.TrimSpace(line))
 		}
 		c.heard.Broadcast()
@@ -204,8 +207,8 @@ func (c *child) listen(out io.Reader) {
 	}
 }
 
-// await waits until the child has written n lines or has ended.
-func (c *child) await(n int) {
+// awaitLines waits until the child has written n lines or has ended.
+func (c *child) awaitLines(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for len(c.lines) < n {
@@ -221,7 +224,7 @@ func (c *child) await(n int) {
 // wait waits for the child to end by itself and returns its lines.
 func (c *child) wait() []string {
 	<-c.done
-	_ = c.cmd.Wait() // killed, mostly
+	_ = c.cmd.Wait() // returns an error for a killed process, which is expected
 	return c.lines
 }
 

@@ -14,17 +14,17 @@ import (
 	"github.com/caisse/checkout/store/sqlite"
 )
 
-var crashRounds = flag.Int("crash.rounds", 6, "how often a child is killed at random in TestCrash")
+var crashRounds = flag.Int("crash.rounds", 6, "how many times TestCrash kills a child process at a random moment")
 
-// ledger is what children have acknowledged of one file.
+// ledger records the sessions of one database that child processes have acknowledged.
 type ledger struct {
 	path     string
-	sessions map[int64]string // ids by number
-	highest  int64
+	sessions map[int64]string // IDs by number
+	highest  int64            // the highest number so far
 }
 
-// enter takes lines of a child in, and wants them to agree with what is known.
-func (l *ledger) enter(tb testing.TB, lines []string) {
+// record adds the lines of a child. They must not contradict the lines that were recorded before.
+func (l *ledger) record(tb testing.TB, lines []string) {
 	tb.Helper()
 	is := is.New(tb)
 	is.Helper()
@@ -32,17 +32,17 @@ func (l *ledger) enter(tb testing.TB, lines []string) {
 		var n int64
 		var what, id string
 		if _, err := fmt.Sscan(line, &what, &n, &id); err != nil || what != "session" {
-			tb.Fatalf("a child says: %s", line)
+			tb.Fatalf("unexpected line of a child: %s", line)
 		}
 		if known, ok := l.sessions[n]; ok {
-			is.Equal(id, known) // a key names one session, ever
+			is.Equal(id, known) // a key always names the same session
 		}
 		l.sessions[n] = id
 		l.highest = max(l.highest, n)
 	}
 }
 
-// check opens the file again as a crash has left it.
+// check opens the file as a crash has left it, and wants every acknowledged session to be there.
 func (l *ledger) check(tb testing.TB) {
 	tb.Helper()
 	is := is.New(tb)
@@ -51,44 +51,46 @@ func (l *ledger) check(tb testing.TB) {
 	is.NoErr(err)
 	for n, id := range l.sessions {
 		session, err := s.GetByKey(context.Background(), merchant, numberedKey(n))
-		is.NoErr(err)            // what was acknowledged is there
-		is.Equal(session.ID, id) // under the key that it was acknowledged for
-		want := numbered(n)      // and whole
+		is.NoErr(err)              // the acknowledged session is stored
+		is.Equal(session.ID, id)   // its key names it
+		want := numberedSession(n) // all its fields are as they were created
 		want.ID, want.Fingerprint = id, session.Fingerprint
 		want.CreatedAt, want.UpdatedAt, want.ExpiresAt = session.CreatedAt, session.CreatedAt, session.ExpiresAt
 		is.Equal(session, want)
 	}
 	is.NoErr(s.Close())
-	sound(tb, l.path)
+	wantIntact(tb, l.path)
 }
 
+// TestCrash kills child processes, at random moments and at chosen points of a write. It proves that an acknowledged session survives
+// kill -9, and that a retry with the same key does not create a second session.
 func TestCrash(t *testing.T) {
-	t.Run("kill -9 at random loses nothing that was acknowledged", func(t *testing.T) {
+	t.Run("a kill -9 at a random moment loses no acknowledged session", func(t *testing.T) {
 		seed := rand.Uint64()
 		random := rand.New(rand.NewPCG(seed, 0))
 		t.Logf("seed %d", seed)
 		l := &ledger{path: newPath(t), sessions: make(map[int64]string)}
 		for range *crashRounds {
-			// From somewhat before where the last one died, so that what it had begun is tried again.
+			// The child starts 30 numbers back, so that it retries the calls that were under way when the last child was killed.
 			c := startChild(t, "create", l.path, max(0, l.highest-30))
-			c.await(1 + random.IntN(400))
-			l.enter(t, c.kill())
+			c.awaitLines(1 + random.IntN(400))
+			l.record(t, c.kill())
 			if random.IntN(2) == 0 {
-				l.check(t) // else the next child finds what this one has left
+				l.check(t) // otherwise the next child is the first to open the database after the crash
 			}
 		}
 		l.check(t)
 		is.New(t).True(len(l.sessions) > *crashRounds)
 	})
-	t.Run("two processes share a file without an error, and one outlives the other", func(t *testing.T) {
+	t.Run("two processes share a file without an error, and one continues after the other was killed", func(t *testing.T) {
 		is := is.New(t)
 		l := &ledger{path: newPath(t), sessions: make(map[int64]string)}
 		first, second := startChild(t, "create", l.path, 0), startChild(t, "create", l.path, 0)
-		first.await(200)
-		second.await(200)
-		l.enter(t, first.kill())
-		second.await(600)
-		l.enter(t, second.kill())
+		first.awaitLines(200)
+		second.awaitLines(200)
+		l.record(t, first.kill())
+		second.awaitLines(600)
+		l.record(t, second.kill())
 		is.True(len(l.sessions) >= 200)
 		l.check(t)
 	})
@@ -99,30 +101,30 @@ func TestCrash(t *testing.T) {
 			if !strings.Contains(role, "migration") {
 				s := open(t, l.path)
 				for n := range int64(5) {
-					held, _, err := s.Create(t.Context(), numbered(n))
+					held, _, err := s.Create(t.Context(), numberedSession(n))
 					is.NoErr(err)
 					l.sessions[n] = held.ID
 				}
 				is.NoErr(s.Close())
 			}
 			lines := startChild(t, role, l.path, 5).wait()
-			is.Equal(len(lines), 0) // it died before it could say anything
-			sound(t, l.path)
+			is.Equal(len(lines), 0) // the child died before it acknowledged anything
+			wantIntact(t, l.path)
 
 			if strings.Contains(role, "sweep") {
 				s := open(t, l.path)
 				_, expired, err := s.List(t.Context(), merchant, checkout.Query{Limit: 100, Status: checkout.StatusExpired})
 				is.NoErr(err)
-				is.Equal(expired, map[bool]int{true: 3, false: 0}[strings.Contains(role, "after")]) // all of the sweep, or nothing
+				is.Equal(expired, map[bool]int{true: 3, false: 0}[strings.Contains(role, "after")]) // the sweep is stored completely or not at all
 				is.NoErr(s.Close())
 				lines = startChild(t, "sweep", l.path, 0).wait()
-				is.Equal(len(lines), 5-expired) // the next one does the rest, once
+				is.Equal(len(lines), 5-expired) // the next sweep expires the other sessions, each once
 				return
 			}
 			l.check(t)
 			s := open(t, l.path)
-			session := numbered(5)
-			held, created, err := s.Create(t.Context(), session) // the client tries again
+			session := numberedSession(5)
+			held, created, err := s.Create(t.Context(), session) // the client retries with the same key
 			is.NoErr(err)
 			is.Equal(created, !strings.Contains(role, "after commit"))
 			is.Equal(created, held.ID == session.ID)

@@ -14,22 +14,23 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// triggered has SQLite run a statement after each insert of a session whose description is "odd".
-func triggered(tb testing.TB, path, statement string) {
+// addTrigger makes SQLite run a statement after each insert of a session whose description is "odd".
+func addTrigger(tb testing.TB, path, statement string) {
 	tb.Helper()
 	_, err := hostPool(tb, hostDSN(path)).Exec("CREATE TRIGGER odd AFTER INSERT ON checkout_sessions WHEN new.description = 'odd' BEGIN " +
 		statement + "; END")
 	is.New(tb).NoErr(err)
 }
 
-// registerPanics gives connections that are opened from now on a function that panics.
+// registerPanics adds an SQL function that panics to all connections that are opened from now on.
 var registerPanics = sync.OnceFunc(func() {
 	modernc.MustRegisterScalarFunction("checkout_test_panics", 0, func(*modernc.FunctionContext, []driver.Value) (driver.Value, error) {
 		panic("boom")
 	})
 })
 
-// Most sessions are inserted without the columns in which they are alike, so each of those must be looked at alone.
+// TestEveryFieldIsKept changes one field at a time. Most sessions are inserted by a statement that leaves out the columns in which they
+// have the usual value. If that statement were chosen for a session with another value, this value would be lost.
 func TestEveryFieldIsKept(t *testing.T) {
 	for name, change := range map[string]func(*checkout.Session){
 		"none":            func(*checkout.Session) {},
@@ -53,75 +54,76 @@ func TestEveryFieldIsKept(t *testing.T) {
 		"test mode":       func(s *checkout.Session) { s.Account.Test = true },
 	} {
 		t.Run(name, func(t *testing.T) {
-			session := fresh(t)
+			session := newSession(t)
 			change(&session)
 			for _, s := range []checkout.Store{open(t, newPath(t)), migrated(t, hostPool(t, hostDSN(newPath(t))))} {
 				create(t, s, session)
-				kept(t, s, session)
+				wantStored(t, s, session)
 			}
 		})
 	}
 }
 
+// TestInsertionsOfOpen tests inserts that a store of Open runs on the driver directly, without database/sql.
 func TestInsertionsOfOpen(t *testing.T) {
-	t.Run("a row that SQLite refuses fails alone", func(t *testing.T) {
+	t.Run("a row that SQLite refuses does not fail the other rows of its batch", func(t *testing.T) {
 		is := is.New(t)
 		path := newPath(t)
 		s := open(t, path)
-		triggered(t, path, "SELECT RAISE(ABORT, 'odd')")
+		addTrigger(t, path, "SELECT RAISE(ABORT, 'odd')")
 
 		const callers, each = 16, 20
 		var wg sync.WaitGroup
 		for caller := range callers {
 			wg.Go(func() {
 				for n := range each {
-					session := fresh(t)
+					session := newSession(t)
 					if (caller+n)%3 > 0 {
-						kept(t, s, create(t, s, session))
+						wantStored(t, s, create(t, s, session))
 						continue
 					}
 					session.Description = "odd"
 					_, created, err := s.Create(t.Context(), session)
 					is.True(!created)
-					fails(t, err, sqlite3.SQLITE_CONSTRAINT, nil)
-					absent(t, s, session)
+					wantError(t, err, sqlite3.SQLITE_CONSTRAINT, nil)
+					wantAbsent(t, s, session)
 				}
 			})
 		}
 		wg.Wait()
 		is.NoErr(s.Close())
-		sound(t, path)
+		wantIntact(t, path)
 	})
-	t.Run("a statement goes on when another has changed the schema", func(t *testing.T) {
+	t.Run("a prepared statement still works after somebody has changed the schema", func(t *testing.T) {
 		is := is.New(t)
 		path := newPath(t)
 		s := open(t, path)
-		kept(t, s, create(t, s, fresh(t)))
+		wantStored(t, s, create(t, s, newSession(t)))
 		_, err := hostPool(t, hostDSN(path)).Exec("ALTER TABLE checkout_sessions ADD COLUMN note TEXT DEFAULT 'none'")
 		is.NoErr(err)
-		kept(t, s, create(t, s, fresh(t)))
+		wantStored(t, s, create(t, s, newSession(t)))
 	})
-	t.Run("a panic of the driver's is an unknown outcome, and the end of the store, but holds nobody up", func(t *testing.T) {
+	t.Run("a panic in the driver is an unknown outcome and stops the store, but no call hangs", func(t *testing.T) {
 		is := is.New(t)
 		registerPanics()
 		path := newPath(t)
-		before := create(t, open(t, path), fresh(t))
-		triggered(t, path, "SELECT checkout_test_panics()")
+		before := create(t, open(t, path), newSession(t))
+		addTrigger(t, path, "SELECT checkout_test_panics()")
 		s := open(t, path)
-		kept(t, s, create(t, s, fresh(t)))
+		wantStored(t, s, create(t, s, newSession(t)))
 
-		session := fresh(t)
+		session := newSession(t)
 		session.Description = "odd"
 		_, created, err := s.Create(t.Context(), session)
 		is.True(!created)
 		is.True(errors.Is(err, checkout.ErrOutcomeUnknown))
-		unavailable(t, s, fresh(t))
-		_ = s.Close() // the connection may be past closing; that it returns is what counts
+		wantUnavailable(t, s, newSession(t))
+		_ = s.Close() // Close may fail to close the connection, but it must return
 
 		again := open(t, path)
-		kept(t, again, before)
-		absent(t, again, session)
-		kept(t, again, create(t, again, fresh(t)))
-		sound(t, path)
+		wantStored(t, again, before)
+		wantAbsent(t, again, session)
+		wantStored(t, again, create(t, again, newSession(t)))
+		wantIntact(t, path)
 	})
 }

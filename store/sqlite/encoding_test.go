@@ -11,8 +11,8 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// odd are ids and keys that are nearly of the form that is kept as bytes.
-var odd = []string{
+// lookalikes are IDs and keys of the form that is stored as bytes, and others that differ from it in one detail.
+var lookalikes = []string{
 	"x", "_", "cs_", "cs__", "cs_ci_", "\x00", "\x00\x00",
 	"0193f0c2a7b47c5e9d3a1b2c3d4e5f60",
 	"_0193f0c2a7b47c5e9d3a1b2c3d4e5f60",
@@ -49,15 +49,15 @@ var odd = []string{
 }
 
 func TestEncoding(t *testing.T) {
-	t.Run("any id and any key is its own", func(t *testing.T) {
+	t.Run("every ID and every key comes back unchanged and names its own session", func(t *testing.T) {
 		is := is.New(t)
 		s := open(t, newPath(t))
-		for _, text := range odd {
-			session := fresh(t)
+		for _, text := range lookalikes {
+			session := newSession(t)
 			session.ID, session.IdempotencyKey = text, idempotency.Key(text)
-			is.Equal(create(t, s, session), session) // and not the one of another that looks like it
+			is.Equal(create(t, s, session), session) // and not a session with a similar ID or key
 		}
-		for _, text := range odd {
+		for _, text := range lookalikes {
 			byID, err := s.Get(t.Context(), merchant, text)
 			is.NoErr(err)
 			is.Equal(byID.ID, text)
@@ -66,18 +66,18 @@ func TestEncoding(t *testing.T) {
 			is.Equal(byKey, byID)
 		}
 	})
-	t.Run("ids of equal instants are in the order of their text", func(t *testing.T) {
+	t.Run("sessions of one instant are in the order of the text of their IDs", func(t *testing.T) {
 		is := is.New(t)
 		s := open(t, newPath(t))
-		first := fresh(t)
-		for _, text := range odd {
+		first := newSession(t)
+		for _, text := range lookalikes {
 			session := first
 			session.ID, session.IdempotencyKey = text, ""
 			create(t, s, session)
 		}
 		listed, _, err := s.List(t.Context(), merchant, checkout.Query{Limit: 100})
 		is.NoErr(err)
-		is.Equal(len(listed), len(odd))
+		is.Equal(len(listed), len(lookalikes))
 		for i := range len(listed) - 1 {
 			is.True(listed[i].ID > listed[i+1].ID)
 		}
@@ -87,13 +87,13 @@ func TestEncoding(t *testing.T) {
 			is.Equal(session.ID, listed[len(listed)-1-i].ID)
 		}
 	})
-	t.Run("people can read it", func(t *testing.T) {
+	t.Run("the view checkout_readable shows values as people read them", func(t *testing.T) {
 		is := is.New(t)
 		path := newPath(t)
 		s := open(t, path)
 		db := hostPool(t, hostDSN(path))
 		for _, status := range checkout.Statuses() {
-			session := fresh(t)
+			session := newSession(t)
 			session.Status, session.Account.Test = status, true
 			create(t, s, session)
 			var id, account, method, kept, created string
@@ -109,10 +109,10 @@ func TestEncoding(t *testing.T) {
 	})
 }
 
-// FuzzText keeps and finds sessions with any id, key and text.
+// FuzzText creates and finds sessions with any ID, key and text. Each must come back unchanged.
 func FuzzText(f *testing.F) {
-	for i, text := range odd {
-		f.Add(text, odd[(i+1)%len(odd)], odd[(i+2)%len(odd)])
+	for i, text := range lookalikes {
+		f.Add(text, lookalikes[(i+1)%len(lookalikes)], lookalikes[(i+2)%len(lookalikes)])
 	}
 	f.Add("cs_ci_0193f0c2a7b47c5e9d3a1b2c3d4e5f60", "0193f0c2-a7b4-4c5e-9d3a-1b2c3d4e5f60", "Deux paniers d'attiéké")
 	db := hostPool(f, ":memory:")
@@ -120,11 +120,11 @@ func FuzzText(f *testing.F) {
 	s := migrated(f, db)
 	f.Fuzz(func(t *testing.T, id, key, text string) {
 		is := is.New(t)
-		session := fresh(t)
+		session := newSession(t)
 		session.ID, session.IdempotencyKey = id, idempotency.Key(key)
 		session.Account.ID, session.Description, session.PaymentMethod = text, text, checkout.PaymentMethod(text)
 		held, created, err := s.Create(t.Context(), session)
-		if err != nil { // taken by another text of the corpus
+		if err != nil { // an earlier input has used this ID
 			_, err = s.Get(t.Context(), session.Account, id)
 			is.True(err == nil || errors.Is(err, checkout.ErrNotFound))
 			return
@@ -134,7 +134,7 @@ func FuzzText(f *testing.F) {
 			return
 		}
 		is.Equal(held, session)
-		kept(t, s, session)
+		wantStored(t, s, session)
 		found, err := s.GetByKey(t.Context(), session.Account, session.IdempotencyKey)
 		if key == "" {
 			is.True(errors.Is(err, checkout.ErrNotFound))

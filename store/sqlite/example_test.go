@@ -10,7 +10,7 @@ import (
 	"github.com/caisse/checkout/store/sqlite"
 )
 
-// Sessions in one file, which is made where there is none. They are there again after a restart.
+// Open creates the file if it does not exist. After a restart, the sessions are still there: the second Create is a replay.
 func ExampleOpen() {
 	ctx := context.Background()
 	dir, err := os.MkdirTemp("", "checkout")

@@ -13,9 +13,9 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// limited keeps the database of a pool of one connection from growing by more than some pages, and returns what SQLite says of
-// that which does not fit.
-func limited(tb testing.TB, db *sql.DB, pages int) error {
+// limitPages limits the pool to one connection and its database to some more pages. It returns SQLite's error for a write that does not
+// fit.
+func limitPages(tb testing.TB, db *sql.DB, pages int) error {
 	tb.Helper()
 	db.SetMaxOpenConns(1)
 	var count int
@@ -32,14 +32,16 @@ func limited(tb testing.TB, db *sql.DB, pages int) error {
 	return err
 }
 
+// TestFullDisk proves that a full disk does no harm: acknowledged sessions are stored, refused ones are not, and the store works again
+// once there is room.
 func TestFullDisk(t *testing.T) {
 	is := is.New(t)
 	db := hostPool(t, hostDSN(newPath(t)))
 	s := migrated(t, db)
-	before := create(t, s, fresh(t))
-	is.Equal(limited(t, db, 20).(*modernc.Error).Code(), sqlite3.SQLITE_FULL)
+	before := create(t, s, newSession(t))
+	is.Equal(limitPages(t, db, 20).(*modernc.Error).Code(), sqlite3.SQLITE_FULL)
 
-	// Many at once, so that batches meet the limit in their middle.
+	// Many callers write at once, so that batches reach the limit in their middle.
 	const callers, each = 16, 60
 	var mu sync.Mutex
 	var written, refused []checkout.Session
@@ -47,10 +49,10 @@ func TestFullDisk(t *testing.T) {
 	for range callers {
 		wg.Go(func() {
 			for range each {
-				session := fresh(t)
+				session := newSession(t)
 				_, created, err := s.Create(t.Context(), session)
 				if !created {
-					fails(t, err, sqlite3.SQLITE_FULL, checkout.ErrUnavailable)
+					wantError(t, err, sqlite3.SQLITE_FULL, checkout.ErrUnavailable)
 				}
 				mu.Lock()
 				if created {
@@ -64,20 +66,20 @@ func TestFullDisk(t *testing.T) {
 	}
 	wg.Wait()
 	is.True(len(refused) > 0)
-	kept(t, s, before)
+	wantStored(t, s, before)
 	for _, session := range written {
-		kept(t, s, session)
+		wantStored(t, s, session)
 	}
 	for _, session := range refused {
-		absent(t, s, session)
+		wantAbsent(t, s, session)
 	}
 	_, total, err := s.List(t.Context(), merchant, checkout.Query{Limit: 100})
 	is.NoErr(err)
 	is.Equal(total, len(written)+1)
 
-	_, err = db.Exec("PRAGMA max_page_count = 1000000") // somebody has cleared up
+	_, err = db.Exec("PRAGMA max_page_count = 1000000") // now there is room again
 	is.NoErr(err)
 	for _, session := range refused {
-		kept(t, s, create(t, s, session))
+		wantStored(t, s, create(t, s, session))
 	}
 }

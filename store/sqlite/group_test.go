@@ -15,9 +15,9 @@ import (
 	"github.com/caisse/checkout/store/sqlite"
 )
 
-// batches runs test in a bubble with a store whose commits wait to be let through, so that a test knows which calls
-// share one.
-func batches(t *testing.T, test func(t *testing.T, d *disk)) {
+// withSlowDisk runs test in a synctest bubble, with a store whose commits wait until the test lets them go on. So the test controls which
+// calls share a commit.
+func withSlowDisk(t *testing.T, test func(t *testing.T, d *disk)) {
 	path := newPath(t)
 	synctest.Test(t, func(t *testing.T) {
 		db, faults := faultyPool(t, path)
@@ -28,42 +28,42 @@ func batches(t *testing.T, test func(t *testing.T, d *disk)) {
 		}
 		test(t, d)
 	})
-	sound(t, path)
+	wantIntact(t, path)
 }
 
-// disk is where commits wait.
+// disk simulates a slow disk: a commit waits until the test lets it go on.
 type disk struct {
 	t       *testing.T
 	store   *sqlite.Store
-	flushes chan func(tx driver.Tx) error
-	commits int
+	flushes chan func(tx driver.Tx) error // a commit waits for a function from here, and calls it
+	commits int                           // how many commits have begun
 
 	calls sync.WaitGroup
 }
 
-// start calls f in a goroutine, and returns when that waits for a commit, its own or that of others, or is done.
+// start calls f in a goroutine. It returns when f is done or waits for a commit.
 func (d *disk) start(f func()) {
 	d.calls.Go(f)
 	synctest.Wait()
 }
 
-// create starts a Create, whose outcome is there after finish.
+// create starts a Create. The test can read its outcome after finish.
 func (d *disk) create(ctx context.Context, session checkout.Session) *result {
 	r := new(result)
 	d.start(func() { r.session, r.created, r.err = d.store.Create(ctx, session) })
 	return r
 }
 
-// hold makes a first call whose commit waits, so that those after it share the next.
-func (d *disk) hold() { d.create(d.t.Context(), fresh(d.t)) }
+// occupy starts a Create whose commit waits. All calls after it wait too, and share the next commit.
+func (d *disk) occupy() { d.create(d.t.Context(), newSession(d.t)) }
 
-// flush lets one commit through, by way of f.
+// flush lets one commit go on. That commit calls f.
 func (d *disk) flush(f func(tx driver.Tx) error) {
 	d.flushes <- f
 	synctest.Wait()
 }
 
-// finish lets all commits through and waits for all calls.
+// finish lets all commits go on and waits for all calls.
 func (d *disk) finish() {
 	done := make(chan struct{})
 	go func() {
@@ -72,34 +72,34 @@ func (d *disk) finish() {
 	}()
 	for {
 		select {
-		case d.flushes <- through:
+		case d.flushes <- commitNormally:
 		case <-done:
 			return
 		}
 	}
 }
 
-func through(tx driver.Tx) error { return tx.Commit() }
+func commitNormally(tx driver.Tx) error { return tx.Commit() }
 
 func TestGroupCommit(t *testing.T) {
-	t.Run("writes what waits in one transaction", func(t *testing.T) {
-		batches(t, func(t *testing.T, d *disk) {
+	t.Run("writes all calls that wait in one transaction", func(t *testing.T) {
+		withSlowDisk(t, func(t *testing.T, d *disk) {
 			is := is.New(t)
-			d.hold()
+			d.occupy()
 			var all []*result
 			for range 50 {
-				all = append(all, d.create(t.Context(), fresh(t)))
+				all = append(all, d.create(t.Context(), newSession(t)))
 			}
 			d.finish()
 			is.Equal(d.commits, 2)
 			for _, r := range all {
 				is.NoErr(r.err)
 				is.True(r.created)
-				kept(t, d.store, r.session)
+				wantStored(t, d.store, r.session)
 			}
 		})
 	})
-	t.Run("writes who comes while it is being written in the same transaction", func(t *testing.T) {
+	t.Run("lets calls that arrive while a batch is being written join its transaction", func(t *testing.T) {
 		path := newPath(t)
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
@@ -111,9 +111,9 @@ func TestGroupCommit(t *testing.T) {
 				d.commits++
 				return (<-d.flushes)(tx)
 			}
-			twin, second := fresh(t), fresh(t)
+			twin, second := newSession(t), newSession(t)
 			second.IdempotencyKey = twin.IdempotencyKey
-			leader := d.create(t.Context(), fresh(t))
+			leader := d.create(t.Context(), newSession(t))
 			first, again := d.create(t.Context(), twin), d.create(t.Context(), second)
 			close(proceed)
 			d.finish()
@@ -121,33 +121,33 @@ func TestGroupCommit(t *testing.T) {
 			for _, r := range []*result{leader, first} {
 				is.NoErr(r.err)
 				is.True(r.created)
-				kept(t, d.store, r.session)
+				wantStored(t, d.store, r.session)
 			}
 			is.NoErr(again.err)
 			is.True(!again.created)
 			is.Equal(again.session, twin)
 		})
-		sound(t, path)
+		wantIntact(t, path)
 	})
-	t.Run("writes a lone call at once", func(t *testing.T) {
-		batches(t, func(t *testing.T, d *disk) {
+	t.Run("writes a single call at once", func(t *testing.T) {
+		withSlowDisk(t, func(t *testing.T, d *disk) {
 			is := is.New(t)
 			start := time.Now()
-			r := d.create(t.Context(), fresh(t))
-			is.Equal(d.commits, 1) // it waits for the disk only
+			r := d.create(t.Context(), newSession(t))
+			is.Equal(d.commits, 1) // the call waits only for the disk
 			d.finish()
 			is.NoErr(r.err)
 			is.Equal(time.Since(start), time.Duration(0))
 		})
 	})
-	t.Run("resolves duplicates within a batch to the first", func(t *testing.T) {
-		batches(t, func(t *testing.T, d *disk) {
+	t.Run("gives calls with the same key in one batch the session of the first", func(t *testing.T) {
+		withSlowDisk(t, func(t *testing.T, d *disk) {
 			is := is.New(t)
-			d.hold()
-			key := fresh(t).IdempotencyKey
+			d.occupy()
+			key := newSession(t).IdempotencyKey
 			var all []*result
 			for range 20 {
-				session := fresh(t)
+				session := newSession(t)
 				session.IdempotencyKey = key
 				all = append(all, d.create(t.Context(), session))
 			}
@@ -160,44 +160,44 @@ func TestGroupCommit(t *testing.T) {
 			}
 			_, total, err := d.store.List(t.Context(), merchant, checkout.Query{Limit: 100})
 			is.NoErr(err)
-			is.Equal(total, 2) // the first and that of hold
+			is.Equal(total, 2) // the first one and the one of occupy
 		})
 	})
 	t.Run("gives each call the outcome of its own row", func(t *testing.T) {
-		batches(t, func(t *testing.T, d *disk) {
+		withSlowDisk(t, func(t *testing.T, d *disk) {
 			is := is.New(t)
-			setup := d.create(t.Context(), fresh(t))
-			d.flush(through)
+			setup := d.create(t.Context(), newSession(t))
+			d.flush(commitNormally)
 			is.NoErr(setup.err)
 			old := setup.session
 
-			d.hold()
+			d.occupy()
 			var good []*result
-			mate := func() { good = append(good, d.create(t.Context(), fresh(t))) }
-			mate()
-			thief := fresh(t)
-			thief.ID = old.ID
-			stolen := d.create(t.Context(), thief)
-			mate()
+			another := func() { good = append(good, d.create(t.Context(), newSession(t))) }
+			another()
+			sameID := newSession(t)
+			sameID.ID = old.ID
+			stolen := d.create(t.Context(), sameID)
+			another()
 			replayed := d.create(t.Context(), old)
 			var lost, won, missing error
-			d.start(func() { won = d.store.Update(t.Context(), next(old)) })
-			d.start(func() { lost = d.store.Update(t.Context(), next(old)) })
-			mate()
-			d.start(func() { missing = d.store.Update(t.Context(), next(fresh(t))) })
+			d.start(func() { won = d.store.Update(t.Context(), nextVersion(old)) })
+			d.start(func() { lost = d.store.Update(t.Context(), nextVersion(old)) })
+			another()
+			d.start(func() { missing = d.store.Update(t.Context(), nextVersion(newSession(t))) })
 			var expired []checkout.Session
 			var sweep error
 			d.start(func() { expired, sweep = d.store.Expire(t.Context(), old.ExpiresAt, 1) })
-			mate()
+			another()
 			d.finish()
 
-			is.Equal(d.commits, 3) // all of them in one
+			is.Equal(d.commits, 3) // one for setup, one for occupy, one for all other calls
 			for _, r := range good {
 				is.NoErr(r.err)
 				is.True(r.created)
 			}
 			is.True(stolen.err != nil && !stolen.created)
-			is.Equal(stolen.session, checkout.Session{}) // nothing of another's session is shown
+			is.Equal(stolen.session, checkout.Session{}) // Create shows nothing of the session that has this ID
 			is.NoErr(replayed.err)
 			is.Equal(replayed.session, old)
 			is.NoErr(won)
@@ -206,36 +206,36 @@ func TestGroupCommit(t *testing.T) {
 			is.NoErr(sweep)
 			is.Equal(len(expired), 1)
 			is.Equal(expired[0].ID, old.ID)
-			is.Equal(expired[0].Version, int64(3)) // after the update that was before it in the batch
+			is.Equal(expired[0].Version, int64(3)) // the sweep comes after the update in the batch
 		})
 	})
-	t.Run("does not write for who gave up before the batch was taken", func(t *testing.T) {
-		batches(t, func(t *testing.T, d *disk) {
+	t.Run("does not write the session of a caller that gave up before its batch was taken", func(t *testing.T) {
+		withSlowDisk(t, func(t *testing.T, d *disk) {
 			is := is.New(t)
-			d.hold()
+			d.occupy()
 			ctx, cancel := context.WithCancel(t.Context())
-			quitter, mate := fresh(t), fresh(t)
-			quit, stayed := d.create(ctx, quitter), d.create(t.Context(), mate)
+			quitter, other := newSession(t), newSession(t)
+			quit, stayed := d.create(ctx, quitter), d.create(t.Context(), other)
 			cancel()
 			synctest.Wait()
-			is.Equal(quit.err, context.Canceled) // at once, while the disk is busy
+			is.Equal(quit.err, context.Canceled) // it returns at once, while the disk is busy
 			d.finish()
 			is.NoErr(stayed.err)
-			kept(t, d.store, mate)
-			absent(t, d.store, quitter)
+			wantStored(t, d.store, other)
+			wantAbsent(t, d.store, quitter)
 		})
 	})
-	t.Run("tells who gives up later what became of it", func(t *testing.T) {
-		batches(t, func(t *testing.T, d *disk) {
+	t.Run("returns the outcome to a caller that gave up after its batch was taken", func(t *testing.T) {
+		withSlowDisk(t, func(t *testing.T, d *disk) {
 			is := is.New(t)
 			ctx, cancel := context.WithCancel(t.Context())
-			r := d.create(ctx, fresh(t)) // its commit has begun
+			r := d.create(ctx, newSession(t)) // its commit has begun
 			cancel()
 			synctest.Wait()
-			is.Equal(*r, result{}) // it waits
+			is.Equal(*r, result{}) // the call still waits
 			d.finish()
 			is.NoErr(r.err)
-			kept(t, d.store, r.session)
+			wantStored(t, d.store, r.session)
 		})
 	})
 }

@@ -20,9 +20,9 @@ import (
 	"github.com/caisse/checkout/store/sqlite"
 )
 
-// alone runs the test again in a process of its own, with the path of a new database, for a test that spoils more than its
-// own affairs. It returns "" to the test that waits for that.
-func alone(t *testing.T) (path string) {
+// runInChild runs the test again in a child process, because the test sets a limit for its whole process. In the child, runInChild
+// returns the path of a new database. In the parent, it waits for the child, checks the database, and returns "".
+func runInChild(t *testing.T) (path string) {
 	t.Helper()
 	const inside = "CHECKOUT_SQLITE_ALONE"
 	if path = os.Getenv(inside); path != "" {
@@ -35,14 +35,14 @@ func alone(t *testing.T) (path string) {
 	if err != nil || !strings.Contains(string(out), "PASS") {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	sound(t, path)
+	wantIntact(t, path)
 	return ""
 }
 
-// growNoFurther makes writes beyond so many bytes of a file fail, in all of the process.
-func growNoFurther(tb testing.TB, bytes uint64) {
+// limitFileSize makes every write beyond this size of a file fail, in the whole process.
+func limitFileSize(tb testing.TB, bytes uint64) {
 	tb.Helper()
-	signal.Ignore(syscall.SIGXFSZ) // then they fail with EFBIG
+	signal.Ignore(syscall.SIGXFSZ) // then such a write fails with EFBIG
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
 		tb.Fatal(err)
@@ -55,16 +55,17 @@ func growNoFurther(tb testing.TB, bytes uint64) {
 
 const unlimited = 1 << 62
 
-// TestFailedLog makes writes of the log fail in earnest, in the middle of commits.
+// TestFailedLog makes the operating system refuse writes to the log in the middle of commits. It proves that the outcome of such a
+// commit is reported as unknown, and that the store stops.
 func TestFailedLog(t *testing.T) {
-	path := alone(t)
+	path := runInChild(t)
 	if path == "" {
 		return
 	}
 	is := is.New(t)
 	s := open(t, path)
-	acknowledged := []checkout.Session{create(t, s, fresh(t))}
-	growNoFurther(t, 1<<20)
+	acknowledged := []checkout.Session{create(t, s, newSession(t))}
+	limitFileSize(t, 1<<20)
 	const callers = 8
 	var mu sync.Mutex
 	var unknown, refused []checkout.Session
@@ -72,15 +73,15 @@ func TestFailedLog(t *testing.T) {
 	for range callers {
 		wg.Go(func() {
 			for refusals := 0; refusals < 3; {
-				session := fresh(t)
+				session := newSession(t)
 				_, created, err := s.Create(context.Background(), session)
 				list := &acknowledged
 				switch {
 				case errors.Is(err, checkout.ErrOutcomeUnknown):
-					fails(t, err, sqlite3.SQLITE_IOERR, checkout.ErrOutcomeUnknown)
+					wantError(t, err, sqlite3.SQLITE_IOERR, checkout.ErrOutcomeUnknown)
 					list = &unknown
 				case !created:
-					fails(t, err, sqlite3.SQLITE_IOERR, checkout.ErrUnavailable)
+					wantError(t, err, sqlite3.SQLITE_IOERR, checkout.ErrUnavailable)
 					list = &refused
 					refusals++
 				}
@@ -92,13 +93,13 @@ func TestFailedLog(t *testing.T) {
 	}
 	wg.Wait()
 	is.True(len(acknowledged) > 10)
-	is.True(len(unknown) > 0 && len(unknown) <= callers) // one batch, and everything after it is refused
-	growNoFurther(t, unlimited)                          // the disk is well again, and the store does not trust it
-	reopened := mistrusted(t, s, path, acknowledged)
+	is.True(len(unknown) > 0 && len(unknown) <= callers) // the outcome of one batch is unknown, and every later call is refused
+	limitFileSize(t, unlimited)                          // the disk works again, but the store stays stopped
+	reopened := reopenStopped(t, s, path, acknowledged)
 	for _, session := range refused {
-		absent(t, reopened, session)
+		wantAbsent(t, reopened, session)
 	}
-	for _, session := range unknown { // there or not, a retry finds out
+	for _, session := range unknown { // written or not: a retry finds or creates the session
 		held, _, err := reopened.Create(context.Background(), session)
 		is.NoErr(err)
 		is.Equal(held, session)
@@ -106,16 +107,16 @@ func TestFailedLog(t *testing.T) {
 	is.NoErr(reopened.Close())
 }
 
-// TestFailedCheckpoint makes writes of the database file fail while those of the log succeed, so that commits are good and
-// only the checkpoint after them is not.
+// TestFailedCheckpoint makes writes to the database file fail while writes to the log succeed. So every commit is durable, and only the
+// checkpoint after it fails. The store must stop then, because the next checkpoint could overwrite a log that is still needed.
 func TestFailedCheckpoint(t *testing.T) {
-	path := alone(t)
+	path := runInChild(t)
 	if path == "" {
 		return
 	}
 	is := is.New(t)
 	large := func() checkout.Session {
-		session := fresh(t)
+		session := newSession(t)
 		session.Description = strings.Repeat("d", 100_000)
 		return session
 	}
@@ -124,10 +125,10 @@ func TestFailedCheckpoint(t *testing.T) {
 	for range 240 {
 		acknowledged = append(acknowledged, create(t, filling, large()))
 	}
-	is.NoErr(filling.Close()) // the log is empty
+	is.NoErr(filling.Close()) // now the log is empty
 
 	s := open(t, path)
-	growNoFurther(t, 16<<20)
+	limitFileSize(t, 16<<20)
 	var refused checkout.Session
 	var err error
 	for err == nil {
@@ -137,31 +138,31 @@ func TestFailedCheckpoint(t *testing.T) {
 			acknowledged = append(acknowledged, held)
 		}
 	}
-	fails(t, err, sqlite3.SQLITE_IOERR, checkout.ErrUnavailable) // and not unknown: no commit has failed
+	wantError(t, err, sqlite3.SQLITE_IOERR, checkout.ErrUnavailable) // not ErrOutcomeUnknown, because no commit has failed
 	is.True(strings.Contains(err.Error(), "checkpoint"))
 	is.True(len(acknowledged) > 250)
-	growNoFurther(t, unlimited)
-	reopened := mistrusted(t, s, path, acknowledged)
-	absent(t, reopened, refused)
+	limitFileSize(t, unlimited)
+	reopened := reopenStopped(t, s, path, acknowledged)
+	wantAbsent(t, reopened, refused)
 	is.NoErr(reopened.Close())
 }
 
-// mistrusted wants s to answer nothing, and to leave the log behind as it is when it is closed, so that the store that is opened
-// next moves all of it into the database file anew. That one must have what was acknowledged.
-func mistrusted(t *testing.T, s *sqlite.Store, path string, acknowledged []checkout.Session) *sqlite.Store {
+// reopenStopped checks that s has stopped, and that its Close leaves the log as it is. Then it opens the file again. The new store must
+// move the whole log into the database file and have every acknowledged session.
+func reopenStopped(t *testing.T, s *sqlite.Store, path string, acknowledged []checkout.Session) *sqlite.Store {
 	t.Helper()
 	is := is.New(t)
 	is.Helper()
-	unavailable(t, s, acknowledged[0])
+	wantUnavailable(t, s, acknowledged[0])
 	before, err := os.Stat(path + "-wal")
 	is.NoErr(err)
 	is.NoErr(s.Close())
 	after, err := os.Stat(path + "-wal")
 	is.NoErr(err)
-	is.True(after.Size() >= before.Size()) // nothing of the log was thrown away
+	is.True(after.Size() >= before.Size()) // Close has removed nothing from the log
 	reopened := open(t, path)
 	for _, session := range acknowledged {
-		kept(t, reopened, session)
+		wantStored(t, reopened, session)
 	}
 	return reopened
 }

@@ -12,8 +12,9 @@ import (
 	"github.com/caisse/checkout"
 )
 
+// TestLog proves that the write-ahead log does not grow without limit. Otherwise it would fill the disk in the end.
 func TestLog(t *testing.T) {
-	t.Run("does not grow for ever, though readers come and go", func(t *testing.T) {
+	t.Run("does not grow without limit while short reads overlap", func(t *testing.T) {
 		is := is.New(t)
 		path := newPath(t)
 		s := open(t, path)
@@ -32,7 +33,7 @@ func TestLog(t *testing.T) {
 			for range callers {
 				writers.Go(func() {
 					for range each {
-						session := fresh(t)
+						session := newSession(t)
 						session.Description = strings.Repeat("d", size)
 						create(t, s, session)
 					}
@@ -42,10 +43,11 @@ func TestLog(t *testing.T) {
 			written += callers * each
 			log, err := os.Stat(path + "-wal")
 			is.NoErr(err)
-			if log.Size() < int64(written)*size { // it began anew. Usually it has 64 MB; on a busy machine there is always some reader
+			// Usually the log starts over at 64 MB. On a busy machine some reader may need it for longer.
+			if log.Size() < int64(written)*size { // the log has started over
 				break
 			}
-			is.True(round < most) // it has everything that was ever written
+			is.True(round < most) // the log still has everything that was written
 		}
 		stop()
 		readers.Wait()
@@ -53,21 +55,21 @@ func TestLog(t *testing.T) {
 		is.NoErr(err)
 		is.Equal(total, written)
 		is.NoErr(s.Close())
-		sound(t, path)
+		wantIntact(t, path)
 	})
-	t.Run("outgrows its bound while a reader needs it, and no longer", func(t *testing.T) {
+	t.Run("grows beyond its bound only as long as a reader needs it", func(t *testing.T) {
 		is := is.New(t)
 		path := newPath(t)
 		s := open(t, path)
 		write := func(megabytes int) {
 			for range megabytes {
-				session := fresh(t)
+				session := newSession(t)
 				session.Description = strings.Repeat("d", 1<<20)
 				create(t, s, session)
 			}
 		}
 		write(1)
-		reader, err := hostPool(t, hostDSN(path)).BeginTx(t.Context(), reading)
+		reader, err := hostPool(t, hostDSN(path)).BeginTx(t.Context(), readOnly)
 		is.NoErr(err)
 		var n int
 		is.NoErr(reader.QueryRow("SELECT count(*) FROM checkout_sessions").Scan(&n))
@@ -77,11 +79,11 @@ func TestLog(t *testing.T) {
 		grown := log.Size()
 		is.True(grown > 75<<20)
 		is.NoErr(reader.QueryRow("SELECT count(*) FROM checkout_sessions").Scan(&n))
-		is.Equal(n, 1) // the reader sees what it saw
+		is.Equal(n, 1) // the reader still sees its snapshot
 		is.NoErr(reader.Rollback())
 		write(75)
 		log, err = os.Stat(path + "-wal")
 		is.NoErr(err)
-		is.True(log.Size() < grown+(40<<20)) // it started over, instead of growing on
+		is.True(log.Size() < grown+(40<<20)) // the log has started over
 	})
 }

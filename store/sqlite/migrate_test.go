@@ -14,31 +14,31 @@ import (
 )
 
 func TestMigrate(t *testing.T) {
-	t.Run("makes tables, indexes and views that begin with checkout_", func(t *testing.T) {
+	t.Run("creates only tables, indexes and views whose names begin with checkout_", func(t *testing.T) {
 		is := is.New(t)
 		db := hostPool(t, hostDSN(newPath(t)))
 		is.NoErr(sqlite.Migrate(t.Context(), db))
-		made := tables(t, db)
+		made := schemaNames(t, db)
 		is.True(len(made) > 5)
 		for _, name := range made {
 			is.True(strings.HasPrefix(name, "checkout_"))
 		}
 	})
-	t.Run("does nothing the second time, not even take a lock", func(t *testing.T) {
+	t.Run("does nothing the second time and takes no lock", func(t *testing.T) {
 		is := is.New(t)
 		db := hostPool(t, hostDSN(newPath(t), "_busy_timeout", "0"))
 		is.NoErr(sqlite.Migrate(t.Context(), db))
-		before := tables(t, db)
-		tx, err := db.Begin() // holds the write lock
+		before := schemaNames(t, db)
+		tx, err := db.Begin() // takes the write lock
 		is.NoErr(err)
 		defer func() { _ = tx.Rollback() }()
 		is.NoErr(sqlite.Migrate(t.Context(), db))
-		is.Equal(tables(t, db), before)
+		is.Equal(schemaNames(t, db), before)
 	})
-	t.Run("is done once, whoever races to do it", func(t *testing.T) {
+	t.Run("applies each migration once if several pools call it at the same time", func(t *testing.T) {
 		is := is.New(t)
 		path := newPath(t)
-		// Not one of the settings that would help.
+		// These DSNs have none of the recommended settings, such as a busy timeout.
 		first := hostPool(t, "file:"+path)
 		const racers = 6
 		errs := make([]error, racers)
@@ -55,21 +55,21 @@ func TestMigrate(t *testing.T) {
 		is.NoErr(err)
 		is.Equal(applied, len(all))
 	})
-	t.Run("is done whole or not at all", func(t *testing.T) {
+	t.Run("applies all migrations or none", func(t *testing.T) {
 		is := is.New(t)
 		db := hostPool(t, hostDSN(newPath(t)))
-		// The last of the first migration's names is taken.
+		// The first migration creates a view of this name last, so it fails at its end.
 		_, err := db.Exec("CREATE TABLE checkout_readable (x)")
 		is.NoErr(err)
 		err = sqlite.Migrate(t.Context(), db)
 		is.True(err != nil)
-		is.True(strings.Contains(err.Error(), "0001_sessions")) // it says where it stopped
-		is.Equal(tables(t, db), []string{"checkout_readable"})  // nothing stayed
+		is.True(strings.Contains(err.Error(), "0001_sessions"))     // the error names the migration that failed
+		is.Equal(schemaNames(t, db), []string{"checkout_readable"}) // the migration left nothing behind
 		_, err = db.Exec("DROP TABLE checkout_readable")
 		is.NoErr(err)
-		is.NoErr(sqlite.Migrate(t.Context(), db)) // and it can be tried again
+		is.NoErr(sqlite.Migrate(t.Context(), db)) // a second try succeeds
 	})
-	t.Run("leaves a database of a newer program alone, which works on", func(t *testing.T) {
+	t.Run("does not change the schema of a newer program, and the store works with that schema", func(t *testing.T) {
 		is := is.New(t)
 		path := newPath(t)
 		db := hostPool(t, hostDSN(path))
@@ -80,10 +80,10 @@ func TestMigrate(t *testing.T) {
 		is.NoErr(err)
 		is.NoErr(sqlite.Migrate(t.Context(), db))
 		s := open(t, path)
-		session := create(t, s, fresh(t))
-		kept(t, s, session)
-		is.NoErr(s.Update(t.Context(), next(session)))
-		kept(t, s, next(session))
+		session := create(t, s, newSession(t))
+		wantStored(t, s, session)
+		is.NoErr(s.Update(t.Context(), nextVersion(session)))
+		wantStored(t, s, nextVersion(session))
 		_, total, err := s.List(t.Context(), merchant, checkout.Query{Limit: 100})
 		is.NoErr(err)
 		is.Equal(total, 1)
@@ -98,7 +98,7 @@ func TestMigrate(t *testing.T) {
 		err = sqlite.Migrate(t.Context(), db)
 		is.True(err != nil)
 		is.True(strings.Contains(err.Error(), "9998_split_owners_breaking"))
-		is.True(!errors.Is(err, checkout.ErrUnavailable)) // it does not pass by itself
+		is.True(!errors.Is(err, checkout.ErrUnavailable)) // waiting does not help
 		_, err = sqlite.Open(t.Context(), path)
 		is.True(err != nil)
 	})
@@ -110,13 +110,13 @@ func TestMigrate(t *testing.T) {
 		is.NoErr(err)
 		is.True(sqlite.Migrate(t.Context(), db) != nil)
 		tx, err := db.Begin()
-		is.NoErr(err) // no transaction was left open
+		is.NoErr(err) // the failed migration left no transaction open
 		is.NoErr(tx.Rollback())
 	})
 }
 
 func TestMigrations(t *testing.T) {
-	t.Run("serve a host that applies them itself", func(t *testing.T) {
+	t.Run("can be applied by the host itself", func(t *testing.T) {
 		is := is.New(t)
 		db := hostPool(t, hostDSN(newPath(t)))
 		entries, err := fs.ReadDir(sqlite.Migrations(), ".")
@@ -129,6 +129,6 @@ func TestMigrations(t *testing.T) {
 		}
 		s, err := sqlite.New(db)
 		is.NoErr(err)
-		kept(t, s, create(t, s, fresh(t)))
+		wantStored(t, s, create(t, s, newSession(t)))
 	})
 }

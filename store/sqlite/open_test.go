@@ -19,7 +19,7 @@ import (
 )
 
 func TestOpen(t *testing.T) {
-	t.Run("takes any path as it is", func(t *testing.T) {
+	t.Run("accepts a path with any characters", func(t *testing.T) {
 		for _, name := range []string{
 			"a b.db", "a?b=c.db", "a#b.db", "100%.db", "%20%3f.db", "a&b;c=d,e+f.db", `it's "quoted".db`, "é\u0301🛒.db", "a\nb.db", "-.db", "~.db",
 			"?_synchronous=OFF", "x.db?vfs=none", ":memory:.db", "\xff.db",
@@ -27,68 +27,68 @@ func TestOpen(t *testing.T) {
 			is := is.New(t)
 			dir := t.TempDir()
 			s := open(t, filepath.Join(dir, name))
-			session := create(t, s, fresh(t))
+			session := create(t, s, newSession(t))
 			is.NoErr(s.Close())
 			entries, err := os.ReadDir(dir)
 			is.NoErr(err)
-			is.Equal(len(entries), 1)         // no other file was made
-			is.Equal(entries[0].Name(), name) // it has the name that was given
-			kept(t, open(t, filepath.Join(dir, name)), session)
+			is.Equal(len(entries), 1)         // no other file was created
+			is.Equal(entries[0].Name(), name) // the file has the given name
+			wantStored(t, open(t, filepath.Join(dir, name)), session)
 		}
 	})
-	t.Run("takes a path within the working directory, wherever that moves", func(t *testing.T) {
+	t.Run("keeps using the file of a relative path after the working directory has changed", func(t *testing.T) {
 		is := is.New(t)
 		dir := t.TempDir()
 		t.Chdir(dir)
 		s := open(t, "checkouts.db")
-		session := create(t, s, fresh(t))
+		session := create(t, s, newSession(t))
 		t.Chdir(t.TempDir())
 		var wg sync.WaitGroup
-		for range 32 { // more than one connection is opened
-			wg.Go(func() { kept(t, s, session) })
+		for range 32 { // so many that the store opens more than one connection
+			wg.Go(func() { wantStored(t, s, session) })
 		}
 		wg.Wait()
 		is.NoErr(s.Close())
-		kept(t, open(t, filepath.Join(dir, "checkouts.db")), session)
+		wantStored(t, open(t, filepath.Join(dir, "checkouts.db")), session)
 	})
-	t.Run("makes files that only their owner can read", func(t *testing.T) {
+	t.Run("creates files that only their owner can read", func(t *testing.T) {
 		if runtime.GOOS == "windows" {
-			t.Skip("Windows has no modes")
+			t.Skip("Windows has no file modes")
 		}
 		is := is.New(t)
 		path := newPath(t)
-		create(t, open(t, path), fresh(t))
+		create(t, open(t, path), newSession(t))
 		for _, file := range []string{path, path + "-wal", path + "-shm"} {
 			found, err := os.Stat(file)
 			is.NoErr(err)
 			is.Equal(found.Mode().Perm(), fs.FileMode(0o600))
 		}
 	})
-	t.Run("leaves the mode of a file that is there", func(t *testing.T) {
+	t.Run("does not change the mode of an existing file", func(t *testing.T) {
 		if runtime.GOOS == "windows" {
-			t.Skip("Windows has no modes")
+			t.Skip("Windows has no file modes")
 		}
 		is := is.New(t)
 		path := newPath(t)
 		is.NoErr(os.WriteFile(path, nil, 0o640))
-		is.NoErr(os.Chmod(path, 0o640)) // whatever the umask is
-		create(t, open(t, path), fresh(t))
+		is.NoErr(os.Chmod(path, 0o640)) // the umask may have changed the mode in WriteFile
+		create(t, open(t, path), newSession(t))
 		found, err := os.Stat(path)
 		is.NoErr(err)
 		is.Equal(found.Mode().Perm(), fs.FileMode(0o640))
 	})
-	t.Run("shares the file with tables of the host", func(t *testing.T) {
+	t.Run("shares the file with the host's tables", func(t *testing.T) {
 		is := is.New(t)
 		path := newPath(t)
 		db := hostPool(t, hostDSN(path))
 		_, err := db.Exec("CREATE TABLE orders (id INTEGER PRIMARY KEY); PRAGMA user_version = 7; PRAGMA application_id = 11")
 		is.NoErr(err)
-		create(t, open(t, path), fresh(t))
+		create(t, open(t, path), newSession(t))
 		var version, application int
 		is.NoErr(db.QueryRow("SELECT user_version, application_id FROM pragma_user_version, pragma_application_id").Scan(&version, &application))
-		is.Equal([]int{version, application}, []int{7, 11}) // they are the host's
+		is.Equal([]int{version, application}, []int{7, 11}) // both numbers belong to the host
 	})
-	t.Run("lets many open one new file at once", func(t *testing.T) {
+	t.Run("lets several stores open one new file at the same time", func(t *testing.T) {
 		is := is.New(t)
 		path := newPath(t)
 		const stores = 8
@@ -100,7 +100,7 @@ func TestOpen(t *testing.T) {
 				if s, errs[i] = sqlite.Open(t.Context(), path); errs[i] != nil {
 					return
 				}
-				_, _, err := s.Create(t.Context(), fresh(t))
+				_, _, err := s.Create(t.Context(), newSession(t))
 				errs[i] = errors.Join(err, s.Close())
 			})
 		}
@@ -118,55 +118,55 @@ func TestOpen(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, test := range map[string]struct{ path, says string }{
-			"an empty path":              {"", "the path is empty"},
-			"a database in memory":       {":memory:", "store/memory"},
-			"a DSN":                      {"file:checkouts.db?mode=rwc", "not a DSN"},
-			"a folder that is not there": {filepath.Join(dir, "none", "checkouts.db"), "make it first"},
-			"a folder":                   {dir, "is a folder"},
-			"a file that is no database": {notes, "not a database"},
+			"an empty path":                 {"", "the path is empty"},
+			"a database in memory":          {":memory:", "store/memory"},
+			"a DSN":                         {"file:checkouts.db?mode=rwc", "not a DSN"},
+			"a folder that does not exist":  {filepath.Join(dir, "none", "checkouts.db"), "make it first"},
+			"a folder":                      {dir, "is a folder"},
+			"a file that is not a database": {notes, "not a database"},
 		} {
 			t.Run(name, func(t *testing.T) {
 				is := is.New(t)
 				s, err := sqlite.Open(t.Context(), test.path)
 				is.True(err != nil)
 				is.True(s == nil)
-				is.True(strings.Contains(err.Error(), test.says)) // it says what to do
+				is.True(strings.Contains(err.Error(), test.says)) // the error explains the problem
 				entries, readErr := os.ReadDir(dir)
 				is.NoErr(readErr)
-				is.Equal(len(entries), 1) // nothing was made
+				is.Equal(len(entries), 1) // no file was created
 			})
 		}
 		is := is.New(t)
 		found, err := os.ReadFile(notes)
 		is.NoErr(err)
-		is.Equal(len(found), 1600) // what is no database is left alone
+		is.Equal(len(found), 1600) // the file that is not a database was not changed
 	})
-	t.Run("says that the folder is missing to a program too", func(t *testing.T) {
+	t.Run("returns an error that is fs.ErrNotExist if the folder is missing", func(t *testing.T) {
 		is := is.New(t)
 		_, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "none", "checkouts.db"))
 		is.True(errors.Is(err, fs.ErrNotExist))
 	})
-	t.Run("ends with its context, and the store does not", func(t *testing.T) {
+	t.Run("fails if its context has ended, but an open store keeps working", func(t *testing.T) {
 		is := is.New(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		s, err := sqlite.Open(ctx, newPath(t))
 		is.NoErr(err)
 		t.Cleanup(func() { _ = s.Close() })
 		cancel()
-		create(t, s, fresh(t))
+		create(t, s, newSession(t))
 		_, err = sqlite.Open(ctx, newPath(t))
 		is.True(errors.Is(err, context.Canceled))
 	})
 }
 
 func TestNew(t *testing.T) {
-	t.Run("touches no schema, and says what is missing", func(t *testing.T) {
+	t.Run("does not change the schema, and says that Migrate must run first", func(t *testing.T) {
 		is := is.New(t)
 		db := hostPool(t, hostDSN(newPath(t)))
 		_, err := sqlite.New(db)
 		is.True(err != nil)
 		is.True(strings.Contains(err.Error(), "Migrate"))
-		is.Equal(tables(t, db), []string(nil))
+		is.Equal(schemaNames(t, db), []string(nil))
 	})
 	for setting, says := range map[[2]string]string{
 		{"_synchronous", "OFF"}:     "_synchronous=FULL",
@@ -180,17 +180,17 @@ func TestNew(t *testing.T) {
 			is.NoErr(sqlite.Migrate(t.Context(), db))
 			_, err := sqlite.New(db)
 			is.True(err != nil)
-			is.True(strings.Contains(err.Error(), says)) // it says what to do
+			is.True(strings.Contains(err.Error(), says)) // the error names the setting to add
 		})
 	}
-	t.Run("takes a pool with SQLite's own settings", func(t *testing.T) {
+	t.Run("accepts a pool with SQLite's default settings", func(t *testing.T) {
 		s := migrated(t, hostPool(t, "file:"+newPath(t)))
-		kept(t, s, create(t, s, fresh(t)))
+		wantStored(t, s, create(t, s, newSession(t)))
 	})
 }
 
-// tables are the names of all that db's schema has.
-func tables(tb testing.TB, db *sql.DB) (names []string) {
+// schemaNames returns the names of everything in db's schema: tables, indexes, views and triggers.
+func schemaNames(tb testing.TB, db *sql.DB) (names []string) {
 	tb.Helper()
 	rows, err := db.Query("SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name")
 	if err != nil {

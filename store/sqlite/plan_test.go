@@ -15,8 +15,8 @@ import (
 	"github.com/caisse/checkout/store/sqlite"
 )
 
-// TestQueryPlans looks at every statement that a store runs: none may read a table from end to end, and each that must
-// stay quick with millions of sessions uses the index that is there for it.
+// TestQueryPlans checks the plan of every statement that a store runs. No statement may read a whole table, and the statements that
+// must stay fast with millions of sessions must use their indexes. Otherwise a store would slow down only when it has grown.
 func TestQueryPlans(t *testing.T) {
 	is := is.New(t)
 	db, faults := faultyPool(t, newPath(t))
@@ -29,7 +29,7 @@ func TestQueryPlans(t *testing.T) {
 	}
 	s, err := sqlite.New(db)
 	is.NoErr(err)
-	session := create(t, s, fresh(t))
+	session := create(t, s, newSession(t))
 	at := session.CreatedAt
 	for _, q := range []checkout.Query{
 		{}, {PaymentID: "ORDER_123"}, {ClientReference: "order 1"}, {ClientReference: "order 1", PaymentID: "ORDER_123"},
@@ -47,19 +47,19 @@ func TestQueryPlans(t *testing.T) {
 	is.NoErr(err)
 	_, err = s.History(t.Context(), merchant, session.ID)
 	is.NoErr(err)
-	_ = s.Update(t.Context(), next(next(session))) // of a version that is not there, for its statements
+	_ = s.Update(t.Context(), nextVersion(nextVersion(session))) // fails, because the version does not match; only its statements matter
 	_, err = s.Expire(t.Context(), at.Add(time.Hour), 10)
 	is.NoErr(err)
 	_, err = s.Prune(t.Context(), at.Add(time.Hour), 10)
 	is.NoErr(err)
 	faults.query = nil
 
-	// Tables and their aliases. A subquery is scanned too, and holds what its own indexes have let through; the table of
-	// accounts is read from end to end by Prune.
+	// These are the tables and their aliases. A scan of a subquery is no problem: it reads only the rows that an index has chosen. The
+	// alias of the accounts in Prune is not listed, because Prune reads all accounts.
 	scans := regexp.MustCompile(`SCAN (s|e|l|o|d|n|x|last|label|checkout_\w+)\b`)
 	for _, query := range queries {
 		if plan := explain(t, db, query); scans.MatchString(plan) {
-			t.Errorf("%s\n\nreads a table from end to end:\n%s", query, plan)
+			t.Errorf("%s\n\nreads a whole table:\n%s", query, plan)
 		}
 	}
 	for _, test := range []struct{ part, index string }{
@@ -93,15 +93,16 @@ func TestQueryPlans(t *testing.T) {
 				t.Errorf("%s\n\ndoes not use %s:\n%s", query, test.index, plan)
 			}
 		}
-		is.True(used > 0) // there is such a statement
+		is.True(used > 0) // at least one statement contains this part
 	}
 }
 
+// explain returns SQLite's plan for a query, one line for each step.
 func explain(tb testing.TB, db *sql.DB, query string) string {
 	tb.Helper()
 	args := strings.Count(query, "?")
 	for n := 12; n > 0; n-- {
-		if strings.Contains(query, fmt.Sprint("?", n)) { // numbered
+		if strings.Contains(query, fmt.Sprint("?", n)) { // the parameters are numbered
 			args = n
 			break
 		}

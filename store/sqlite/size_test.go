@@ -11,7 +11,7 @@ import (
 	"github.com/caisse/checkout/store/sqlite"
 )
 
-// bytesOf is what tables and indexes take on disk, in whole pages.
+// bytesOf returns how many bytes tables and indexes take on disk, in whole pages.
 func bytesOf(tb testing.TB, db *sql.DB, where string) (n int) {
 	tb.Helper()
 	if err := db.QueryRow("SELECT coalesce(sum(pgsize), 0) FROM dbstat WHERE " + where).Scan(&n); err != nil {
@@ -20,21 +20,22 @@ func bytesOf(tb testing.TB, db *sql.DB, where string) (n int) {
 	return n
 }
 
+// TestSize bounds the disk space of events. A create must take no more space than in the release without events.
 func TestSize(t *testing.T) {
-	t.Run("of a create is what it was before there were events", func(t *testing.T) {
+	t.Run("of a create is the same as in the release without events", func(t *testing.T) {
 		const sessions = 5000
 		is := is.New(t)
 		path := newPath(t)
 		s := open(t, path)
 		for range sessions {
-			create(t, s, fresh(t))
+			create(t, s, newSession(t))
 		}
 		is.NoErr(s.Close())
 		db := hostPool(t, hostDSN(path))
 
-		// The release before: its schema, and the same rows in the same order.
+		// This database has the schema of the release before, and the same rows in the same order.
 		before := hostPool(t, hostDSN(newPath(t)))
-		before.SetMaxOpenConns(1) // ATTACH is a connection's own
+		before.SetMaxOpenConns(1) // ATTACH concerns one connection only
 		schema, err := fs.ReadFile(sqlite.Migrations(), "0001_sessions.sql")
 		is.NoErr(err)
 		_, err = before.Exec(string(schema))
@@ -46,22 +47,22 @@ func TestSize(t *testing.T) {
 			is.NoErr(err)
 		}
 		was, now := bytesOf(t, before, "name LIKE '%checkout_%'"), bytesOf(t, db, "name LIKE '%checkout_%' AND name NOT LIKE '%checkout_webhook%'")
-		t.Logf("%d bytes a session, before %d", now/sessions, was/sessions)
-		const empty = 8 * 4096 // tables and indexes that a create does not write have a page each
+		t.Logf("%d bytes per session, %d in the release before", now/sessions, was/sessions)
+		const empty = 8 * 4096 // a table or index that a create does not write has one page
 		is.True(now <= was+empty)
 		is.Equal(bytesOf(t, db, "name LIKE 'checkout_events%' OR name LIKE 'checkout_labels%' OR name = 'checkout_origins'"), 5*4096)
 	})
 
-	t.Run("of an event is at most 64 bytes beside its texts, the index included", func(t *testing.T) {
+	t.Run("of an event is at most 64 bytes with its index, not counting its texts", func(t *testing.T) {
 		is := is.New(t)
 		path := newPath(t)
 		s := open(t, path)
 		const payment = "6f1c2a52-5a0e-4a7e-9d55-0b8f7f0c9f11"
 		events, texts := 0, 0
 		for range 1000 {
-			session := create(t, s, fresh(t))
+			session := create(t, s, newSession(t))
 			for _, status := range []checkout.Status{checkout.StatusPending, checkout.StatusProcessing, checkout.StatusCompleted} {
-				session = next(session)
+				session = nextVersion(session)
 				session.Status, session.PaymentID = status, payment
 				if status == checkout.StatusCompleted {
 					session.CompletedAt = session.UpdatedAt
@@ -74,7 +75,7 @@ func TestSize(t *testing.T) {
 		is.NoErr(s.Close())
 		size := bytesOf(t, hostPool(t, hostDSN(path)), "name LIKE 'checkout_events%'")
 		each := float64(size-texts) / float64(events)
-		t.Logf("%.1f bytes an event, beside %d of its text", each, len(payment))
+		t.Logf("%.1f bytes per event, not counting %d of text", each, len(payment))
 		is.True(each <= 64)
 	})
 }

@@ -16,7 +16,7 @@ import (
 )
 
 func TestStore(t *testing.T) {
-	t.Run("opened", func(t *testing.T) {
+	t.Run("of Open", func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) checkout.Store { return open(t, newPath(t)) })
 	})
 	t.Run("on a pool of the host", func(t *testing.T) {
@@ -42,42 +42,44 @@ func TestStore(t *testing.T) {
 	})
 	t.Run("within a transaction of the host", func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) checkout.Store {
-			// SQLite's lock is not fair: of many that wait for it, one may wait for long.
+			// SQLite's lock is not fair: if many callers wait for it, one of them may wait for a long time.
 			db := hostPool(t, hostDSN(newPath(t), "_busy_timeout", "60000"))
 			return &transactional{migrated(t, db), db}
 		})
 	})
 }
 
+// TestReopening proves that an idempotency key still names its session after a restart. Otherwise a client's retry would create a
+// second payment.
 func TestReopening(t *testing.T) {
 	is := is.New(t)
 	path := newPath(t)
 	first := open(t, path)
-	session := create(t, first, fresh(t))
+	session := create(t, first, newSession(t))
 	is.NoErr(first.Close())
 	second := open(t, path)
-	kept(t, second, session)
-	again := fresh(t)
+	wantStored(t, second, session)
+	again := newSession(t)
 	again.IdempotencyKey = session.IdempotencyKey
 	held, created, err := second.Create(t.Context(), again)
 	is.NoErr(err)
-	is.True(!created)       // the key outlives the process
-	is.Equal(held, session) // and names the same session
+	is.True(!created)       // the key is still in use after the restart
+	is.Equal(held, session) // it names the same session
 }
 
 func TestClose(t *testing.T) {
-	t.Run("leaves one file behind", func(t *testing.T) {
+	t.Run("leaves only the database file behind", func(t *testing.T) {
 		is := is.New(t)
 		path := newPath(t)
 		s := open(t, path)
-		create(t, s, fresh(t))
+		create(t, s, newSession(t))
 		is.NoErr(s.Close())
 		for _, more := range []string{"-wal", "-shm", "-journal"} {
 			_, err := os.Stat(path + more)
-			is.True(errors.Is(err, os.ErrNotExist)) // the log was moved into the file
+			is.True(errors.Is(err, os.ErrNotExist)) // Close has moved the log into the database file
 		}
 	})
-	t.Run("is harmless twice", func(t *testing.T) {
+	t.Run("does nothing the second time", func(t *testing.T) {
 		is := is.New(t)
 		s := open(t, newPath(t))
 		is.NoErr(s.Close())
@@ -87,25 +89,25 @@ func TestClose(t *testing.T) {
 		"an opened store": func(t *testing.T) *sqlite.Store { return open(t, newPath(t)) },
 		"a host's store":  func(t *testing.T) *sqlite.Store { return migrated(t, hostPool(t, hostDSN(newPath(t)))) },
 	} {
-		t.Run("makes every call to "+name+" unavailable", func(t *testing.T) {
+		t.Run("makes every later call to "+name+" fail with ErrUnavailable", func(t *testing.T) {
 			is := is.New(t)
 			s := make(t)
-			session := create(t, s, fresh(t))
+			session := create(t, s, newSession(t))
 			is.NoErr(s.Close())
-			unavailable(t, s, session)
+			wantUnavailable(t, s, session)
 		})
 	}
 	t.Run("leaves the host's pool open", func(t *testing.T) {
 		is := is.New(t)
 		db := hostPool(t, hostDSN(newPath(t)))
 		s := migrated(t, db)
-		session := create(t, s, fresh(t))
+		session := create(t, s, newSession(t))
 		is.NoErr(s.Close())
 		again, err := sqlite.New(db)
 		is.NoErr(err)
-		kept(t, again, session)
+		wantStored(t, again, session)
 	})
-	t.Run("waits for the write under way, which is acknowledged", func(t *testing.T) {
+	t.Run("waits for the write that is under way, and that write is acknowledged", func(t *testing.T) {
 		is := is.New(t)
 		path := newPath(t)
 		db, faults := faultyPool(t, path)
@@ -116,7 +118,7 @@ func TestClose(t *testing.T) {
 			<-goOn
 			return tx.Commit()
 		}
-		session := fresh(t)
+		session := newSession(t)
 		created := make(chan error)
 		go func() {
 			_, _, err := s.Create(t.Context(), session)
@@ -128,21 +130,21 @@ func TestClose(t *testing.T) {
 		select {
 		case <-closed:
 			t.Fatal("Close did not wait")
-		case <-time.After(50 * time.Millisecond): // long enough for a Close that does not
+		case <-time.After(50 * time.Millisecond): // a Close that does not wait would have returned by now
 		}
 		close(goOn)
 		is.NoErr(<-created)
 		is.NoErr(<-closed)
-		kept(t, open(t, path), session)
+		wantStored(t, open(t, path), session)
 	})
-	t.Run("loses nothing and acknowledges nothing that comes later", func(t *testing.T) {
+	t.Run("loses no acknowledged session, and acknowledges no session later", func(t *testing.T) {
 		is := is.New(t)
 		path := newPath(t)
 		s := open(t, path)
 		const callers = 32
 		results := make(chan result, callers)
 		for range callers {
-			session := fresh(t)
+			session := newSession(t)
 			go func() {
 				_, created, err := s.Create(t.Context(), session)
 				results <- result{session, created, err}
@@ -157,33 +159,35 @@ func TestClose(t *testing.T) {
 		for _, r := range all {
 			if r.err == nil {
 				is.True(r.created)
-				kept(t, reopened, r.session)
+				wantStored(t, reopened, r.session)
 				continue
 			}
-			is.True(errors.Is(r.err, checkout.ErrUnavailable)) // came too late
-			absent(t, reopened, r.session)
+			is.True(errors.Is(r.err, checkout.ErrUnavailable)) // the call came after Close
+			wantAbsent(t, reopened, r.session)
 		}
 	})
 }
 
+// result is what one call of Create has returned.
 type result struct {
 	session checkout.Session
 	created bool
 	err     error
 }
 
-// unavailable wants each method to say so, and nothing else.
-func unavailable(t *testing.T, s checkout.Store, session checkout.Session) {
+// wantUnavailable checks that Create, Get, GetByKey, Update, List and Expire return ErrUnavailable, and not ErrNotFound or
+// ErrOutcomeUnknown.
+func wantUnavailable(t *testing.T, s checkout.Store, session checkout.Session) {
 	t.Helper()
 	is := is.New(t)
 	is.Helper()
-	_, created, err := s.Create(t.Context(), fresh(t))
+	_, created, err := s.Create(t.Context(), newSession(t))
 	is.True(!created)
 	errs := []error{err}
 	_, err = s.Get(t.Context(), session.Account, session.ID)
 	errs = append(errs, err)
 	_, err = s.GetByKey(t.Context(), session.Account, session.IdempotencyKey)
-	errs = append(errs, err, s.Update(t.Context(), next(session)))
+	errs = append(errs, err, s.Update(t.Context(), nextVersion(session)))
 	_, _, err = s.List(t.Context(), session.Account, checkout.Query{Limit: 100})
 	errs = append(errs, err)
 	_, err = s.Expire(t.Context(), session.ExpiresAt, 10)
@@ -194,8 +198,8 @@ func unavailable(t *testing.T, s checkout.Store, session checkout.Session) {
 	}
 }
 
-// next is the session's next version, pending.
-func next(session checkout.Session) checkout.Session {
+// nextVersion returns the session's next version, which is pending.
+func nextVersion(session checkout.Session) checkout.Session {
 	session.Status, session.PaymentID, session.Version = checkout.StatusPending, "ORDER_123", session.Version+1
 	return session
 }

@@ -20,20 +20,21 @@ import (
 	"github.com/caisse/checkout/store/sqlite"
 )
 
-// merchant is the account of most sessions here.
+// merchant is the account of most sessions in these tests.
 var merchant = checkout.Account{ID: "acct_0193f0c2a7b4"}
 
-// fresh is a new session as Checkouts makes one: an id that grows with time, and a key at random.
-func fresh(tb testing.TB) checkout.Session {
+// newSession returns a new session as Checkouts makes one. Its ID grows with time, and its key is random.
+func newSession(tb testing.TB) checkout.Session {
 	tb.Helper()
-	session, err := freshSession()
+	session, err := makeSession()
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return session
 }
 
-func freshSession() (checkout.Session, error) {
+// makeSession is newSession for a child process, which has no testing.TB.
+func makeSession() (checkout.Session, error) {
 	id, err := uuid.NewV7()
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	return checkout.Session{
@@ -55,13 +56,13 @@ func freshSession() (checkout.Session, error) {
 	}, err
 }
 
-// newPath is that of a database that is not there yet.
+// newPath returns the path of a database that does not exist yet.
 func newPath(tb testing.TB) string {
 	tb.Helper()
 	return filepath.Join(tb.TempDir(), "checkouts.db")
 }
 
-// open opens a store that is closed when the test ends.
+// open opens the store at path. The store is closed when the test ends.
 func open(tb testing.TB, path string) *sqlite.Store {
 	tb.Helper()
 	s, err := sqlite.Open(tb.Context(), path)
@@ -72,7 +73,7 @@ func open(tb testing.TB, path string) *sqlite.Store {
 	return s
 }
 
-// hostDSN is the one that New recommends, with more settings where they are needed.
+// hostDSN returns the DSN that New recommends. more adds or replaces settings: a name, its value, the next name and so on.
 func hostDSN(path string, more ...string) string {
 	settings := url.Values{
 		"_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_busy_timeout": {"5000"}, "_txlock": {"immediate"},
@@ -83,7 +84,7 @@ func hostDSN(path string, more ...string) string {
 	return "file:" + path + "?" + settings.Encode()
 }
 
-// hostPool is a pool such as a host has, closed when the test ends.
+// hostPool opens a pool as a host does. The pool is closed when the test ends.
 func hostPool(tb testing.TB, dsn string) *sql.DB {
 	tb.Helper()
 	db, err := sql.Open("sqlite", dsn)
@@ -94,7 +95,7 @@ func hostPool(tb testing.TB, dsn string) *sql.DB {
 	return db
 }
 
-// migrated makes the tables in db and returns a store on it.
+// migrated creates the tables in db and returns a store on it.
 func migrated(tb testing.TB, db *sql.DB) *sqlite.Store {
 	tb.Helper()
 	if err := sqlite.Migrate(tb.Context(), db); err != nil {
@@ -108,7 +109,7 @@ func migrated(tb testing.TB, db *sql.DB) *sqlite.Store {
 	return s
 }
 
-// create writes a session that must be new.
+// create calls Create, which must write the session as a new one.
 func create(tb testing.TB, s checkout.Store, session checkout.Session) checkout.Session {
 	tb.Helper()
 	held, created, err := s.Create(tb.Context(), session)
@@ -118,8 +119,8 @@ func create(tb testing.TB, s checkout.Store, session checkout.Session) checkout.
 	return held
 }
 
-// kept wants s to hold the session as it is.
-func kept(tb testing.TB, s checkout.Store, session checkout.Session) {
+// wantStored checks that s returns the session with exactly these fields.
+func wantStored(tb testing.TB, s checkout.Store, session checkout.Session) {
 	tb.Helper()
 	is := is.New(tb)
 	is.Helper()
@@ -128,19 +129,19 @@ func kept(tb testing.TB, s checkout.Store, session checkout.Session) {
 	is.Equal(found, session)
 }
 
-// absent wants s to hold neither the session nor its key.
-func absent(tb testing.TB, s checkout.Store, session checkout.Session) {
+// wantAbsent checks that s has neither the session nor its key.
+func wantAbsent(tb testing.TB, s checkout.Store, session checkout.Session) {
 	tb.Helper()
 	is := is.New(tb)
 	is.Helper()
 	_, err := s.Get(tb.Context(), session.Account, session.ID)
-	is.True(errors.Is(err, checkout.ErrNotFound)) // the session is not there
+	is.True(errors.Is(err, checkout.ErrNotFound)) // the session is not stored
 	_, err = s.GetByKey(tb.Context(), session.Account, session.IdempotencyKey)
 	is.True(errors.Is(err, checkout.ErrNotFound)) // its key is free
 }
 
-// sound wants the database at path, or a copy of it as a crash left it, to pass SQLite's own check.
-func sound(tb testing.TB, path string) {
+// wantIntact checks the database at path with SQLite's own integrity check.
+func wantIntact(tb testing.TB, path string) {
 	tb.Helper()
 	is := is.New(tb)
 	is.Helper()
@@ -152,16 +153,17 @@ func sound(tb testing.TB, path string) {
 	is.Equal(result, "ok")
 }
 
-// faulty stands between database/sql and the driver. Its fields may be set while nobody uses the pool.
-type faulty struct {
+// faultyConnector stands between database/sql and the driver. A test may set its fields while nobody uses the pool.
+type faultyConnector struct {
 	driver.Connector
-	begun  func()                   // after a transaction has begun; may be nil
-	commit func(tx driver.Tx) error // instead of tx.Commit; may be nil
-	query  func(query string)       // before each statement; may be nil
+	begun  func()                   // called after a transaction has begun; may be nil
+	commit func(tx driver.Tx) error // called instead of tx.Commit; may be nil
+	query  func(query string)       // called before each statement; may be nil
 }
 
-// faultyPool is a pool of the file at path, closed when the test ends.
-func faultyPool(tb testing.TB, path string) (*sql.DB, *faulty) {
+// faultyPool opens a pool of the file at path, and returns the connector in which the test can set faults. The pool is closed when the
+// test ends.
+func faultyPool(tb testing.TB, path string) (*sql.DB, *faultyConnector) {
 	tb.Helper()
 	db, f, err := newFaultyPool(path)
 	if err != nil {
@@ -171,14 +173,14 @@ func faultyPool(tb testing.TB, path string) (*sql.DB, *faulty) {
 	return db, f
 }
 
-func newFaultyPool(path string) (*sql.DB, *faulty, error) {
+func newFaultyPool(path string) (*sql.DB, *faultyConnector, error) {
 	connector, err := modernc.NewConnector(hostDSN(path))
-	f := &faulty{Connector: connector}
+	f := &faultyConnector{Connector: connector}
 	return sql.OpenDB(f), f, err
 }
 
 // Connect implements [driver.Connector].
-func (f *faulty) Connect(ctx context.Context) (driver.Conn, error) {
+func (f *faultyConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	conn, err := f.Connector.Connect(ctx)
 	if err != nil {
 		return nil, err
@@ -186,7 +188,7 @@ func (f *faulty) Connect(ctx context.Context) (driver.Conn, error) {
 	return &faultyConn{conn.(moderncConn), f}, nil
 }
 
-// moderncConn is what database/sql looks for in the driver's connections.
+// moderncConn has the interfaces that database/sql looks for in a connection of the driver.
 type moderncConn interface {
 	driver.Conn
 	driver.ConnBeginTx
@@ -199,7 +201,7 @@ type moderncConn interface {
 
 type faultyConn struct {
 	moderncConn
-	faults *faulty
+	faults *faultyConnector
 }
 
 // BeginTx implements [driver.ConnBeginTx].
@@ -240,7 +242,7 @@ func (c *faultyConn) ExecContext(ctx context.Context, query string, args []drive
 
 type faultyTx struct {
 	driver.Tx
-	faults *faulty
+	faults *faultyConnector
 }
 
 // Commit implements [driver.Tx].

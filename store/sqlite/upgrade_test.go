@@ -15,22 +15,22 @@ import (
 	"github.com/caisse/checkout/store/sqlite"
 )
 
-// older is a database that the release before events wrote, through its handler: testdata/without-events.sqlite, and beside it
-// what was sent and what was answered.
-type older struct {
+// oldDatabase is testdata/without-events.sqlite, which the release without events wrote through its handler, opened by this release. Its
+// sessions are the requests that the old handler was sent and its answers, from testdata/without-events.json.
+type oldDatabase struct {
 	t         *testing.T
 	store     *sqlite.Store
 	checkouts *checkout.Checkouts
 	handler   *checkout.Handler
-	sessions  []olderSession
+	sessions  []oldSession
 }
 
-type olderSession struct {
+type oldSession struct {
 	Name, Token, Key, Body string
 	Answer                 json.RawMessage
 }
 
-func openOlder(t *testing.T) *older {
+func openOldDatabase(t *testing.T) *oldDatabase {
 	t.Helper()
 	is := is.New(t)
 	database, err := os.ReadFile("testdata/without-events.sqlite")
@@ -41,12 +41,12 @@ func openOlder(t *testing.T) *older {
 	is.NoErr(err)
 	var wrote struct {
 		Now      time.Time
-		Sessions []olderSession
+		Sessions []oldSession
 	}
 	is.NoErr(json.Unmarshal(text, &wrote))
 	is.True(len(wrote.Sessions) > 10)
 
-	o := &older{t: t, store: open(t, path), sessions: wrote.Sessions}
+	o := &oldDatabase{t: t, store: open(t, path), sessions: wrote.Sessions}
 	o.checkouts, err = checkout.New(o.store, checkout.Config{Clock: checkout.ClockFunc(func() time.Time { return wrote.Now })})
 	is.NoErr(err)
 	auth, err := checkout.BearerTokens(map[string]checkout.Account{"sk_live_1": {ID: "acct_1"}, "sk_test_1": {ID: "acct_1", Test: true}})
@@ -56,7 +56,7 @@ func openOlder(t *testing.T) *older {
 	return o
 }
 
-func (o *older) send(method, path string, s olderSession, body string) *httptest.ResponseRecorder {
+func (o *oldDatabase) send(method, path string, s oldSession, body string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	r.Header.Set("Authorization", "Bearer "+s.Token)
 	if body != "" {
@@ -68,8 +68,8 @@ func (o *older) send(method, path string, s olderSession, body string) *httptest
 	return w
 }
 
-// account and id are those of a session, whose answer is compared without its white space.
-func (s olderSession) read(t *testing.T) (account checkout.Account, id, answer string) {
+// read returns the account and the ID of a session, and the old answer without white space.
+func (s oldSession) read(t *testing.T) (account checkout.Account, id, answer string) {
 	t.Helper()
 	var session struct{ ID string }
 	var compact bytes.Buffer
@@ -82,8 +82,8 @@ func (s olderSession) read(t *testing.T) (account checkout.Account, id, answer s
 	return checkout.Account{ID: "acct_1", Test: s.Token == "sk_test_1"}, session.ID, compact.String()
 }
 
-// named finds one of the sessions.
-func (o *older) named(name string) (checkout.Account, string) {
+// named returns the account and the ID of the session that has this name in the test data.
+func (o *oldDatabase) named(name string) (checkout.Account, string) {
 	o.t.Helper()
 	for _, s := range o.sessions {
 		if s.Name == name {
@@ -91,18 +91,20 @@ func (o *older) named(name string) (checkout.Account, string) {
 			return account, id
 		}
 	}
-	o.t.Fatalf("no session is %s", name)
+	o.t.Fatalf("no session has the name %q", name)
 	return checkout.Account{}, ""
 }
 
+// TestUpgradeFromTheReleaseWithoutEvents opens a database of the release before. It proves that the migration keeps all sessions and
+// keys. If it lost a key, a client's retry after the upgrade would create a second payment.
 func TestUpgradeFromTheReleaseWithoutEvents(t *testing.T) {
-	t.Run("keeps every session, and its key replays", func(t *testing.T) {
-		o := openOlder(t)
+	t.Run("keeps every session, and its key replays it", func(t *testing.T) {
+		o := openOldDatabase(t)
 		for _, s := range o.sessions {
 			t.Run(s.Name, func(t *testing.T) {
 				is := is.New(t)
 				_, id, answer := s.read(t)
-				// What is late was not on the wire then.
+				// The old release did not send the member "late".
 				same := func(got string) bool {
 					return strings.TrimSpace(strings.Replace(got, `,"late":true`, "", 1)) == answer
 				}
@@ -119,8 +121,8 @@ func TestUpgradeFromTheReleaseWithoutEvents(t *testing.T) {
 		}
 	})
 
-	t.Run("begins each history with what is known, and says its version", func(t *testing.T) {
-		o := openOlder(t)
+	t.Run("begins each history with the oldest state that is known, and with its version", func(t *testing.T) {
+		o := openOldDatabase(t)
 		for _, s := range o.sessions {
 			is := is.New(t)
 			account, id, _ := s.read(t)
@@ -140,12 +142,12 @@ func TestUpgradeFromTheReleaseWithoutEvents(t *testing.T) {
 		}
 		events, err := o.checkouts.Events(t.Context(), "", 100)
 		is.New(t).NoErr(err)
-		is.New(t).Equal(len(events), 0) // the feed tells what is changed from here on
+		is.New(t).Equal(len(events), 0) // the feed has only the changes that this release makes
 	})
 
-	t.Run("goes on with every lifecycle, and its history has no gap from there", func(t *testing.T) {
+	t.Run("continues every lifecycle, and the history has no gap from then on", func(t *testing.T) {
 		is := is.New(t)
-		o := openOlder(t)
+		o := openOldDatabase(t)
 		for name, statuses := range map[string]string{
 			"created":                     "created completed",
 			"pending, a second attempt":   "pending completed",
@@ -167,7 +169,7 @@ func TestUpgradeFromTheReleaseWithoutEvents(t *testing.T) {
 				got = append(got, string(e.Session.Status))
 				is.True(i == 0 || e.Session.Version == history[i-1].Session.Version+1)
 			}
-			is.Equal(strings.Join(got, " "), statuses) // of the session that is named
+			is.Equal(strings.Join(got, " "), statuses) // the history of the session with this name
 		}
 		swept, err := o.checkouts.ExpireDue(t.Context(), 100)
 		is.NoErr(err)
@@ -181,13 +183,13 @@ func TestUpgradeFromTheReleaseWithoutEvents(t *testing.T) {
 		is.Equal(history[1].At, swept[0].ExpiresAt)
 	})
 
-	t.Run("lists them all, by status and by payment", func(t *testing.T) {
+	t.Run("lists all sessions, also by status and by payment", func(t *testing.T) {
 		is := is.New(t)
-		o := openOlder(t)
+		o := openOldDatabase(t)
 		account := checkout.Account{ID: "acct_1"}
 		page, err := o.checkouts.List(t.Context(), account, checkout.Query{})
 		is.NoErr(err)
-		is.Equal(page.Total, len(o.sessions)-1) // one is in test mode
+		is.Equal(page.Total, len(o.sessions)-1) // one session is in test mode
 		page, err = o.checkouts.List(t.Context(), account, checkout.Query{PaymentID: "pay_3"})
 		is.NoErr(err)
 		is.Equal(len(page.Sessions), 1)
@@ -196,9 +198,9 @@ func TestUpgradeFromTheReleaseWithoutEvents(t *testing.T) {
 		is.Equal(page.Total, 2)
 	})
 
-	t.Run("prunes them", func(t *testing.T) {
+	t.Run("prunes sessions that have ended", func(t *testing.T) {
 		is := is.New(t)
-		o := openOlder(t)
+		o := openOldDatabase(t)
 		n, err := o.checkouts.Prune(t.Context(), time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC), 100)
 		is.NoErr(err)
 		is.True(n >= 5) // completed, failed, cancelled, paid late, expired

@@ -11,7 +11,7 @@ import (
 	"github.com/caisse/checkout/store/sqlite"
 )
 
-// alternating spreads its calls over two stores that share their sessions.
+// alternating is a store that sends its calls in turn to two stores of one database.
 type alternating struct {
 	stores [2]checkout.Store
 	calls  atomic.Int64
@@ -43,14 +43,14 @@ func (a *alternating) Expire(ctx context.Context, now time.Time, limit int) ([]c
 	return a.next().Expire(ctx, now, limit)
 }
 
-// transactional makes each call in a transaction of the host's, which commits unless the call fails. Those that only read
-// take no lock, or they would starve the ones that write.
+// transactional is a store that makes each call in a transaction of the host, which commits unless the call fails. The transactions of
+// reads are read-only. Otherwise they would take the write lock, and writers would wait too long for it.
 type transactional struct {
 	store *sqlite.Store
 	db    *sql.DB
 }
 
-var reading = &sql.TxOptions{ReadOnly: true}
+var readOnly = &sql.TxOptions{ReadOnly: true}
 
 func (t *transactional) within(ctx context.Context, opts *sql.TxOptions, f func(checkout.Store) error) error {
 	tx, err := t.db.BeginTx(ctx, opts)
@@ -73,7 +73,7 @@ func (t *transactional) Create(ctx context.Context, s checkout.Session) (held ch
 }
 
 func (t *transactional) Get(ctx context.Context, account checkout.Account, id string) (found checkout.Session, err error) {
-	err = t.within(ctx, reading, func(store checkout.Store) (err error) {
+	err = t.within(ctx, readOnly, func(store checkout.Store) (err error) {
 		found, err = store.Get(ctx, account, id)
 		return err
 	})
@@ -81,7 +81,7 @@ func (t *transactional) Get(ctx context.Context, account checkout.Account, id st
 }
 
 func (t *transactional) GetByKey(ctx context.Context, account checkout.Account, key idempotency.Key) (found checkout.Session, err error) {
-	err = t.within(ctx, reading, func(store checkout.Store) (err error) {
+	err = t.within(ctx, readOnly, func(store checkout.Store) (err error) {
 		found, err = store.GetByKey(ctx, account, key)
 		return err
 	})
@@ -93,7 +93,7 @@ func (t *transactional) Update(ctx context.Context, s checkout.Session) error {
 }
 
 func (t *transactional) List(ctx context.Context, account checkout.Account, q checkout.Query) (sessions []checkout.Session, total int, err error) {
-	err = t.within(ctx, reading, func(store checkout.Store) (err error) {
+	err = t.within(ctx, readOnly, func(store checkout.Store) (err error) {
 		sessions, total, err = store.List(ctx, account, q)
 		return err
 	})
@@ -121,7 +121,7 @@ func (a *alternating) Prune(ctx context.Context, before time.Time, limit int) (i
 }
 
 func (t *transactional) Events(ctx context.Context, after checkout.Cursor, limit int) (events []checkout.Event, err error) {
-	err = t.within(ctx, reading, func(store checkout.Store) (err error) {
+	err = t.within(ctx, readOnly, func(store checkout.Store) (err error) {
 		events, err = store.Events(ctx, after, limit)
 		return err
 	})
@@ -129,7 +129,7 @@ func (t *transactional) Events(ctx context.Context, after checkout.Cursor, limit
 }
 
 func (t *transactional) History(ctx context.Context, account checkout.Account, id string) (events []checkout.Event, err error) {
-	err = t.within(ctx, reading, func(store checkout.Store) (err error) {
+	err = t.within(ctx, readOnly, func(store checkout.Store) (err error) {
 		events, err = store.History(ctx, account, id)
 		return err
 	})

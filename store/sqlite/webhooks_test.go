@@ -8,10 +8,10 @@ import (
 )
 
 func TestWebhooks(t *testing.T) {
-	t.Run("of Open", func(t *testing.T) {
+	t.Run("work in a store of Open", func(t *testing.T) {
 		webhooktest.Run(t, func(t *testing.T) webhook.Store { return open(t, newPath(t)).Webhooks() })
 	})
-	t.Run("of a host's pool", func(t *testing.T) {
+	t.Run("work in a store on a pool of the host", func(t *testing.T) {
 		webhooktest.Run(t, func(t *testing.T) webhook.Store { return migrated(t, hostPool(t, hostDSN(newPath(t)))).Webhooks() })
 	})
 }

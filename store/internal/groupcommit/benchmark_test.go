@@ -12,9 +12,9 @@ import (
 	"github.com/caisse/checkout/store/internal/groupcommit"
 )
 
-// BenchmarkDo sets grouped commits against one commit per call on the same disk in the same run. A commit writes 300
-// bytes per item and flushes the file. "µs/flush" is what a commit of one item takes, "calls/commit" how large the
-// batches grew, and "x" how many times more calls were served than with one commit for each.
+// BenchmarkDo compares group commit with one commit per call, on the same disk in the same run. A commit writes 300 bytes per item and
+// flushes the file. "µs/flush" is the time of a commit of one item, "calls/commit" is the average size of a batch, and "x" says how many
+// times more calls per second there were than with one commit per call.
 func BenchmarkDo(b *testing.B) {
 	file, err := os.Create(filepath.Join(b.TempDir(), "log"))
 	if err != nil {
@@ -48,7 +48,7 @@ func BenchmarkDo(b *testing.B) {
 	}
 }
 
-// perCall is the time that n calls took, divided by n.
+// perCall returns the time that n calls took, divided by n.
 func perCall(b *testing.B, limits groupcommit.Limits, commit func([]int) []groupcommit.Result[int], callers, n int) time.Duration {
 	b.Helper()
 	g := groupcommit.New(limits, commit)

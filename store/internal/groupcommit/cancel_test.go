@@ -14,7 +14,7 @@ import (
 )
 
 func TestCancelledBeforeTaken(t *testing.T) {
-	t.Run("a context that is over at entry writes nothing", func(t *testing.T) {
+	t.Run("a call with a context that has ended writes nothing", func(t *testing.T) {
 		is := is.New(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -27,12 +27,12 @@ func TestCancelledBeforeTaken(t *testing.T) {
 		is.Equal(value, "")
 	})
 
-	t.Run("nor does it wait for a commit that is under way", func(t *testing.T) {
+	t.Run("a call with a context that has ended does not wait for the commit under way", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			d := newDisk(t, groupcommit.Limits{})
 			d.start(t.Context(), "a")
-			quitter := &quiet{Context: t.Context()}
+			quitter := &pollOnlyContext{Context: t.Context()}
 			quitter.cancel()
 			d.start(quitter, "b")
 			is.Equal(d.answers(), map[string]answer{"b": {"", context.Canceled}})
@@ -41,7 +41,7 @@ func TestCancelledBeforeTaken(t *testing.T) {
 		})
 	})
 
-	t.Run("who gives up returns at once and is not written, wherever it stood in the queue", func(t *testing.T) {
+	t.Run("a caller that gives up returns at once and is not written, at any place in the queue", func(t *testing.T) {
 		for _, quitters := range [][]string{{"b"}, {"d"}, {"f"}, {"b", "c"}, {"e", "f"}, {"c", "e", "d"}, {"f", "b", "d", "c", "e"}} {
 			synctest.Test(t, func(t *testing.T) {
 				is := is.New(t)
@@ -59,7 +59,7 @@ func TestCancelledBeforeTaken(t *testing.T) {
 					synctest.Wait()
 					is.Equal(d.answers()[item], answer{"", context.Canceled})
 				}
-				is.Equal(len(d.answers()), len(quitters)) // the others wait on
+				is.Equal(len(d.answers()), len(quitters)) // the others still wait
 				d.start(t.Context(), "g")
 				d.flushAll()
 				rest := slices.DeleteFunc([]string{"b", "c", "d", "e", "f", "g"}, func(item string) bool {
@@ -89,13 +89,13 @@ func TestCancelledBeforeTaken(t *testing.T) {
 		})
 	})
 
-	t.Run("who gave up without having noticed yet is not written, and its batch mates are", func(t *testing.T) {
+	t.Run("a call that has not noticed the end of its context is not written, but its batch is", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			d := newDisk(t, groupcommit.Limits{})
 			d.start(t.Context(), "a")
 			d.start(t.Context(), "b")
-			quitter := &quiet{Context: t.Context()}
+			quitter := &pollOnlyContext{Context: t.Context()}
 			d.start(quitter, "c")
 			d.start(t.Context(), "d")
 			quitter.cancel()
@@ -109,7 +109,7 @@ func TestCancelledBeforeTaken(t *testing.T) {
 }
 
 func TestCancelledAfterTaken(t *testing.T) {
-	t.Run("leader and member wait for the outcome and get it", func(t *testing.T) {
+	t.Run("all callers of the batch wait for its outcome and get it", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			ctx, cancel := context.WithCancel(t.Context())
@@ -129,12 +129,12 @@ func TestCancelledAfterTaken(t *testing.T) {
 }
 
 func TestCancelledAsChosenLeader(t *testing.T) {
-	t.Run("passes leadership on", func(t *testing.T) {
+	t.Run("makes the next caller the leader", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			d := newDisk(t, groupcommit.Limits{})
 			d.start(t.Context(), "a")
-			quitter := &quiet{Context: t.Context()}
+			quitter := &pollOnlyContext{Context: t.Context()}
 			d.start(quitter, "b")
 			d.start(quitter, "c")
 			d.start(t.Context(), "d")
@@ -147,12 +147,12 @@ func TestCancelledAsChosenLeader(t *testing.T) {
 		})
 	})
 
-	t.Run("gives leadership back where nobody waits", func(t *testing.T) {
+	t.Run("gives up its leadership if nobody waits", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			d := newDisk(t, groupcommit.Limits{})
 			d.start(t.Context(), "a")
-			quitter := &quiet{Context: t.Context()}
+			quitter := &pollOnlyContext{Context: t.Context()}
 			d.start(quitter, "b")
 			quitter.cancel()
 			d.flushAll()
@@ -162,15 +162,15 @@ func TestCancelledAsChosenLeader(t *testing.T) {
 		})
 	})
 
-	t.Run("does so when its context ends at the same instant", func(t *testing.T) {
-		for range 500 { // who is woken by both may notice either first
+	t.Run("makes the next caller the leader if its context ends at the same instant", func(t *testing.T) {
+		for range 500 { // the caller is woken by both events and may notice either one first
 			synctest.Test(t, func(t *testing.T) {
 				is := is.New(t)
 				ctx, cancel := context.WithCancel(t.Context())
 				d := newDisk(t, groupcommit.Limits{})
 				d.instead = map[string]func([]string) []groupcommit.Result[string]{
 					"a": func(batch []string) []groupcommit.Result[string] {
-						cancel() // the leadership of a ends with this commit
+						cancel() // caller a stops leading at the end of this commit
 						return echo(batch)
 					},
 				}
@@ -188,18 +188,18 @@ func TestCancelledAsChosenLeader(t *testing.T) {
 	})
 }
 
-// quiet is a context that ends without waking anybody, as if the goroutine that waits for it had not run yet.
-type quiet struct {
+// pollOnlyContext is a context whose end wakes nobody and shows only in Err, as if the goroutine that waits for it had not run yet.
+type pollOnlyContext struct {
 	context.Context
 	ended atomic.Bool
 }
 
-func (q *quiet) cancel() { q.ended.Store(true) }
+func (c *pollOnlyContext) cancel() { c.ended.Store(true) }
 
-func (*quiet) Done() <-chan struct{} { return nil }
+func (*pollOnlyContext) Done() <-chan struct{} { return nil }
 
-func (q *quiet) Err() error {
-	if q.ended.Load() {
+func (c *pollOnlyContext) Err() error {
+	if c.ended.Load() {
 		return context.Canceled
 	}
 	return nil

@@ -12,17 +12,17 @@ import (
 	"github.com/caisse/checkout/store/internal/groupcommit"
 )
 
-// disk is a group within a synctest bubble whose commits last until flush is called. Between two calls of its methods
-// everybody waits, so a test may read its fields.
+// disk is a group in a synctest bubble that simulates a slow disk: each commit waits until the test calls flush. Between two calls of its
+// methods all goroutines wait, so a test may read its fields.
 type disk struct {
 	*groupcommit.Group[string, string]
 	t       *testing.T
 	release chan struct{}
-	instead map[string]func(batch []string) []groupcommit.Result[string] // of echo, by the first item of the batch
+	instead map[string]func(batch []string) []groupcommit.Result[string] // called instead of echo; the key is the first item of the batch
 
 	mu            sync.Mutex
-	batches       [][]string // in the order in which their commits began
-	writing, most int        // commits under way: now, and ever
+	batches       [][]string // in the order in which their commits have begun
+	writing, most int        // commits under way: now, and the most so far
 	answered      map[string]answer
 }
 
@@ -56,7 +56,7 @@ func (d *disk) commit(batch []string) []groupcommit.Result[string] {
 	return echo(batch)
 }
 
-// start calls Do on a goroutine of its own and returns when that waits.
+// start calls Do on a new goroutine. It returns when that goroutine waits or has ended.
 func (d *disk) start(ctx context.Context, item string) {
 	d.t.Helper()
 	go func() {
@@ -68,7 +68,7 @@ func (d *disk) start(ctx context.Context, item string) {
 	synctest.Wait()
 }
 
-// flush lets the commit that waits longest go on, and returns when everybody waits again.
+// flush lets the oldest commit go on. It returns when all goroutines wait again.
 func (d *disk) flush() {
 	d.t.Helper()
 	if d.writing == 0 {
@@ -85,9 +85,10 @@ func (d *disk) flushAll() {
 	}
 }
 
-// answers are what the calls of Do returned so far, by item.
+// answers returns what the calls of Do have returned so far, by item.
 func (d *disk) answers() map[string]answer { return d.answered }
 
+// sizes returns the number of items of each batch.
 func (d *disk) sizes() []int {
 	var sizes []int
 	for _, batch := range d.batches {
@@ -96,13 +97,13 @@ func (d *disk) sizes() []int {
 	return sizes
 }
 
-// goroutine names the goroutine that calls it.
-func goroutine() string {
+// goroutineName returns a name of the goroutine that calls it.
+func goroutineName() string {
 	name, _, _ := bytes.Cut(debug.Stack(), []byte(" ["))
 	return string(name)
 }
 
-// echo is what a commit says when all went well.
+// echo returns the results of a commit without any failure.
 func echo(batch []string) []groupcommit.Result[string] {
 	results := make([]groupcommit.Result[string], len(batch))
 	for i, item := range batch {

@@ -12,22 +12,24 @@ import (
 	"github.com/caisse/checkout/store/internal/groupcommit"
 )
 
+// TestCommitWithoutOutcome proves that every caller of a batch learns that its outcome is unknown. Otherwise a caller would wait for ever,
+// or would believe that nothing was written.
 func TestCommitWithoutOutcome(t *testing.T) {
 	full := errors.New("disk full")
 	type results = []groupcommit.Result[string]
 	for name, test := range map[string]struct {
 		fail  func(batch []string) results
-		value any    // of the error; nil: not asked
-		text  string // of the error, at its end
+		value any    // of the PanicError; nil: not checked
+		text  string // the end of the error's text
 	}{
-		"a panic":                {func([]string) results { panic("no such table") }, "no such table", ": no such table"},
-		"a panic with an error":  {func([]string) results { panic(full) }, full, ": disk full"},
-		"a fault of the runtime": {func(batch []string) results { return echo(batch)[9:] }, nil, ": runtime error: slice bounds out of range [9:3]"},
-		"no results":             {func([]string) results { return nil }, nil, ": 0 results for 3 items"},
-		"too few results":        {func(batch []string) results { return echo(batch)[1:] }, nil, ": 2 results for 3 items"},
-		"too many results":       {func(batch []string) results { return echo(append(batch, "x")) }, nil, ": 4 results for 3 items"},
+		"a panic":               {func([]string) results { panic("no such table") }, "no such table", ": no such table"},
+		"a panic with an error": {func([]string) results { panic(full) }, full, ": disk full"},
+		"a runtime error":       {func(batch []string) results { return echo(batch)[9:] }, nil, ": runtime error: slice bounds out of range [9:3]"},
+		"no results":            {func([]string) results { return nil }, nil, ": 0 results for 3 items"},
+		"too few results":       {func(batch []string) results { return echo(batch)[1:] }, nil, ": 2 results for 3 items"},
+		"too many results":      {func(batch []string) results { return echo(append(batch, "x")) }, nil, ": 4 results for 3 items"},
 	} {
-		t.Run(name+" reaches every member as an error, and the next batch is served", func(t *testing.T) {
+		t.Run(name+": every caller of the batch gets an error, and the next batch is written", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				is := is.New(t)
 				d := newDisk(t, groupcommit.Limits{Batch: 3})
@@ -48,13 +50,13 @@ func TestCommitWithoutOutcome(t *testing.T) {
 					if test.value != nil {
 						is.Equal(panicked.Value, test.value)
 					}
-					is.True(!errors.Is(panicked, full)) // which would say that nothing was written
+					is.True(!errors.Is(panicked, full)) // full would say that nothing was written
 				}
 			})
 		})
 	}
 
-	t.Run("a panic tells where it happened", func(t *testing.T) {
+	t.Run("the error of a panic has the stack of the place where it happened", func(t *testing.T) {
 		is := is.New(t)
 		g := groupcommit.New(groupcommit.Limits{}, insertNothing)
 		_, err := g.Do(t.Context(), "a")
@@ -63,7 +65,7 @@ func TestCommitWithoutOutcome(t *testing.T) {
 		is.True(strings.Contains(string(panicked.Stack), "insertNothing"))
 	})
 
-	t.Run("runtime.Goexit ends the leader alone", func(t *testing.T) {
+	t.Run("runtime.Goexit ends only the leader, and the other callers get an error", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			d := newDisk(t, groupcommit.Limits{Batch: 3})
@@ -84,14 +86,14 @@ func TestCommitWithoutOutcome(t *testing.T) {
 		})
 	})
 
-	t.Run("who gave up before the commit still knows that it was not written", func(t *testing.T) {
+	t.Run("a caller that gave up before a commit that panics still learns that it was not written", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			d := newDisk(t, groupcommit.Limits{})
 			d.instead = map[string]func([]string) results{"b": func([]string) results { panic("no such table") }}
 			d.start(t.Context(), "a")
 			d.start(t.Context(), "b")
-			quitter := &quiet{Context: t.Context()}
+			quitter := &pollOnlyContext{Context: t.Context()}
 			d.start(quitter, "c")
 			quitter.cancel()
 			d.flushAll()

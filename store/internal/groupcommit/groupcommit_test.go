@@ -15,18 +15,18 @@ import (
 	"github.com/caisse/checkout/store/internal/groupcommit"
 )
 
-func TestLoneCaller(t *testing.T) {
+func TestSingleCaller(t *testing.T) {
 	t.Run("commits at once, on its own goroutine", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
-			caller, goroutines, now := goroutine(), runtime.NumGoroutine(), time.Now()
+			caller, goroutines, now := goroutineName(), runtime.NumGoroutine(), time.Now()
 			commits := 0
 			g := groupcommit.New(groupcommit.Limits{}, func(batch []string) []groupcommit.Result[string] {
 				commits++
 				is.Equal(batch, []string{"a"})
-				is.Equal(goroutine(), caller)
-				is.True(runtime.NumGoroutine() <= goroutines) // those of an earlier test may still be ending
-				is.True(time.Now().Equal(now))                // the clock of the bubble moves only while everybody waits
+				is.Equal(goroutineName(), caller)
+				is.True(runtime.NumGoroutine() <= goroutines) // goroutines of an earlier test may still be ending
+				is.True(time.Now().Equal(now))                // no time passes: the bubble's clock moves only while all goroutines wait
 				return echo(batch)
 			})
 			got, err := g.Do(t.Context(), "a")
@@ -36,15 +36,15 @@ func TestLoneCaller(t *testing.T) {
 		})
 	})
 
-	t.Run("does not yield, not even after a crowd has left", func(t *testing.T) {
+	t.Run("does not yield to other goroutines, not even after many callers have left", func(t *testing.T) {
 		is := is.New(t)
-		// On one processor a goroutine that was just started runs as soon as the caller yields, and hardly before.
+		// With one processor, a new goroutine runs as soon as the caller yields, and seldom before that.
 		procs := runtime.GOMAXPROCS(1)
 		t.Cleanup(func() { runtime.GOMAXPROCS(procs) })
 		var bystander, yielded atomic.Bool
 		g := groupcommit.New(groupcommit.Limits{}, func(batch []string) []groupcommit.Result[string] {
 			yielded.Store(bystander.Load())
-			runtime.Gosched() // for the crowd to gather
+			runtime.Gosched() // so that the other callers arrive
 			return echo(batch)
 		})
 		do := func() {
@@ -59,7 +59,7 @@ func TestLoneCaller(t *testing.T) {
 				wg.Go(do)
 			}
 			wg.Wait()
-			do() // may still yield to the crowd
+			do() // may still yield, because the batch before had several callers
 			bystander.Store(false)
 			wg.Go(func() { bystander.Store(true) })
 			do()
@@ -68,12 +68,12 @@ func TestLoneCaller(t *testing.T) {
 			}
 			wg.Wait()
 		}
-		is.True(yields < tries/2) // the scheduler may step in of itself now and then
+		is.True(yields < tries/2) // the scheduler may also switch goroutines by itself
 	})
 }
 
 func TestBatches(t *testing.T) {
-	t.Run("take who came first, in order, and no more than the limit", func(t *testing.T) {
+	t.Run("take callers in the order in which they arrived, up to the limit", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			d := newDisk(t, groupcommit.Limits{Batch: 3})
@@ -90,7 +90,7 @@ func TestBatches(t *testing.T) {
 	})
 
 	for _, limits := range []groupcommit.Limits{{}, {Batch: -1, InFlight: -1}} {
-		t.Run(fmt.Sprintf("are 512 long and one at a time under limits of %d", limits.Batch), func(t *testing.T) {
+		t.Run(fmt.Sprintf("have up to 512 items and run one at a time if the limits are %d", limits.Batch), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				is := is.New(t)
 				d := newDisk(t, limits)
@@ -104,16 +104,16 @@ func TestBatches(t *testing.T) {
 		})
 	}
 
-	t.Run("are served each by the first of its callers", func(t *testing.T) {
+	t.Run("are each committed on the goroutine of their first caller", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			var leaders []string
 			release := make(chan struct{})
-			names := make(map[string]string) // of items, by goroutine
+			names := make(map[string]string) // the item of each goroutine
 			var mu sync.Mutex
 			g := groupcommit.New(groupcommit.Limits{Batch: 2}, func(batch []string) []groupcommit.Result[string] {
 				mu.Lock()
-				leaders = append(leaders, names[goroutine()])
+				leaders = append(leaders, names[goroutineName()])
 				mu.Unlock()
 				<-release
 				return echo(batch)
@@ -121,7 +121,7 @@ func TestBatches(t *testing.T) {
 			for _, item := range []string{"a", "b", "c", "d", "e"} {
 				go func() {
 					mu.Lock()
-					names[goroutine()] = item
+					names[goroutineName()] = item
 					mu.Unlock()
 					_, _ = g.Do(t.Context(), item)
 				}()
@@ -133,7 +133,7 @@ func TestBatches(t *testing.T) {
 		})
 	})
 
-	t.Run("belong to the commit, which may keep and change them", func(t *testing.T) {
+	t.Run("belong to the commit function, which may keep and change them", func(t *testing.T) {
 		is := is.New(t)
 		var kept [][]string
 		g := groupcommit.New(groupcommit.Limits{}, func(batch []string) []groupcommit.Result[string] {
@@ -150,14 +150,14 @@ func TestBatches(t *testing.T) {
 		is.Equal(kept, [][]string{{"changed by a"}, {"changed by b"}})
 	})
 
-	t.Run("wait for callers who are on their way back", func(t *testing.T) {
+	t.Run("wait for callers that are about to call again", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			const callers, rounds = 16, 200
 			commits := 0
 			g := groupcommit.New(groupcommit.Limits{}, func(batch []string) []groupcommit.Result[string] {
 				commits++
-				time.Sleep(time.Millisecond) // of the bubble: until all others wait
+				time.Sleep(time.Millisecond) // in the bubble: it ends when all other goroutines wait
 				return echo(batch)
 			})
 			var wg sync.WaitGroup
@@ -171,17 +171,17 @@ func TestBatches(t *testing.T) {
 			wg.Wait()
 			perCommit := float64(callers*rounds) / float64(commits)
 			t.Logf("%.1f calls per commit", perCommit)
-			is.True(perCommit > 10) // about 8 where small and large batches take turns
+			is.True(perCommit > 10) // if small and large batches alternated, it would be about 8
 		})
 	})
 }
 
 func TestInFlight(t *testing.T) {
-	t.Run("batches overlap up to the limit and never beyond", func(t *testing.T) {
+	t.Run("lets batches overlap up to the limit and never beyond", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			d := newDisk(t, groupcommit.Limits{Batch: 2, InFlight: 3})
-			for range 2 { // the second time shows that each leader left its place, once
+			for range 2 { // the second round shows that each leader has given up its place exactly once
 				d.batches, d.most = nil, 0
 				for _, item := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
 					d.start(t.Context(), item)
@@ -199,7 +199,7 @@ func TestInFlight(t *testing.T) {
 }
 
 func TestResults(t *testing.T) {
-	t.Run("are each item's own: one that fails does not fail its batch mates", func(t *testing.T) {
+	t.Run("belong to one item each: an item that fails does not fail the rest of its batch", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			bad := errors.New("bad row")

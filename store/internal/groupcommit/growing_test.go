@@ -11,23 +11,24 @@ import (
 	"github.com/caisse/checkout/store/internal/groupcommit"
 )
 
-// broken is a context whose Err panics when it is asked again.
-type broken struct {
+// panickingContext is a context whose Err panics when it is called for the second time.
+type panickingContext struct {
 	context.Context
 	asked bool
 }
 
-func (b *broken) Err() error {
-	if b.asked {
+func (c *panickingContext) Err() error {
+	if c.asked {
 		panic("boom")
 	}
-	b.asked = true
+	c.asked = true
 	return nil
 }
 
 func TestGrowing(t *testing.T) {
 	type results = []groupcommit.Result[string]
-	// growing has d's first batch take more once before it is released, by meanwhile, and end as end says.
+	// growing gives d a new group and starts a call. While the first commit waits, growing runs meanwhile. Then that commit calls more
+	// once and returns what end returns.
 	growing := func(t *testing.T, d *disk, limits groupcommit.Limits, meanwhile func(), end func(batch []string, more func() []string) results) {
 		begun, proceed := make(chan struct{}), make(chan struct{})
 		first := true
@@ -50,7 +51,7 @@ func TestGrowing(t *testing.T) {
 		synctest.Wait()
 	}
 
-	t.Run("who comes while the commit works joins it, in order", func(t *testing.T) {
+	t.Run("callers that arrive while a batch is being written are added to it, in order", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			d := newDisk(t, groupcommit.Limits{})
@@ -58,7 +59,7 @@ func TestGrowing(t *testing.T) {
 				d.start(t.Context(), "b")
 				d.start(t.Context(), "c")
 			}, func(batch []string, more func() []string) results {
-				is.Equal(len(more()), 0) // nobody waits
+				is.Equal(len(more()), 0) // nobody waits any more
 				return echo(batch)
 			})
 			is.Equal(d.batches, [][]string{{"a", "b", "c"}})
@@ -68,7 +69,7 @@ func TestGrowing(t *testing.T) {
 		})
 	})
 
-	t.Run("a batch has no more room than its limit", func(t *testing.T) {
+	t.Run("a batch does not grow beyond its limit", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			d := newDisk(t, groupcommit.Limits{})
@@ -85,11 +86,11 @@ func TestGrowing(t *testing.T) {
 		})
 	})
 
-	t.Run("who gave up before is surely not written", func(t *testing.T) {
+	t.Run("a caller that gave up before it was added is not written", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			d := newDisk(t, groupcommit.Limits{})
-			quitter := &quiet{Context: t.Context()}
+			quitter := &pollOnlyContext{Context: t.Context()}
 			growing(t, d, groupcommit.Limits{}, func() {
 				d.start(quitter, "b")
 				d.start(t.Context(), "c")
@@ -101,14 +102,14 @@ func TestGrowing(t *testing.T) {
 		})
 	})
 
-	t.Run("a context of a host's that panics is its own caller's affair", func(t *testing.T) {
+	t.Run("a context that panics fails only the call that it belongs to", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			d := newDisk(t, groupcommit.Limits{})
 			for _, item := range []string{"a", "b"} {
 				d.start(t.Context(), item)
 			}
-			d.start(&broken{Context: t.Context()}, "c")
+			d.start(&panickingContext{Context: t.Context()}, "c")
 			d.start(t.Context(), "d")
 			d.flushAll()
 			is.Equal(d.batches, [][]string{{"a"}, {"b", "d"}})
@@ -122,10 +123,10 @@ func TestGrowing(t *testing.T) {
 	})
 
 	for name, end := range map[string]func(batch []string, more func() []string) results{
-		"a panic":                       func([]string, func() []string) results { panic("no such table") },
-		"results for its first members": func([]string, func() []string) results { return echo([]string{"a"}) },
+		"a panic":                          func([]string, func() []string) results { panic("no such table") },
+		"results for the first items only": func([]string, func() []string) results { return echo([]string{"a"}) },
 	} {
-		t.Run(name+" reaches those who joined as an error", func(t *testing.T) {
+		t.Run(name+": the callers that were added get an error, too", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				is := is.New(t)
 				d := newDisk(t, groupcommit.Limits{})
@@ -141,7 +142,7 @@ func TestGrowing(t *testing.T) {
 		})
 	}
 
-	t.Run("nobody joins a commit that has returned", func(t *testing.T) {
+	t.Run("nobody is added to a commit that has returned", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			d := newDisk(t, groupcommit.Limits{})

@@ -16,7 +16,7 @@ import (
 
 var errBadRow = errors.New("bad row")
 
-// outcome is what became of an item, as its commit knows it or as its caller was told.
+// outcome is what happened to an item. The table has one for each item, and each caller is told one.
 type outcome string
 
 const (
@@ -26,7 +26,7 @@ const (
 	unwritten outcome = "" // no commit saw it
 )
 
-// table is what commits write to. It fails them at random and watches the limits.
+// table is what commits write to. It makes commits fail at random, and checks that they keep the limits.
 type table struct {
 	limits groupcommit.Limits
 
@@ -34,9 +34,9 @@ type table struct {
 	random    *rand.Rand
 	rows      map[int]outcome
 	writing   int
-	overlaps  bool
-	joined    int
-	violation error // the first
+	overlaps  bool  // commits have run at the same time
+	joined    int   // items that were added to a batch while it was being written
+	violation error // the last one; nil: none
 }
 
 func (tb *table) commit(batch []int, more func() []int) []groupcommit.Result[int] {
@@ -46,7 +46,7 @@ func (tb *table) commit(batch []int, more func() []int) []groupcommit.Result[int
 	defer func() { tb.writing-- }()
 	tb.overlaps = tb.overlaps || tb.writing > 1
 	if len(batch) == 0 || len(batch) > tb.limits.Batch || tb.writing > tb.limits.InFlight {
-		tb.violation = fmt.Errorf("%d items in one of %d batches at once", len(batch), tb.writing)
+		tb.violation = fmt.Errorf("a batch of %d items, with %d batches at once", len(batch), tb.writing)
 	}
 	fault, work := tb.random.IntN(20), tb.random.IntN(20)
 	for range tb.random.IntN(3) {
@@ -63,7 +63,7 @@ func (tb *table) commit(batch []int, more func() []int) []groupcommit.Result[int
 	results := make([]groupcommit.Result[int], len(batch))
 	for i, item := range batch {
 		if was, twice := tb.rows[item]; twice {
-			tb.violation = fmt.Errorf("item %d came again, was %s", item, was)
+			tb.violation = fmt.Errorf("item %d was given to a commit twice; the first time it was %s", item, was)
 		}
 		switch {
 		case fault < 2:
@@ -89,8 +89,8 @@ func (tb *table) commit(batch []int, more func() []int) []groupcommit.Result[int
 	}
 }
 
-// told translates what Do returned.
-func told(item, value int, err error) (outcome, error) {
+// outcomeOf returns the outcome that Do has told the caller of an item.
+func outcomeOf(item, value int, err error) (outcome, error) {
 	var panicked *groupcommit.PanicError
 	switch {
 	case err == nil && value == -item:
@@ -106,10 +106,12 @@ func told(item, value int, err error) (outcome, error) {
 	}
 }
 
-func TestAnyMixOfCallers(t *testing.T) {
+// TestRandomCallers lets commits fail and callers give up at random. Each item must be written at most once, and each caller must be told
+// what has happened to its item.
+func TestRandomCallers(t *testing.T) {
 	const callers, calls = 32, 200
 	for _, limits := range []groupcommit.Limits{{Batch: 1, InFlight: 1}, {Batch: 5, InFlight: 1}, {Batch: 512, InFlight: 1}, {Batch: 8, InFlight: 3}} {
-		t.Run(fmt.Sprintf("is told what was written, once, with %d per batch and %d in flight", limits.Batch, limits.InFlight), func(t *testing.T) {
+		t.Run(fmt.Sprintf("learn the true outcome with %d per batch and %d in flight", limits.Batch, limits.InFlight), func(t *testing.T) {
 			is := is.New(t)
 			seed := rand.Uint64()
 			t.Logf("seed %d", seed)
@@ -133,7 +135,7 @@ func TestAnyMixOfCallers(t *testing.T) {
 						}
 						value, err := g.Do(ctx, item)
 						cancel()
-						if answers[item], err = told(item, value, err); err != nil {
+						if answers[item], err = outcomeOf(item, value, err); err != nil {
 							t.Error(err)
 						}
 					}
@@ -142,7 +144,7 @@ func TestAnyMixOfCallers(t *testing.T) {
 			wg.Wait()
 			is.NoErr(tb.violation)
 			is.Equal(tb.overlaps, limits.InFlight > 1)
-			is.True(tb.joined > 0 || limits.Batch < callers) // small batches are full before any joins
+			is.True(tb.joined > 0 || limits.Batch < callers) // small batches are full before anybody can be added
 			count := make(map[outcome]int)
 			for item, got := range answers {
 				count[got]++
@@ -151,7 +153,7 @@ func TestAnyMixOfCallers(t *testing.T) {
 				}
 			}
 			t.Logf("%v", count)
-			is.Equal(len(count), 4) // each outcome came about
+			is.Equal(len(count), 4) // each outcome has happened
 		})
 	}
 }

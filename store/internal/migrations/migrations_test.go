@@ -9,7 +9,7 @@ import (
 	"github.com/matryer/is"
 )
 
-// files makes a file system of files that hold their own names.
+// files returns a file system with these files. Each one contains its own name.
 func files(names ...string) fstest.MapFS {
 	fsys := fstest.MapFS{}
 	for _, name := range names {
@@ -32,32 +32,32 @@ func TestLoad(t *testing.T) {
 
 	for name, test := range map[string]struct {
 		names []string
-		want  string // of the error
+		want  string // a part of the error
 	}{
-		"refuses an empty file system":        {nil, "there are none"},
-		"refuses a gap":                       {[]string{"0001_a.sql", "0003_c.sql"}, "0003_c.sql: version 2 is not there"},
-		"refuses a start above one":           {[]string{"0002_a.sql"}, "0002_a.sql: version 1 is not there"},
-		"refuses version zero":                {[]string{"0000_a.sql", "0001_b.sql"}, "0000_a.sql: versions begin at 1"},
-		"refuses a version that comes twice":  {[]string{"0001_a.sql", "0001_b.sql"}, "0001_b.sql: version 1 is given twice"},
-		"refuses a number of three digits":    {[]string{"001_a.sql"}, "001_a.sql is not named like"},
-		"refuses a number of five digits":     {[]string{"00001_a.sql"}, "00001_a.sql is not named like"},
-		"refuses a file without a name":       {[]string{"0001.sql"}, "0001.sql is not named like"},
-		"refuses an empty name":               {[]string{"0001_.sql"}, "0001_.sql is not named like"},
-		"refuses capital letters":             {[]string{"0001_A.sql"}, "0001_A.sql is not named like"},
-		"refuses another ending":              {[]string{"0001_a.sql", "0002_b.sql.orig"}, "0002_b.sql.orig is not named like"},
-		"refuses a file that is no migration": {[]string{"0001_a.sql", "embed.go"}, "embed.go is not named like"},
-		"refuses a folder":                    {[]string{"0001_a.sql/x", "0001_b.sql"}, "0001_a.sql is not named like"},
+		"refuses an empty file system":           {nil, "there are none"},
+		"refuses a gap":                          {[]string{"0001_a.sql", "0003_c.sql"}, "0003_c.sql: version 2 is not there"},
+		"refuses a start above one":              {[]string{"0002_a.sql"}, "0002_a.sql: version 1 is not there"},
+		"refuses version zero":                   {[]string{"0000_a.sql", "0001_b.sql"}, "0000_a.sql: versions begin at 1"},
+		"refuses a version that comes twice":     {[]string{"0001_a.sql", "0001_b.sql"}, "0001_b.sql: version 1 is given twice"},
+		"refuses a number of three digits":       {[]string{"001_a.sql"}, "001_a.sql is not named like"},
+		"refuses a number of five digits":        {[]string{"00001_a.sql"}, "00001_a.sql is not named like"},
+		"refuses a file without a name":          {[]string{"0001.sql"}, "0001.sql is not named like"},
+		"refuses an empty name":                  {[]string{"0001_.sql"}, "0001_.sql is not named like"},
+		"refuses capital letters":                {[]string{"0001_A.sql"}, "0001_A.sql is not named like"},
+		"refuses another ending":                 {[]string{"0001_a.sql", "0002_b.sql.orig"}, "0002_b.sql.orig is not named like"},
+		"refuses a file that is not a migration": {[]string{"0001_a.sql", "embed.go"}, "embed.go is not named like"},
+		"refuses a folder":                       {[]string{"0001_a.sql/x", "0001_b.sql"}, "0001_a.sql is not named like"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			is := is.New(t)
 			got, err := migrations.Load(files(test.names...))
 			is.True(err != nil)
 			is.True(strings.Contains(err.Error(), test.want)) // the error names the file and its fault
-			is.Equal(got, nil)                                // nothing is half loaded
+			is.Equal(got, nil)                                // no migration is returned
 		})
 	}
 
-	t.Run("refuses a file that says nothing", func(t *testing.T) {
+	t.Run("refuses an empty file", func(t *testing.T) {
 		is := is.New(t)
 		fsys := files("0001_a.sql")
 		fsys["0002_b.sql"] = &fstest.MapFile{Data: []byte(" \n\t")}
@@ -66,7 +66,7 @@ func TestLoad(t *testing.T) {
 		is.True(strings.Contains(err.Error(), "0002_b.sql is empty"))
 	})
 
-	t.Run("tells a migration that older programs cannot live with", func(t *testing.T) {
+	t.Run("recognizes a migration that older programs cannot work with", func(t *testing.T) {
 		is := is.New(t)
 		got, err := migrations.Load(files("0001_first.sql", "0002_drop_late_breaking.sql", "0003_record_breaking_amounts.sql"))
 		is.NoErr(err)
