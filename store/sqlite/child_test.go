@@ -192,14 +192,19 @@ func startChild(tb testing.TB, role, path string, from int64) *child {
 }
 
 func (c *child) listen(out io.Reader) {
-	defer close(c.done)
+	defer func() {
+		close(c.done)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.heard.Broadcast()
+	}()
 	for r := bufio.NewReader(out); ; {
 		line, err := r.ReadString('\n')
 		c.mu.Lock()
 		if err == nil { // an incomplete line is no acknowledgement
 			c.lines = append(c.lines, strings.TrimSpace(line))
+			c.heard.Broadcast()
 		}
-		c.heard.Broadcast()
 		c.mu.Unlock()
 		if err != nil {
 			return

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/matryer/is"
 	modernc "modernc.org/sqlite"
@@ -33,25 +34,28 @@ var registerPanics = sync.OnceFunc(func() {
 // have the usual value. If that statement were chosen for a session with another value, this value would be lost.
 func TestEveryFieldIsKept(t *testing.T) {
 	for name, change := range map[string]func(*checkout.Session){
-		"none":            func(*checkout.Session) {},
-		"status":          func(s *checkout.Session) { s.Status = checkout.StatusPending },
-		"version":         func(s *checkout.Session) { s.Version = 7 },
-		"late":            func(s *checkout.Session) { s.Late = true },
-		"amount":          func(s *checkout.Session) { s.Amount = 1 },
-		"transaction fee": func(s *checkout.Session) { s.TransactionFee = 1 },
-		"currency":        func(s *checkout.Session) { s.Currency = "EUR" },
-		"payment method":  func(s *checkout.Session) { s.PaymentMethod = checkout.Card },
-		"phone":           func(s *checkout.Session) { s.UserPhone = "" },
-		"payment":         func(s *checkout.Session) { s.PaymentID = "pay_1" },
-		"customer":        func(s *checkout.Session) { s.CustomerID = "cus_1" },
-		"description":     func(s *checkout.Session) { s.Description = "" },
-		"success URL":     func(s *checkout.Session) { s.SuccessURL = "https://shop.example/thanks" },
-		"cancel URL":      func(s *checkout.Session) { s.CancelURL = "https://shop.example/cart" },
-		"failure reason":  func(s *checkout.Session) { s.FailureReason = "refused" },
-		"completed":       func(s *checkout.Session) { s.CompletedAt = s.CreatedAt },
-		"fingerprint":     func(s *checkout.Session) { s.Fingerprint = idempotency.Fingerprint{} },
-		"key":             func(s *checkout.Session) { s.IdempotencyKey = "" },
-		"test mode":       func(s *checkout.Session) { s.Account.Test = true },
+		"none":             func(*checkout.Session) {},
+		"status":           func(s *checkout.Session) { s.Status = checkout.StatusPending },
+		"version":          func(s *checkout.Session) { s.Version = 7 },
+		"late":             func(s *checkout.Session) { s.Late = true },
+		"amount":           func(s *checkout.Session) { s.Amount = 1 },
+		"transaction fee":  func(s *checkout.Session) { s.TransactionFee = 1 },
+		"currency":         func(s *checkout.Session) { s.Currency = "EUR" },
+		"payment method":   func(s *checkout.Session) { s.PaymentMethod = checkout.Card },
+		"phone":            func(s *checkout.Session) { s.UserPhone = "" },
+		"payment":          func(s *checkout.Session) { s.PaymentID = "pay_1" },
+		"customer":         func(s *checkout.Session) { s.CustomerID = "cus_1" },
+		"client reference": func(s *checkout.Session) { s.ClientReference = "order-1" },
+		"metadata":         func(s *checkout.Session) { s.Metadata = map[string]string{"table": "12"} },
+		"expiry":           func(s *checkout.Session) { s.ExpiresAt = s.ExpiresAt.Add(time.Microsecond) },
+		"description":      func(s *checkout.Session) { s.Description = "" },
+		"success URL":      func(s *checkout.Session) { s.SuccessURL = "https://shop.example/thanks" },
+		"cancel URL":       func(s *checkout.Session) { s.CancelURL = "https://shop.example/cart" },
+		"failure reason":   func(s *checkout.Session) { s.FailureReason = "refused" },
+		"completed":        func(s *checkout.Session) { s.CompletedAt = s.CreatedAt },
+		"fingerprint":      func(s *checkout.Session) { s.Fingerprint = idempotency.Fingerprint{} },
+		"key":              func(s *checkout.Session) { s.IdempotencyKey = "" },
+		"test mode":        func(s *checkout.Session) { s.Account.Test = true },
 	} {
 		t.Run(name, func(t *testing.T) {
 			session := newSession(t)

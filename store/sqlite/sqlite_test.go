@@ -175,8 +175,7 @@ type result struct {
 	err     error
 }
 
-// wantUnavailable checks that Create, Get, GetByKey, Update, List and Expire return ErrUnavailable, and not ErrNotFound or
-// ErrOutcomeUnknown.
+// wantUnavailable checks that every method of the store returns ErrUnavailable, and not ErrNotFound or ErrOutcomeUnknown.
 func wantUnavailable(t *testing.T, s checkout.Store, session checkout.Session) {
 	t.Helper()
 	is := is.New(t)
@@ -191,6 +190,12 @@ func wantUnavailable(t *testing.T, s checkout.Store, session checkout.Session) {
 	_, _, err = s.List(t.Context(), session.Account, checkout.Query{Limit: 100})
 	errs = append(errs, err)
 	_, err = s.Expire(t.Context(), session.ExpiresAt, 10)
+	errs = append(errs, err)
+	_, err = s.Events(t.Context(), "", 10)
+	errs = append(errs, err)
+	_, err = s.History(t.Context(), session.Account, session.ID)
+	errs = append(errs, err)
+	_, err = s.Prune(t.Context(), session.ExpiresAt, 10)
 	for _, err := range append(errs, err) {
 		is.True(errors.Is(err, checkout.ErrUnavailable))
 		is.True(!errors.Is(err, checkout.ErrNotFound) && !errors.Is(err, checkout.ErrOutcomeUnknown))

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/matryer/is"
 	modernc "modernc.org/sqlite"
@@ -130,12 +131,19 @@ func TestWithTx(t *testing.T) {
 		writing := shop.begin(t)
 		create(t, shop.store.WithTx(writing), newSession(t)) // this transaction holds the write lock
 		waiting := shop.begin(t)
-		done := make(chan error)
+		begun, done := make(chan struct{}), make(chan error)
 		session := newSession(t)
 		go func() {
+			close(begun)
 			_, _, err := shop.store.WithTx(waiting).Create(t.Context(), session)
 			done <- err
 		}()
+		<-begun
+		select {
+		case err := <-done:
+			t.Fatalf("Create did not wait for the write lock: %v", err)
+		case <-time.After(50 * time.Millisecond): // a Create that does not wait would have returned by now
+		}
 		is.NoErr(writing.Commit())
 		is.NoErr(<-done)
 		is.NoErr(waiting.Commit())

@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http/httptest"
 	"os"
 	"strings"
@@ -206,6 +207,6 @@ func TestUpgradeFromTheReleaseWithoutEvents(t *testing.T) {
 		is.True(n >= 5) // completed, failed, cancelled, paid late, expired
 		account, id := o.named("failed")
 		_, err = o.checkouts.History(t.Context(), account, id)
-		is.True(err != nil)
+		is.True(errors.Is(err, checkout.ErrNotFound))
 	})
 }
