@@ -11,7 +11,7 @@ type answer struct {
 	contentType string
 	header      []field // besides those that every answer has
 	body        []byte
-	written     *jsonWriter // the writer of body, to be used again; nil if body is not of one
+	written     *jsonWriter // the writer that made body, kept for reuse; nil if body was made in another way
 }
 
 // field is one header field. Its name is in canonical form.
@@ -28,7 +28,7 @@ func (h *Handler) sessionAnswer(status int, s *Session, header ...field) (answer
 	return w.answer(status, append(header, field{"Etag", etag(s)}))
 }
 
-// checkoutURLOf returns where the payer pays; "" if the session can no longer be paid.
+// checkoutURLOf returns the URL at which the payer pays; "" if the session can no longer be paid.
 func (h *Handler) checkoutURLOf(s *Session) string {
 	if h.checkoutURL == nil || !s.Status.expires() {
 		return ""

@@ -9,6 +9,8 @@ import (
 	"github.com/matryer/is"
 )
 
+// Process and Fail with the payment of another attempt are a conflict and change nothing. Otherwise late news of the first attempt would
+// fail a session whose second attempt may still be paid.
 func TestNewsOfAnotherAttemptChangesNothing(t *testing.T) {
 	eachStore(t, func(t *testing.T, store checkout.Store) {
 		a := newAPI(t, store)
@@ -57,7 +59,7 @@ func TestNewsOfAnotherAttemptChangesNothing(t *testing.T) {
 				is.Equal(s.PaymentID, "PAY_"+name)
 			}
 		})
-		t.Run("no payment binds the call to no attempt", func(t *testing.T) {
+		t.Run("a call without a payment is about the attempt that the session has", func(t *testing.T) {
 			for _, call := range calls {
 				is := is.New(t)
 				s, err := call(reach(t, a, checkout.StatusPending).ID, "")
@@ -65,7 +67,7 @@ func TestNewsOfAnotherAttemptChangesNothing(t *testing.T) {
 				is.Equal(s.PaymentID, "PAY_1")
 			}
 		})
-		t.Run("a session that is processing without a payment gets it once", func(t *testing.T) {
+		t.Run("a session that is processing without a payment takes the first one named", func(t *testing.T) {
 			is := is.New(t)
 			s, err := a.Process(ctx, live, a.mustCreate(live, "").ID, "")
 			is.NoErr(err)
@@ -76,7 +78,7 @@ func TestNewsOfAnotherAttemptChangesNothing(t *testing.T) {
 			is.NoErr(err)
 			is.Equal(again, s)
 		})
-		t.Run("Complete is taken from any attempt", func(t *testing.T) {
+		t.Run("Complete is accepted for any attempt", func(t *testing.T) {
 			is := is.New(t)
 			s := reach(t, a, checkout.StatusProcessing)
 			s, err := a.Complete(ctx, live, s.ID, "PAY_0")
@@ -87,6 +89,7 @@ func TestNewsOfAnotherAttemptChangesNothing(t *testing.T) {
 	})
 }
 
+// MaxChanges bounds the attempts of a session, and so its history. An outcome is recorded even beyond the bound, since money has moved.
 func TestASessionTakesAHundredChangesAndItsOutcome(t *testing.T) {
 	eachStore(t, func(t *testing.T, store checkout.Store) {
 		is := is.New(t)
@@ -103,11 +106,11 @@ func TestASessionTakesAHundredChangesAndItsOutcome(t *testing.T) {
 		var invalid *checkout.ValidationError
 		is.True(asError(err, &invalid))
 		is.Equal(invalid.Fields[0].Field+" "+invalid.Fields[0].Code, "payment_id out_of_range")
-		again, err := a.Begin(ctx, live, s.ID, s.PaymentID) // repeated, not begun
+		again, err := a.Begin(ctx, live, s.ID, s.PaymentID) // a repeated call begins no attempt
 		is.NoErr(err)
 		is.Equal(again, s)
 
-		s, err = a.Process(ctx, live, s.ID, s.PaymentID) // an outcome is always taken
+		s, err = a.Process(ctx, live, s.ID, s.PaymentID) // an outcome is always recorded
 		is.NoErr(err)
 		s, err = a.Fail(ctx, live, s.ID, s.PaymentID, "no funds")
 		is.NoErr(err)
@@ -138,7 +141,7 @@ func TestUpdatedAtIsTheTimeOfTheLastChange(t *testing.T) {
 		a.clock.Set(s.ExpiresAt.Add(time.Hour))
 		kept, err = a.Get(t.Context(), live, s.ID)
 		is.NoErr(err)
-		is.Equal(kept.UpdatedAt, s.ExpiresAt) // the clock's change, whether or not it was swept
+		is.Equal(kept.UpdatedAt, s.ExpiresAt) // the time of its expiry, swept or not
 		swept, err := a.ExpireDue(t.Context(), 1)
 		is.NoErr(err)
 		is.Equal(swept[0].UpdatedAt, s.ExpiresAt)

@@ -27,6 +27,7 @@ func BenchmarkCreate(b *testing.B) {
 	}
 }
 
+// sink is an http.ResponseWriter that discards the answer.
 type sink struct{ h http.Header }
 
 func (s sink) Header() http.Header         { return s.h }

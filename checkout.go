@@ -19,10 +19,10 @@ import (
 type Checkouts struct {
 	store Store
 	settings
-	waits *waits // shared with those of WithStore
+	waits *waits // shared with every Checkouts that WithStore returns
 }
 
-// New makes a Checkouts over a store. The error joins a [*ConfigError] for each fault of cfg, or of a nil store.
+// New makes a Checkouts over a store. The error joins a [*ConfigError] for each fault of cfg, and one if store is nil.
 func New(store Store, cfg Config) (*Checkouts, error) {
 	s, err := cfg.settings()
 	if store == nil {
@@ -88,8 +88,8 @@ func (c *Checkouts) create(ctx context.Context, r request) (Session, bool, error
 	return held, false, nil
 }
 
-// accepts returns all faults by the host's settings, such as an amount above Config.MaxAmount. A request that they refuse may still be
-// a retry of one that was accepted before the host tightened them; see replayOr.
+// accepts checks a request against the host's settings, such as Config.MaxAmount, and returns all faults. A request that it
+// refuses may still be a retry of one that was accepted before the host tightened its settings; see replayOr.
 func (c *Checkouts) accepts(r request) error {
 	var f faults
 	if r.Amount > c.maxAmount {
@@ -128,8 +128,8 @@ func (c *Checkouts) replay(r request, held Session) (Session, bool, error) {
 	return held.at(c.now()), true, nil
 }
 
-// newSession makes the session of a request. Everything that can change later by a setting is fixed here: the fee, the time at which
-// it expires, the country in its ID.
+// newSession makes the session of a request. Everything that depends on the host's settings is fixed here, so that a later change
+// of settings does not change the session: the fee, the time at which it expires, the country in its ID.
 func (c *Checkouts) newSession(r request) (Session, error) {
 	id, err := newID()
 	if err != nil {
@@ -228,8 +228,8 @@ func (c *Checkouts) get(ctx context.Context, account Account, id string) (Sessio
 	return s, nil
 }
 
-// addressable checks the account, and finds no session for an id that no session can have, such as one with U+0000. So a store never
-// gets one.
+// addressable checks the account and the id. It returns ErrNotFound for an id that no session can have, such as one with U+0000,
+// so that no store is asked for it.
 func addressable(account Account, id string) error {
 	var f, unusable faults
 	f.account(account)

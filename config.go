@@ -31,8 +31,8 @@ type Config struct {
 	//	Clock: checkout.ClockFunc(func() time.Time { return now }),
 	//
 	// It decides when a session expires, so the clocks of several instances should agree to well under a second: run NTP. It may
-	// step backwards. A session that has ended does not come back to life then, because its status is stored. One that only the
-	// clock had expired, and no sweep had reached, can be paid again until its time has come again.
+	// step backwards. A session that has ended does not come back to life then, because its status is stored. A session that only
+	// the clock had expired, before any sweep stored that, can then be paid again until its ExpiresAt comes again.
 	Clock Clock
 
 	// Fees are what payments cost the merchant, by currency: an ISO 4217 code in upper case, such as "XOF". A currency that is not in
@@ -73,8 +73,8 @@ type Config struct {
 	//
 	//	PhoneRegions: []string{"CI", "SN"},
 	//
-	// New refuses a code of no country. A country outside the eight is allowed, for an operator that serves it; the payment is in
-	// XOF all the same.
+	// New refuses a code that no country has. A country outside the eight is allowed, for an operator that serves it; the payment
+	// is in XOF all the same.
 	PhoneRegions []string
 
 	// Logger gets a line when a session is created or changed and when sessions were swept (Info), for a late payment (Warn), and

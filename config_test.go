@@ -13,8 +13,8 @@ import (
 	"github.com/matryer/is"
 )
 
-// joined are the faults of a configuration, by field.
-func joined(err error) map[string]string {
+// configFaults returns the reason of each ConfigError that err joins, by field.
+func configFaults(err error) map[string]string {
 	faults := map[string]string{}
 	var walk func(error)
 	walk = func(err error) {
@@ -38,24 +38,25 @@ func TestConfigReportsEveryFaultAtOnce(t *testing.T) {
 		PhoneRegions:   []string{"CI", "ci", "XX"},
 		Fees:           map[string]checkout.FeeSchedule{"xof": {}, "XOF": {Fixed: -1, Min: 2, Max: 1}},
 	})
-	got := joined(err)
+	got := configFaults(err)
 	for _, field := range []string{"Store", "Config.MaxAmount", "Config.CardCurrencies[1]", "Config.CardCurrencies[2]",
 		"Config.PhoneRegions[1]", "Config.PhoneRegions[2]", `Config.Fees["xof"]`, `Config.Fees["XOF"].Fixed`, `Config.Fees["XOF"].Min`} {
 		is.True(got[field] != "")
 	}
 	is.Equal(len(got), 9)
 	_, err = checkout.New(memory.New(), checkout.Config{MaxAmount: 99})
-	is.Equal(len(joined(err)), 1)
+	is.Equal(len(configFaults(err)), 1)
 }
 
+// List one of ISO 4217 has the currencies in use. The test refuses currencies that were withdrawn, and codes of metals and tests.
 func TestCurrenciesAreThoseOfListOne(t *testing.T) {
 	for code, listed := range map[string]bool{
-		"XOF": true, "USD": true, "SLE": true, "MRU": true, "VES": true, "XCG": true, "ZWG": true, // new ones too
+		"XOF": true, "USD": true, "SLE": true, "MRU": true, "VES": true, "XCG": true, "ZWG": true, // including recent ones
 		"DEM": false, "HRK": false, "BGN": false, "XXX": false, "XTS": false, "XAU": false, "ZZZ": false, "usd": false, "US": false, "": false, "D A": false, "AED AFN": false,
 	} {
 		_, err := checkout.New(memory.New(), checkout.Config{CardCurrencies: []string{code}})
 		if (err == nil) != listed {
-			t.Errorf("%q: %v", code, err)
+			t.Errorf("currency %q: got error %v, but want listed=%v", code, err, listed)
 		}
 	}
 }
@@ -63,13 +64,13 @@ func TestCurrenciesAreThoseOfListOne(t *testing.T) {
 func TestHandlerConfigReportsEveryFaultAtOnce(t *testing.T) {
 	is := is.New(t)
 	_, err := checkout.NewHandler(nil, nil, checkout.HandlerConfig{BasePath: "pay", MaxBodyBytes: -1, MaxInFlight: -1})
-	is.Equal(len(joined(err)), 5)
+	is.Equal(len(configFaults(err)), 5)
 	_, err = checkout.NewHandler(&checkout.Checkouts{}, checkout.AuthenticatorFunc(nil), checkout.HandlerConfig{MaxBodyBytes: math.MaxInt64})
-	is.Equal(len(joined(err)), 3)
+	is.Equal(len(configFaults(err)), 3)
 	for _, path := range []string{"/", "/pay/", "pay", "//pay", "/pay?x=1", "/pay#x", "/a b", "https://example.com"} {
 		a := newAPI(t, memory.New())
 		_, err := checkout.NewHandler(a.Checkouts, checkout.AuthenticatorFunc(func(*http.Request) (checkout.Account, error) { return live, nil }), checkout.HandlerConfig{BasePath: path})
-		is.Equal(len(joined(err)), 1)
+		is.Equal(len(configFaults(err)), 1)
 	}
 }
 
@@ -84,7 +85,8 @@ func TestBearerTokensReportEveryFaultAndNoToken(t *testing.T) {
 	is.True(!strings.Contains(err.Error(), "two words"))
 }
 
-func TestTheConfigurationIsTheHostsToChangeAfterwards(t *testing.T) {
+// New must copy the maps and slices of Config. Otherwise a host that changes them later would change the rules for requests.
+func TestNewCopiesTheConfiguration(t *testing.T) {
 	is := is.New(t)
 	fees := map[string]checkout.FeeSchedule{"XOF": {Fixed: 10}}
 	regions, currencies := []string{"CI"}, []string{"USD"}
@@ -103,7 +105,7 @@ func TestZeroConfigWorks(t *testing.T) {
 	is.NoErr(err)
 	is.True(!replayed)
 	is.Equal(s.TransactionFee, int64(0))
-	is.True(!s.CreatedAt.Before(before) && !s.CreatedAt.After(time.Now())) // the system's clock
+	is.True(!s.CreatedAt.Before(before) && !s.CreatedAt.After(time.Now())) // by the system's clock
 	is.Equal(s.ExpiresAt.Sub(s.CreatedAt), 30*time.Minute)
 	is.Equal(s.Version, int64(1))
 }
@@ -131,25 +133,25 @@ func TestGoRefusesWhatTheWireRefuses(t *testing.T) {
 		set  func(*checkout.CreateParams)
 		want string
 	}{
-		"no account":                    {func(p *checkout.CreateParams) { p.Account.ID = "" }, "account missing"},
-		"an account too long":           {func(p *checkout.CreateParams) { p.Account.ID = strings.Repeat("a", 256) }, "account too_long"},
-		"no amount":                     {func(p *checkout.CreateParams) { p.Amount = 0 }, "amount out_of_range"},
-		"an amount beyond 2^53-1":       {func(p *checkout.CreateParams) { p.Amount = checkout.MaxAmount + 1 }, "amount out_of_range"},
-		"no currency":                   {func(p *checkout.CreateParams) { p.Currency = "" }, "currency missing"},
-		"no phone":                      {func(p *checkout.CreateParams) { p.UserPhone = "" }, "user_phone missing"},
-		"an unknown payment method":     {func(p *checkout.CreateParams) { p.PaymentMethod = "cash" }, "payment_method unsupported"},
-		"invalid UTF-8":                 {func(p *checkout.CreateParams) { p.Description = "\xff" }, "description malformed"},
-		"U+0000":                        {func(p *checkout.CreateParams) { p.PaymentID = "\x00" }, "payment_id malformed"},
-		"a payment id too long":         {func(p *checkout.CreateParams) { p.PaymentID = strings.Repeat("é", 256) }, "payment_id too_long"},
-		"a customer id too long":        {func(p *checkout.CreateParams) { p.CustomerID = strings.Repeat("é", 256) }, "customer_id too_long"},
-		"part of a second":              {func(p *checkout.CreateParams) { p.ExpiresIn = time.Hour + 1 }, "expires_in wrong_type"},
-		"half a second below the range": {func(p *checkout.CreateParams) { p.ExpiresIn = 300*time.Second - 500*time.Millisecond }, "expires_in out_of_range"},
-		"half a second above the range": {func(p *checkout.CreateParams) { p.ExpiresIn = 86400*time.Second + 500*time.Millisecond }, "expires_in out_of_range"},
-		"whole milliseconds":            {func(p *checkout.CreateParams) { p.ExpiresIn = time.Hour + time.Millisecond }, "expires_in wrong_type"},
-		"a time to live in the past":    {func(p *checkout.CreateParams) { p.ExpiresIn = -time.Hour }, "expires_in out_of_range"},
-		"a key with a comma":            {func(p *checkout.CreateParams) { p.IdempotencyKey = "a,b" }, "idempotency_key malformed"},
-		"a key too long":                {func(p *checkout.CreateParams) { p.IdempotencyKey = idempotency.Key(strings.Repeat("a", 1001)) }, "idempotency_key malformed"},
-		"a key of a variable never set": {func(p *checkout.CreateParams) { p.IdempotencyKey = "00000000-0000-0000-0000-000000000000" }, "idempotency_key malformed"},
+		"no account":                               {func(p *checkout.CreateParams) { p.Account.ID = "" }, "account missing"},
+		"an account ID too long":                   {func(p *checkout.CreateParams) { p.Account.ID = strings.Repeat("a", 256) }, "account too_long"},
+		"no amount":                                {func(p *checkout.CreateParams) { p.Amount = 0 }, "amount out_of_range"},
+		"an amount above 2^53-1":                   {func(p *checkout.CreateParams) { p.Amount = checkout.MaxAmount + 1 }, "amount out_of_range"},
+		"no currency":                              {func(p *checkout.CreateParams) { p.Currency = "" }, "currency missing"},
+		"no phone":                                 {func(p *checkout.CreateParams) { p.UserPhone = "" }, "user_phone missing"},
+		"an unknown payment method":                {func(p *checkout.CreateParams) { p.PaymentMethod = "cash" }, "payment_method unsupported"},
+		"invalid UTF-8":                            {func(p *checkout.CreateParams) { p.Description = "\xff" }, "description malformed"},
+		"U+0000":                                   {func(p *checkout.CreateParams) { p.PaymentID = "\x00" }, "payment_id malformed"},
+		"a payment ID too long":                    {func(p *checkout.CreateParams) { p.PaymentID = strings.Repeat("é", 256) }, "payment_id too_long"},
+		"a customer ID too long":                   {func(p *checkout.CreateParams) { p.CustomerID = strings.Repeat("é", 256) }, "customer_id too_long"},
+		"a lifetime of an hour and a nanosecond":   {func(p *checkout.CreateParams) { p.ExpiresIn = time.Hour + 1 }, "expires_in wrong_type"},
+		"a lifetime half a second below the range": {func(p *checkout.CreateParams) { p.ExpiresIn = 300*time.Second - 500*time.Millisecond }, "expires_in out_of_range"},
+		"a lifetime half a second above the range": {func(p *checkout.CreateParams) { p.ExpiresIn = 86400*time.Second + 500*time.Millisecond }, "expires_in out_of_range"},
+		"a lifetime of an hour and a millisecond":  {func(p *checkout.CreateParams) { p.ExpiresIn = time.Hour + time.Millisecond }, "expires_in wrong_type"},
+		"a negative lifetime":                      {func(p *checkout.CreateParams) { p.ExpiresIn = -time.Hour }, "expires_in out_of_range"},
+		"a key with a comma":                       {func(p *checkout.CreateParams) { p.IdempotencyKey = "a,b" }, "idempotency_key malformed"},
+		"a key too long":                           {func(p *checkout.CreateParams) { p.IdempotencyKey = idempotency.Key(strings.Repeat("a", 1001)) }, "idempotency_key malformed"},
+		"the nil UUID as a key":                    {func(p *checkout.CreateParams) { p.IdempotencyKey = "00000000-0000-0000-0000-000000000000" }, "idempotency_key malformed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			is := is.New(t)
@@ -163,11 +165,11 @@ func TestGoRefusesWhatTheWireRefuses(t *testing.T) {
 		})
 	}
 	for name, q := range map[string]checkout.Query{
-		"a limit of 101":     {Limit: 101},
-		"a negative limit":   {Limit: -1},
-		"a negative offset":  {Offset: -1},
-		"an unknown status":  {Status: "paid"},
-		"a payment too long": {PaymentID: strings.Repeat("a", 256)},
+		"a limit of 101":        {Limit: 101},
+		"a negative limit":      {Limit: -1},
+		"a negative offset":     {Offset: -1},
+		"an unknown status":     {Status: "paid"},
+		"a payment ID too long": {PaymentID: strings.Repeat("a", 256)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			is := is.New(t)
@@ -176,7 +178,7 @@ func TestGoRefusesWhatTheWireRefuses(t *testing.T) {
 			is.True(asError(err, &invalid))
 		})
 	}
-	t.Run("a list of no account", func(t *testing.T) {
+	t.Run("a list without an account", func(t *testing.T) {
 		_, err := a.List(t.Context(), checkout.Account{}, checkout.Query{})
 		var invalid *checkout.ValidationError
 		is.New(t).True(asError(err, &invalid))

@@ -18,7 +18,7 @@ func TestBodyIsOneStrictJSONObject(t *testing.T) {
 		a := newAPI(t, store)
 		for name, body := range map[string]string{
 			"an empty body":                           "",
-			"white space":                             "  \n",
+			"only white space":                        "  \n",
 			"a syntax error":                          `{"amount": 5000,}`,
 			"a number with a leading zero":            `{"amount": 05000}`,
 			"a byte-order mark":                       "\ufeff" + mobileMoney,
@@ -28,12 +28,12 @@ func TestBodyIsOneStrictJSONObject(t *testing.T) {
 			"a member given twice":                    `{"amount": 5000, "amount": 5000, "currency": "XOF", "user_phone": "+22507987654"}`,
 			"a member given twice by an escape":       `{"amount": 5000, "\u0061mount": 100, "currency": "XOF", "user_phone": "+22507987654"}`,
 			"a member given twice deep inside":        `{"x": [{"a": 1, "a": 2}]}`,
-			"nesting of 33":                           nested(33),
+			"nesting of 33 levels":                    nested(33),
 			"an array":                                `[` + mobileMoney + `]`,
 			"a string":                                `"x"`,
 			"null":                                    `null`,
 			"a second object":                         mobileMoney + mobileMoney,
-			"something after the object":              mobileMoney + `x`,
+			"text after the object":                   mobileMoney + `x`,
 			"a comment":                               `/* pay */` + mobileMoney,
 			"single quotes":                           `{'amount': 5000}`,
 			"a plus sign":                             `{"amount": +5}`,
@@ -46,7 +46,7 @@ func TestBodyIsOneStrictJSONObject(t *testing.T) {
 				is.Equal(got.code(), "invalid_json")
 			})
 		}
-		t.Run("reads nesting of 32", func(t *testing.T) {
+		t.Run("reads nesting of 32 levels", func(t *testing.T) {
 			is.New(t).Equal(a.post(nested(32)).code(), "validation_failed")
 		})
 		t.Run("accepts white space around the object", func(t *testing.T) {
@@ -68,15 +68,15 @@ func TestUnknownMembersAreRefused(t *testing.T) {
 			}
 		})
 	}
-	t.Run("the Kelvin sign is no k", func(t *testing.T) {
+	t.Run("the Kelvin sign is not a k", func(t *testing.T) {
 		is.New(t).Equal(a.post(`{"\u212a": 1}`).faults()[3:], []string{"#/%E2%84%AA unknown_field"})
 	})
-	t.Run("a name beyond 256 bytes is not repeated", func(t *testing.T) {
+	t.Run("a name longer than 256 bytes is not repeated in the answer", func(t *testing.T) {
 		is := is.New(t)
 		is.Equal(a.post(with(t, mobileMoney, strings.Repeat("a", 256), `1`)).faults(), []string{"#/" + strings.Repeat("a", 256) + " unknown_field"})
 		is.Equal(a.post(with(t, mobileMoney, strings.Repeat("a", 257), `1`)).faults(), []string{"# unknown_field"})
 	})
-	t.Run("the pointer is escaped after RFC 6901 section 6", func(t *testing.T) {
+	t.Run("the pointer is escaped as in RFC 6901, section 6", func(t *testing.T) {
 		is.New(t).Equal(a.post(with(t, mobileMoney, `a/b~c d"é`, `1`)).faults(), []string{"#/a~1b~0c%20d%22%C3%A9 unknown_field"})
 	})
 }
@@ -93,7 +93,7 @@ func TestNullIsAbsentAndEmptyIsMissing(t *testing.T) {
 			is.New(t).Equal(a.post(with(t, card, name, value)).faults(), []string{"#/" + name + " missing"})
 		}
 	}
-	// Where it is optional, "" is no phone and no URL. Only an empty description is the same as none.
+	// Where a phone or a URL is optional, "" is malformed. Only an empty description is the same as none.
 	is.New(t).Equal(a.post(with(t, card, "user_phone", `""`)).faults(), []string{"#/user_phone malformed"})
 	for _, name := range []string{"success_url", "cancel_url"} {
 		is.New(t).Equal(a.post(with(t, mobileMoney, name, `""`)).faults(), []string{"#/" + name + " malformed"})
@@ -125,7 +125,7 @@ func TestEveryFaultInOneAnswer(t *testing.T) {
 				"#/amount wrong_type", "#/currency wrong_type", "#/user_phone malformed", "#/success_url malformed", "#/cancel_url missing",
 			})
 		})
-		t.Run("that both dialects share, where the payment method is unknown", func(t *testing.T) {
+		t.Run("of the members that both dialects share, if the payment method is unknown", func(t *testing.T) {
 			for _, method := range []string{`"cash"`, `""`, `5`, `"Card"`, `"CARD "`} {
 				code := "unsupported"
 				if method == "5" {
@@ -136,7 +136,7 @@ func TestEveryFaultInOneAnswer(t *testing.T) {
 				})
 			}
 		})
-		t.Run("32 at most, and how many more", func(t *testing.T) {
+		t.Run("32 at most, and the number of those that are not listed", func(t *testing.T) {
 			is := is.New(t)
 			members := make([]string, 40)
 			for i := range members {
@@ -147,7 +147,7 @@ func TestEveryFaultInOneAnswer(t *testing.T) {
 			is.Equal(got.faults()[0], "#/amount out_of_range")
 			is.Equal(got.body["detail"], "41 members of the request are not valid; 9 more are not listed")
 		})
-		t.Run("and none of them uses up the key", func(t *testing.T) {
+		t.Run("and the refused request does not use up the key", func(t *testing.T) {
 			is := is.New(t)
 			key := "Idempotency-Key: " + uuid.NewString()
 			is.Equal(a.post(`{`, key).status, 400)
@@ -158,9 +158,10 @@ func TestEveryFaultInOneAnswer(t *testing.T) {
 	})
 }
 
-// member is a table of values of one member: the JSON text, and the code of its fault or "" where it is accepted.
+// member has values of one member: each JSON text with the code of its fault, or "" if it is accepted.
 type member map[string]string
 
+// checkMember sends the request once with each value of the member, and checks the faults in the answer.
 func checkMember(t *testing.T, request, name string, values member) {
 	t.Helper()
 	a := newAPI(t, openSQLite(t))
@@ -190,7 +191,7 @@ func TestAmount(t *testing.T) {
 		`"5000"`: "wrong_type", `true`: "wrong_type", `[5000]`: "wrong_type", `{}`: "wrong_type", `""`: "wrong_type",
 		`null`: "missing",
 	})
-	t.Run("is answered by value", func(t *testing.T) {
+	t.Run("is answered as a whole number, in whatever form it was sent", func(t *testing.T) {
 		is := is.New(t)
 		a := newAPI(t, openSQLite(t))
 		is.Equal(a.post(with(t, mobileMoney, "amount", `5.0e3`)).body["amount"], 5000.0)
@@ -284,7 +285,7 @@ func TestDescription(t *testing.T) {
 		`""`: "", `null`: "", `"<script>"`: "",
 		`"` + strings.Repeat("é", 201) + `"`: "too_long", `"a\u0000b"`: "malformed", `5`: "wrong_type",
 	})
-	t.Run("is left out where it is empty", func(t *testing.T) {
+	t.Run("is left out if it is empty", func(t *testing.T) {
 		got := newAPI(t, openSQLite(t)).post(with(t, mobileMoney, "description", `""`))
 		_, there := got.body["description"]
 		is.New(t).True(!there)
@@ -295,10 +296,10 @@ func TestExpiresIn(t *testing.T) {
 	checkMember(t, mobileMoney, "expires_in", member{
 		`300`: "", `86400`: "", `1800.0`: "", `3e2`: "", `null`: "",
 		`299`: "out_of_range", `86401`: "out_of_range", `0`: "out_of_range", `-1`: "out_of_range", `1e18`: "out_of_range", `1e400`: "out_of_range",
-		`18446744074`: "out_of_range", // seconds that come out as 0.29 when a duration of nanoseconds overflows
+		`18446744074`: "out_of_range", // as nanoseconds it overflows an int64 and becomes 0.29 s
 		`300.5`:       "wrong_type", `"300"`: "wrong_type",
 	})
-	t.Run("is 1800 seconds where it is absent", func(t *testing.T) {
+	t.Run("is 1800 seconds if it is absent", func(t *testing.T) {
 		is := is.New(t)
 		got := newAPI(t, openSQLite(t)).post(mobileMoney)
 		is.Equal(got.body["created_at"], "2026-11-22T07:31:56Z")

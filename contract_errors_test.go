@@ -20,7 +20,7 @@ import (
 	"github.com/matryer/is"
 )
 
-// failingStore does what fail says in place of a method, and what the store does where fail says nothing.
+// failingStore calls fail before each method. If fail returns an error, the method returns it. Otherwise the store does its work.
 type failingStore struct {
 	checkout.Store
 	fail func(method string) error
@@ -68,20 +68,21 @@ func (s failingStore) Expire(ctx context.Context, now time.Time, limit int) ([]c
 	return s.Store.Expire(ctx, now, limit)
 }
 
-// A driver's text as it must never reach a client.
+// driverText stands for the error text of a database driver, which must never reach a client.
 const driverText = `pq: INSERT INTO checkout_sessions at /var/lib/db host=10.0.0.7`
 
+// If the store fails, the client gets a fixed text and never the text of the driver, which may have secrets. The log gets the cause.
 func TestStoreFailures(t *testing.T) {
 	for _, test := range []struct {
 		name   string
-		err    error // nil: panic
+		err    error // nil: the store panics
 		status int
 		code   string
 	}{
-		{"unavailable", fmt.Errorf("%w: %s", checkout.ErrUnavailable, driverText), 503, "unavailable"},
+		{"a store that is unavailable", fmt.Errorf("%w: %s", checkout.ErrUnavailable, driverText), 503, "unavailable"},
 		{"an unknown outcome", fmt.Errorf("%w: %s", checkout.ErrOutcomeUnknown, driverText), 503, "unavailable"},
-		{"a deadline", context.DeadlineExceeded, 503, "unavailable"},
-		{"a fault", errors.New(driverText), 500, "internal"},
+		{"a deadline that has passed", context.DeadlineExceeded, 503, "unavailable"},
+		{"any other error", errors.New(driverText), 500, "internal"},
 		{"a panic", nil, 500, "internal"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -100,7 +101,7 @@ func TestStoreFailures(t *testing.T) {
 			key := keyHeader()
 			for i, send := range []func() response{
 				func() response { return a.post(mobileMoney, key) },
-				func() response { return a.post(with(t, card, "currency", `"gbp"`)) }, // looks the key up
+				func() response { return a.post(with(t, card, "currency", `"gbp"`)) }, // gbp is not accepted, so the handler looks up the key
 				func() response { return a.get("/v1/checkouts") },
 				func() response { return a.get("/v1/checkouts/cs_x") },
 				func() response { return a.do("POST", "/v1/checkouts/cs_x/cancel", "") },
@@ -116,20 +117,21 @@ func TestStoreFailures(t *testing.T) {
 					is.True(!strings.Contains(got.raw, leak))
 				}
 				if i > 0 && errors.Is(test.err, checkout.ErrUnavailable) {
-					is.Equal(log.String(), "") // the first one told of the outage
+					is.Equal(log.String(), "") // the first request has logged the outage
 					continue
 				}
-				is.True(strings.Contains(log.String(), got.header.Get("Request-Id"))) // the operator gets the cause
+				is.True(strings.Contains(log.String(), got.header.Get("Request-Id"))) // the log must have the cause
 				if test.err != context.DeadlineExceeded {
 					is.True(strings.Contains(log.String(), "INSERT"))
 				}
 			}
 			broken = false
-			is.New(t).Equal(a.post(mobileMoney, key).status, 201) // and the key stayed free
+			is.New(t).Equal(a.post(mobileMoney, key).status, 201) // the failures did not use up the key
 		})
 	}
 }
 
+// The log gets one line when an outage of the store begins and one when it ends, however many requests fail in between.
 func TestAnOutageIsTwoLinesOfTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		is := is.New(t)
@@ -149,12 +151,12 @@ func TestAnOutageIsTwoLinesOfTheLog(t *testing.T) {
 		ctx, leave := context.WithCancel(t.Context())
 		leave()
 		sendAndLeave := func() { a.send(createRequest(strings.NewReader(mobileMoney)).WithContext(ctx)) }
-		sendAndLeave() // no reason to wake anybody, and not the line of the outage
+		sendAndLeave() // a client that leaves is no error, and does not begin the outage
 		is.True(!strings.Contains(log.String(), "level=ERROR"))
 		log.Reset()
 		for range 100 {
 			is.Equal(a.post(mobileMoney, keyHeader()).status, 503)
-			sendAndLeave() // as clients do that have waited long enough: neither a line nor a count
+			sendAndLeave() // such a request adds no line and is not counted
 			time.Sleep(100 * time.Millisecond)
 		}
 		is.Equal(strings.Count(log.String(), "\n"), 1)
@@ -173,6 +175,8 @@ func TestAnOutageIsTwoLinesOfTheLog(t *testing.T) {
 	})
 }
 
+// While MaxInFlight requests are in the store, the handler answers 503 to further ones at once. It accepts requests again when the first
+// ones have ended, even if they ended with a panic.
 func TestOverloadIsRefusedAtOnceAndPasses(t *testing.T) {
 	is := is.New(t)
 	inside, release := make(chan struct{}), make(chan error)
@@ -200,10 +204,10 @@ func TestOverloadIsRefusedAtOnceAndPasses(t *testing.T) {
 		is.Equal(got.header.Get("Retry-After"), "1")
 		is.Equal(got.body["request_id"], got.header.Get("Request-Id"))
 	}
-	is.Equal(a.get("/v1/openapi.yaml").status, 200) // what needs no store is answered as ever
+	is.Equal(a.get("/v1/openapi.yaml").status, 200) // a request that needs no store is not limited
 	is.Equal(a.get("/v1/checkouts", "Authorization: Bearer wrong").status, 401)
 	is.Equal(a.post(`{}`, key).status, 400)
-	is.Equal(log.String(), "") // a flood of requests must not become one of log lines
+	is.Equal(log.String(), "") // an overload must not flood the log
 
 	release <- nil
 	is.Equal((<-answers).status, 201)
@@ -216,10 +220,11 @@ func TestOverloadIsRefusedAtOnceAndPasses(t *testing.T) {
 	is.Equal((<-answers).status, 201)
 	is.Equal((<-answers).status, 201)
 	go func() { <-inside; release <- nil }()
-	is.Equal(a.post(mobileMoney, key).status, 201) // the key stayed free
+	is.Equal(a.post(mobileMoney, key).status, 201) // the refusals did not use up the key
 }
 
-func TestAClientThatHasGoneWakesNobody(t *testing.T) {
+// A client that leaves is no fault of the host, so it must not cause an alarm.
+func TestAClientThatLeavesIsNotLoggedAsAnError(t *testing.T) {
 	is := is.New(t)
 	var log bytes.Buffer
 	a := newAPIWith(t, memory.New(), checkout.Config{}, checkout.HandlerConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))})
@@ -231,6 +236,7 @@ func TestAClientThatHasGoneWakesNobody(t *testing.T) {
 	is.True(strings.Contains(log.String(), "method=POST route=/v1/checkouts "))
 }
 
+// Each method of Checkouts must return the store's error, and no session with it.
 func TestOneMethodOfTheStoreFails(t *testing.T) {
 	failure := fmt.Errorf("%w: %s", checkout.ErrOutcomeUnknown, driverText)
 	failing := ""
@@ -273,12 +279,13 @@ func TestOneMethodOfTheStoreFails(t *testing.T) {
 		failure = err
 		is.Equal(a.do("POST", "/v1/checkouts/"+s.ID+"/cancel", "").status, want)
 	}
-	failure = checkout.ErrConflict // without end
+	failure = checkout.ErrConflict // every attempt is a conflict
 	got := a.do("POST", "/v1/checkouts/"+s.ID+"/cancel", "")
 	is.Equal(got.status, 503)
 	is.Equal(got.header.Get("Retry-After"), "1")
 }
 
+// The store must not see such IDs: PostgreSQL, for example, reports an error for U+0000, which would become a 500.
 func TestIDsThatNoStoreCanHoldAreNotFound(t *testing.T) {
 	a := newAPI(t, failingStore{memory.New(), func(method string) error { return errors.New(method + " was called") }})
 	for _, id := range []string{"", "a\x00", "\xff", strings.Repeat("a", 256)} {
@@ -287,7 +294,9 @@ func TestIDsThatNoStoreCanHoldAreNotFound(t *testing.T) {
 	}
 }
 
-func TestAbortHandlerIsTheServers(t *testing.T) {
+// A handler panics with http.ErrAbortHandler to make net/http close the connection. So this panic must reach net/http, and not become a
+// 500.
+func TestErrAbortHandlerReachesTheServer(t *testing.T) {
 	is := is.New(t)
 	a := newAPI(t, failingStore{memory.New(), func(string) error { panic(http.ErrAbortHandler) }})
 	defer func() { is.Equal(recover(), http.ErrAbortHandler) }()

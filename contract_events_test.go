@@ -49,7 +49,7 @@ func TestEventsOnTheWire(t *testing.T) {
 			is.Equal(event["livemode"], true)
 			var state any
 			is.NoErr(json.Unmarshal([]byte(states[i]), &state))
-			is.Equal(event["data"], state) // as a GET answered it then
+			is.Equal(event["data"], state) // the same JSON as the GET after that change
 		}
 		is.Equal(events[0].(map[string]any)["timestamp"], "2026-11-22T07:31:56Z")
 		is.Equal(events[1].(map[string]any)["timestamp"], "2026-11-22T07:31:56.001234Z")
@@ -58,12 +58,13 @@ func TestEventsOnTheWire(t *testing.T) {
 		got = a.get("/v1/checkouts/"+inTest+"/events", "Authorization: Bearer "+testToken)
 		event := got.body["events"].([]any)[0].(map[string]any)
 		is.Equal(event["livemode"], false)
-		is.Equal(event["type"], "checkout.pending") // a card session begins there
+		is.Equal(event["type"], "checkout.pending") // a card session begins as pending
 		is.Equal(a.get("/v1/checkouts/"+inTest+"/events").status, 404)
 		is.Equal(a.get("/v1/checkouts/cs_ci_0193f0c2a7b47c5e9d3a1b2c3d4e5f60/events").status, 404)
 	})
 }
 
+// The event of an expiry has the time at which the session expired, not the time of the sweep.
 func TestAnExpiryIsAnEventOfItsInstant(t *testing.T) {
 	eachStore(t, func(t *testing.T, store checkout.Store) {
 		is := is.New(t)
@@ -96,11 +97,11 @@ func TestTheFeedHasEveryChangeOfEveryAccount(t *testing.T) {
 		var want []string
 		for i := range 9 {
 			account := []checkout.Account{live, test, other}[i%3]
-			s := a.mustCreate(account, "") // which is no event
+			s := a.mustCreate(account, "") // the feed has no creations
 			s, err := a.Begin(ctx, account, s.ID, "PAY_1")
 			is.NoErr(err)
 			want = append(want, fmt.Sprint(s.ID, 2))
-			_, err = a.Begin(ctx, account, s.ID, "PAY_1") // changes nothing
+			_, err = a.Begin(ctx, account, s.ID, "PAY_1") // changes nothing, so there is no event
 			is.NoErr(err)
 			_, err = a.Fail(ctx, account, s.ID, "PAY_0", "another's")
 			is.True(err != nil)
@@ -131,7 +132,7 @@ func TestTheFeedHasEveryChangeOfEveryAccount(t *testing.T) {
 	})
 }
 
-// events returns events once there are as many. They may take a moment where PostgreSQL has other work.
+// events reads the feed until it has n events, for ten seconds at most. In PostgreSQL, open transactions may delay an event.
 func (a *api) events(after checkout.Cursor, limit, n int) []checkout.Event {
 	a.t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
@@ -185,27 +186,27 @@ func TestPruneRemovesWhatHasEndedAndItsKey(t *testing.T) {
 		_, err := a.Complete(ctx, live, s.ID, "PAY_1")
 		is.NoErr(err)
 		open := a.mustCreate(live, keyOf(2))
-		held, err := a.Process(ctx, live, a.mustCreate(live, keyOf(3)).ID, "")
+		processing, err := a.Process(ctx, live, a.mustCreate(live, keyOf(3)).ID, "")
 		is.NoErr(err)
 		a.clock.Advance(48 * time.Hour)
-		young, err := a.Complete(ctx, live, a.mustCreate(live, keyOf(4)).ID, "")
+		recent, err := a.Complete(ctx, live, a.mustCreate(live, keyOf(4)).ID, "")
 		is.NoErr(err)
 
-		n, err := a.Prune(ctx, young.CreatedAt, 10)
+		n, err := a.Prune(ctx, recent.CreatedAt, 10)
 		is.NoErr(err)
-		is.Equal(n, 1) // the one that is due was not swept: it stays
+		is.Equal(n, 1) // the session that is due was not swept, so it stays
 		_, err = a.Get(ctx, live, s.ID)
 		is.True(errors.Is(err, checkout.ErrNotFound))
 		_, err = a.History(ctx, live, s.ID)
 		is.True(errors.Is(err, checkout.ErrNotFound))
-		for _, kept := range []checkout.Session{open, held, young} {
+		for _, kept := range []checkout.Session{open, processing, recent} {
 			_, err = a.Get(ctx, live, kept.ID)
 			is.NoErr(err)
 		}
 		again, replayed, err := a.Create(ctx, params(live, key)) // a key lives as long as its session
 		is.NoErr(err)
 		is.True(!replayed && again.ID != s.ID)
-		n, err = a.Prune(ctx, young.CreatedAt, 10)
+		n, err = a.Prune(ctx, recent.CreatedAt, 10)
 		is.NoErr(err)
 		is.Equal(n, 0)
 	})

@@ -15,16 +15,16 @@ func TestAuthorization(t *testing.T) {
 	eachStore(t, func(t *testing.T, store checkout.Store) {
 		a := newAPI(t, store)
 		for name, headers := range map[string][]string{
-			"missing":              {"Authorization:"},
-			"an unknown token":     {"Authorization: Bearer sk_live_unknown"},
-			"a token's beginning":  {"Authorization: Bearer " + liveToken[:5]},
-			"a token and more":     {"Authorization: Bearer " + liveToken + "x"},
-			"another scheme":       {"Authorization: Basic " + liveToken},
-			"no scheme":            {"Authorization: " + liveToken},
-			"no token":             {"Authorization: Bearer "},
-			"two tokens":           {"Authorization: Bearer " + liveToken + " " + liveToken},
-			"the header twice":     {"Authorization: Bearer " + liveToken, "Authorization: Bearer " + liveToken},
-			"a comma-joined token": {"Authorization: Bearer " + liveToken + ", Bearer " + liveToken},
+			"a missing header":              {"Authorization:"},
+			"an unknown token":              {"Authorization: Bearer sk_live_unknown"},
+			"the beginning of a token":      {"Authorization: Bearer " + liveToken[:5]},
+			"a token with a character more": {"Authorization: Bearer " + liveToken + "x"},
+			"another scheme":                {"Authorization: Basic " + liveToken},
+			"no scheme":                     {"Authorization: " + liveToken},
+			"no token":                      {"Authorization: Bearer "},
+			"two tokens":                    {"Authorization: Bearer " + liveToken + " " + liveToken},
+			"the header twice":              {"Authorization: Bearer " + liveToken, "Authorization: Bearer " + liveToken},
+			"two tokens joined by a comma":  {"Authorization: Bearer " + liveToken + ", Bearer " + liveToken},
 		} {
 			t.Run("answers 401 to "+name, func(t *testing.T) {
 				is := is.New(t)
@@ -32,11 +32,11 @@ func TestAuthorization(t *testing.T) {
 				is.Equal(got.status, 401)
 				is.Equal(got.code(), "unauthorized")
 				is.Equal(got.header.Get("WWW-Authenticate"), "Bearer")
-				// One text for all: it tells a guesser nothing.
+				// The text is the same for each reason, so it does not help to guess a token.
 				is.Equal(got.body["detail"], a.post(mobileMoney, "Authorization:").body["detail"])
 			})
 		}
-		t.Run("answers 401 before it looks at anything else of a route", func(t *testing.T) {
+		t.Run("answers 401 before it checks the rest of a request", func(t *testing.T) {
 			is := is.New(t)
 			for _, got := range []response{
 				a.get("/v1/checkouts?limit=0", "Authorization:"), a.get("/v1/checkouts/x", "Authorization:"),
@@ -46,13 +46,14 @@ func TestAuthorization(t *testing.T) {
 			}
 		})
 		for _, scheme := range []string{"Bearer", "bearer", "BEARER", "Bearer "} {
-			t.Run("takes the scheme as "+scheme, func(t *testing.T) {
+			t.Run("accepts the scheme "+scheme, func(t *testing.T) {
 				is.New(t).Equal(a.post(mobileMoney, "Authorization: "+scheme+" "+liveToken).status, 201)
 			})
 		}
 	})
 }
 
+// Only ErrUnauthenticated is a 401. A client that got a 401 because of an outage might give up its valid token.
 func TestAuthenticatorFaults(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -66,7 +67,7 @@ func TestAuthenticatorFaults(t *testing.T) {
 		{"any other error is a 503", func(*http.Request) (checkout.Account, error) {
 			return checkout.Account{}, errors.New("credentials database is down")
 		}, 503, "unavailable"},
-		{"an error of the look-up that resembles one of ours is a 503 too", func(*http.Request) (checkout.Account, error) {
+		{"ErrNotFound from the Authenticator is a 503 too, not a 404", func(*http.Request) (checkout.Account, error) {
 			return checkout.Account{}, checkout.ErrNotFound
 		}, 503, "unavailable"},
 		{"an account without an ID is a 500", func(*http.Request) (checkout.Account, error) {
@@ -103,14 +104,14 @@ func TestContentType(t *testing.T) {
 			})
 		}
 		for name, headers := range map[string][]string{
-			"none":               {"Content-Type:"},
-			"text/plain":         {"Content-Type: text/plain"},
-			"a form":             {"Content-Type: application/x-www-form-urlencoded"},
-			"application/jso":    {"Content-Type: application/jso"},
-			"json-patch":         {"Content-Type: application/json-patch+json"},
-			"two lines":          {"Content-Type: application/json", "Content-Type: application/json"},
-			"a list":             {"Content-Type: application/json, application/json"},
-			"a broken parameter": {"Content-Type: application/json; charset"},
+			"a missing header":            {"Content-Type:"},
+			"text/plain":                  {"Content-Type: text/plain"},
+			"a form":                      {"Content-Type: application/x-www-form-urlencoded"},
+			"application/jso":             {"Content-Type: application/jso"},
+			"application/json-patch+json": {"Content-Type: application/json-patch+json"},
+			"two lines":                   {"Content-Type: application/json", "Content-Type: application/json"},
+			"a list of two types":         {"Content-Type: application/json, application/json"},
+			"a broken parameter":          {"Content-Type: application/json; charset"},
 		} {
 			t.Run("answers 415 to "+name, func(t *testing.T) {
 				is := is.New(t)
@@ -127,7 +128,7 @@ func TestContentEncoding(t *testing.T) {
 	t.Run("accepts identity", func(t *testing.T) {
 		is.New(t).Equal(a.post(mobileMoney, "Content-Encoding: Identity").status, 201)
 	})
-	t.Run("looks at every line", func(t *testing.T) {
+	t.Run("checks every line of the header", func(t *testing.T) {
 		is.New(t).Equal(a.post(mobileMoney, "Content-Encoding: identity", "Content-Encoding: gzip").status, 415)
 	})
 	for _, encoding := range []string{"gzip", "br", "identity, gzip", "x"} {
@@ -152,15 +153,15 @@ func TestIdempotencyKeyHeader(t *testing.T) {
 			{"sent twice", []string{"Idempotency-Key: " + key, "Idempotency-Key: " + key}, "idempotency_key_invalid"},
 			{"joined by a comma", []string{"Idempotency-Key: " + key + ", " + key}, "idempotency_key_invalid"},
 			{"too long", []string{"Idempotency-Key: " + strings.Repeat("a", 1001)}, "idempotency_key_invalid"},
-			{"with a parameter", []string{`Idempotency-Key: "` + key + `";a=1`}, "idempotency_key_invalid"},
-			{"bare with a parameter", []string{"Idempotency-Key: " + key + ";a=1"}, "idempotency_key_invalid"},
-			{"quoted without an end", []string{`Idempotency-Key: "` + key}, "idempotency_key_invalid"},
-			{"no UUID", []string{"Idempotency-Key: order-17"}, "idempotency_key_invalid"},
+			{"quoted, with a parameter", []string{`Idempotency-Key: "` + key + `";a=1`}, "idempotency_key_invalid"},
+			{"not quoted, with a parameter", []string{"Idempotency-Key: " + key + ";a=1"}, "idempotency_key_invalid"},
+			{"quoted without a closing quote", []string{`Idempotency-Key: "` + key}, "idempotency_key_invalid"},
+			{"not a UUID", []string{"Idempotency-Key: order-17"}, "idempotency_key_invalid"},
 			{"a UUID without hyphens", []string{"Idempotency-Key: " + strings.ReplaceAll(key, "-", "")}, "idempotency_key_invalid"},
 			{"a UUID in braces", []string{"Idempotency-Key: {" + key + "}"}, "idempotency_key_invalid"},
 			{"a URN", []string{"Idempotency-Key: urn:uuid:" + key}, "idempotency_key_invalid"},
-			{"a UUID with a letter that is no hex", []string{"Idempotency-Key: " + "g" + key[1:]}, "idempotency_key_invalid"},
-			{"a UUID with its hyphens elsewhere", []string{"Idempotency-Key: 0193f0c2a-7b4-4c5e-9d3a-1b2c3d4e5f60"}, "idempotency_key_invalid"},
+			{"a UUID with a letter that is not a hex digit", []string{"Idempotency-Key: " + "g" + key[1:]}, "idempotency_key_invalid"},
+			{"a UUID with a hyphen in another place", []string{"Idempotency-Key: 0193f0c2a-7b4-4c5e-9d3a-1b2c3d4e5f60"}, "idempotency_key_invalid"},
 			{"the nil UUID", []string{"Idempotency-Key: " + uuid.Nil.String()}, "idempotency_key_invalid"},
 			{"the max UUID", []string{"Idempotency-Key: " + strings.ToUpper(uuid.Max.String())}, "idempotency_key_invalid"},
 		} {
@@ -171,12 +172,12 @@ func TestIdempotencyKeyHeader(t *testing.T) {
 				is.Equal(got.code(), test.code)
 			})
 		}
-		t.Run("takes a UUID of any version", func(t *testing.T) {
+		t.Run("accepts a UUID of any version", func(t *testing.T) {
 			for _, version := range "12345678" {
 				is.New(t).Equal(a.post(mobileMoney, "Idempotency-Key: 0193f0c2-a7b4-"+string(version)+"c5e-9d3a-1b2c3d4e5f60").status, 201)
 			}
 		})
-		t.Run("knows one key bare, quoted and in either case", func(t *testing.T) {
+		t.Run("treats a key as the same with and without quotes, in upper and lower case", func(t *testing.T) {
 			is := is.New(t)
 			const key = "ab93f0c2-a7b4-4c5e-9d3a-1b2c3d4e5f60"
 			first := a.post(mobileMoney, "Idempotency-Key: "+key)
@@ -188,7 +189,7 @@ func TestIdempotencyKeyHeader(t *testing.T) {
 			}
 			s, replayed, err := a.Create(t.Context(), params(live, strings.ToUpper(key)))
 			is.NoErr(err)
-			is.True(replayed) // in process it is the same key too
+			is.True(replayed) // a Go call finds the same key
 			is.Equal(s.ID, first.id())
 		})
 	})
@@ -206,7 +207,7 @@ func TestAnyIdempotencyKey(t *testing.T) {
 			is.New(t).Equal(a.post(mobileMoney, "Idempotency-Key: "+key).code(), "idempotency_key_invalid")
 		})
 	}
-	t.Run("is case-sensitive for what is no UUID", func(t *testing.T) {
+	t.Run("is case-sensitive if the key is not a UUID", func(t *testing.T) {
 		is := is.New(t)
 		is.Equal(a.post(mobileMoney, "Idempotency-Key: Case").status, 201)
 		is.Equal(a.post(mobileMoney, "Idempotency-Key: case").status, 201)
@@ -217,7 +218,7 @@ func TestAnyIdempotencyKey(t *testing.T) {
 func TestRequestID(t *testing.T) {
 	a := newAPI(t, openSQLite(t))
 	for _, own := range []string{"r", "req-1/2", strings.Repeat("x", 128)} {
-		t.Run("answers the request's own "+own[:min(8, len(own))], func(t *testing.T) {
+		t.Run("returns the ID of the request, "+own[:min(8, len(own))], func(t *testing.T) {
 			is := is.New(t)
 			got := a.post(`{}`, "Request-Id: "+own)
 			is.Equal(got.header.Get("Request-Id"), own)
@@ -225,14 +226,14 @@ func TestRequestID(t *testing.T) {
 		})
 	}
 	for name, headers := range map[string][]string{
-		"none":       nil,
-		"too long":   {"Request-Id: " + strings.Repeat("x", 129)},
-		"with space": {"Request-Id: a b"},
-		"not ASCII":  {"Request-Id: é"},
-		"control":    {"Request-Id: a\tb"},
-		"two":        {"Request-Id: a", "Request-Id: b"},
+		"is missing":              nil,
+		"is too long":             {"Request-Id: " + strings.Repeat("x", 129)},
+		"has a space":             {"Request-Id: a b"},
+		"is not ASCII":            {"Request-Id: é"},
+		"has a control character": {"Request-Id: a\tb"},
+		"comes twice":             {"Request-Id: a", "Request-Id: b"},
 	} {
-		t.Run("makes a UUID where there is one that is "+name, func(t *testing.T) {
+		t.Run("makes a UUID if the Request-Id "+name, func(t *testing.T) {
 			is := is.New(t)
 			got := a.get("/v1/checkouts", headers...)
 			_, err := uuid.Parse(got.header.Get("Request-Id"))
@@ -266,7 +267,8 @@ func TestOrderOfChecks(t *testing.T) {
 		key := uuid.NewString()
 		is.Equal(a.post(mobileMoney, "Idempotency-Key: "+key).status, 201)
 
-		// A request with every fault, mended one by one: each step finds the next fault of the contract's order.
+		// The first request has every fault. Each step corrects one fault, and the answer must name the next one in the order of
+		// docs/contract.md.
 		path, method := "/v1/nowhere", "PUT"
 		headers := []string{"Authorization: Bearer wrong", "Content-Type: text/plain", "Idempotency-Key:"}
 		body := strings.Repeat(" ", 64<<10) + `{`
@@ -292,7 +294,7 @@ func TestOrderOfChecks(t *testing.T) {
 		check(400, "invalid_json")
 		body = `{"amount": 7000}`
 		check(400, "validation_failed")
-		body = with(t, mobileMoney, "amount", "7000") // above the host's maximum, but the key is looked up first
+		body = with(t, mobileMoney, "amount", "7000") // more than MaxAmount, but the key is looked up first
 		check(422, "idempotency_key_reused")
 		headers[2] = "Idempotency-Key: " + uuid.NewString()
 		check(400, "validation_failed")

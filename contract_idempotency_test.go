@@ -13,6 +13,7 @@ import (
 	"github.com/matryer/is"
 )
 
+// keyHeader returns a header with a new idempotency key.
 func keyHeader() string { return "Idempotency-Key: " + uuid.NewString() }
 
 func TestSameKeySameRequestIsReplayed(t *testing.T) {
@@ -65,11 +66,11 @@ func TestSameKeyOtherRequestIsRefused(t *testing.T) {
 			{"expires_in", mobileMoney, []string{"expires_in", `1801`}, []string{"expires_in"}},
 			{"success_url", mobileMoney, []string{"success_url", `"https://example.com"`}, []string{"success_url"}},
 			{"cancel_url", card, []string{"cancel_url", `"https://example.com/other"`}, []string{"cancel_url"}},
-			{"the old and the new form of a phone", mobileMoney, []string{"user_phone", `"+2250707987654"`}, []string{"user_phone"}},
+			{"a phone in its old and in its new form", mobileMoney, []string{"user_phone", `"+2250707987654"`}, []string{"user_phone"}},
 			{"a card's currency", card, []string{"currency", `"eur"`}, []string{"currency"}},
 			{"a card's phone", card, []string{"user_phone", `"+22507987654"`}, []string{"user_phone"}},
-			{"several", mobileMoney, []string{"amount", `100`, "user_phone", `"+221771234567"`, "description", `"secret-canary"`}, []string{"amount", "user_phone", "description"}},
-			{"the dialect", mobileMoney, []string{"payment_method", `"card"`, "success_url", `"https://example.com/s"`, "cancel_url", `"https://example.com/c"`}, []string{"payment_method", "success_url", "cancel_url"}},
+			{"several members", mobileMoney, []string{"amount", `100`, "user_phone", `"+221771234567"`, "description", `"secret-canary"`}, []string{"amount", "user_phone", "description"}},
+			{"the payment method and its URLs", mobileMoney, []string{"payment_method", `"card"`, "success_url", `"https://example.com/s"`, "cancel_url", `"https://example.com/c"`}, []string{"payment_method", "success_url", "cancel_url"}},
 		} {
 			t.Run("names "+test.name, func(t *testing.T) {
 				is := is.New(t)
@@ -84,18 +85,20 @@ func TestSameKeyOtherRequestIsRefused(t *testing.T) {
 					want[i] = "#/" + name + " differs"
 				}
 				is.Equal(got.faults(), want)
-				told := strings.ReplaceAll(got.raw, got.header.Get("Request-Id"), "") // which holds digits at random
-				for i := 1; i < len(test.members); i += 2 {                           // and no value
-					is.True(!strings.Contains(told, strings.Trim(test.members[i], `"`)))
+				problem := strings.ReplaceAll(got.raw, got.header.Get("Request-Id"), "") // the random Request-Id may contain such digits
+				for i := 1; i < len(test.members); i += 2 {                              // the problem has no value of the request
+					is.True(!strings.Contains(problem, strings.Trim(test.members[i], `"`)))
 				}
-				is.True(!strings.Contains(told, "22507987654"))
+				is.True(!strings.Contains(problem, "22507987654"))
 
-				is.Equal(a.post(test.first, key).raw, first.raw) // the first is still replayable, and unchanged
+				is.Equal(a.post(test.first, key).raw, first.raw) // the first request is still replayed, unchanged
 			})
 		}
 	})
 }
 
+// A Go call may name a payment, and Begin may later begin another one. A retry is compared with the payment of the first request, not
+// with the payment that the session has by then.
 func TestKeyReuseInProcess(t *testing.T) {
 	a := newAPI(t, openSQLite(t))
 	for _, test := range []struct {
@@ -106,20 +109,20 @@ func TestKeyReuseInProcess(t *testing.T) {
 	}{
 		{name: "the same payment", first: func(p *checkout.CreateParams) { p.PaymentID = "A" }, second: func(p *checkout.CreateParams) { p.PaymentID = "A" }},
 		{name: "another payment", first: func(p *checkout.CreateParams) { p.PaymentID = "A" }, second: func(p *checkout.CreateParams) { p.PaymentID = "B" }, differ: []string{"payment_id"}},
-		{name: "a payment and none", first: func(p *checkout.CreateParams) { p.PaymentID = "A" }, second: func(p *checkout.CreateParams) {}, differ: []string{"payment_id"}},
+		{name: "a payment first and none later", first: func(p *checkout.CreateParams) { p.PaymentID = "A" }, second: func(p *checkout.CreateParams) {}, differ: []string{"payment_id"}},
 		{name: "another customer", first: func(p *checkout.CreateParams) { p.CustomerID = "A" }, second: func(p *checkout.CreateParams) { p.CustomerID = "B" }, differ: []string{"customer_id"}},
-		{name: "both", first: func(p *checkout.CreateParams) { p.CustomerID, p.PaymentID = "A", "A" }, second: func(p *checkout.CreateParams) { p.Amount = 6000 }, differ: []string{"amount", "payment_id", "customer_id"}},
-		{name: "the same, though the payment began since", between: func(s checkout.Session) { a.Begin(t.Context(), live, s.ID, "P") }},
-		{name: "another amount, though the payment began since", between: func(s checkout.Session) { a.Begin(t.Context(), live, s.ID, "P") },
+		{name: "another amount, without the payment and the customer", first: func(p *checkout.CreateParams) { p.CustomerID, p.PaymentID = "A", "A" }, second: func(p *checkout.CreateParams) { p.Amount = 6000 }, differ: []string{"amount", "payment_id", "customer_id"}},
+		{name: "the same request after the payment has begun", between: func(s checkout.Session) { a.Begin(t.Context(), live, s.ID, "P") }},
+		{name: "another amount after the payment has begun", between: func(s checkout.Session) { a.Begin(t.Context(), live, s.ID, "P") },
 			second: func(p *checkout.CreateParams) { p.Amount = 6000 }, differ: []string{"amount"}},
-		{name: "the payment that began since", between: func(s checkout.Session) { a.Begin(t.Context(), live, s.ID, "P") },
+		{name: "the payment that has begun, if the first request named none", between: func(s checkout.Session) { a.Begin(t.Context(), live, s.ID, "P") },
 			second: func(p *checkout.CreateParams) { p.PaymentID = "P" }, differ: []string{"payment_id"}},
-		{name: "the first payment, though another began since", first: func(p *checkout.CreateParams) { p.PaymentID = "A" }, second: func(p *checkout.CreateParams) { p.PaymentID = "A" },
+		{name: "the first payment after another has begun", first: func(p *checkout.CreateParams) { p.PaymentID = "A" }, second: func(p *checkout.CreateParams) { p.PaymentID = "A" },
 			between: func(s checkout.Session) { a.Begin(t.Context(), live, s.ID, "P") }},
-		{name: "a third payment, though another began since", first: func(p *checkout.CreateParams) { p.PaymentID = "A" }, second: func(p *checkout.CreateParams) { p.PaymentID = "C" },
+		{name: "a third payment after another has begun", first: func(p *checkout.CreateParams) { p.PaymentID = "A" }, second: func(p *checkout.CreateParams) { p.PaymentID = "C" },
 			between: func(s checkout.Session) { a.Begin(t.Context(), live, s.ID, "P") }, differ: []string{"payment_id"}},
-		{name: "a card's generated customer is no difference", first: asCard, second: asCard},
-		{name: "a card's other amount, with a generated customer", first: asCard, second: func(p *checkout.CreateParams) { asCard(p); p.Amount = 6000 }, differ: []string{"amount"}},
+		{name: "the same card request, whose customer was generated", first: asCard, second: asCard},
+		{name: "another amount of a card request, whose customer was generated", first: asCard, second: func(p *checkout.CreateParams) { asCard(p); p.Amount = 6000 }, differ: []string{"amount"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			is := is.New(t)
@@ -151,6 +154,7 @@ func TestKeyReuseInProcess(t *testing.T) {
 	}
 }
 
+// asCard makes the request a card payment in USD.
 func asCard(p *checkout.CreateParams) {
 	p.PaymentMethod, p.Currency = checkout.Card, "usd"
 	p.SuccessURL, p.CancelURL = "https://example.com/s", "https://example.com/c"
@@ -176,6 +180,7 @@ func TestReplayAnswersTheSessionAsItIsNow(t *testing.T) {
 	})
 }
 
+// If the host tightens its limits, it must still replay the requests that it accepted before.
 func TestReplayOutlivesTheHostsLimits(t *testing.T) {
 	eachStore(t, func(t *testing.T, store checkout.Store) {
 		is := is.New(t)
@@ -201,7 +206,7 @@ func TestReplayWritesNothing(t *testing.T) {
 		s := a.mustCreate(live, key)
 		before, err := store.Get(t.Context(), live, s.ID)
 		is.NoErr(err)
-		a.clock.Advance(time.Hour) // a replay answers expired, and leaves it to the sweep to say so for good
+		a.clock.Advance(time.Hour) // the replay answers expired, but only ExpireDue writes it
 		again, replayed, err := a.Create(t.Context(), params(live, key))
 		is.NoErr(err)
 		is.True(replayed)
@@ -256,7 +261,7 @@ func TestSessionShape(t *testing.T) {
 	eachStore(t, func(t *testing.T, store checkout.Store) {
 		a := newAPI(t, store)
 		id := func(body string, headers ...string) string { return a.post(body, headers...).id() }
-		t.Run("an id tells mode or country, then a UUIDv7 without hyphens", func(t *testing.T) {
+		t.Run("an ID has a prefix for the mode or the country, then a UUIDv7 without hyphens", func(t *testing.T) {
 			is := is.New(t)
 			for want, got := range map[string]string{
 				"cs_ci_":   id(mobileMoney),
@@ -275,7 +280,7 @@ func TestSessionShape(t *testing.T) {
 			is.True(strings.HasPrefix(id(mobileMoney, "Authorization: Bearer "+testToken), "cs_test_"))
 			is.True(strings.HasPrefix(id(with(t, card, "user_phone", `"+22507987654"`)), "cs_ci_"))
 		})
-		t.Run("times are UTC and never finer than a microsecond", func(t *testing.T) {
+		t.Run("times are in UTC and truncated to microseconds", func(t *testing.T) {
 			is := is.New(t)
 			for at, want := range map[time.Time]string{
 				time.Date(2026, 1, 2, 3, 4, 5, 123456789, time.FixedZone("", 3600)): "2026-01-02T02:04:05.123456Z",

@@ -12,7 +12,7 @@ import (
 	"github.com/matryer/is"
 )
 
-// labeled is a request with a reference and metadata.
+// labeled returns the body of a request with a client_reference and metadata.
 func labeled(t *testing.T) string {
 	return with(t, mobileMoney, "client_reference", `"order 12"`, "metadata", `{"size": "XL", "__proto__": "é", "a.b-c_D9": "{\"x\":1}"}`)
 }
@@ -39,7 +39,7 @@ func TestReferenceAndMetadataAreAnswered(t *testing.T) {
 			is.Equal(got.status, 201)
 			for _, name := range []string{"client_reference", "metadata"} {
 				_, there := got.body[name]
-				is.True(!there) // left out where there is none
+				is.True(!there) // the answer leaves out a member that the session does not have
 			}
 		}
 	})
@@ -54,14 +54,14 @@ func TestReferenceAndMetadataArePartOfTheRequest(t *testing.T) {
 			members []string
 			differ  []string
 		}{
-			"the same, in another order": {[]string{"metadata", `{"a.b-c_D9": "{\"x\":1}", "size": "\u0058L", "__proto__": "\u00e9"}`}, nil},
-			"another reference":          {[]string{"client_reference", `"order 13"`}, []string{"#/client_reference differs"}},
-			"no reference":               {[]string{"client_reference", ""}, []string{"#/client_reference differs"}},
-			"another value":              {[]string{"metadata", `{"size": "XL", "__proto__": "é", "a.b-c_D9": "{}"}`}, []string{"#/metadata differs"}},
-			"one member less":            {[]string{"metadata", `{"size": "XL", "__proto__": "é"}`}, []string{"#/metadata differs"}},
-			"no metadata":                {[]string{"metadata", ""}, []string{"#/metadata differs"}},
-			"neither":                    {[]string{"metadata", "", "client_reference", ""}, []string{"#/client_reference differs", "#/metadata differs"}},
-			"another amount too":         {[]string{"metadata", `{}`, "amount", "6000"}, []string{"#/amount differs", "#/metadata differs"}},
+			"the same members in another order": {[]string{"metadata", `{"a.b-c_D9": "{\"x\":1}", "size": "\u0058L", "__proto__": "\u00e9"}`}, nil},
+			"another reference":                 {[]string{"client_reference", `"order 13"`}, []string{"#/client_reference differs"}},
+			"no reference":                      {[]string{"client_reference", ""}, []string{"#/client_reference differs"}},
+			"another value in metadata":         {[]string{"metadata", `{"size": "XL", "__proto__": "é", "a.b-c_D9": "{}"}`}, []string{"#/metadata differs"}},
+			"metadata with one member less":     {[]string{"metadata", `{"size": "XL", "__proto__": "é"}`}, []string{"#/metadata differs"}},
+			"no metadata":                       {[]string{"metadata", ""}, []string{"#/metadata differs"}},
+			"neither reference nor metadata":    {[]string{"metadata", "", "client_reference", ""}, []string{"#/client_reference differs", "#/metadata differs"}},
+			"another amount and empty metadata": {[]string{"metadata", `{}`, "amount", "6000"}, []string{"#/amount differs", "#/metadata differs"}},
 		} {
 			t.Run(name, func(t *testing.T) {
 				is := is.New(t)
@@ -73,10 +73,10 @@ func TestReferenceAndMetadataArePartOfTheRequest(t *testing.T) {
 				}
 				is.Equal(got.status, 422)
 				is.Equal(got.faults(), c.differ)
-				is.True(!strings.Contains(got.raw, "order 1") && !strings.Contains(got.raw, "XL")) // never their values
+				is.True(!strings.Contains(got.raw, "order 1") && !strings.Contains(got.raw, "XL")) // the answer never has their values
 			})
 		}
-		t.Run("a request without them is another than one with", func(t *testing.T) {
+		t.Run("a request without them is not the same as one with them", func(t *testing.T) {
 			is := is.New(t)
 			key := keyHeader()
 			is.Equal(a.post(mobileMoney, key).status, 201)
@@ -144,10 +144,10 @@ func TestReferenceAndMetadataAreValidated(t *testing.T) {
 	is := is.New(t)
 	got := a.post(`{"metadata": {"x y": "1"}, "client_reference": 1, "amount": 1, "other": 2}`)
 	is.Equal(got.faults(), []string{"#/amount out_of_range", "#/currency missing", "#/user_phone missing", "#/client_reference wrong_type",
-		"#/metadata/x%20y malformed", "#/other unknown_field"}) // in the order of the contract's table
+		"#/metadata/x%20y malformed", "#/other unknown_field"}) // in the order of the table in docs/contract.md
 	is.Equal(a.post(with(t, mobileMoney, "metadata", `{"a": "1", "a": "2"}`)).code(), "invalid_json")
 
-	p := params(live, "") // what the wire refuses, Go refuses too
+	p := params(live, "") // a Go call refuses the same values
 	p.ClientReference, p.Metadata = "\xff", map[string]string{"a b": "x", "ok": "\xff"}
 	_, _, err := a.Create(t.Context(), p)
 	var invalid *checkout.ValidationError
@@ -155,6 +155,8 @@ func TestReferenceAndMetadataAreValidated(t *testing.T) {
 	is.Equal(fmt.Sprint(invalid.Fields[0].Field, invalid.Fields[1].Field, invalid.Fields[2].Field), "client_reference"+"metadata/a b"+"metadata/ok")
 }
 
+// Create copies the metadata on the way in and on the way out. Otherwise a caller that changes its own map would change the stored
+// session.
 func TestMetadataIsTheCallersOwn(t *testing.T) {
 	eachStore(t, func(t *testing.T, store checkout.Store) {
 		is := is.New(t)
@@ -171,8 +173,8 @@ func TestMetadataIsTheCallersOwn(t *testing.T) {
 	})
 }
 
-// A session of a release that knew neither member has the first version of the fingerprint, and so has one that is made
-// without them now: each release finds the other's.
+// Earlier releases had neither client_reference nor metadata, and wrote fingerprints of version 1. A request without the two members
+// still gets version 1. So each release recognizes a retry of a request that the other release accepted.
 func TestFingerprintsOfRequestsWithoutLabelsAreThoseOfTheReleaseBefore(t *testing.T) {
 	is := is.New(t)
 	a := newAPI(t, openSQLite(t))
@@ -180,9 +182,9 @@ func TestFingerprintsOfRequestsWithoutLabelsAreThoseOfTheReleaseBefore(t *testin
 	is.Equal(s.Fingerprint, idempotency.Sum(1, "mobile_money", "5000", "XOF", "+22507987654", "", "1800", "", "", "", ""))
 	p := params(live, keyOf(2))
 	p.ClientReference = "order 12"
-	with, _, err := a.Create(t.Context(), p)
+	withReference, _, err := a.Create(t.Context(), p)
 	is.NoErr(err)
-	is.Equal(with.Fingerprint.Version(), byte(2))
+	is.Equal(withReference.Fingerprint.Version(), byte(2))
 }
 
 func TestCheckoutURLIsThereWhileTheSessionCanBePaid(t *testing.T) {
@@ -199,7 +201,7 @@ func TestCheckoutURLIsThereWhileTheSessionCanBePaid(t *testing.T) {
 	is.Equal(a.get("/v1/checkouts/" + id).body["checkout_url"], "https://pay.example/"+id)
 	event := a.get("/v1/checkouts/" + id + "/events").body["events"].([]any)[0].(map[string]any)
 	_, there := event["data"].(map[string]any)["checkout_url"]
-	is.True(!there) // never in an event
+	is.True(!there) // an event never has a checkout_url
 	cancelled := a.do(http.MethodPost, "/v1/checkouts/"+id+"/cancel", "")
 	_, there = cancelled.body["checkout_url"]
 	is.True(!there)

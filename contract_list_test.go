@@ -12,7 +12,7 @@ import (
 	"github.com/matryer/is"
 )
 
-// listed are the ids of a page.
+// listed returns the IDs of the sessions of a page.
 func listed(r response) (ids []string) {
 	sessions, _ := r.body["sessions"].([]any)
 	for _, s := range sessions {
@@ -21,7 +21,7 @@ func listed(r response) (ids []string) {
 	return ids
 }
 
-// walk follows next_cursor to the end. between is called after each page.
+// walk follows next_cursor to the last page, and returns the IDs of all sessions. It calls between after each page but the last.
 func walk(a *api, query string, between func(page int)) (ids []string) {
 	a.t.Helper()
 	cursor := ""
@@ -37,10 +37,10 @@ func walk(a *api, query string, between func(page int)) (ids []string) {
 		ids = append(ids, listed(got)...)
 		next, more := got.body["next_cursor"].(string)
 		if more != (got.body["has_more"] == true) {
-			a.t.Errorf("has_more is %v beside next_cursor %q", got.body["has_more"], next)
+			a.t.Errorf("has_more is %v, but next_cursor is %q", got.body["has_more"], next)
 		}
 		if cursor != "" && (got.body["total_count"] != nil || got.body["next_offset"] != nil) {
-			a.t.Errorf("a page by cursor has total_count %v and next_offset %v", got.body["total_count"], got.body["next_offset"])
+			a.t.Errorf("a page by cursor has total_count %v and next_offset %v, want neither", got.body["total_count"], got.body["next_offset"])
 		}
 		if !more {
 			return ids
@@ -60,7 +60,7 @@ func TestList(t *testing.T) {
 
 		var ids []string // newest first
 		for i := range 55 {
-			if i%3 == 0 { // some at one instant
+			if i%3 == 0 { // three sessions share each created_at
 				a.clock.Advance(time.Microsecond)
 			}
 			ids = slices.Insert(ids, 0, a.post(mobileMoney).id())
@@ -68,7 +68,7 @@ func TestList(t *testing.T) {
 		a.post(mobileMoney, "Authorization: Bearer "+testToken)
 		a.post(mobileMoney, "Authorization: Bearer "+otherToken)
 		page := a.get("/v1/checkouts")
-		is.Equal(listed(page), ids[:50]) // 50 where nobody says
+		is.Equal(listed(page), ids[:50]) // 50 is the default limit
 		is.Equal(page.body["total_count"], 55.0)
 		is.Equal(page.body["has_more"], true)
 		is.Equal(page.body["next_offset"], 50.0)
@@ -85,8 +85,8 @@ func TestList(t *testing.T) {
 		}
 		is.Equal(walked, ids)                            // complete, without duplicates, in order
 		is.Equal(walk(a, "limit=20", func(int) {}), ids) // by cursor too
-		is.Equal(walk(a, "limit=1", func(int) {}), ids)  // one by one, through those of one instant
-		is.Equal(walk(a, "limit=55", func(int) {}), ids) // to the very end
+		is.Equal(walk(a, "limit=1", func(int) {}), ids)  // one by one, with the same created_at
+		is.Equal(walk(a, "limit=55", func(int) {}), ids) // the limit is the number of sessions
 		is.Equal(len(listed(a.get("/v1/checkouts?limit=100"))), 55)
 		is.Equal(listed(a.get("/v1/checkouts?limit=1&offset=54")), ids[54:])
 		beyond := a.get("/v1/checkouts?offset=55")
@@ -129,8 +129,8 @@ func TestListFilters(t *testing.T) {
 			"payment_id=PAY_5":                                    {5, 2},
 			"payment_id=PAY_5&status=created":                     {},
 			"payment_id=PAY_5&client_reference=order%202":         {2},
-			"user_phone=%2B2250707987654":                         {9, 6, 3, 0},  // the new form of a number
-			"user_phone=%2B225%2007%2098.76-54":                   {10, 7, 4, 1}, // the old one is another
+			"user_phone=%2B2250707987654":                         {9, 6, 3, 0},  // today's form of the number
+			"user_phone=%2B225%2007%2098.76-54":                   {10, 7, 4, 1}, // the old form is a different number
 			"user_phone=%2B221771234567&status=pending":           {5, 2},
 			"user_phone=%2B221771234567&limit=2":                  {11, 8},
 			"created_after=" + at(9):                              {11, 10, 9}, // inclusive
@@ -164,6 +164,7 @@ func TestListFilters(t *testing.T) {
 	})
 }
 
+// A filter by status must use the status by the clock: a session that is due is listed as expired, whether it was swept or not.
 func TestListByStatusAsTheClockHasIt(t *testing.T) {
 	eachStore(t, func(t *testing.T, store checkout.Store) {
 		is := is.New(t)
@@ -197,7 +198,7 @@ func TestAWalkMeetsEverySessionOnce(t *testing.T) {
 			ids = slices.Insert(ids, 0, a.post(mobileMoney).id())
 		}
 		seen := map[string]int{}
-		walked := walk(a, "limit=7", func(page int) { // created, changed and expired meanwhile
+		walked := walk(a, "limit=7", func(page int) { // sessions are created, changed and expired during the walk
 			a.post(mobileMoney)
 			switch page {
 			case 0:
@@ -230,26 +231,26 @@ func TestCursorsAreForTheirOwnFilterAndAccount(t *testing.T) {
 		}
 		cursor, _ := a.get("/v1/checkouts?limit=1").body["next_cursor"].(string)
 		is.True(cursor != "")
-		is.Equal(a.get("/v1/checkouts?limit=2&cursor="+cursor).status, 200) // another limit is no other filter
+		is.Equal(a.get("/v1/checkouts?limit=2&cursor="+cursor).status, 200) // another limit is accepted
 		is.Equal(newAPI(t, store).get("/v1/checkouts?cursor="+cursor).status, 200)
 
 		for name, query := range map[string]string{
-			"another filter":     "status=created&cursor=" + cursor,
-			"an offset":          "offset=0&cursor=" + cursor,
-			"cut":                "cursor=" + cursor[:len(cursor)-1],
-			"a character more":   "cursor=" + cursor + "A",
-			"nothing":            "cursor=",
-			"twice":              "cursor=" + cursor + "&cursor=" + cursor,
-			"no base64":          "cursor=%25",
-			"far too long":       "cursor=" + strings.Repeat("A", 4000),
-			"of another version": "cursor=Ag" + cursor[2:],
+			"another filter":                      "status=created&cursor=" + cursor,
+			"an offset":                           "offset=0&cursor=" + cursor,
+			"a cursor without its last character": "cursor=" + cursor[:len(cursor)-1],
+			"a cursor with a character more":      "cursor=" + cursor + "A",
+			"an empty cursor":                     "cursor=",
+			"a cursor given twice":                "cursor=" + cursor + "&cursor=" + cursor,
+			"a cursor that is not base64":         "cursor=%25",
+			"a cursor that is far too long":       "cursor=" + strings.Repeat("A", 4000),
+			"a cursor of another version":         "cursor=Ag" + cursor[2:],
 		} {
 			got := a.get("/v1/checkouts?" + query)
 			if got.status != 400 || got.code() != "invalid_query" || !strings.Contains(got.body["detail"].(string), "cursor") {
 				t.Errorf("%s: %d %s", name, got.status, got.raw)
 			}
 		}
-		for i := range cursor { // changed by one character
+		for i := range cursor { // the cursor with one character changed
 			other := byte('A')
 			if cursor[i] == other {
 				other = 'B'
@@ -287,7 +288,7 @@ func TestListQueryIsStrict(t *testing.T) {
 			got := a.get("/v1/checkouts?" + query)
 			is.Equal(got.status, 400)
 			is.Equal(got.code(), "invalid_query")
-			is.True(strings.Contains(got.body["detail"].(string), parameter)) // names the parameter
+			is.True(strings.Contains(got.body["detail"].(string), parameter)) // it names the parameter
 		})
 	}
 }
@@ -322,12 +323,12 @@ func TestTotalsAreExactUpToTenThousand(t *testing.T) {
 	is.Equal([]any{page.Total, page.TotalMore, page.HasMore, page.NextOffset}, []any{10000, true, true, 10000})
 	page, err = a.List(t.Context(), live, checkout.Query{Offset: 10000, Limit: 1})
 	is.NoErr(err)
-	is.Equal([]any{page.HasMore, page.NextOffset}, []any{true, 0}) // beyond, a list is walked by cursor
+	is.Equal([]any{page.HasMore, page.NextOffset}, []any{true, 0}) // offsets end here, and the walk goes on by cursor
 	page, err = a.List(t.Context(), live, checkout.Query{Cursor: page.NextCursor})
 	is.NoErr(err)
 	is.Equal([]any{len(page.Sessions), page.Total, page.HasMore}, []any{1, -1, false})
 
-	t.Run("a page by phone looks at ten thousand sessions", func(t *testing.T) {
+	t.Run("a page by phone searches ten thousand sessions at most", func(t *testing.T) {
 		is := is.New(t)
 		rare := params(live, "")
 		rare.UserPhone = "+221771234567"

@@ -13,6 +13,7 @@ import (
 	"github.com/matryer/is"
 )
 
+// memberNames returns the names of an object's members, sorted.
 func memberNames(m map[string]any) string {
 	return strings.Join(slices.Sorted(maps.Keys(m)), " ")
 }
@@ -44,7 +45,7 @@ func TestAnIDThatIsNotYoursIsNotFound(t *testing.T) {
 					a.get("/v1/checkouts/"+id+"/events", as)} {
 					is.Equal(got.status, 404)
 					is.Equal(got.code(), "not_found")
-					is.Equal(got.body["detail"], unknown.body["detail"]) // nothing tells it from one that never was
+					is.Equal(got.body["detail"], unknown.body["detail"]) // the same answer as for an ID that does not exist
 				}
 				is.Equal(a.get("/v1/checkouts", as).body["total_count"], 0.0)
 			})
@@ -130,7 +131,7 @@ func TestCancelOnTheWire(t *testing.T) {
 		a := newAPI(t, store)
 		cancel := func(id string) response { return a.do(http.MethodPost, "/v1/checkouts/"+id+"/cancel", "") }
 		for name, body := range map[string]string{"created": mobileMoney, "pending": card} {
-			t.Run("answers 200 to one that is "+name+", and again", func(t *testing.T) {
+			t.Run("answers 200 for a session that is "+name+", and again when it is repeated", func(t *testing.T) {
 				is := is.New(t)
 				id := a.post(body).id()
 				first := cancel(id)
@@ -151,7 +152,7 @@ func TestCancelOnTheWire(t *testing.T) {
 				return a.Get(t.Context(), live, id)
 			},
 		} {
-			t.Run("answers 409 to one that is "+string(status), func(t *testing.T) {
+			t.Run("answers 409 for a session that is "+string(status), func(t *testing.T) {
 				is := is.New(t)
 				id := a.post(mobileMoney).id()
 				s, err := move(id)
@@ -163,7 +164,7 @@ func TestCancelOnTheWire(t *testing.T) {
 				is.Equal(a.get("/v1/checkouts/" + id).body["status"], string(status))
 			})
 		}
-		t.Run("answers 404 to one that is not there", func(t *testing.T) {
+		t.Run("answers 404 for a session that does not exist", func(t *testing.T) {
 			is.New(t).Equal(cancel("cs_ci_0193f0c2a7b47c5e9d3a1b2c3d4e5f60").status, 404)
 		})
 	})

@@ -28,7 +28,7 @@ func TestETagChangesWhenTheSessionDoes(t *testing.T) {
 			is.True(r.header.Get("ETag") != "")
 			return r.header.Get("ETag")
 		}
-		is.Equal(tag(a.get(path)), tag(created)) // every answer that is one session has it
+		is.Equal(tag(a.get(path)), tag(created)) // every answer with one session has an ETag
 		seen[tag(created)] = true
 		_, err := a.Begin(t.Context(), live, created.id(), "PAY_1")
 		is.NoErr(err)
@@ -36,13 +36,13 @@ func TestETagChangesWhenTheSessionDoes(t *testing.T) {
 		is.True(!seen[pending])
 		seen[pending] = true
 		a.clock.Advance(30 * time.Minute)
-		expired := tag(a.get(path)) // by the clock alone
+		expired := tag(a.get(path)) // expired by the clock, without a sweep
 		is.True(!seen[expired])
 
 		other := a.post(mobileMoney).id()
 		cancelled := a.do("POST", "/v1/checkouts/"+other+"/cancel", "")
 		is.Equal(tag(cancelled), tag(a.get("/v1/checkouts/"+other)))
-		is.Equal(a.get("/v1/checkouts").header.Get("ETag"), "") // a page is not one session
+		is.Equal(a.get("/v1/checkouts").header.Get("ETag"), "") // a list has none
 	})
 }
 
@@ -77,7 +77,7 @@ type waited struct {
 	took time.Duration
 }
 
-// waiting sends a GET that waits, and calls change once it does.
+// waiting sends a GET, calls change once the handler waits, and returns the answer.
 func waiting(t *testing.T, a *api, path string, change func(), headers ...string) waited {
 	t.Helper()
 	answered := make(chan waited)
@@ -96,16 +96,16 @@ func TestPreferWaitHoldsTheAnswerBack(t *testing.T) {
 		a := newAPIWith(t, memory.New(), checkout.Config{Clock: checkout.ClockFunc(time.Now)}, checkout.HandlerConfig{})
 		id := a.post(mobileMoney).id()
 		path := "/v1/checkouts/" + id
-		nothing := func() {}
+		noChange := func() {}
 
-		got := waiting(t, a, path, nothing, "Prefer: wait=20")
-		is.Equal(got.status, 200) // the time is over: what there is
+		got := waiting(t, a, path, noChange, "Prefer: wait=20")
+		is.Equal(got.status, 200) // after the wait, the session as it is
 		is.Equal(got.took, 20*time.Second)
 		is.Equal(got.header.Get("Preference-Applied"), "wait=20")
 		tag := got.header.Get("ETag")
-		got = waiting(t, a, path, nothing, "Prefer: wait=300", "If-None-Match: "+tag)
+		got = waiting(t, a, path, noChange, "Prefer: wait=300", "If-None-Match: "+tag)
 		is.Equal(got.status, 304)
-		is.Equal(got.took, 60*time.Second) // more is cut
+		is.Equal(got.took, 60*time.Second) // a longer wait is cut to a minute
 		is.Equal(got.header.Get("Preference-Applied"), "wait=60")
 
 		got = waiting(t, a, path, func() {
@@ -117,8 +117,8 @@ func TestPreferWaitHoldsTheAnswerBack(t *testing.T) {
 		is.Equal(got.body["status"], "pending")
 		is.True(got.took < 5100*time.Millisecond) // within 100 ms of a change by the same process
 
-		got = waiting(t, a, path, nothing, "Prefer: wait=30", `If-None-Match: W/"1-created"`)
-		is.Equal(got.status, 200) // it is another already
+		got = waiting(t, a, path, noChange, "Prefer: wait=30", `If-None-Match: W/"1-created"`)
+		is.Equal(got.status, 200) // the session already has another ETag
 		is.Equal(got.took, 0*time.Second)
 
 		got = waiting(t, a, path, func() {
@@ -128,13 +128,13 @@ func TestPreferWaitHoldsTheAnswerBack(t *testing.T) {
 		}, `Prefer: Wait="30"; foo`)
 		is.Equal(got.body["status"], "completed")
 		is.True(got.took < 5100*time.Millisecond)
-		got = waiting(t, a, path, nothing, "Prefer: wait=30")
-		is.Equal(got.status, 200) // a session that has ended answers at once
+		got = waiting(t, a, path, noChange, "Prefer: wait=30")
+		is.Equal(got.status, 200) // nothing can change any more, so the answer comes at once
 		is.Equal(got.took, 0*time.Second)
-		got = waiting(t, a, path, nothing, "Prefer: wait=30", "If-None-Match: "+got.header.Get("ETag"))
+		got = waiting(t, a, path, noChange, "Prefer: wait=30", "If-None-Match: "+got.header.Get("ETag"))
 		is.Equal(got.status, 304)
 		is.Equal(got.took, 0*time.Second)
-		is.Equal(waiting(t, a, "/v1/checkouts/cs_ci_x", nothing, "Prefer: wait=30").status, 404)
+		is.Equal(waiting(t, a, "/v1/checkouts/cs_ci_x", noChange, "Prefer: wait=30").status, 404)
 	})
 }
 
@@ -185,19 +185,19 @@ func TestAChangeByAnotherProcessEndsAWaitWithinASecond(t *testing.T) {
 	})
 }
 
-// counted counts the reads of a store, and makes the feed fail while it is told to.
-type counted struct {
+// countingStore counts the reads of a store. While failing is set, its feed is unavailable.
+type countingStore struct {
 	checkout.Store
 	reads   atomic.Int64
 	failing atomic.Bool
 }
 
-func (s *counted) Get(ctx context.Context, account checkout.Account, id string) (checkout.Session, error) {
+func (s *countingStore) Get(ctx context.Context, account checkout.Account, id string) (checkout.Session, error) {
 	s.reads.Add(1)
 	return s.Store.Get(ctx, account, id)
 }
 
-func (s *counted) Events(ctx context.Context, after checkout.Cursor, limit int) ([]checkout.Event, error) {
+func (s *countingStore) Events(ctx context.Context, after checkout.Cursor, limit int) ([]checkout.Event, error) {
 	s.reads.Add(1)
 	if s.failing.Load() {
 		return nil, checkout.ErrUnavailable
@@ -205,10 +205,12 @@ func (s *counted) Events(ctx context.Context, after checkout.Cursor, limit int) 
 	return s.Store.Events(ctx, after, limit)
 }
 
+// All waiters share one reader of the feed, so the number of reads must not grow with the number of waiters. Still, each waiter must
+// learn of its change within a second.
 func TestManyWaitersCostTheStoreWhatOneCosts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		is := is.New(t)
-		store := &counted{Store: memory.New()}
+		store := &countingStore{Store: memory.New()}
 		a := newAPIWith(t, store, checkout.Config{Clock: checkout.ClockFunc(time.Now)}, checkout.HandlerConfig{})
 		another, err := checkout.New(store.Store, checkout.Config{Clock: checkout.ClockFunc(time.Now)})
 		is.NoErr(err)
@@ -230,17 +232,17 @@ func TestManyWaitersCostTheStoreWhatOneCosts(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		before := store.reads.Load()
 		time.Sleep(100 * time.Second)
-		is.True(store.reads.Load()-before <= 400) // 4 a second while nothing changes
+		is.True(store.reads.Load()-before <= 400) // at most 4 reads a second while nothing changes
 
-		store.failing.Store(true) // for a while nothing can be read: nobody's wait ends for it
+		store.failing.Store(true) // the feed is unavailable for a while, which must end no wait
 		time.Sleep(30 * time.Second)
 		store.failing.Store(false)
 		start := time.Now()
-		for i := range n / 2 { // from elsewhere
+		for i := range n / 2 { // changes by another process
 			_, err := another.Begin(t.Context(), live, sessions[i].ID, "PAY_1")
 			is.NoErr(err)
 		}
-		for i := n / 2; i < n-1; i++ { // from here
+		for i := n / 2; i < n-1; i++ { // changes by this process
 			_, err := a.Begin(t.Context(), live, sessions[i].ID, "PAY_1")
 			is.NoErr(err)
 		}
@@ -248,16 +250,16 @@ func TestManyWaitersCostTheStoreWhatOneCosts(t *testing.T) {
 		synctest.Wait()
 		for i := range n - 1 {
 			if woken[i].IsZero() || woken[i].Sub(start) > time.Second {
-				t.Fatalf("waiter %d was woken after %s", i, woken[i].Sub(start))
+				t.Fatalf("waiter %d was not woken within a second, but after %s", i, woken[i].Sub(start))
 			}
 		}
-		is.True(woken[n-1].IsZero()) // whose session has not changed
+		is.True(woken[n-1].IsZero()) // its session has not changed
 		cancel()
 		wg.Wait()
 	})
 }
 
-func TestWaitReturnsWhatIsAnotherAlready(t *testing.T) {
+func TestWaitReturnsASessionThatDiffers(t *testing.T) {
 	eachStore(t, func(t *testing.T, store checkout.Store) {
 		is := is.New(t)
 		a := newAPI(t, store)
@@ -311,10 +313,10 @@ func TestMaxWaitingIsABound(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 2 {
 			wg.Go(func() { a.do("GET", path, "", "Prefer: wait=10") })
-			synctest.Wait() // one read at a time is all that MaxInFlight lets pass
+			synctest.Wait() // MaxInFlight allows one read at a time
 		}
 		got := waiting(t, a, path, func() {}, "Prefer: wait=10")
-		is.Equal(got.status, 200) // beyond, the answer comes at once; and who waits takes no place of MaxInFlight
+		is.Equal(got.status, 200) // beyond MaxWaiting the answer comes at once; requests that wait do not count for MaxInFlight
 		is.Equal(got.took, 0*time.Second)
 		is.Equal(got.header.Get("Preference-Applied"), "")
 		wg.Wait()
@@ -325,6 +327,7 @@ func TestMaxWaitingIsABound(t *testing.T) {
 	is.True(strings.Contains(fmt.Sprint(err), "HandlerConfig.MaxWaiting"))
 }
 
+// The handler sets Request.Pattern, so that the host's middleware can label its metrics by route.
 func TestTheHandlerNamesItsRoutes(t *testing.T) {
 	is := is.New(t)
 	a := newAPI(t, memory.New())

@@ -6,12 +6,12 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// currencies are the codes of ISO 4217 list one that money is paid in, and how many decimals the major unit of each has:
-// without the codes of metals, funds and tests, and without those withdrawn by November 2026. The list was taken from
-// currency-codes 2.2.0 on npm, which carries the standard's own, and XCG added, which came after it.
+// The three constants list the currencies of ISO 4217 list one by the number of decimals of their major unit. They leave out the
+// codes of metals, funds and tests, and the codes withdrawn by November 2026. The source is currency-codes 2.2.0 on npm, which
+// contains the standard's own list. XCG was added by hand, because it is newer than that release.
 //
-// CLDR, which golang.org/x/text carries, does not fit: it has codes withdrawn decades ago, lacks new ones (SLE, XCG), and its
-// decimals are those that people write, 0 where the standard says 2 or 3 (IQD, LBP, RSD, TZS and others).
+// The data of CLDR in golang.org/x/text does not fit. It has codes that were withdrawn decades ago and lacks new ones (SLE, XCG).
+// Its decimals are those that people write: 0 for IQD, LBP, RSD, TZS and others, where the standard says 2 or 3.
 const (
 	currencies0 = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
 	currencies2 = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY " +
@@ -22,8 +22,8 @@ const (
 	currencies3 = "BHD IQD JOD KWD LYD OMR TND"
 )
 
-// minorUnitExponent returns how many decimals the major unit of a currency has: 0 for XOF, 2 for USD. ok is false for anything but a
-// code of list one in upper case. It matters for money: 5000 is 5000 francs, but 50 dollars.
+// minorUnitExponent returns how many decimals the major unit of a currency has: 0 for XOF, 2 for USD. ok is false for anything
+// but a code of list one in upper case. An amount of 5000 is 5000 francs, but 50 dollars.
 func minorUnitExponent(code string) (exponent int32, ok bool) {
 	if len(code) != 3 || strings.IndexByte(code, ' ') >= 0 {
 		return 0, false
@@ -55,9 +55,9 @@ func currencyCode(s string) (string, bool) {
 	return s, isCurrency(s)
 }
 
-// AmountMajor is Amount in the currency's major unit, exactly: of 1000 it is 1000 for XOF, which has no smaller unit, and
-// 10 for USD; StringFixed of package decimal writes it with the decimals that people expect. A code that this release
-// does not know, which a newer one may have written, is taken to have two decimals, as nearly all have.
+// AmountMajor returns Amount in the currency's major unit, exactly. An Amount of 1000 is 1000 in XOF, which has no smaller unit,
+// and 10 in USD. StringFixed of package decimal writes it with the decimals that people expect. A newer release may have stored a
+// currency that this release does not know. It is taken to have two decimals, as nearly all currencies have.
 func (s Session) AmountMajor() decimal.Decimal {
 	exponent, ok := minorUnitExponent(s.Currency)
 	if !ok {

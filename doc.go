@@ -21,13 +21,14 @@
 //
 // # Terms
 //
-// A host is the program that imports this package. A merchant is who the host takes payments for; an [Account] is a merchant in
-// live or in test mode. A [Session] is one attempt of a merchant to be paid: an amount, a payer, and a time until when. The
-// operator is who moves the money: a mobile-money operator or a card processor. A payment is one request of the host to the
-// operator, by the payment's ID. Several payments may be tried for one session, and one of them may pay it.
+// A host is the program that imports this package. A merchant is a customer of the host, which takes payments for it; an
+// [Account] is a merchant in live or in test mode. A [Session] is one attempt of a merchant to be paid: it has an amount, a payer
+// and a time limit. The operator is the company that moves the money: a mobile-money operator or a card processor. A payment is
+// one request of the host to the operator, and is named by its ID. Several payments may be tried for one session, and one of them
+// may pay it.
 //
-// An event is one change of a session. The feed is all events of all accounts, in order. A replay is an answer with a
-// session that an earlier request has made. A session is due when it is neither paid nor over and its time has come; a sweep stores
+// An event is one change of a session. The feed is all events of all accounts, in order. A replay is an answer with a session
+// that an earlier request has made. A session is due when it is created or pending and its ExpiresAt has come; a sweep stores
 // that it has expired. A session is late when it was paid after it had ended.
 //
 // # Idempotency
@@ -39,8 +40,8 @@
 // A key belongs to a payment, not to a try. Choose it when the order is made, store it with the order, and send it with every try. Only
 // a request that was accepted uses up its key: after a [*ValidationError], correct the request and send it under the same key.
 //
-// "The same request" compares what a request means. The order of JSON members, white space, escapes, and separators in a phone number
-// do not matter. What differs is named by [KeyReusedError], never with its value.
+// "The same request" compares what a request means. The order of JSON members, white space, escapes, and separators in a phone
+// number do not matter. [KeyReusedError] names the members that differ, never their values.
 //
 // # The life of a session
 //
@@ -52,15 +53,15 @@
 //	[Checkouts.Fail]      the operator has refused           pending    -> failed
 //	[Checkouts.Cancel]    merchant or payer has given up     pending    -> cancelled
 //
-// Steps may be left out, since an operator may tell only of the end. All of them may be repeated, since operators repeat their callbacks:
-// what a session already is changes nothing and is no error. Calls name the payment that they speak of, so the late refusal of one
-// attempt cannot end another. [Transitions] is the table that they follow.
+// Steps may be left out, because an operator may report only the outcome. Every step may be repeated, because operators repeat
+// their callbacks: a repeated step changes nothing and is no error. Each call names its payment, so the late refusal of one
+// attempt cannot end another attempt. [Transitions] is the table of all steps.
 //
-// Expiry needs no timer. A session answers expired from its ExpiresAt on; [Checkouts.ExpireDue] stores that, and tells which sessions
-// it was. A session that is processing never expires, because the operator holds the money.
+// Expiry needs no timer. A session answers expired from its ExpiresAt on; [Checkouts.ExpireDue] stores that, and returns these
+// sessions. A session that is processing never expires, because the operator holds the money.
 //
-// Money that has moved is always recorded. Complete is accepted for a session that expired, failed or was cancelled, which then is
-// [Session].Late: the host delivers all the same, or pays the money back.
+// Money that has moved is always recorded. Complete is accepted for a session that expired, failed or was cancelled. It then sets
+// [Session].Late, and the host must deliver all the same or pay the money back.
 //
 // # Errors
 //
@@ -72,8 +73,8 @@
 //   - [ErrUnavailable] says that the store is down, full or overloaded. Nothing was written. Call again later.
 //   - [ErrOutcomeUnknown] says that nobody knows whether it was written. Call again with the same key, or for a change, read the session.
 //
-// Every error but ErrOutcomeUnknown is a promise that nothing was written. No error contains a token, a key, a full phone number or
-// anything else that a client has sent.
+// Every error but ErrOutcomeUnknown is a promise that nothing was written. No error contains a token, a key, a full phone number
+// or any other value that a client has sent.
 //
 // # Money and phones
 //
@@ -85,7 +86,7 @@
 //
 // # Hearing of changes
 //
-// Every change is an event, written in the same step. Three ways lead to it:
+// Every change is an event, written in the same step. There are three ways to learn of it:
 //
 //   - [Checkouts.Wait] returns when one session changes, here or in another process. Over HTTP it is "Prefer: wait=60".
 //   - [Checkouts.Events] is the feed of all changes, for the host to build on. It never skips one and never goes back.
@@ -93,16 +94,16 @@
 //
 // # Stores
 //
-// Package store/memory is for tests and first steps, store/sqlite for one machine, store/postgres for many. Another [Store]
-// proves itself in five lines with store/storetest. A session that was acknowledged is there after a crash, on a store that is
-// durable.
+// Package store/memory is for tests and first steps, store/sqlite for one machine, store/postgres for many. Package
+// store/storetest tests any other [Store]; its use takes five lines. On a durable store, a session that was acknowledged is still
+// there after a crash.
 //
 // # Several instances
 //
 // Any number of processes may use one PostgreSQL database, and several on one machine a SQLite database. They need not know each
-// other, and there is no leader. One that is killed in the middle of a call leaves either the whole session or nothing. Only three
-// things should be the same in all of them: Config.Fees and the other settings, or requests are judged by whoever answers them; the
-// clocks, to well under a second, since they decide when a session expires; and the keys of package paypage.
+// other, and there is no leader. One that is killed in the middle of a call leaves either the whole session or nothing. Only
+// three things should be the same in all of them: Config.Fees and the other settings, because each instance applies its own; the
+// clocks, to well under a second, because they decide when a session expires; and the keys of package paypage.
 //
 // Two things have to be called now and then, by any instance or by all: [Checkouts.ExpireDue], and [Checkouts.Prune] if sessions are
 // not kept for ever. examples/host has the loop.
@@ -114,12 +115,13 @@
 // logged or put into errors; neither are tokens and free texts. Phone numbers appear in full only in a session's JSON, which its
 // merchant gets. In logs and under fmt they are masked, also with %#v.
 //
-// Everything that a client sends is bounded before any work is done on it: the body, its nesting, each text, the number of metadata
-// members, the digits of a phone number. Waiting requests are bounded by HandlerConfig.MaxWaiting. A rate limit by account is the
-// host's to set, in front of the handler (examples/mounting).
+// Everything that a client sends is bounded before any work is done on it: the body, its nesting, each text, the number of
+// metadata members, the digits of a phone number. Waiting requests are bounded by HandlerConfig.MaxWaiting. The host should set a
+// rate limit by account, in front of the handler (examples/mounting).
 //
-// This package does not talk to an operator and never sees a card number. Which payment belongs to a session, and whether it was paid,
-// is what the host says: check the signature of your operator's callbacks, and the amount, before you call [Checkouts.Complete].
+// This package does not talk to an operator and never sees a card number. It relies on the host to say which payment belongs to a
+// session and whether it was paid. So check the signature of your operator's callbacks, and the amount, before you call
+// [Checkouts.Complete].
 //
 // # Testing code that uses this package
 //

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// documents are the texts of the repository, by path.
+// documents returns the text of each Markdown file of the repository, by path.
 func documents(t *testing.T) map[string]string {
 	t.Helper()
 	texts := filesOf(t, ".md")
@@ -21,12 +21,12 @@ func documents(t *testing.T) map[string]string {
 		}
 	}
 	if texts["README.md"] == "" || texts["docs/contract.md"] == "" {
-		t.Fatal("the documentation is not where it was")
+		t.Fatal("README.md or docs/contract.md was not found")
 	}
 	return texts
 }
 
-// filesOf are the files with an ending, by path.
+// filesOf returns the text of each file whose name has the ending, by path.
 func filesOf(t *testing.T, ending string) map[string]string {
 	t.Helper()
 	files := make(map[string]string)
@@ -49,12 +49,13 @@ func filesOf(t *testing.T, ending string) map[string]string {
 	return files
 }
 
-// fence is a block of code in a document.
+// fence is a fenced code block of a document.
 type fence struct {
 	path, language string
 	lines          []string
 }
 
+// fences returns the fenced code blocks of the documents, ordered by path.
 func fences(texts map[string]string) (all []fence) {
 	for _, path := range slices.Sorted(maps.Keys(texts)) {
 		var open *fence
@@ -76,12 +77,12 @@ func fences(texts map[string]string) (all []fence) {
 
 func TestTheREADMEIsShort(t *testing.T) {
 	if n := strings.Count(documents(t)["README.md"], "\n"); n > 200 {
-		t.Errorf("%d lines, and 200 at most", n)
+		t.Errorf("README.md has %d lines, want at most 200", n)
 	}
 }
 
-// TestPrograms holds the Go of the documents to programs and tests that are compiled and run: each block must stand in one of them,
-// whatever its indentation.
+// TestPrograms checks that each Go block of the documents is also in a Go file of the repository. Indentation and blank lines do not
+// count. Without this test a document could show code that no longer compiles.
 func TestPrograms(t *testing.T) {
 	flat := func(lines []string) string {
 		var b strings.Builder
@@ -104,36 +105,37 @@ func TestPrograms(t *testing.T) {
 		found++
 		code := flat(f.lines)
 		if !slices.ContainsFunc(sources, func(source string) bool { return strings.Contains(source, code) }) {
-			t.Errorf("%s: no program and no test of the repository has this:\n%s", f.path, strings.Join(f.lines, "\n"))
+			t.Errorf("%s: no Go file of the repository has this code:\n%s", f.path, strings.Join(f.lines, "\n"))
 		}
 	}
 	if found == 0 {
-		t.Error("no document has Go")
+		t.Error("no document has a Go block")
 	}
 }
 
-// byHand are commands that no script runs, and why.
+// byHand has the commands of the documents that no script runs in this form, each with the reason.
 var byHand = map[string]string{
-	"cd bench && go run .":                                         "takes three minutes; its tests run each section for a moment",
+	"cd bench && go run .":                                         "takes three minutes; the tests of bench run each section for a moment",
 	"cd bench && go run . -only lists -rows 10000000":              "takes forty minutes",
-	"cd bench && go run . -only webhooks":                          "takes two minutes; its tests run it for a moment",
-	"cd bench && go run . -only waiters":                           "takes a minute; its tests run it for a moment",
+	"cd bench && go run . -only webhooks":                          "takes two minutes; the tests of bench run it for a moment",
+	"cd bench && go run . -only waiters":                           "takes a minute; the tests of bench run it for a moment",
 	"cd bench && go run . -rows 10000000":                          "takes an hour",
 	"systemd-run --scope -p 'IOWriteIOPSMax=DEVICE 3000' go run .": "needs systemd, and the name of a disk",
-	"go run ./examples/server -store 'postgres://checkout@db1,db2/shop?target_session_attrs=read-write&sslmode=verify-full'": "db1 and db2 stand for servers of the reader's",
-	"apt-get install chromium":                                   "run by .ci/run where it is not there",
-	"cd paypage/browsertest && npm ci && go test ./...":          "run by .ci/run, with npm's output left out",
-	"UPDATE_SCREENSHOTS=1 go test -run 'Screenshots|TheShop$' .": "changes the pictures",
+	"go run ./examples/server -store 'postgres://checkout@db1,db2/shop?target_session_attrs=read-write&sslmode=verify-full'": "db1 and db2 stand for the reader's own servers",
+	"apt-get install chromium":                                   "run by .ci/run if Chromium is not installed",
+	"cd paypage/browsertest && npm ci && go test ./...":          "run by .ci/run, with options that silence npm",
+	"UPDATE_SCREENSHOTS=1 go test -run 'Screenshots|TheShop$' .": "overwrites the committed screenshots",
 	"cd faults && go test ./...":                                 "run by .ci/run, with a time limit",
-	"go test -race ./...":                                        "of faults: takes half an hour",
+	"go test -race ./...":                                        "in the faults module, where it takes half an hour",
 	"go test ./concurrent -seed 7":                               "a part of go test ./..., with another seed",
 	"go test ./controls -v":                                      "a part of go test ./...",
 	"go test ./power -long -timeout 1h":                          "takes minutes",
-	"go run ./cmd/report > results.md":                           "writes the committed results anew",
+	"go run ./cmd/report > results.md":                           "overwrites the committed results",
 	"go run ./cmd/report -long -json results.json > results.md":  "takes an hour",
 }
 
-// TestCommands holds the commands of the documents to scripts that run them.
+// TestCommands checks that .ci/run or .ci/docs runs each shell command of the documents, unless byHand excepts it. Without this test a
+// command in the documents could stop working, and nobody would notice.
 func TestCommands(t *testing.T) {
 	var scripts string
 	for _, path := range []string{".ci/run", ".ci/docs"} {
@@ -159,12 +161,12 @@ func TestCommands(t *testing.T) {
 	}
 	for command := range byHand {
 		if !seen[command] {
-			t.Errorf("no document has %s", command)
+			t.Errorf("byHand has a command that no document has: %s", command)
 		}
 	}
 }
 
-// TestLinks holds the links of the documents to files and headings that are there.
+// TestLinks checks that each link from a document to a file of the repository leads to a file and a heading that exist.
 func TestLinks(t *testing.T) {
 	texts := documents(t)
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
@@ -190,15 +192,15 @@ func TestLinks(t *testing.T) {
 				target = filepath.ToSlash(filepath.Join(filepath.Dir(path), file))
 			}
 			if _, err := os.Stat(target); err != nil {
-				t.Errorf("%s links to %s, which is not there", path, m[1])
+				t.Errorf("%s links to %s, but there is no such file", path, m[1])
 			} else if heading != "" && !headings(target)[heading] {
-				t.Errorf("%s links to %s, which has no such heading", path, m[1])
+				t.Errorf("%s links to %s, but the file has no such heading", path, m[1])
 			}
 		}
 	}
 }
 
-// TestContractTable holds docs/contract.md and the README to what is there: a test that they name must exist.
+// TestContractTable checks that each test that docs/contract.md or README.md names exists.
 func TestContractTable(t *testing.T) {
 	declared := map[string]bool{}
 	declaration := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
@@ -216,7 +218,7 @@ func TestContractTable(t *testing.T) {
 		for _, m := range regexp.MustCompile("`((?:[a-z/]+/)?(?:Test|Fuzz)\\w+)`").FindAllStringSubmatch(documents(t)[path], -1) {
 			names++
 			if !declared[m[1]] {
-				t.Errorf("%s names %s, which is not there", path, m[1])
+				t.Errorf("%s names %s, but there is no such test", path, m[1])
 			}
 		}
 		if names == 0 {

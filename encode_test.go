@@ -13,7 +13,8 @@ import (
 	"github.com/matryer/is"
 )
 
-// wire is the session of the page, for encoding/json to write.
+// wire is a session of the page that encoding/json can write. Session.MarshalJSON does not use encoding/json, and must give the same
+// text.
 type wire struct {
 	ID             string     `json:"id"`
 	Status         string     `json:"status"`
@@ -51,6 +52,7 @@ func wireOf(s checkout.Session) wire {
 	return w
 }
 
+// FuzzSessionJSON compares Session.MarshalJSON with encoding/json, byte for byte.
 func FuzzSessionJSON(f *testing.F) {
 	for _, text := range []string{"", "a", "Deux paniers d'attiéké", `"\/`, "<b>&amp;", "\x00\x1f\x7f", "\u2028\u2029\ufffd", "\xff\xc3", "😀"} {
 		f.Add(text, "https://example.com/?a=1&b=2", "XOF", int64(5000), int64(1_763_800_000_123_456), false)
@@ -70,10 +72,10 @@ func FuzzSessionJSON(f *testing.F) {
 		want, wantErr := json.Marshal(wireOf(s))
 		got, err := s.MarshalJSON()
 		if (err != nil) != (wantErr != nil) {
-			t.Fatalf("%v, by encoding/json %v", err, wantErr)
+			t.Fatalf("got error %v, encoding/json has %v", err, wantErr)
 		}
 		if err == nil && string(got) != string(want) {
-			t.Fatalf("\n%s, by encoding/json\n%s", got, want)
+			t.Fatalf("got\n%s, encoding/json has\n%s", got, want)
 		}
 	})
 }
@@ -87,13 +89,15 @@ func TestSessionJSONOfEveryByte(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got, err := s.MarshalJSON(); err != nil || string(got) != string(want) {
-				t.Errorf("%q: %s %v, by encoding/json %s", text, got, err, want)
+				t.Errorf("%q: got %s and error %v, encoding/json has %s", text, got, err, want)
 			}
 		}
 	}
 }
 
-func TestATimeThatJSONLacks(t *testing.T) {
+// JSON times end with the year 9999. A session with a later time must get a 500, and the next answer, which uses the same memory, must be
+// free of it.
+func TestATimeThatJSONCannotHold(t *testing.T) {
 	is := is.New(t)
 	store := memory.New()
 	a := newAPI(t, store)
@@ -108,13 +112,14 @@ func TestATimeThatJSONLacks(t *testing.T) {
 	_, err := checkout.Session{CreatedAt: a.clock.Now()}.MarshalJSON()
 	is.True(err != nil)
 
-	a.clock.Set(now) // and nothing of it is left for the next
+	a.clock.Set(now) // the failed answers must not affect the next ones
 	for range 3 {
 		is.Equal(a.post(card, keyHeader()).status, 201)
 	}
 }
 
-// The handler writes answers into memory that it uses again. None must be touched before it has been sent.
+// The handler uses the memory of an answer again for later answers, but never before the answer is sent. Otherwise one account would
+// receive the session of another. The test makes a second request while the first answer is about to be sent.
 func TestAnswersOfManyAccountsAtOnce(t *testing.T) {
 	is := is.New(t)
 	a := newAPI(t, memory.New())
@@ -126,16 +131,16 @@ func TestAnswersOfManyAccountsAtOnce(t *testing.T) {
 	}
 	for range 10 {
 		mine := a.mustCreate(live, "")
-		within := httptest.NewRecorder()
-		w := beforeWrite{httptest.NewRecorder(), func() { a.handler.ServeHTTP(within, request(otherToken, theirs.ID)) }}
+		second := httptest.NewRecorder()
+		w := beforeWrite{httptest.NewRecorder(), func() { a.handler.ServeHTTP(second, request(otherToken, theirs.ID)) }}
 		a.handler.ServeHTTP(w, request(liveToken, mine.ID))
 		is.True(strings.Contains(w.Body.String(), mine.ID))
 		is.True(!strings.Contains(w.Body.String(), theirs.ID))
-		is.True(strings.Contains(within.Body.String(), theirs.ID))
+		is.True(strings.Contains(second.Body.String(), theirs.ID))
 	}
 }
 
-// beforeWrite does something else while an answer is about to be sent.
+// beforeWrite calls do before it writes an answer.
 type beforeWrite struct {
 	*httptest.ResponseRecorder
 	do func()

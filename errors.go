@@ -20,9 +20,9 @@ var (
 	// ErrUnavailable says that the store is down, full or overloaded, and has certainly written nothing. It is safe to try again
 	// later. The client gets a 503.
 	ErrUnavailable = errors.New("checkout: store unavailable")
-	// ErrOutcomeUnknown says that the store cannot tell whether it has written, because a connection or the disk failed during
-	// a commit. It is the only error after which something may have been written. To repeat the call with the same idempotency
-	// key is safe, and finds out. The client gets a 503.
+	// ErrOutcomeUnknown says that the store cannot tell whether it has written, because a connection or the disk failed during a
+	// commit. It is the only error after which something may have been written. It is safe to repeat the call with the same
+	// idempotency key, and the repeated call shows what was written. The client gets a 503.
 	ErrOutcomeUnknown = errors.New("checkout: outcome unknown")
 	// ErrStopped says that StopWaiting has ended a Wait.
 	ErrStopped = errors.New("checkout: waiting was stopped")
@@ -57,14 +57,14 @@ type FieldError struct {
 	Field string
 	// Code is one of the Code constants.
 	Code string
-	// Detail is the end of a sentence that begins with the field's name, such as "must be at least 100". It never contains what
+	// Detail is the end of a sentence that begins with the field's name, such as "must be at least 100". It contains nothing that
 	// was sent.
 	Detail string
 
 	nested bool // Field is the path of a member within another
 }
 
-// member is the name of the member of the request that the fault is about or within.
+// member returns the name of the request's member that has the fault. For a member of metadata it is "metadata".
 func (e FieldError) member() string {
 	if e.nested {
 		name, _, _ := strings.Cut(e.Field, "/")
@@ -75,9 +75,9 @@ func (e FieldError) member() string {
 
 func (e FieldError) String() string { return e.Field + " " + e.Detail }
 
-// ValidationError lists every fault of a request, in the order of the page's members. It never contains what was sent, so it may be
-// logged. The client gets a 400. Correct the request and send it again. The same idempotency key may be used, because a refused
-// request does not use it up.
+// ValidationError lists every fault of a request, in the order of the page's members. Of what was sent it contains only names of
+// members, never a value. The client gets a 400. Correct the request and send it again. The same idempotency key may be used,
+// because a refused request does not use it up.
 type ValidationError struct{ Fields []FieldError }
 
 func (e *ValidationError) Error() string {
@@ -95,8 +95,8 @@ func (e *ValidationError) Error() string {
 // KeyReusedError says that an idempotency key was used before, for another request. Nothing was written, and the first request can still
 // be replayed. The client gets a 422.
 //
-// It is nearly always a fault of the program that chose the key: an order's key was kept although the order's amount changed. Make a
-// new key for the changed order, after you have cancelled the session that the old one names.
+// Nearly always the program that chose the key is at fault: it kept an order's key although the order's amount had changed. Make
+// a new key for the changed order, after you have cancelled the session that the old one names.
 type KeyReusedError struct {
 	// SessionID is the session that the key names.
 	SessionID string
@@ -117,10 +117,10 @@ func (e *TransitionError) Error() string {
 	return "checkout: a session that is " + string(e.From) + " cannot become " + string(e.To)
 }
 
-// PaymentConflictError says that a call spoke of another payment than the session's. Nothing was changed.
+// PaymentConflictError says that a call named another payment than the session's. Nothing was changed.
 //
-// From Complete, two payments may have been taken for one session: a person, or a refund, should look at it. From
-// Process and Fail it is news of an attempt that another has replaced, and there is nothing to do.
+// From Complete, two payments may have been taken for one session: a person, or a refund, should look at it. From Process and
+// Fail it means that the call was about an attempt that a later attempt has replaced, and there is nothing to do.
 type PaymentConflictError struct {
 	SessionID string
 	Have, Got string // the session's payment, and the one that the call named

@@ -8,22 +8,22 @@ import (
 	"time"
 )
 
-// MaxChanges is how many changes a session takes: [Checkouts.Begin] is refused beyond, so that a history is bounded. An
-// outcome is always taken, so a history may have a few events more.
+// MaxChanges bounds the history of a session: [Checkouts.Begin] is refused once the session's Version has reached it. Outcomes
+// are always accepted, so a history may have a few events more.
 const MaxChanges = 100
 
 // Event is one change of one session, or its creation. It has the session as the change left it, so a reader needs no second look, and
 // does not see a later state by mistake.
 type Event struct {
-	// ID is "evt_", the session's UUID in hex, "_", and the sequence number. One change has one ID, for ever: whoever handles events
-	// more than once can tell by it.
+	// ID is "evt_", the session's UUID in hex, "_", and the sequence number. One change has the same ID for ever, so a program
+	// that gets an event more than once can recognize it.
 	ID string
 	// Type is "checkout." and the status that the session had after the change, such as "checkout.completed".
 	Type string
 	// At is when the change was decided. For an expiry it is the session's ExpiresAt, also if the sweep came later.
 	At time.Time
-	// Session is as the change left it. Its Version is the event's sequence number: 1 is the creation, and each change has one more.
-	// A reader that keeps the greatest number of each session can drop what comes late.
+	// Session is as the change left it. Its Version is the event's sequence number: 1 is the creation, and each change has one
+	// more. A reader that keeps the greatest number of each session can drop older events that arrive later.
 	Session Session
 	// Cursor is the event's place in the feed. It is "" in a History.
 	Cursor Cursor
@@ -33,11 +33,11 @@ type Event struct {
 // event. A cursor survives a restart of the program, a failover and an upgrade.
 type Cursor string
 
-// LastEvent asks [Checkouts.Events] for the last event of the feed alone. A reader that does not care for the past begins at that event's
-// Cursor, or at "" if there is none.
+// LastEvent asks [Checkouts.Events] for only the last event of the feed. A reader that does not need past events begins at the
+// Cursor of that event, or at "" if there is none.
 const LastEvent Cursor = "last"
 
-// NewEvent is the event of the change that left a session as s. Stores make events with it.
+// NewEvent returns the event of the change that left a session as s. Stores make events with it.
 func NewEvent(s Session, at Cursor) Event {
 	return Event{ID: eventID(s.ID, s.Version), Type: "checkout." + string(s.Status), At: s.UpdatedAt, Session: s, Cursor: at}
 }
@@ -51,9 +51,9 @@ func eventID(sessionID string, version int64) string {
 // messages of its own; package webhook is built on it too. Creations are not in it, because whoever creates a session has its
 // answer.
 //
-// The feed never skips an event and never goes back: once an event was returned, no event ever appears before it. So a reader that
-// stores the last Cursor in the transaction in which it stores what it did, meets each event exactly once. Several readers, each with
-// a cursor of its own, do not disturb each other:
+// The feed never skips an event and never goes back: once an event was returned, no event ever appears before it. So a reader
+// handles each event exactly once if it stores the last Cursor in the same transaction as its own results. Several readers, each
+// with a cursor of its own, do not disturb each other:
 //
 //	cursor, err := readCursor(ctx, db)
 //	for err == nil {
@@ -65,10 +65,10 @@ func eventID(sessionID string, version int64) string {
 //		err = book(ctx, db, events, cursor) // in one transaction
 //	}
 //
-// To ask when there are no events costs one read of an index.
+// A call that finds no events costs one read of an index.
 //
-// On PostgreSQL an event appears once every transaction is over that was under way when the event was written. A transaction that
-// somebody leaves open holds up the feed, and not the sessions.
+// On PostgreSQL an event appears only after all transactions that were open when it was written have ended. A transaction that
+// somebody leaves open delays the feed, but not the sessions.
 //
 // The error is a [*ValidationError] for a limit below 1 or a bad cursor, or the store's.
 func (c *Checkouts) Events(ctx context.Context, after Cursor, limit int) ([]Event, error) {
@@ -82,12 +82,12 @@ func (c *Checkouts) Events(ctx context.Context, after Cursor, limit int) ([]Even
 	return events, nil
 }
 
-// History returns every change of the account's session, its creation first, exactly as each change left it. It is for whoever looks into
-// a complaint: what did the operator tell us, and when.
+// History returns every change of the account's session, its creation first, exactly as each change left it. It helps to answer a
+// complaint: it shows what the operator reported, and when.
 //
-// It shows what is stored. A session that the clock has expired has no such event until [Checkouts.ExpireDue] has come to it.
-// A session that was changed by a release without events has a history that begins with what is known; its first event then has a
-// sequence number above 1.
+// It shows what is stored. A session that the clock has expired has no event of that until [Checkouts.ExpireDue] has stored the
+// expiry. A session that was changed by a release without events has a history that begins with what is known; its first event
+// then has a sequence number above 1.
 //
 // The errors are those of [Checkouts.Get].
 func (c *Checkouts) History(ctx context.Context, account Account, id string) ([]Event, error) {
@@ -111,9 +111,9 @@ func (c *Checkouts) History(ctx context.Context, account Account, id string) ([]
 //		}
 //	}
 //
-// A key lives as long as its session. A request that comes again with a key that was pruned makes a new session, and a new payment.
-// The outcome of a payment that comes for a session that was pruned is [ErrNotFound]. So "before" must be longer ago than any
-// client retries and than any operator pays late.
+// A key lives as long as its session. A request that is repeated with a pruned key makes a new session, and a new payment. If an
+// operator reports the outcome of a payment for a pruned session, the host's call returns [ErrNotFound]. So choose before early
+// enough that no client still retries and no operator still pays such a session.
 //
 // Sessions that are processing are not removed, however old: the operator holds money for them. Neither are sessions that are due and
 // that no sweep has set to expired.

@@ -9,15 +9,15 @@ import (
 	"github.com/caisse/checkout/store/memory"
 )
 
-// A program that keeps something in step with sessions, such as a ledger. It keeps the cursor together with what it wrote, in one
-// transaction, so it misses nothing and does nothing twice, whenever it is stopped.
+// A program that follows every change of every session, such as a ledger. It stores the cursor in the same transaction as its own rows.
+// So it misses no event and handles no event twice, even if it is stopped in between.
 func ExampleCheckouts_Events() {
 	ctx, now, account := context.Background(), time.Date(2026, 11, 22, 7, 0, 0, 0, time.UTC), checkout.Account{ID: "acct_1"}
 	checkouts, session := newSession(&now)
 	checkouts.Begin(ctx, account, session.ID, "pay_1")
 	checkouts.Complete(ctx, account, session.ID, "pay_1")
 
-	var kept struct{ cursor checkout.Cursor } // a row of the host's
+	var kept struct{ cursor checkout.Cursor } // stands for a row in the host's database
 	for {
 		events, err := checkouts.Events(ctx, kept.cursor, 100)
 		if err != nil || len(events) == 0 {
@@ -33,7 +33,7 @@ func ExampleCheckouts_Events() {
 	// 3 checkout.completed 5000
 }
 
-// What has become of one session, for whoever looks into a complaint. It begins with the creation.
+// The events of one session, for an employee who looks into a complaint. The first event is the creation.
 func ExampleCheckouts_History() {
 	ctx, now, account := context.Background(), time.Date(2026, 11, 22, 7, 0, 0, 0, time.UTC), checkout.Account{ID: "acct_1"}
 	checkouts, session := newSession(&now)
@@ -58,14 +58,15 @@ func ExampleCheckouts_Wait() {
 	now, account := time.Now(), checkout.Account{ID: "acct_1"}
 	checkouts, session := newSession(&now)
 
-	go checkouts.Complete(ctx, account, session.ID, "pay_1") // elsewhere
+	go checkouts.Complete(ctx, account, session.ID, "pay_1") // in another part of the program
 
-	session, err := checkouts.Wait(ctx, account, session.ID, session) // until it is another than this one
+	session, err := checkouts.Wait(ctx, account, session.ID, session) // returns once the session differs from the one given
 	fmt.Println(session.Status, err)
 	// Output: completed <nil>
 }
 
-// All of a merchant's completed sessions, page by page. A walk meets each of them once, whatever is created meanwhile.
+// The sum of all completed sessions of a merchant, read page by page. The walk returns each session once, even if new sessions are
+// created in the meantime.
 func ExampleCheckouts_List() {
 	ctx, account := context.Background(), checkout.Account{ID: "acct_1"}
 	checkouts, _ := checkout.New(memory.New(), checkout.Config{})

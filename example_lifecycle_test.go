@@ -10,7 +10,7 @@ import (
 	"github.com/caisse/checkout/store/memory"
 )
 
-// newSession is a session of acct_1 in a new store, at a time that the example moves.
+// newSession creates a session of acct_1 in a new store. The example sets *now to move the clock.
 func newSession(now *time.Time) (*checkout.Checkouts, checkout.Session) {
 	checkouts, err := checkout.New(memory.New(), checkout.Config{Clock: checkout.ClockFunc(func() time.Time { return *now })})
 	if err != nil {
@@ -25,7 +25,7 @@ func newSession(now *time.Time) (*checkout.Checkouts, checkout.Session) {
 	return checkouts, session
 }
 
-// A payment from its beginning to its end, as an operator tells it. Each call may be repeated.
+// A payment from beginning to end. The host makes a call for each step that it or the operator takes, and may repeat each call.
 func ExampleCheckouts_Begin() {
 	ctx, now, account := context.Background(), time.Date(2026, 11, 22, 7, 0, 0, 0, time.UTC), checkout.Account{ID: "acct_1"}
 	checkouts, session := newSession(&now)
@@ -34,9 +34,9 @@ func ExampleCheckouts_Begin() {
 	fmt.Println(session.Status, err)
 	session, err = checkouts.Process(ctx, account, session.ID, "pay_1") // the operator holds the money
 	fmt.Println(session.Status, err)
-	session, err = checkouts.Complete(ctx, account, session.ID, "pay_1") // and has paid it out
+	session, err = checkouts.Complete(ctx, account, session.ID, "pay_1") // the operator confirms the payment
 	fmt.Println(session.Status, err)
-	session, err = checkouts.Complete(ctx, account, session.ID, "pay_1") // the callback comes twice
+	session, err = checkouts.Complete(ctx, account, session.ID, "pay_1") // the same callback comes again
 	fmt.Println(session.Status, err)
 	// Output:
 	// pending <nil>
@@ -45,13 +45,13 @@ func ExampleCheckouts_Begin() {
 	// completed <nil>
 }
 
-// What a host does about each error that a lifecycle call returns.
+// How a host handles each error that a lifecycle call can return.
 func ExampleCheckouts_Fail() {
 	ctx, now, account := context.Background(), time.Date(2026, 11, 22, 7, 0, 0, 0, time.UTC), checkout.Account{ID: "acct_1"}
 	checkouts, session := newSession(&now)
 	checkouts.Begin(ctx, account, session.ID, "pay_2")
 
-	_, err := checkouts.Fail(ctx, account, session.ID, "pay_1", "insufficient funds") // of an attempt that another one replaced
+	_, err := checkouts.Fail(ctx, account, session.ID, "pay_1", "insufficient funds") // pay_2 has replaced pay_1, so this news is out of date
 	var conflict *checkout.PaymentConflictError
 	var refused *checkout.TransitionError
 	switch {
@@ -69,7 +69,7 @@ func ExampleCheckouts_Fail() {
 func ExampleCheckouts_ExpireDue() {
 	ctx, now := context.Background(), time.Date(2026, 11, 22, 7, 0, 0, 0, time.UTC)
 	checkouts, _ := newSession(&now)
-	now = now.Add(31 * time.Minute) // sessions live for 30 minutes where nothing else is asked for
+	now = now.Add(31 * time.Minute) // a session lives for 30 minutes by default
 
 	for {
 		expired, err := checkouts.ExpireDue(ctx, 500)
@@ -83,14 +83,14 @@ func ExampleCheckouts_ExpireDue() {
 	// Output: released: 5000 XOF expired
 }
 
-// A job that a host runs once a day. What has ended is kept for ever otherwise.
+// A job that a host runs once a day. Without it, sessions that have ended are kept for ever.
 func ExampleCheckouts_Prune() {
 	ctx, now, account := context.Background(), time.Date(2026, 11, 22, 7, 0, 0, 0, time.UTC), checkout.Account{ID: "acct_1"}
 	checkouts, session := newSession(&now)
 	checkouts.Complete(ctx, account, session.ID, "pay_1")
 
 	removed := 0
-	for { // a request that comes again under a key that is gone makes a new session
+	for { // Prune removes the keys too: a retry with a removed key makes a new session
 		n, err := checkouts.Prune(ctx, now.AddDate(0, 18, 0), 500)
 		if err != nil || n == 0 {
 			break

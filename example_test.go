@@ -39,8 +39,8 @@ func Example() {
 	// true true <nil>
 }
 
-// A connection breaks after the session was made and before the answer came. A client that chooses a fresh key for its
-// second try has made two sessions and may charge its customer twice. The key belongs to the payment, not to the try.
+// The connection breaks after the session was made and before the answer arrived. If the client chooses a new key for its second try, it
+// makes a second session and may charge its customer twice. The key belongs to the payment, not to the try.
 func ExampleCheckouts_Create_freshKeyPerTry() {
 	ctx := context.Background()
 	checkouts, _ := checkout.New(memory.New(), checkout.Config{})
@@ -55,13 +55,13 @@ func ExampleCheckouts_Create_freshKeyPerTry() {
 		return page.Total
 	}
 
-	// The mistake.
+	// Wrong: each try has its own key.
 	for range 2 {
 		try(idempotency.Key(uuid.NewString()))
 	}
 	fmt.Println("a fresh key for every try:", count(), "sessions")
 
-	// The cure: the key is kept with the order, before the first try.
+	// Right: the client stores the key with the order before the first try.
 	order := struct{ key idempotency.Key }{key: idempotency.Key(uuid.NewString())}
 	for range 2 {
 		try(order.key)
@@ -112,8 +112,8 @@ func ExampleNewHandler() {
 	// "detail":"is required"}]}
 }
 
-// The operator's callback comes an hour after the session expired: the money has moved, so the session says completed,
-// and Late tells the host to look whether it still has the goods.
+// The operator's callback comes an hour after the session has expired. The money has moved, so the session becomes completed. Late tells
+// the host to check whether it still has the goods.
 func ExampleCheckouts_Complete_late() {
 	ctx := context.Background()
 	now := time.Date(2026, 11, 22, 7, 0, 0, 0, time.UTC)
@@ -148,7 +148,7 @@ func ExampleFeeSchedule() {
 }
 
 func ExampleParsePhone() {
-	phone, err := checkout.ParsePhone("+225 07 98 76 54") // the plan that Côte d'Ivoire left in 2021
+	phone, err := checkout.ParsePhone("+225 07 98 76 54") // from the numbering plan that Côte d'Ivoire replaced in 2021
 	fmt.Println(phone.Number, phone.Dialable, phone.Region, phone.Operator, phone.Legacy, err)
 	// Output: +22507987654 +2250707987654 CI Orange true <nil>
 }

@@ -10,12 +10,13 @@ import (
 	"github.com/matryer/is"
 )
 
+// A session expires by the clock, even if ExpireDue has not run. A payment that comes after that is late.
 func TestLatePaymentAfterTheClockAlone(t *testing.T) {
 	eachStore(t, func(t *testing.T, store checkout.Store) {
 		is := is.New(t)
 		a := newAPI(t, store)
 		s := a.mustCreate(live, "")
-		a.clock.Set(s.ExpiresAt) // expired, though nothing swept it
+		a.clock.Set(s.ExpiresAt) // expired, although ExpireDue has not run
 		_, err := a.Process(t.Context(), live, s.ID, "")
 		var refused *checkout.TransitionError
 		is.True(asError(err, &refused))
@@ -30,6 +31,7 @@ func TestLatePaymentAfterTheClockAlone(t *testing.T) {
 	})
 }
 
+// StatusAt, Get, List and Cancel must agree on the instant at which a session expires, without a sweep.
 func TestExpiryIsAFunctionOfRowAndClock(t *testing.T) {
 	eachStore(t, func(t *testing.T, store checkout.Store) {
 		a := newAPI(t, store)
@@ -44,7 +46,7 @@ func TestExpiryIsAFunctionOfRowAndClock(t *testing.T) {
 				processing := reach(t, a, checkout.StatusProcessing)
 				at := pending.ExpiresAt.Add(offset)
 				is.Equal(pending.StatusAt(at), want)
-				is.Equal(processing.StatusAt(at), checkout.StatusProcessing) // never by the clock
+				is.Equal(processing.StatusAt(at), checkout.StatusProcessing) // the clock never expires it
 				a.clock.Set(at)
 
 				got, err := a.Get(t.Context(), live, pending.ID)
@@ -68,6 +70,8 @@ func TestExpiryIsAFunctionOfRowAndClock(t *testing.T) {
 	})
 }
 
+// ExpireDue expires the sessions that have been due longest first. If several instances call it at once, it returns each session to one
+// of them only.
 func TestExpireDue(t *testing.T) {
 	eachStore(t, func(t *testing.T, store checkout.Store) {
 		is := is.New(t)
@@ -75,11 +79,11 @@ func TestExpireDue(t *testing.T) {
 		start := a.clock.Now()
 		var due []string
 		for i := range 30 {
-			a.clock.Set(start.Add(time.Duration(30-i) * time.Second)) // the last made is due first
+			a.clock.Set(start.Add(time.Duration(30-i) * time.Second)) // the session made last is due first
 			account := []checkout.Account{live, test, other}[i%3]
 			due = append([]string{a.mustCreate(account, "").ID}, due...)
 		}
-		safe := reach(t, a, checkout.StatusProcessing)
+		processing := reach(t, a, checkout.StatusProcessing)
 		a.clock.Set(start.Add(24 * time.Hour))
 
 		_, err := a.ExpireDue(t.Context(), 0)
@@ -90,14 +94,14 @@ func TestExpireDue(t *testing.T) {
 		is.NoErr(err)
 		is.Equal(len(first), 5)
 		for i, s := range first {
-			is.Equal(s.ID, due[i]) // the longest due first
+			is.Equal(s.ID, due[i]) // the session that has been due longest comes first
 			is.Equal(s.Status, checkout.StatusExpired)
 			is.Equal(s.Version, int64(2))
 		}
 		var mu sync.Mutex
 		moved := map[string]int{}
 		var wg sync.WaitGroup
-		for range 8 { // many instances at once
+		for range 8 { // as several instances of a host do
 			wg.Go(func() {
 				for {
 					sessions, err := a.ExpireDue(t.Context(), 3)
@@ -121,8 +125,8 @@ func TestExpireDue(t *testing.T) {
 		for _, id := range due[5:] {
 			is.Equal(moved[id], 1)
 		}
-		kept, err := a.Get(t.Context(), live, safe.ID)
+		kept, err := a.Get(t.Context(), live, processing.ID)
 		is.NoErr(err)
-		is.Equal(kept, safe)
+		is.Equal(kept, processing)
 	})
 }

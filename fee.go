@@ -49,10 +49,12 @@ const maxRateDecimals = 12
 //	FeeSchedule{Rate: decimal.RequireFromString("0.01"), Fixed: 50, Max: 5000} // 1 % and 50 francs, at most 5000
 //	FeeSchedule{Rate: decimal.RequireFromString("0.029"), Fixed: 30}           // 2.9 % and 30 cents: 175 on 50 dollars
 //
-// The last one rounds 145 exactly; on 4999 cents the share is 144.971, which becomes 145 by every mode but RoundDown.
+// In the last one the share of 50 dollars is exactly 145 cents, so nothing is rounded. On 4999 cents it is 144.971, which every mode but
+// RoundDown rounds to 145.
 type FeeSchedule struct {
 	// Rate is the share of the amount, 0 to 1, with at most 12 decimals: 0.005 is half a percent. Make it with
-	// decimal.RequireFromString rather than with NewFromFloat, which turns 0.1 into what a float64 holds.
+	// decimal.RequireFromString rather than with NewFromFloat, which keeps the rounding error of a computed float64, such as the
+	// 0.30000000000000004 of 0.1+0.2.
 	Rate decimal.Decimal
 	// Fixed is added to the rounded share, 0 to 9007199254740991.
 	Fixed int64
@@ -73,7 +75,7 @@ func (f FeeSchedule) Fee(amount int64) int64 {
 
 // trimmed removes zeros at the end of the rate, such as those that [decimal.Decimal.Div] leaves: it gives 5/1000 sixteen decimals.
 func (f FeeSchedule) trimmed() FeeSchedule {
-	const longest = 64 // decimals that are looked at, for there may be a billion
+	const longest = 64 // a rate with more decimals stays as it is: it may have a billion
 	if e := f.Rate.Exponent(); e < -maxRateDecimals && e >= -longest {
 		if short := f.Rate.Truncate(maxRateDecimals); short.Equal(f.Rate) {
 			f.Rate = short
@@ -122,7 +124,7 @@ func (f FeeSchedule) roundsUp(whole, rest, unit uint64) bool {
 	return 2*rest > unit || 2*rest == unit && whole%2 == 1
 }
 
-// Validate reports all that is wrong with the schedule as [*ConfigError] values, joined. [New] calls it.
+// Validate returns every fault of the schedule as a [*ConfigError], joined. [New] calls it.
 func (f FeeSchedule) Validate() error { return f.validate("FeeSchedule") }
 
 func (f FeeSchedule) validate(path string) error {

@@ -28,26 +28,26 @@ func TestFee(t *testing.T) {
 		{"up: 2.005 is 3", checkout.FeeSchedule{Rate: rate("0.005"), Rounding: checkout.RoundUp}, 401, 3},
 		{"up: 2 is 2", checkout.FeeSchedule{Rate: rate("0.005"), Rounding: checkout.RoundUp}, 400, 2},
 		{"down: 2.995 is 2", checkout.FeeSchedule{Rate: rate("0.005"), Rounding: checkout.RoundDown}, 599, 2},
-		{"the rate's part is rounded, then the fixed part added", checkout.FeeSchedule{Rate: rate("0.005"), Fixed: 10}, 500, 12},
+		{"the part by rate is rounded before the fixed part is added", checkout.FeeSchedule{Rate: rate("0.005"), Fixed: 10}, 500, 12},
 		{"not below the minimum", checkout.FeeSchedule{Rate: rate("0.005"), Min: 50}, 5000, 50},
 		{"not above the maximum", checkout.FeeSchedule{Rate: rate("0.5"), Max: 50}, 5000, 50},
 		{"the fixed part is within the maximum", checkout.FeeSchedule{Rate: rate("0.01"), Fixed: 100, Max: 120}, 5000, 120},
 		{"never above the amount", checkout.FeeSchedule{Fixed: 1000}, 100, 100},
-		{"never above the amount, whatever the minimum", checkout.FeeSchedule{Min: 1000}, 100, 100},
-		{"all of it", checkout.FeeSchedule{Rate: rate("1")}, 9007199254740991, 9007199254740991},
-		{"exact where floating point is not", checkout.FeeSchedule{Rate: rate("0.1"), Rounding: checkout.RoundUp}, 9007199254740990, 900719925474099},
-		{"twelve decimals", checkout.FeeSchedule{Rate: rate("0.000000000001"), Rounding: checkout.RoundDown}, 9007199254740991, 9007},
-		{"a rate with zeros at its end, as Div leaves them", checkout.FeeSchedule{Rate: decimal.NewFromInt(5).Div(decimal.NewFromInt(1000))}, 5000, 25},
-		{"no amount, no fee", checkout.FeeSchedule{Fixed: 5}, 0, 0},
-		{"a negative amount, no fee", checkout.FeeSchedule{Fixed: 5}, -100, 0},
-		{"an amount beyond the range, no fee", checkout.FeeSchedule{Fixed: 5}, math.MaxInt64, 0},
+		{"never above the amount, even if the minimum is", checkout.FeeSchedule{Min: 1000}, 100, 100},
+		{"a rate of one takes the whole amount", checkout.FeeSchedule{Rate: rate("1")}, 9007199254740991, 9007199254740991},
+		{"exact for an amount that floating point would round", checkout.FeeSchedule{Rate: rate("0.1"), Rounding: checkout.RoundUp}, 9007199254740990, 900719925474099},
+		{"a rate of twelve decimals", checkout.FeeSchedule{Rate: rate("0.000000000001"), Rounding: checkout.RoundDown}, 9007199254740991, 9007},
+		{"a rate with trailing zeros, as Div returns it", checkout.FeeSchedule{Rate: decimal.NewFromInt(5).Div(decimal.NewFromInt(1000))}, 5000, 25},
+		{"an amount of zero has no fee", checkout.FeeSchedule{Fixed: 5}, 0, 0},
+		{"a negative amount has no fee", checkout.FeeSchedule{Fixed: 5}, -100, 0},
+		{"an amount above the maximum has no fee", checkout.FeeSchedule{Fixed: 5}, math.MaxInt64, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) { is.New(t).Equal(test.fee.Fee(test.amount), test.want) })
 	}
 }
 
-// The bias of a mode is what it charges in all beyond the exact sum, over a sweep in which every fraction comes equally
-// often.
+// The bias of a rounding mode is the sum of its fees minus the sum of the exact fees. The test takes amounts in which every fraction of a
+// franc comes equally often.
 func TestRoundingBias(t *testing.T) {
 	bias := func(mode checkout.Rounding) *big.Rat {
 		f := checkout.FeeSchedule{Rate: rate("0.005"), Rounding: mode}
@@ -59,10 +59,10 @@ func TestRoundingBias(t *testing.T) {
 		return sum
 	}
 	for mode, want := range map[checkout.Rounding]*big.Rat{
-		checkout.RoundHalfEven: big.NewRat(0, 1),     // nobody wins
-		checkout.RoundHalfUp:   big.NewRat(10, 1),    // 20 halves, each half a franc to the house
-		checkout.RoundUp:       big.NewRat(1990, 1),  // 199 of 200 amounts
-		checkout.RoundDown:     big.NewRat(-1990, 1), // the same, to the payer
+		checkout.RoundHalfEven: big.NewRat(0, 1),     // neither side gains
+		checkout.RoundHalfUp:   big.NewRat(10, 1),    // 20 fees have a fraction of one half, which is rounded up
+		checkout.RoundUp:       big.NewRat(1990, 1),  // 199 of 200 fees are rounded up
+		checkout.RoundDown:     big.NewRat(-1990, 1), // the same fees are rounded down
 	} {
 		t.Run(mode.String(), func(t *testing.T) {
 			if got := bias(mode); got.Cmp(want) != 0 {
@@ -72,6 +72,7 @@ func TestRoundingBias(t *testing.T) {
 	}
 }
 
+// TestFeeAgainstRationals compares Fee with exact arithmetic, for a sample of amounts up to the maximum.
 func TestFeeAgainstRationals(t *testing.T) {
 	half := big.NewRat(1, 2)
 	roundings := map[checkout.Rounding]func(whole int64, rest *big.Rat) bool{
@@ -111,19 +112,19 @@ func TestValidFeeSchedules(t *testing.T) {
 
 func TestInvalidFeeSchedules(t *testing.T) {
 	for name, f := range map[string]checkout.FeeSchedule{
-		"a negative rate":                 {Rate: rate("-0.01")},
-		"a rate above one":                {Rate: rate("1.01")},
-		"a percentage for a rate":         {Rate: rate("2.5")},
-		"a rate of 13 decimals":           {Rate: rate("0.0000000000001")},
-		"a third of a percent, from Div":  {Rate: decimal.NewFromInt(1).Div(decimal.NewFromInt(300))},
-		"a rate of a billion digits":      {Rate: decimal.New(1, 1000000000)},
-		"a rate of a billion decimals":    {Rate: decimal.New(1, -1000000000)},
-		"a negative fixed part":           {Fixed: -1},
-		"a negative minimum":              {Min: -1},
-		"a negative maximum":              {Max: -1},
-		"a fixed part beyond the range":   {Fixed: checkout.MaxAmount + 1},
-		"a minimum above the maximum":     {Min: 2, Max: 1},
-		"a rounding mode that is not one": {Rounding: 9},
+		"a negative rate":                {Rate: rate("-0.01")},
+		"a rate above one":               {Rate: rate("1.01")},
+		"a percentage instead of a rate": {Rate: rate("2.5")},
+		"a rate of 13 decimals":          {Rate: rate("0.0000000000001")},
+		"a third of a percent, from Div": {Rate: decimal.NewFromInt(1).Div(decimal.NewFromInt(300))},
+		"a rate of a billion digits":     {Rate: decimal.New(1, 1000000000)},
+		"a rate of a billion decimals":   {Rate: decimal.New(1, -1000000000)},
+		"a negative fixed part":          {Fixed: -1},
+		"a negative minimum":             {Min: -1},
+		"a negative maximum":             {Max: -1},
+		"a fixed part above the maximum": {Fixed: checkout.MaxAmount + 1},
+		"a minimum above the maximum":    {Min: 2, Max: 1},
+		"an unknown rounding mode":       {Rounding: 9},
 	} {
 		t.Run(name, func(t *testing.T) {
 			is := is.New(t)
@@ -152,7 +153,7 @@ func TestAmountMajor(t *testing.T) {
 	for currency, want := range map[string]string{
 		"XOF": "12345", "USD": "123.45", "EUR": "123.45", "JPY": "12345", "KRW": "12345", "GBP": "123.45",
 		"TND": "12.345", "KWD": "12.345",
-		// Where CLDR, which tells what people write, has fewer decimals than the standard.
+		// ISO 4217 has more decimals for these than CLDR, which has the decimals that people write.
 		"RSD": "123.45", "TZS": "123.45", "LBP": "123.45", "IQD": "12.345",
 	} {
 		t.Run(currency, func(t *testing.T) {

@@ -98,7 +98,7 @@ type condition struct {
 	tags []string // without W/
 }
 
-// conditionOf reads If-None-Match. It ignores what is malformed, and what follows: an ETag that is not understood matches nothing,
+// conditionOf reads If-None-Match. It ignores a malformed entry and everything after it on the same line. Then no ETag may match,
 // and the client gets the whole session.
 func conditionOf(header http.Header) condition {
 	var c condition

@@ -34,8 +34,9 @@ var openAPI []byte
 // # Mounting
 //
 // Every other path is answered 404. So mount the handler where these paths reach it unchanged, or strip a prefix and name it in
-// HandlerConfig.BasePath. Under an [http.ServeMux], use mux.Handle("/v1/", handler). The mux refuses that beside "GET /", which
-// it finds ambiguous; "GET /{$}" works. The handler sets Request.Pattern to the route, by which middleware can name its metrics.
+// HandlerConfig.BasePath. Under an [http.ServeMux], use mux.Handle("/v1/", handler). The mux refuses this pattern together with
+// "GET /" because the two conflict; "GET /{$}" works. The handler sets Request.Pattern to the route, so that middleware can name
+// its metrics by route.
 //
 // It needs no router and no middleware: it authenticates, bounds the body, and recovers from a panic of a store or an
 // authenticator. Time-outs are for the server to set (ReadHeaderTimeout, ReadTimeout), CORS and rate limits for the host.
@@ -56,8 +57,9 @@ var openAPI []byte
 //	500  a fault of the host or of this library; the log has its cause
 //	503  the store does not answer, or MaxInFlight is reached; a retry with the same key is safe (Retry-After)
 //
-// An error is a problem of RFC 9457, with a code that a client may act on. It names members and repeats no value. Every
-// answer has a Request-Id, that of the request if it had a usable one, so that a complaint leads to its line in the log.
+// An error is a problem of RFC 9457, with a code that a client may act on. It names members and repeats no value. Every answer
+// has a Request-Id: that of the request, if it had a usable one, or a new one. It helps to find the line in the log that belongs
+// to a complaint.
 //
 // A GET with "Prefer: wait=60" (RFC 7240) and If-None-Match is answered once the session has changed, or after 60 seconds.
 //
@@ -103,7 +105,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	setAll(w.Header(), fields)
 	w.WriteHeader(a.status)
 	if r.Method != http.MethodHead && a.status != http.StatusNotModified {
-		w.Write(a.body) // a client that is gone needs no answer
+		w.Write(a.body) // an error means that the client has gone
 	}
 	h.release(a)
 }
@@ -126,7 +128,7 @@ func (h *Handler) logFailure(r *http.Request, id string, p problem, err error) {
 		level = slog.LevelInfo
 	}
 	if errors.Is(err, ErrUnavailable) && (gone && h.outage.Ongoing() || !gone && !h.outage.Failed()) {
-		return // an outage begins with a client that is there, or its one line would be Info
+		return // a request whose client has gone never begins an outage: the one line about it would be Info
 	}
 	h.log.LogAttrs(r.Context(), level, "checkout request failed", slog.String("request_id", id),
 		slog.String("method", r.Method), slog.String("route", routeOf(r.URL).pattern()),
@@ -160,8 +162,8 @@ func (h *Handler) leave() {
 	}
 }
 
-// answer does what the request asks. A panic becomes an error of 500, since stores and authenticators may be anybody's. Only
-// http.ErrAbortHandler is passed on, by which code asks for the connection to be cut.
+// answer does what the request asks. A panic becomes an error of 500, because the host's stores and authenticators may panic.
+// Only http.ErrAbortHandler is passed on: it asks the server to cut the connection.
 //
 // The order of the checks is part of the contract. The path and the method come first, because they need no credentials. Then come
 // the credentials, so that nobody without them learns anything else.
@@ -177,7 +179,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (a answer, err 
 	if route.kind == routeNone {
 		return answer{}, errNoRoute
 	}
-	r.Pattern = h.basePath + route.pattern() // for what wraps the handler, and names its measurements by route
+	r.Pattern = h.basePath + route.pattern() // for middleware that names its metrics by route
 	if allowed := route.methods(); !slices.Contains(allowed, r.Method) {
 		return answer{}, methodNotAllowed(allowed)
 	}
@@ -302,8 +304,8 @@ func (h *Handler) events(r *http.Request, account Account, id string) (answer, e
 	return h.eventsAnswer(events)
 }
 
-// requestID returns the request's own ID if it is usable, and otherwise a new one. An ID with control characters or of any length
-// could forge or flood the log.
+// requestID returns the request's own ID if it is usable, and otherwise a new one. Control characters in an ID could forge lines
+// of the log, and a long ID could flood it.
 func requestID(r *http.Request) string {
 	if ids := r.Header["Request-Id"]; len(ids) == 1 && 1 <= len(ids[0]) && len(ids[0]) <= 128 && isVisibleASCII(ids[0]) {
 		return ids[0]

@@ -11,7 +11,7 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// DefaultMaxBodyBytes is the largest body that is read, unless the host sets another.
+// DefaultMaxBodyBytes is the size of the largest body that is read, unless the host sets another limit.
 const DefaultMaxBodyBytes = 64 << 10
 
 const maxMaxBodyBytes = 16 << 20
@@ -40,9 +40,9 @@ type HandlerConfig struct {
 	// handler sees the client's path. It must begin with "/", must not end with it, and must be escaped as in a URL.
 	BasePath string
 
-	// MaxBodyBytes is the size of the largest body that is read, at most 16 MiB; a larger one is answered 413. 0 is 64 KiB,
-	// which is enough for every valid request in UTF-8. Leave it there: strict reading takes up to 35 times the body's size in
-	// memory for a moment, and anybody with a token can send a body as large as this.
+	// MaxBodyBytes is the size of the largest body that is read, at most 16 MiB; a larger one is answered 413. 0 is 64 KiB, which
+	// is enough for every valid request in UTF-8. Leave it at 0 if you can: strict reading takes up to 35 times the body's size
+	// in memory for a moment, and anybody with a token can send a body as large as this.
 	MaxBodyBytes int64
 
 	// MaxInFlight is how many requests may use the store at once. Further ones are answered 503 with Retry-After at once, without a
@@ -61,13 +61,13 @@ type HandlerConfig struct {
 	// connection, and no place of MaxInFlight.
 	MaxWaiting int
 
-	// CheckoutURL returns where the payer pays a session, such as the Link of a paypage.Page, or "" for nowhere. nil, the default:
-	// answers have no checkout_url.
+	// CheckoutURL returns the URL at which the payer pays a session, such as the Link of a paypage.Page, or "" for none. nil, the
+	// default: answers have no checkout_url.
 	//
 	//	HandlerConfig{CheckoutURL: page.Link}
 	//
-	// It is called for every session in every answer that can still be paid, up to a hundred times for a page of a list, so it must
-	// be fast and must not ask a database.
+	// Every answer calls it for each of its sessions that can still be paid, up to a hundred times for a page of a list, so it
+	// must be fast and must not ask a database.
 	//
 	// What it returns is a credential: whoever has it can pay and cancel the session. Merchants should send it to the payer, and keep
 	// it out of logs.
@@ -80,7 +80,7 @@ type HandlerConfig struct {
 	Logger *slog.Logger
 }
 
-// NewHandler makes a Handler. The error joins a [*ConfigError] for each fault of cfg, or of what is nil.
+// NewHandler makes a Handler. The error joins a [*ConfigError] for each fault of cfg and for each argument that is nil.
 func NewHandler(c *Checkouts, auth Authenticator, cfg HandlerConfig) (*Handler, error) {
 	var errs []error
 	fault := func(field, reason string) {

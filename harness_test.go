@@ -24,7 +24,7 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// eachStore runs a test of the contract on every store that is there.
+// eachStore runs the test once on each of the three stores, so that each store keeps the same contract.
 func eachStore(t *testing.T, test func(t *testing.T, store checkout.Store)) {
 	t.Helper()
 	t.Run("memory", func(t *testing.T) { test(t, memory.New()) })
@@ -54,7 +54,7 @@ func openSQLite(t *testing.T) *sqlite.Store {
 	return store
 }
 
-// clock is set by hand.
+// clock is a checkout.Clock that stands still until a test moves it.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -76,20 +76,22 @@ func (c *clock) Set(now time.Time) {
 
 func (c *clock) Advance(d time.Duration) { c.Set(c.Now().Add(d)) }
 
-// The credentials of every test.
+// The bearer tokens of the accounts below, in the same order.
 const (
 	liveToken  = "sk_live_1"
 	testToken  = "sk_test_1"
 	otherToken = "sk_live_2"
 )
 
+// live and test are the two modes of one merchant's account; other is another merchant.
 var (
 	live  = checkout.Account{ID: "acct_1"}
 	test  = checkout.Account{ID: "acct_1", Test: true}
 	other = checkout.Account{ID: "acct_2"}
 )
 
-// api is a mounted handler and the in-process face of the same sessions.
+// api is a handler together with the Checkouts that it serves. A test can change a session by a Go call and then look at the HTTP
+// answer, or the other way round.
 type api struct {
 	*checkout.Checkouts
 	handler http.Handler
@@ -102,7 +104,8 @@ func newAPI(t *testing.T, store checkout.Store) *api {
 	return newAPIWith(t, store, checkout.Config{}, checkout.HandlerConfig{})
 }
 
-// newAPIWith fills in a clock, the page's fee and the tests' credentials where cfg leaves them open.
+// newAPIWith makes an api that accepts the tokens above. If cfg has no clock, it gets one that stands still; if it has no fees, it gets
+// the page's fee for XOF, 0.5 percent.
 func newAPIWith(t *testing.T, store checkout.Store, cfg checkout.Config, handlerCfg checkout.HandlerConfig) *api {
 	t.Helper()
 	c := newClock()
@@ -127,7 +130,7 @@ func newAPIWith(t *testing.T, store checkout.Store, cfg checkout.Config, handler
 	return &api{Checkouts: checkouts, handler: handler, clock: c, t: t}
 }
 
-// response is what a client got.
+// response is an HTTP answer. body is its decoded JSON object, or nil if the answer has none.
 type response struct {
 	status int
 	header http.Header
@@ -138,7 +141,7 @@ type response struct {
 func (r response) code() string { s, _ := r.body["code"].(string); return s }
 func (r response) id() string   { s, _ := r.body["id"].(string); return s }
 
-// faults are the entries of errors as "pointer code".
+// faults returns the entries of the problem's errors, each as "pointer code".
 func (r response) faults() []string {
 	var list []string
 	entries, _ := r.body["errors"].([]any)
@@ -149,8 +152,8 @@ func (r response) faults() []string {
 	return list
 }
 
-// do sends a request as the live account does. Headers are "Name: value"; "Name:" removes one, and one that is given
-// twice is sent twice.
+// do sends a request with the live account's token. A header is "Name: value". "Name:" removes the header that do would send, and a
+// name that is given twice is sent on two lines.
 func (a *api) do(method, path, body string, headers ...string) response {
 	a.t.Helper()
 	var reader io.Reader
@@ -173,6 +176,7 @@ func (a *api) do(method, path, body string, headers ...string) response {
 	return a.send(r)
 }
 
+// send passes a request to the handler and returns the answer. Each header of the answer must come once, in its canonical spelling.
 func (a *api) send(r *http.Request) response {
 	a.t.Helper()
 	w := httptest.NewRecorder()
@@ -180,7 +184,7 @@ func (a *api) send(r *http.Request) response {
 	got := response{status: w.Code, header: w.Header(), raw: w.Body.String()}
 	for name, values := range got.header {
 		if len(values) != 1 || name != http.CanonicalHeaderKey(name) {
-			a.t.Errorf("%s %s: the answer's header has %s: %q", r.Method, r.URL, name, values)
+			a.t.Errorf("%s %s: want each header of the answer once and in canonical spelling, got %s: %q", r.Method, r.URL, name, values)
 		}
 	}
 	if strings.Contains(w.Header().Get("Content-Type"), "json") && r.Method != http.MethodHead {
@@ -191,7 +195,7 @@ func (a *api) send(r *http.Request) response {
 	return got
 }
 
-// post creates a session with a fresh key, unless the headers give one.
+// post sends a create request as JSON with a new idempotency key, unless the headers give another type or key.
 func (a *api) post(body string, headers ...string) response {
 	a.t.Helper()
 	defaults := []string{"Content-Type: application/json", "Idempotency-Key: " + uuid.NewString()}
@@ -214,13 +218,13 @@ func (a *api) get(path string, headers ...string) response {
 	return a.do(http.MethodGet, path, "", headers...)
 }
 
-// The shortest request of each dialect.
+// The smallest valid request of each dialect.
 const (
 	mobileMoney = `{"amount": 5000, "currency": "XOF", "user_phone": "+22507987654"}`
 	card        = `{"amount": 1000, "currency": "usd", "payment_method": "card", "success_url": "https://example.com/success", "cancel_url": "https://example.com/cancel"}`
 )
 
-// with sets members of a JSON object by their JSON text; "" removes one.
+// with returns the JSON object with some members changed. members has pairs of a name and a JSON text; the text "" removes the member.
 func with(t *testing.T, object string, members ...string) string {
 	t.Helper()
 	var m map[string]json.RawMessage
@@ -241,7 +245,7 @@ func with(t *testing.T, object string, members ...string) string {
 	return string(body)
 }
 
-// mustCreate creates a session in process.
+// mustCreate creates a session by a Go call, without HTTP.
 func (a *api) mustCreate(account checkout.Account, key string) checkout.Session {
 	a.t.Helper()
 	s, _, err := a.Create(a.t.Context(), params(account, key))
@@ -251,6 +255,7 @@ func (a *api) mustCreate(account checkout.Account, key string) checkout.Session 
 	return s
 }
 
+// params are the parameters of mobileMoney for a Go call. If key is empty, the call has no idempotency key.
 func params(account checkout.Account, key string) checkout.CreateParams {
 	p := checkout.CreateParams{Account: account, Amount: 5000, Currency: "XOF", UserPhone: "+22507987654"}
 	if key != "" {
@@ -259,10 +264,10 @@ func params(account checkout.Account, key string) checkout.CreateParams {
 	return p
 }
 
-// keyOf is the nth idempotency key of a test.
+// keyOf returns the nth idempotency key of a test.
 func keyOf(n int) string { return fmt.Sprintf("0193f0c2-a7b4-4c5e-9d3a-%012x", n) }
 
-// parallel calls f n times, some dozens at once, and fails the test with an error of any.
+// parallel calls f with 0 to n-1, from up to 128 goroutines at once. An error of f fails the test.
 func parallel(t *testing.T, n int, f func(i int) error) {
 	t.Helper()
 	var next atomic.Int64

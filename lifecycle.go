@@ -38,7 +38,7 @@ func (c *Checkouts) Begin(ctx context.Context, account Account, id, paymentID st
 // nobody can cancel it.
 //
 // The paymentID says which attempt the operator speaks of. If the session has another payment, the error is a
-// [*PaymentConflictError] and nothing changes: this is old news of an attempt that was replaced. If the session has no payment
+// [*PaymentConflictError] and nothing changes: the report is about an attempt that was replaced. If the session has no payment
 // yet, the call records this one. "" means whichever attempt the session has; use it only if your operator names no payment. The
 // other errors are those of [Checkouts.Begin].
 func (c *Checkouts) Process(ctx context.Context, account Account, id, paymentID string) (Session, error) {
@@ -54,16 +54,16 @@ func (c *Checkouts) Process(ctx context.Context, account Account, id, paymentID 
 // attempt, because the money has moved. A session that had expired, failed or been cancelled becomes completed too. It is then marked
 // Late and keeps its FailureReason: deliver, or pay the money back.
 //
-// If the session was already completed by another payment, the error is a [*PaymentConflictError] and one of the two payments must be
-// paid back. That is so also if the first call named no payment, because nothing shows that the two are the same. The other errors
-// are those of [Checkouts.Begin].
+// If the session was already completed by another payment, the error is a [*PaymentConflictError] and one of the two payments
+// must be paid back. The error is the same if the first call named no payment, because nothing shows that the two payments are
+// one. The other errors are those of [Checkouts.Begin].
 //
 // A repeated call returns the session like the first one, since operators repeat their callbacks. So a host that delivers must itself
 // remember, by the session's ID, that it has delivered. A unique index does:
 //
 //	session, err := checkouts.Complete(ctx, account, id, callback.PaymentID)
 //	if err != nil {
-//		return err // the operator tells it again
+//		return err // so that the operator repeats its callback
 //	}
 //	// INSERT INTO deliveries (session_id) VALUES ($1) ON CONFLICT DO NOTHING, and deliver if that wrote a row
 //
@@ -124,11 +124,11 @@ func (s *Session) pay(paymentID string) bool {
 
 // change is what a transition does besides setting the status. Each part may be nil.
 type change struct {
-	check   func(*faults)                   // refuses what was given
-	attempt string                          // the payment that a session with a payment must have; "": any
-	apply   func(s *Session, now time.Time) // sets what comes with the new status
-	again   func(*Session) (bool, error)    // on a session that has the status already; reports whether it changed
-	bounded bool                            // refused once the session has had MaxChanges changes
+	check   func(*faults)                   // adds the faults of the arguments
+	attempt string                          // if the session has a payment, it must be this one; "": any
+	apply   func(s *Session, now time.Time) // sets the fields that go with the new status
+	again   func(*Session) (bool, error)    // called instead if the session has the status already; reports whether it changed it
+	bounded bool                            // the transition is refused once the session has had MaxChanges changes
 }
 
 // transition moves a session along one edge of the table, by compare-and-swap on its version:
@@ -177,8 +177,9 @@ func (c *Checkouts) transition(ctx context.Context, account Account, id string, 
 	return Session{}, fmt.Errorf("move session to %s: %d attempts: %w", to, maxRetries, ErrConflict)
 }
 
-// move decides and applies one transition to a session in memory. from is its status now, which the clock may have changed since it was
-// stored. The order of the checks matters: news of another attempt is refused first, because it says nothing about this session.
+// move decides and applies one transition to a session in memory. from is its status now, which the clock may have changed since
+// it was stored. The order of the checks matters: a call about another attempt is refused first, because it says nothing about
+// this session.
 func (s *Session) move(from, to Status, now time.Time, ch change) (changed bool, err error) {
 	if s.PaymentID != "" {
 		if err := s.conflict(ch.attempt); err != nil {
@@ -220,8 +221,8 @@ func (c *Checkouts) logMove(ctx context.Context, from Status, s Session) {
 	}
 }
 
-// logConflict logs a payment that is not the session's: as an error if both may have taken money, else as old news of an attempt that
-// was replaced.
+// logConflict logs a call about a payment that is not the session's: as an error if both payments may have taken money, and
+// otherwise as information about an attempt that was replaced.
 func (c *Checkouts) logConflict(ctx context.Context, s Session, to Status, err error) {
 	conflict, ok := errors.AsType[*PaymentConflictError](err)
 	if !ok {
@@ -235,15 +236,15 @@ func (c *Checkouts) logConflict(ctx context.Context, s Session, to Status, err e
 		slog.String("have", conflict.Have), slog.String("got", conflict.Got), slog.Any("session", s))
 }
 
-// ExpireDue stores the expiry of up to limit sessions of any account, the longest due first, and returns them, so that the host can
-// release what it had reserved. Call it once a minute with a limit of some hundreds, and again at once while it returns that
-// many. Any number of instances may call it at once: each session is returned to one of them.
+// ExpireDue stores the expiry of up to limit sessions of any account, those that have been due for longest first, and returns
+// them, so that the host can release what it had reserved. Call it once a minute with a limit of some hundreds, and repeat it at
+// once as long as it returns that many. Any number of instances may call it at once: each session is returned to one of them.
 //
 // No payment depends on it, because every answer shows a session as expired from its ExpiresAt on. But events and webhooks tell of
 // an expiry only after a sweep, and lists become slower while many sessions are due.
 //
-// The error is a [*ValidationError] for a limit below 1, or the store's. After [ErrOutcomeUnknown], sessions may have expired that no
-// sweep will return.
+// The error is a [*ValidationError] for a limit below 1, or the store's. After [ErrOutcomeUnknown], sessions may be stored as
+// expired that no call ever returns.
 func (c *Checkouts) ExpireDue(ctx context.Context, limit int) ([]Session, error) {
 	if err := atLeastOne(limit); err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 	"github.com/matryer/is"
 )
 
-// The table as the design has it, written out again so that a change of the data is seen.
+// table is a second copy of the table of transitions. If the library's table is changed by mistake, the tests below fail.
 var table = map[checkout.Status]string{
 	"created":    "pending processing completed failed cancelled expired",
 	"pending":    "processing completed failed cancelled expired",
@@ -37,17 +37,18 @@ func TestTransitionsAreTheTable(t *testing.T) {
 	}
 	got["completed"] = append(got["completed"], "failed")
 	got["created"][0] = "failed"
-	is.True(!checkout.StatusCompleted.CanBecome(checkout.StatusFailed)) // a copy
+	is.True(!checkout.StatusCompleted.CanBecome(checkout.StatusFailed)) // Transitions returns a copy
 	is.True(checkout.StatusCreated.CanBecome(checkout.StatusPending))
 	is.True(!checkout.Status("paid").CanBecome(checkout.StatusFailed))
 }
 
-// reach brings a session into a status by way of the table.
+// reach creates a session and moves it to a status.
 func reach(t *testing.T, a *api, status checkout.Status) checkout.Session {
 	t.Helper()
 	return reachFrom(t, a, a.mustCreate(live, ""), status)
 }
 
+// reachFrom moves a session to a status.
 func reachFrom(t *testing.T, a *api, s checkout.Session, status checkout.Status) checkout.Session {
 	t.Helper()
 	var err error
@@ -67,6 +68,7 @@ func reachFrom(t *testing.T, a *api, s checkout.Session, status checkout.Status)
 	return s
 }
 
+// move makes the call that moves a session to a status.
 func move(ctx context.Context, a *api, id string, to checkout.Status) (checkout.Session, error) {
 	switch to {
 	case checkout.StatusPending:
@@ -91,7 +93,7 @@ func TestEveryCellOfTheTable(t *testing.T) {
 				t.Run(fmt.Sprintf("%s to %s", from, to), func(t *testing.T) {
 					is := is.New(t)
 					before := reach(t, a, from)
-					if to == checkout.StatusExpired { // the clock's move: no caller makes it
+					if to == checkout.StatusExpired { // no call expires a session, only the clock does
 						a.clock.Set(before.ExpiresAt)
 						swept, err := a.ExpireDue(t.Context(), 1000)
 						is.NoErr(err)
@@ -106,7 +108,7 @@ func TestEveryCellOfTheTable(t *testing.T) {
 						is.Equal(after.Version, before.Version+ids[before.ID])
 						return
 					}
-					if to == checkout.StatusCreated { // where a session begins: nothing leads back
+					if to == checkout.StatusCreated { // no call moves a session back to created
 						is.True(!from.CanBecome(to))
 						return
 					}
@@ -115,7 +117,7 @@ func TestEveryCellOfTheTable(t *testing.T) {
 					kept, getErr := a.Get(t.Context(), live, before.ID)
 					is.NoErr(getErr)
 					switch {
-					case from == to: // again changes nothing and is no error
+					case from == to: // a repeated call changes nothing and is no error
 						is.NoErr(err)
 						is.Equal(after, before)
 						is.Equal(kept, before)
@@ -127,13 +129,13 @@ func TestEveryCellOfTheTable(t *testing.T) {
 						is.Equal(after.Late, from == checkout.StatusExpired || from == checkout.StatusCancelled || from == checkout.StatusFailed)
 						is.Equal(after.UpdatedAt, a.clock.Now())
 						if from == checkout.StatusFailed {
-							is.Equal(after.FailureReason, before.FailureReason) // kept by a late payment
+							is.Equal(after.FailureReason, before.FailureReason) // a late payment keeps the reason
 						}
 						is.Equal(after.CompletedAt.IsZero(), to != checkout.StatusCompleted)
 						if to == checkout.StatusCompleted {
 							is.Equal(after.CompletedAt, a.clock.Now())
 						}
-						// What never changes.
+						// These fields never change.
 						is.Equal([]any{after.ID, after.Account, after.Amount, after.Currency, after.TransactionFee, after.CreatedAt, after.ExpiresAt, after.Fingerprint},
 							[]any{before.ID, before.Account, before.Amount, before.Currency, before.TransactionFee, before.CreatedAt, before.ExpiresAt, before.Fingerprint})
 					default:
@@ -161,7 +163,7 @@ func TestRepeatedCallbacks(t *testing.T) {
 			is.Equal(again.Version, s.Version+1)
 			same, err := a.Begin(ctx, live, s.ID, "")
 			is.NoErr(err)
-			is.Equal(same, again) // "" keeps what is there
+			is.Equal(same, again) // "" keeps the payment that the session has
 		})
 		t.Run("Begin without a payment keeps the one of the request", func(t *testing.T) {
 			is := is.New(t)
@@ -174,7 +176,7 @@ func TestRepeatedCallbacks(t *testing.T) {
 			is.Equal(s.Status, checkout.StatusPending)
 			is.Equal(s.PaymentID, "ORDER_123")
 		})
-		t.Run("Complete by a payment, after one that named none, is a conflict too", func(t *testing.T) {
+		t.Run("Complete with a payment is a conflict if the session was completed without one", func(t *testing.T) {
 			is := is.New(t)
 			s, err := a.Complete(ctx, live, a.mustCreate(live, "").ID, "")
 			is.NoErr(err)
@@ -183,7 +185,7 @@ func TestRepeatedCallbacks(t *testing.T) {
 			is.True(asError(err, &conflict))
 			is.Equal(*conflict, checkout.PaymentConflictError{SessionID: s.ID, Have: "", Got: "PAY_1"})
 		})
-		t.Run("the reason of a failure is on the wire, and null where nobody said", func(t *testing.T) {
+		t.Run("failure_reason is in the answer, and null if Fail gave no reason", func(t *testing.T) {
 			is := is.New(t)
 			s := reach(t, a, checkout.StatusFailed)
 			is.Equal(a.get("/v1/checkouts/" + s.ID).body["failure_reason"], "no funds")
@@ -192,7 +194,7 @@ func TestRepeatedCallbacks(t *testing.T) {
 			reason, there := a.get("/v1/checkouts/" + s.ID).body["failure_reason"]
 			is.True(there && reason == nil)
 		})
-		t.Run("times are whole microseconds at once", func(t *testing.T) {
+		t.Run("a returned time is already truncated to microseconds", func(t *testing.T) {
 			is := is.New(t)
 			s := a.mustCreate(live, "")
 			a.clock.Advance(1234567)
@@ -214,14 +216,14 @@ func TestRepeatedCallbacks(t *testing.T) {
 			is.NoErr(err)
 			is.Equal(s.PaymentID, "PAY_1")
 		})
-		t.Run("Fail in other words keeps the first reason", func(t *testing.T) {
+		t.Run("a second Fail with another reason keeps the first", func(t *testing.T) {
 			is := is.New(t)
 			s := reach(t, a, checkout.StatusFailed)
 			again, err := a.Fail(ctx, live, s.ID, "PAY_1", "insufficient funds")
 			is.NoErr(err)
 			is.Equal(again, s)
 		})
-		t.Run("a completion after a refusal keeps the reason and is late", func(t *testing.T) {
+		t.Run("Complete after Fail keeps the reason and marks the session late", func(t *testing.T) {
 			is := is.New(t)
 			s := reach(t, a, checkout.StatusFailed)
 			s, err := a.Complete(ctx, live, s.ID, "PAY_2")
@@ -244,7 +246,7 @@ func TestRepeatedCallbacks(t *testing.T) {
 			is.NoErr(err)
 			is.Equal(again, s)
 		})
-		t.Run("Complete by another payment is a conflict and changes nothing", func(t *testing.T) {
+		t.Run("Complete with another payment is a conflict and changes nothing", func(t *testing.T) {
 			is := is.New(t)
 			s := reach(t, a, checkout.StatusCompleted)
 			_, err := a.Complete(ctx, live, s.ID, "PAY_2")
@@ -258,7 +260,8 @@ func TestRepeatedCallbacks(t *testing.T) {
 	})
 }
 
-// Invariant: transitions at once have one order, as the table allows; every caller learns the state that holds.
+// Concurrent calls on one session must have the same result as the same calls one after another. A caller that is refused learns the
+// status that the session had. Otherwise a session could, for example, be both cancelled and failed.
 func TestTransitionsAtOnce(t *testing.T) {
 	eachStore(t, func(t *testing.T, store checkout.Store) {
 		a := newAPI(t, store)
@@ -287,7 +290,7 @@ func TestTransitionsAtOnce(t *testing.T) {
 			is := is.New(t)
 			s := a.mustCreate(live, "")
 			won := race(s.ID, checkout.StatusFailed, checkout.StatusCancelled)
-			is.Equal(len(won), 1) // fail against cancel has one winner
+			is.Equal(len(won), 1) // either Fail or Cancel succeeds
 			got, err := a.Get(t.Context(), live, s.ID)
 			is.NoErr(err)
 			is.Equal(got.Status, won[0])
@@ -297,7 +300,7 @@ func TestTransitionsAtOnce(t *testing.T) {
 			won = race(s.ID, checkout.StatusCompleted, checkout.StatusCancelled, checkout.StatusCompleted, checkout.StatusPending)
 			got, err = a.Get(t.Context(), live, s.ID)
 			is.NoErr(err)
-			is.Equal(got.Status, checkout.StatusCompleted) // a completion is the last word
+			is.Equal(got.Status, checkout.StatusCompleted) // Complete always succeeds, and no transition can follow it
 			is.True(len(won) >= 2)
 		}
 	})
@@ -323,7 +326,7 @@ func TestTransitionArguments(t *testing.T) {
 	_, err = a.Begin(t.Context(), checkout.Account{}, s.ID, "\x00")
 	var both *checkout.ValidationError
 	is.True(asError(err, &both))
-	is.Equal(len(both.Fields), 2) // reported together
+	is.Equal(len(both.Fields), 2) // both faults in one error
 	_, err = a.Cancel(t.Context(), checkout.Account{}, s.ID)
 	is.Equal(fields(err), "account missing")
 	_, err = a.Cancel(t.Context(), other, s.ID)
@@ -335,7 +338,7 @@ func TestTransitionArguments(t *testing.T) {
 	is.Equal(len([]rune(s.FailureReason)), 1000)
 }
 
-// lostRaces loses the compare-and-swap of the first n updates to another caller.
+// lostRaces is a store whose next n updates fail with ErrConflict, as if another caller had changed the session first.
 type lostRaces struct {
 	checkout.Store
 	n int
@@ -358,5 +361,5 @@ func TestALostRaceIsReadAgainAndRetried(t *testing.T) {
 	is.Equal(s.Status, checkout.StatusProcessing)
 	store.n = 1 << 30
 	_, err = a.Complete(t.Context(), live, s.ID, "")
-	is.True(errors.Is(err, checkout.ErrConflict)) // and not for ever
+	is.True(errors.Is(err, checkout.ErrConflict)) // it gives up in the end
 }

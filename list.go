@@ -50,8 +50,8 @@ func (c *Checkouts) List(ctx context.Context, account Account, q Query) (Page, e
 	return page, nil
 }
 
-// page makes a page of what the store returned. On the first page, and on pages by offset, the store has counted, and the total says
-// whether more sessions follow. Where it has not counted, or not to the end, page asks for one session more.
+// page makes a page of what the store returned. On the first page, and on pages by offset, the store has counted, and the total
+// says whether more sessions follow. If the store has not counted, or not to the end, page asks it for one more session.
 func (c *Checkouts) page(ctx context.Context, account Account, q Query, sessions []Session, total int) (Page, error) {
 	page := Page{Sessions: sessions, Total: -1}
 	if page.Sessions == nil {
@@ -90,8 +90,8 @@ func (c *Checkouts) page(ctx context.Context, account Account, q Query, sessions
 	return page, nil
 }
 
-// more reports whether any session comes after last. For a filter by phone that would cost another page, so it asks for sessions with any
-// phone.
+// more reports whether any session comes after last. With a filter by phone, the answer could cost the scan of another page, so
+// more ignores the phone.
 func (c *Checkouts) more(ctx context.Context, account Account, q Query, last Session) (bool, error) {
 	q.UserPhone, q.Offset, q.Limit = "", 0, 1
 	q.AfterCreatedAt, q.AfterID = last.CreatedAt, last.ID
@@ -230,7 +230,7 @@ func instant(t time.Time) string {
 	return strconv.FormatInt(t.UnixMicro(), 10)
 }
 
-// asQuery turns the faults of a query into the problem that the contract has for them.
+// asQuery turns a *ValidationError into the problem that the contract has for a bad query.
 func asQuery(err error) error {
 	invalid, ok := errors.AsType[*ValidationError](err)
 	if !ok {

@@ -12,9 +12,10 @@ import (
 	"github.com/nyaruka/phonenumbers"
 )
 
-// The files in testdata/page are the page's examples as they stand there. What a server chooses (ids, times) is masked;
-// what the request did not ask for is said in each test.
+// The files in testdata/page are exact copies of the page's examples. The tests mask the values that a server chooses, such as IDs and
+// times. If an example differs from our answer in another way, the test says why.
 
+// pageExample returns the JSON object of an example.
 func pageExample(t *testing.T, name string) map[string]any {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join("testdata", "page", name))
@@ -28,6 +29,7 @@ func pageExample(t *testing.T, name string) map[string]any {
 	return m
 }
 
+// pageText returns an example as JSON text.
 func pageText(t *testing.T, name string) string {
 	t.Helper()
 	body, err := json.Marshal(pageExample(t, name))
@@ -37,7 +39,7 @@ func pageText(t *testing.T, name string) string {
 	return string(body)
 }
 
-// mask replaces a member that must be there and match.
+// mask checks the value of a member, and replaces it so that two objects can be compared.
 func mask(t *testing.T, m map[string]any, name string, valid func(string) bool) {
 	t.Helper()
 	s, ok := m[name].(string)
@@ -62,7 +64,7 @@ func TestPageCardExample(t *testing.T) {
 			mask(t, m, "customer_id", func(s string) bool { return len(s) > 4 && s[:4] == "cus_" })
 			mask(t, m, "created_at", isTime)
 		}
-		// The page's guide shows no more than these; its schema has the rest.
+		// The example is from the page's guide, which leaves out the members below. The page's schema has them.
 		mask(t, got.body, "expires_at", isTime)
 		want["expires_at"] = "masked"
 		want["payment_method"] = "card"
@@ -88,9 +90,9 @@ func TestPageMobileMoneyExample(t *testing.T) {
 			mask(t, m, "created_at", isTime)
 			mask(t, m, "expires_at", isTime)
 		}
-		// The example fills every member of the schema; a session that was just created has neither of these.
+		// The example has a value for each member of the schema. A session that was just created has neither of these two.
 		want["completed_at"], want["failure_reason"] = nil, nil
-		// The payment's identifier is the host's to tell, not the client's to send.
+		// The host sets payment_id. A client cannot send it.
 		delete(want, "payment_id")
 		is.Equal(got.body, want)
 	})
@@ -114,7 +116,7 @@ func TestPageSessionWithEveryMember(t *testing.T) {
 		mask(t, m, "expires_at", isTime)
 		mask(t, m, "completed_at", isTime)
 	}
-	// The example shows a session that is created and completed and has failed, which none can be.
+	// The example has the status created, but also completed_at and failure_reason. No session can have all three.
 	want["status"], want["failure_reason"] = "completed", nil
 	is.Equal(got, want)
 }
@@ -124,7 +126,7 @@ func TestPagePhoneIsAcceptedAndAnsweredUnchanged(t *testing.T) {
 	const phone = "+22507987654"
 	naive, err := phonenumbers.Parse(phone, "CI")
 	is.NoErr(err)
-	is.True(!phonenumbers.IsValidNumber(naive)) // what a validator of today's plan alone says to the page's own example
+	is.True(!phonenumbers.IsValidNumber(naive)) // today's numbering plan does not have the page's own example
 
 	got := newAPI(t, openSQLite(t)).post(mobileMoney)
 	is.Equal(got.status, 201)

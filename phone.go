@@ -9,12 +9,14 @@ type Phone struct {
 	Number string
 	// Dialable is in E.164 form, as it is dialled today, such as +2250707987654. Give this one to an operator.
 	Dialable string
-	// Region is the country, as an ISO 3166-1 alpha-2 code in upper case. It is the phonenumbers library's, which has XK for Kosovo.
+	// Region is the country, as an ISO 3166-1 alpha-2 code in upper case. The phonenumbers library chooses it: XK for Kosovo, for
+	// example.
 	Region string
 	// Operator is the brand to which the number's range was given, such as Orange; "" where the plan does not say. A number that
 	// was ported belongs to another one.
 	Operator string
-	// Legacy says that the number is of a plan that is no longer dialled. Dialable then differs from Number.
+	// Legacy says that the number belongs to an old numbering plan, by which nobody can be called any more. Dialable then differs
+	// from Number.
 	Legacy bool
 }
 
@@ -119,10 +121,10 @@ func readDigits(s string) (number string, fault *FieldError) {
 	switch {
 	case n == 1:
 		return "", malformedPhone("has no digits after the +")
-	case s[len(s)-1] < '0' && s[len(s)-1] != ')': // of what was let through, the other separators
+	case s[len(s)-1] < '0' && s[len(s)-1] != ')': // it ends with a separator other than a closing parenthesis
 		return "", malformedPhone("must end with a digit")
 	case n == len(s):
-		return s, nil // spares the copy where there was nothing to leave out
+		return s, nil // without separators, s needs no copy
 	}
 	return string(digits[:n]), nil
 }

@@ -15,8 +15,9 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// The short cut for the eight countries must never differ from what the library makes of a number in full. Every
-// prefix of three digits is tried in the lengths of its plan, and some in others; old plans are left to the tables.
+// For the eight countries that use XOF, ParsePhone splits a number itself, which is faster than phonenumbers.Parse. The result must be
+// the same. The test tries every prefix of three digits in the lengths of the country's plan, and some in other lengths. Numbers of old
+// plans are tested by the tables in testdata/phones.
 func TestParsePhoneAgreesWithTheLibrary(t *testing.T) {
 	seed := rand.Uint64()
 	if s := os.Getenv("PHONE_SEED"); s != "" {
@@ -28,7 +29,7 @@ func TestParsePhoneAgreesWithTheLibrary(t *testing.T) {
 	t.Logf("PHONE_SEED=%d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 
-	lengths := map[string][]int{"225": {10}, "229": {8, 10}, "245": {7, 9}, "221": {9}} // the others have 8
+	lengths := map[string][]int{"225": {10}, "229": {8, 10}, "245": {7, 9}, "221": {9}} // the other countries have 8 digits
 	accepted, refused := 0, 0
 	for code, region := range xofCodes {
 		usual := lengths[code]
@@ -61,7 +62,7 @@ func TestParsePhoneAgreesWithTheLibrary(t *testing.T) {
 				got, err := checkout.ParsePhone(number)
 				if err == nil && got.Legacy {
 					if kind != phonenumbers.UNKNOWN || region != "CI" && region != "BJ" {
-						t.Errorf("%s was read as of an old plan; the library: type %d", number, kind)
+						t.Errorf("%s was read as a number of an old plan; the library has type %d", number, kind)
 					}
 					continue
 				}
@@ -71,21 +72,23 @@ func TestParsePhoneAgreesWithTheLibrary(t *testing.T) {
 					refused++
 					if fault := fieldError(t, err); (fault.Code == checkout.CodeUnsupported) != (kind != phonenumbers.UNKNOWN) &&
 						!strings.Contains(fault.Detail, "old-plan") {
-						t.Errorf("%s is %s; the library: type %d", number, fault, kind)
+						t.Errorf("%s: got the fault %s; the library has type %d", number, fault, kind)
 					}
 				}
 				got.Operator = ""
 				if got != want {
-					t.Errorf("%s: got %+v; the library: %+v", number, got, want)
+					t.Errorf("%s: got %+v; the library has %+v", number, got, want)
 				}
 			}
 		}
 	}
 	if accepted < 1000 || refused < 8000 {
-		t.Errorf("only %d accepted and %d refused: the numbers do not probe the plans", accepted, refused)
+		t.Errorf("only %d numbers accepted and %d refused, too few to test the plans", accepted, refused)
 	}
 }
 
+// FuzzParsePhone checks what must hold for any text: numbers are in E.164, to parse a result again changes nothing, and neither an error
+// nor a mask shows the digits of a number.
 func FuzzParsePhone(f *testing.F) {
 	for _, s := range []string{
 		"", "+", "+22507987654", "+225 07 98 76 54", "+(225) 07-98-76-54", "+2250707987654", "0022507987654",
@@ -119,13 +122,13 @@ func FuzzParsePhone(f *testing.F) {
 			switch fault.Code {
 			case checkout.CodeMissing, checkout.CodeMalformed, checkout.CodeUnsupported:
 			default:
-				t.Errorf("ParsePhone(%q): code %s", s, fault.Code)
+				t.Errorf("ParsePhone(%q): unexpected code %s", s, fault.Code)
 			}
 			if (fault.Code == checkout.CodeMissing) != (s == "") {
-				t.Errorf("ParsePhone(%q): code %s", s, fault.Code)
+				t.Errorf("ParsePhone(%q): got code %s, want missing exactly for an empty text", s, fault.Code)
 			}
 			if fault.Detail == "" || fourDigits.MatchString(err.Error()) {
-				t.Errorf("ParsePhone(%q): %v", s, err)
+				t.Errorf("ParsePhone(%q): the error has no detail or shows digits: %v", s, err)
 			}
 			return
 		}
@@ -134,11 +137,11 @@ func FuzzParsePhone(f *testing.F) {
 			t.Errorf("ParsePhone(%q) = %+v", s, p)
 		}
 		if p.Legacy != (p.Number != p.Dialable) {
-			t.Errorf("ParsePhone(%q) = %+v: old and dialled as it was sent, or the reverse", s, p)
+			t.Errorf("ParsePhone(%q) = %+v: want Legacy exactly if Number and Dialable differ", s, p)
 		}
 		for _, same := range []string{p.Number, separators.Replace(s), "+ (" + strings.Join(strings.Split(p.Number[1:], ""), "-")} {
 			if again, err := checkout.ParsePhone(same); err != nil || again != p {
-				t.Errorf("ParsePhone(%q) = %+v, %v; of %q it is %+v", same, again, err, s, p)
+				t.Errorf("ParsePhone(%q) = %+v, %v; but of %q it is %+v", same, again, err, s, p)
 			}
 		}
 		today := p

@@ -61,7 +61,7 @@ func readOldPlan(number, region string) (Phone, *FieldError) {
 	code, national := number[:4], number[4:]
 	switch {
 	case region == "CI" && len(national) == 8 && (national[0] == '2' || national[0] == '3'):
-		// The library knows the area codes that only Orange has; 21 and 25 it cannot tell apart.
+		// The library knows the area codes that only Orange has. It cannot tell apart the numbers that got 21 and 25.
 		if xofKind(code+"27"+national, region) == phonenumbers.FIXED_LINE {
 			return Phone{}, unsupportedPhone("is an old-plan fixed line; today it is dialled +225 27 …")
 		}
@@ -110,9 +110,9 @@ func unknownXOF(code, national, region string) string {
 
 func unknownRange(code string) string { return "is in no range of the numbering plan of " + code }
 
-// libraryNumber returns a number with a calling code of three digits as phonenumbers.Parse would. The library keeps the national number
-// as an integer, and the count of leading zeros, which an integer loses, beside it. If the number is all zeros, the last one does not
-// count.
+// libraryNumber returns a number with a calling code of three digits as phonenumbers.Parse would. The library keeps the national
+// number as an integer, and the count of leading zeros, which an integer loses, beside it. In a number of only zeros, the last
+// zero is not counted.
 func libraryNumber(number string) *phonenumbers.PhoneNumber {
 	code, _ := strconv.Atoi(number[1:4])
 	national := number[4:]
@@ -152,7 +152,7 @@ func readAny(number string) (Phone, *FieldError) {
 	return Phone{Number: e164, Dialable: e164, Region: region}, nil
 }
 
-// unparsable says which of the two things is wrong that can be wrong with "+" and up to 15 digits.
+// unparsable says why "+" and up to 15 digits are not a number. There are only two possible reasons.
 func unparsable(err error) string {
 	if errors.Is(err, phonenumbers.ErrInvalidCountryCode) {
 		return "must have the calling code of a country after the +"
@@ -227,9 +227,9 @@ func operatorOf(p Phone) string {
 	return brandOf(p.Region, name)
 }
 
-// brandOf returns the name that payers know. For some ranges the library still has the name of the company, or a former brand: a host
-// that chose the wallet by it would ask Orange Money in Niger, which has been gone for years. If a later version of the library
-// corrects a name, this function passes it on unchanged.
+// brandOf returns the name that payers know. For some ranges the library still has the name of the company, or a former brand: a
+// host that chose the payer's wallet by such a name would ask Orange Money in Niger, which has been gone for years. If a later
+// version of the library corrects a name, this function passes it on unchanged.
 func brandOf(region, name string) string {
 	switch region + " " + name {
 	case "BF Onatel", "ML Sotelma": // Maroc Telecom's, all Moov Africa since 1 January 2021

@@ -23,7 +23,7 @@ var xofCodes = map[string]string{
 	"221": "SN", "223": "ML", "225": "CI", "226": "BF", "227": "NE", "228": "TG", "229": "BJ", "245": "GW",
 }
 
-// phoneTable reads a table of testdata/phones.
+// phoneTable returns the rows of a file in testdata/phones.
 func phoneTable(t *testing.T, name string, columns int) [][]string {
 	t.Helper()
 	f, err := os.Open(filepath.Join("testdata", "phones", name))
@@ -38,19 +38,19 @@ func phoneTable(t *testing.T, name string, columns int) [][]string {
 		t.Fatalf("%s: %v", name, err)
 	}
 	for i, row := range rows {
-		if columns == 3 && len(row) > 3 { // a detail has semicolons of its own
+		if columns == 3 && len(row) > 3 { // the detail may contain semicolons
 			rows[i] = []string{row[0], row[1], strings.Join(row[2:], ";")}
 		} else if len(row) != columns {
 			t.Fatalf("%s: %q has %d columns, not %d", name, row, len(row), columns)
 		}
 	}
 	if len(rows) < 20 {
-		t.Fatalf("%s has %d rows; every country needs 20", name, len(rows))
+		t.Fatalf("%s has %d rows, want at least 20", name, len(rows))
 	}
 	return rows
 }
 
-// fieldError is the one fault that ParsePhone may report.
+// fieldError returns the fault of user_phone, which must be the only fault of err.
 func fieldError(t *testing.T, err error) checkout.FieldError {
 	t.Helper()
 	var invalid *checkout.ValidationError
@@ -67,7 +67,7 @@ func TestParsePhoneKnowsTheNumberingPlans(t *testing.T) {
 				is := is.New(t)
 				got, err := checkout.ParsePhone(row[0])
 				is.NoErr(err)
-				is.True(row[4] == "old" || row[4] == "today") // the table itself
+				is.True(row[4] == "old" || row[4] == "today") // the row of the table is valid
 				is.Equal(got, checkout.Phone{
 					Number: row[1], Dialable: row[2], Region: region, Operator: row[3], Legacy: row[4] == "old",
 				})
@@ -89,11 +89,11 @@ func TestParsePhoneKnowsTheNumberingPlans(t *testing.T) {
 func TestParsePhoneAcceptsThePagesNumber(t *testing.T) {
 	const page = "+22507987654"
 
-	t.Run("as it was sent, though today's plan has no such number", func(t *testing.T) {
+	t.Run("as it was sent, although today's plan has no such number", func(t *testing.T) {
 		is := is.New(t)
 		n, err := phonenumbers.Parse(page, "")
 		is.NoErr(err)
-		is.True(!phonenumbers.IsValidNumber(n)) // else this library's own reading is no longer needed
+		is.True(!phonenumbers.IsValidNumber(n)) // once it is valid, ParsePhone needs no rule of its own
 
 		got, err := checkout.ParsePhone(page)
 		is.NoErr(err)
@@ -102,7 +102,7 @@ func TestParsePhoneAcceptsThePagesNumber(t *testing.T) {
 		is.True(got.Legacy)
 	})
 
-	t.Run("and maps every old mobile number of Côte d'Ivoire by its second digit", func(t *testing.T) {
+	t.Run("and adds the prefix to each old mobile number of Côte d'Ivoire by its second digit", func(t *testing.T) {
 		is := is.New(t)
 		for first := range 10 {
 			for second := range 10 {
@@ -196,37 +196,37 @@ func TestParsePhoneReadsWhatPeopleWrite(t *testing.T) {
 
 	const allowed = "; after the + only ASCII digits, spaces, dots, hyphens and parentheses may stand"
 	for name, tt := range map[string]struct{ sent, code, detail string }{
-		"nothing":                 {"", checkout.CodeMissing, "is required"},
-		"a + alone":               {"+", checkout.CodeMalformed, "has no digits after the +"},
-		"separators alone":        {"+ (-.)", checkout.CodeMalformed, "has no digits after the +"},
-		"white space alone":       {"  ", checkout.CodeMalformed, "must begin with + and the country's calling code"},
-		"a leading space":         {" +2250707987654", checkout.CodeMalformed, "must begin with + and the country's calling code"},
-		"a leading parenthesis":   {"(+225) 0707987654", checkout.CodeMalformed, "must begin with + and the country's calling code"},
-		"00 for +":                {"002250707987654", checkout.CodeMalformed, "must begin with + and the country's calling code"},
-		"a fullwidth +":           {"＋2250707987654", checkout.CodeMalformed, "must begin with + and the country's calling code"},
-		"a tel URI":               {"tel:+2250707987654", checkout.CodeMalformed, "must begin with + and the country's calling code"},
-		"two +":                   {"++2250707987654", checkout.CodeMalformed, "has a second +"},
-		"a tab":                   {"+225\t0707987654", checkout.CodeMalformed, "has a character that no phone number has" + allowed},
-		"a line break":            {"+2250707987654\n", checkout.CodeMalformed, "has a character that no phone number has" + allowed},
-		"a slash":                 {"+225/0707987654", checkout.CodeMalformed, "has a character that no phone number has" + allowed},
-		"U+0000":                  {"+2250707987654\x00", checkout.CodeMalformed, "has a character that no phone number has" + allowed},
-		"a no-break space":        {"+225\u00a00707987654", checkout.CodeMalformed, "has a character that is not ASCII" + allowed},
-		"a non-breaking hyphen":   {"+225\u20110707987654", checkout.CodeMalformed, "has a character that is not ASCII" + allowed},
-		"Arabic-Indic digits":     {"+٢٢٥٠٧٠٧٩٨٧٦٥٤", checkout.CodeMalformed, "has a character that is not ASCII" + allowed},
-		"fullwidth digits":        {"+22５0707987654", checkout.CodeMalformed, "has a character that is not ASCII" + allowed},
-		"invalid UTF-8":           {"+225\xff0707987654", checkout.CodeMalformed, "has a character that is not ASCII" + allowed},
-		"a vanity number":         {"+1 800 FLOWERS", checkout.CodeMalformed, "has a letter or an extension" + allowed},
-		"an extension":            {"+12015550123 ext. 5", checkout.CodeMalformed, "has a letter or an extension" + allowed},
-		"an RFC 3966 extension":   {"+12015550123;ext=5", checkout.CodeMalformed, "has a letter or an extension" + allowed},
-		"a pause":                 {"+12015550123,5", checkout.CodeMalformed, "has a letter or an extension" + allowed},
-		"a service code":          {"+225*144#", checkout.CodeMalformed, "has a letter or an extension" + allowed},
-		"a space at the end":      {"+2250707987654 ", checkout.CodeMalformed, "must end with a digit"},
-		"a hyphen at the end":     {"+2250707987654-", checkout.CodeMalformed, "must end with a digit"},
-		"16 digits":               {"+2250707987654321", checkout.CodeMalformed, "has more than 15 digits, the most that an international number has"},
-		"two numbers":             {"+22507987654 +22505987654", checkout.CodeMalformed, "has a second +"},
-		"65 bytes":                {"+2250707987654" + strings.Repeat(" ", 51), checkout.CodeMalformed, "is longer than any phone number"},
-		"a megabyte of digits":    {"+" + strings.Repeat("9", 1<<20), checkout.CodeMalformed, "is longer than any phone number"},
-		"a megabyte of separator": {"+" + strings.Repeat("-", 1<<20), checkout.CodeMalformed, "is longer than any phone number"},
+		"nothing":                  {"", checkout.CodeMissing, "is required"},
+		"only a +":                 {"+", checkout.CodeMalformed, "has no digits after the +"},
+		"only separators":          {"+ (-.)", checkout.CodeMalformed, "has no digits after the +"},
+		"only white space":         {"  ", checkout.CodeMalformed, "must begin with + and the country's calling code"},
+		"a leading space":          {" +2250707987654", checkout.CodeMalformed, "must begin with + and the country's calling code"},
+		"a leading parenthesis":    {"(+225) 0707987654", checkout.CodeMalformed, "must begin with + and the country's calling code"},
+		"00 instead of +":          {"002250707987654", checkout.CodeMalformed, "must begin with + and the country's calling code"},
+		"a fullwidth +":            {"＋2250707987654", checkout.CodeMalformed, "must begin with + and the country's calling code"},
+		"a tel URI":                {"tel:+2250707987654", checkout.CodeMalformed, "must begin with + and the country's calling code"},
+		"two +":                    {"++2250707987654", checkout.CodeMalformed, "has a second +"},
+		"a tab":                    {"+225\t0707987654", checkout.CodeMalformed, "has a character that no phone number has" + allowed},
+		"a line break":             {"+2250707987654\n", checkout.CodeMalformed, "has a character that no phone number has" + allowed},
+		"a slash":                  {"+225/0707987654", checkout.CodeMalformed, "has a character that no phone number has" + allowed},
+		"U+0000":                   {"+2250707987654\x00", checkout.CodeMalformed, "has a character that no phone number has" + allowed},
+		"a no-break space":         {"+225\u00a00707987654", checkout.CodeMalformed, "has a character that is not ASCII" + allowed},
+		"a non-breaking hyphen":    {"+225\u20110707987654", checkout.CodeMalformed, "has a character that is not ASCII" + allowed},
+		"Arabic-Indic digits":      {"+٢٢٥٠٧٠٧٩٨٧٦٥٤", checkout.CodeMalformed, "has a character that is not ASCII" + allowed},
+		"fullwidth digits":         {"+22５0707987654", checkout.CodeMalformed, "has a character that is not ASCII" + allowed},
+		"invalid UTF-8":            {"+225\xff0707987654", checkout.CodeMalformed, "has a character that is not ASCII" + allowed},
+		"a vanity number":          {"+1 800 FLOWERS", checkout.CodeMalformed, "has a letter or an extension" + allowed},
+		"an extension":             {"+12015550123 ext. 5", checkout.CodeMalformed, "has a letter or an extension" + allowed},
+		"an RFC 3966 extension":    {"+12015550123;ext=5", checkout.CodeMalformed, "has a letter or an extension" + allowed},
+		"a pause":                  {"+12015550123,5", checkout.CodeMalformed, "has a letter or an extension" + allowed},
+		"a service code":           {"+225*144#", checkout.CodeMalformed, "has a letter or an extension" + allowed},
+		"a space at the end":       {"+2250707987654 ", checkout.CodeMalformed, "must end with a digit"},
+		"a hyphen at the end":      {"+2250707987654-", checkout.CodeMalformed, "must end with a digit"},
+		"16 digits":                {"+2250707987654321", checkout.CodeMalformed, "has more than 15 digits, the most that an international number has"},
+		"two numbers":              {"+22507987654 +22505987654", checkout.CodeMalformed, "has a second +"},
+		"65 bytes":                 {"+2250707987654" + strings.Repeat(" ", 51), checkout.CodeMalformed, "is longer than any phone number"},
+		"a megabyte of digits":     {"+" + strings.Repeat("9", 1<<20), checkout.CodeMalformed, "is longer than any phone number"},
+		"a megabyte of separators": {"+" + strings.Repeat("-", 1<<20), checkout.CodeMalformed, "is longer than any phone number"},
 	} {
 		t.Run("but refuses "+name, func(t *testing.T) {
 			is := is.New(t)
@@ -238,7 +238,7 @@ func TestParsePhoneReadsWhatPeopleWrite(t *testing.T) {
 		})
 	}
 
-	t.Run("up to 64 bytes", func(t *testing.T) {
+	t.Run("in up to 64 bytes", func(t *testing.T) {
 		is := is.New(t)
 		got, err := checkout.ParsePhone("+" + strings.Repeat(" ", 64-len(number)) + number[1:])
 		is.NoErr(err)
@@ -258,21 +258,21 @@ func TestParsePhoneTellsTheOperator(t *testing.T) {
 		}
 	})
 
-	t.Run("as the library has it in other countries", func(t *testing.T) {
+	t.Run("as phonenumbers has it for other countries", func(t *testing.T) {
 		is := is.New(t)
 		got, err := checkout.ParsePhone("+233241234567")
 		is.NoErr(err)
 		is.Equal(got.Operator, "MTN")
 	})
 
-	t.Run("and is empty where the plan does not tell", func(t *testing.T) {
+	t.Run("and nothing if the plan does not have it", func(t *testing.T) {
 		is := is.New(t)
 		got, err := checkout.ParsePhone("+12015550123")
 		is.NoErr(err)
 		is.Equal(got.Operator, "")
 	})
 
-	t.Run("to many at once", func(t *testing.T) {
+	t.Run("to many callers at once", func(t *testing.T) {
 		is := is.New(t)
 		want, err := checkout.ParsePhone("+22507987654")
 		is.NoErr(err)
@@ -313,7 +313,7 @@ func TestMaskPhoneShowsCallingCodeAndTwoDigits(t *testing.T) {
 		"+":                     "***",
 		"+99912345678":          "***",
 		"+0225079876":           "***",
-		"+0201234567890":        "***", // 20 is Egypt's
+		"+0201234567890":        "***", // 20 is Egypt's calling code, but 020 is none
 		"0022507987654":         "***",
 		"22507987654":           "***",
 		"07987654":              "***",
@@ -337,14 +337,14 @@ func BenchmarkParsePhone(b *testing.B) {
 		"refused": "+2252720212223", "wrong length": "+225079876543", "junk": strings.Repeat("9", 1<<16),
 	} {
 		b.Run(name, func(b *testing.B) {
-			_, _ = checkout.ParsePhone("+22507987654") // the tables are read once
+			_, _ = checkout.ParsePhone("+22507987654") // the first call loads the tables
 			b.ReportAllocs()
 			for b.Loop() {
 				_, _ = checkout.ParsePhone(s)
 			}
 		})
 	}
-	b.Run("the library in full", func(b *testing.B) {
+	b.Run("phonenumbers alone", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			n, _ := phonenumbers.Parse("+2250707987654", "")

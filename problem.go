@@ -72,8 +72,8 @@ func unsupportedMediaType(detail string) error {
 // problemOf turns an error into a problem. It is the only place where an error gets a status. An error that it does not know is a 500
 // without details.
 //
-// ErrOutcomeUnknown is a 503 like ErrUnavailable: in both cases a retry with the same key is safe and finds out. A context that has
-// ended is one too, because a deadline of the host's may have ended it while the client still waits.
+// ErrOutcomeUnknown is a 503 like ErrUnavailable: in both cases a retry with the same key is safe. A context that has ended is a
+// 503 too, because a deadline of the host's may have ended it while the client still waits.
 func problemOf(err error) problem {
 	if e, ok := errors.AsType[*requestError](err); ok {
 		return e.problem

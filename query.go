@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// listParameters are those of a list, in the order in which their faults are told.
+// listParameters are the query parameters of a list, in the order in which their faults are reported.
 var listParameters = []string{
 	"status", "client_reference", "payment_id", "user_phone", "created_after", "created_before", "limit", "offset", "cursor",
 }

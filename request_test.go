@@ -14,8 +14,8 @@ import (
 	"github.com/matryer/is"
 )
 
-// Sessions outlive a release. If the fingerprint of a request drifted, every retry across a deployment would be refused as
-// another request, so each dialect's is pinned, with every member in a place of its own.
+// Sessions stay in the store when the host deploys a new release. If the new release computed another fingerprint, it would refuse the
+// retry of a request that the old release accepted. So this test fixes the fingerprint of each dialect, member by member.
 func TestFingerprintsOfRequestsArePinned(t *testing.T) {
 	is := is.New(t)
 	a := newAPI(t, memory.New())
@@ -33,7 +33,7 @@ func TestFingerprintsOfRequestsArePinned(t *testing.T) {
 	is.Equal(s.Fingerprint, idempotency.Sum(1, "card", "5000", "USD", "", "", "1800", "https://example.com/s", "https://example.com/c", "", ""))
 }
 
-// anotherRelease keeps sessions under the fingerprints of another version of the rules.
+// anotherRelease is a store that keeps each session with a fingerprint of version 9, which this release does not know.
 type anotherRelease struct{ checkout.Store }
 
 func (s anotherRelease) Create(ctx context.Context, session checkout.Session) (checkout.Session, bool, error) {
@@ -41,6 +41,8 @@ func (s anotherRelease) Create(ctx context.Context, session checkout.Session) (c
 	return s.Store.Create(ctx, session)
 }
 
+// If the release does not know the version of a stored fingerprint, it compares the members instead. Otherwise it would refuse retries
+// after an upgrade or a downgrade.
 func TestASessionOfAnotherReleasesRulesIsComparedByItsMembers(t *testing.T) {
 	is := is.New(t)
 	a := newAPI(t, anotherRelease{memory.New()})
@@ -53,6 +55,8 @@ func TestASessionOfAnotherReleasesRulesIsComparedByItsMembers(t *testing.T) {
 	is.Equal(a.post(with(t, mobileMoney, "amount", "5001"), key).faults(), []string{"#/amount differs"})
 }
 
+// Create must return an empty session with a KeyReusedError. A host that overlooks the error would otherwise use the session of another
+// payment.
 func TestAReusedKeyHandsOutNoSession(t *testing.T) {
 	is := is.New(t)
 	a := newAPI(t, memory.New())
@@ -67,6 +71,7 @@ func TestAReusedKeyHandsOutNoSession(t *testing.T) {
 	is.True(strings.Contains(err.Error(), "amount"))
 }
 
+// A card session gets a generated customer ID only if the host gives none.
 func TestACustomerOfTheHostIsKept(t *testing.T) {
 	is := is.New(t)
 	p := params(live, "")
@@ -87,11 +92,11 @@ func TestWithStoreKeepsTheConfiguration(t *testing.T) {
 	is.Equal(s.TransactionFee, int64(25))
 	is.Equal(s.CreatedAt, a.clock.Now())
 	_, err = a.Get(t.Context(), live, s.ID)
-	is.True(errors.Is(err, checkout.ErrNotFound)) // it is in the other store
+	is.True(errors.Is(err, checkout.ErrNotFound)) // only the second store has the session
 	for _, change := range []func(*checkout.CreateParams){
 		func(p *checkout.CreateParams) { p.Amount = 6001 },
 		func(p *checkout.CreateParams) { p.UserPhone = "+221771234567" },
-		asCard, // in USD
+		asCard, // in USD, but only GBP is accepted
 	} {
 		p := params(live, "")
 		change(&p)
@@ -108,5 +113,5 @@ func TestASessionCannotBeReadBackFromItsJSON(t *testing.T) {
 	text, err := json.Marshal(s)
 	is.NoErr(err)
 	is.True(!strings.Contains(string(text), string(s.IdempotencyKey)))
-	is.True(json.Unmarshal(text, &s) != nil) // rather than half of it
+	is.True(json.Unmarshal(text, &s) != nil) // an error, and not a session without its key
 }

@@ -25,7 +25,8 @@ type route struct {
 }
 
 // routeOf splits the path as it was sent, and unescapes each segment by itself. So "/v1/checkouts/a%2Fcancel" is the session
-// "a/cancel", which does not exist, and not the cancellation of "a". An empty segment, and with it a slash at the end, is no route.
+// "a/cancel", which does not exist, and not the cancellation of "a". A path with an empty segment, such as one that ends with a
+// slash, is no route.
 func routeOf(u *url.URL) route {
 	rest, ok := strings.CutPrefix(u.EscapedPath(), "/")
 	segments := strings.Split(rest, "/")

@@ -15,7 +15,7 @@ import (
 	"github.com/matryer/is"
 )
 
-// canaries are what must never be seen again. Each stands in one place of a request where a secret is sent.
+// canaries are secret values, one for each part of a request that may be secret. None may appear in an error or in the log.
 var canaries = map[string]string{
 	"token":       "sk_live_CANARYTOKEN",
 	"key":         "CANARYKEY-17",
@@ -25,6 +25,7 @@ var canaries = map[string]string{
 	"value":       "CANARYVALUE",
 }
 
+// TestSecretsNeverAppear sends the canaries in requests that get every kind of answer, and then searches the answers and the log.
 func TestSecretsNeverAppear(t *testing.T) {
 	var mu sync.Mutex
 	var log bytes.Buffer
@@ -81,7 +82,7 @@ func TestSecretsNeverAppear(t *testing.T) {
 	panics = false
 	created := a.post(full, headers()...)
 	is.New(t).Equal(created.status, 201)
-	send(with(t, full, "amount", "6000"), headers()...) // reused
+	send(with(t, full, "amount", "6000"), headers()...) // the key is reused
 	for range 3 {
 		send(full, "Authorization: Bearer "+canaries["token"], keyHeader()) // until the store is full
 	}
@@ -102,7 +103,7 @@ func TestSecretsNeverAppear(t *testing.T) {
 	for _, got := range answers {
 		statuses[got.status] = true
 		if got.status < 300 {
-			continue // the account's own session may be shown to it
+			continue // an account may see its own session
 		}
 		for name, secret := range canaries {
 			if strings.Contains(got.raw, secret) || strings.Contains(fmt.Sprint(got.header), secret) {
@@ -111,7 +112,7 @@ func TestSecretsNeverAppear(t *testing.T) {
 		}
 	}
 	for _, status := range []int{400, 401, 404, 415, 422, 500, 503} {
-		is.True(statuses[status]) // the paths were really walked
+		is.True(statuses[status]) // the requests got every kind of answer
 	}
 	is.True(strings.Contains(log.String(), "checkout session created"))
 	is.True(strings.Contains(log.String(), `level=WARN msg="payment came late"`))
@@ -140,9 +141,10 @@ func TestNoVerbOfFmtShowsASecret(t *testing.T) {
 		for _, value := range []any{params, &params, []checkout.CreateParams{params}, session, &session, []checkout.Session{session}, map[string]checkout.Session{"a": session}, struct{ S checkout.Session }{session}} {
 			args := []any{value, value}[:strings.Count(verb, "%")]
 			text := fmt.Sprintf(verb, args...)
+			// The text of the secrets, their bytes in hex, and digits of the phone as text and in hex.
 			for _, secret := range []string{"CANARY", "43414e415259", "43414E415259", "07987", "3037393837"} {
 				if strings.Contains(text, secret) {
-					t.Errorf("%s of %T: %s", verb, value, text)
+					t.Errorf("%s of a %T shows a secret: %s", verb, value, text)
 				}
 			}
 		}

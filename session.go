@@ -75,12 +75,13 @@ func (s Status) known() bool { _, ok := transitions[s]; return ok }
 // expires reports whether the clock alone moves a session of this status to expired.
 func (s Status) expires() bool { return s == StatusCreated || s == StatusPending }
 
-// ended reports whether nothing more is to be expected of a session of this status: only a late payment can change it.
+// ended reports whether only a late payment can still change a session of this status.
 func (s Status) ended() bool {
 	return s == StatusCompleted || s == StatusFailed || s == StatusExpired || s == StatusCancelled
 }
 
-// PaymentMethod chooses the dialect of the page, and what a session must have.
+// PaymentMethod says how a session is paid. The page documents requests and sessions separately for each method; this package
+// calls these two forms dialects.
 type PaymentMethod string
 
 // The two dialects of the page.
@@ -92,9 +93,9 @@ const (
 	Card PaymentMethod = "card"
 )
 
-// Account is who a call is made for: a merchant, in live or in test mode. Every session belongs to one account in one mode, and every
-// method that reads or changes a session names it. The test and the live sessions of a merchant are strangers to each other: neither
-// mode finds the sessions of the other, and a key that was used in one is free in the other.
+// Account says for whom a call is made: for a merchant, in live or in test mode. Every session belongs to one account in one
+// mode, and every method that reads or changes a session names it. The test and the live sessions of a merchant have nothing in
+// common: neither mode finds the sessions of the other, and a key that was used in one is free in the other.
 type Account struct {
 	// ID is the host's name for the merchant, 1 to 255 code points. Take it from credentials that you have checked, never from what a
 	// client says of itself.
@@ -103,7 +104,7 @@ type Account struct {
 	Test bool
 }
 
-// Session is one attempt to take one payment. Its fields are as the session is now; nothing that a caller changes in it has an effect.
+// Session is one attempt to take one payment. It is a copy: changing its fields changes nothing that is stored.
 //
 // As JSON it has the form of the wire, without what only a [Store] must keep. Through log/slog and fmt it shows what an operator
 // needs, with the phone number masked. But a slice of sessions in a JSON log shows the number, as JSON does.
@@ -114,7 +115,8 @@ type Session struct {
 	ID string
 	// Account is the merchant whom the session belongs to.
 	Account Account
-	// Status is where the session stands. One that has a due time shows expired from then on, whether or not it was swept.
+	// Status is where the session stands. Checkouts shows a session that is due as expired, whether or not a sweep has stored
+	// that.
 	Status Status
 
 	// Amount is what the payer pays, in the smallest unit of Currency. The merchant gets Amount - TransactionFee.
@@ -126,7 +128,7 @@ type Session struct {
 	// UserPhone is the payer's number in E.164 form, as it was sent but without separators; "" where there is none. Ask an operator
 	// by Phone().Dialable, which is the number of today's plan.
 	UserPhone string
-	// PaymentID is the payment that the session is waiting for, or that has paid it, as the host has told; "" until then. It changes
+	// PaymentID is the payment that the session is waiting for, or that has paid it; "" until the host has named one. It changes
 	// with each new attempt.
 	PaymentID string
 	// CustomerID is the host's own name for the payer; "" where there is none. A card session always has one.
@@ -138,14 +140,14 @@ type Session struct {
 
 	// CreatedAt is when the session was created. This and the other times are in UTC and in whole microseconds.
 	CreatedAt time.Time
-	// ExpiresAt is from when on a session that is created or pending is expired.
+	// ExpiresAt is the instant from which a session that is created or pending counts as expired.
 	ExpiresAt time.Time
 	// CompletedAt is when the payment was recorded; zero until then.
 	CompletedAt time.Time
 	// UpdatedAt is when the last change was decided; CreatedAt until there is one. It is not on the wire.
 	UpdatedAt time.Time
 
-	// FailureReason is what Fail was told; "" where it was told nothing. A late payment keeps it.
+	// FailureReason is the reason that Fail was given, or "". It stays after a late payment.
 	FailureReason string
 	// TransactionFee is in the smallest unit of Currency. It is fixed when the session is created, by Config.Fees of that moment.
 	TransactionFee int64

@@ -7,9 +7,9 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// Store keeps sessions and their events. It decides nothing: it has no clock, knows no table of transitions and starts no goroutine.
-// The stores of this module are in store/memory, store/sqlite and store/postgres. storetest.Run of store/storetest holds any other
-// to this contract, and asks for nothing that these comments do not say.
+// Store keeps sessions and their events. It decides nothing: it has no clock, knows no table of transitions and starts no
+// goroutine. The stores of this module are in store/memory, store/sqlite and store/postgres. storetest.Run of store/storetest
+// tests any other store against this contract, and requires nothing beyond these comments.
 //
 // # What Checkouts promises to a store
 //
@@ -21,8 +21,8 @@ import (
 //     CompletedAt, no FailureReason, and is not Late. Its ExpiresAt is 5 minutes to 24 hours after its CreatedAt.
 //   - A session that Update is given has the version that was read, plus one. It differs from what was read in Status,
 //     PaymentID, CompletedAt, FailureReason, Late, UpdatedAt and Version only. A store need not write any other field.
-//   - A Query is valid: its Limit is 1 to 100, its Offset 0 to 10,000, its At is set. AfterID and AfterCreatedAt are set
-//     together, or neither, and then the Offset is 0.
+//   - A Query is valid: its Limit is 1 to 100, its Offset 0 to 10,000, its At is set. AfterID and AfterCreatedAt are set together
+//     or not at all. If they are set, the Offset is 0.
 //   - The limit of Expire, Events and Prune is 1 or more.
 //
 // # What a store promises
@@ -76,17 +76,17 @@ type Store interface {
 	// it begins after the first q.Offset sessions, and total is how many pass, counted up to 10,001 and no further,
 	// from the same snapshot as the page.
 	//
-	// Where q.UserPhone is set, only the first [MaxPhoneScan] sessions that pass the rest of the filter are looked at,
-	// from where q begins, and total is 0. Where all of those are there, and fewer than q.Limit of them have the phone, the
-	// last one looked at is returned too, as the last, whatever its phone: so the caller knows where to go on.
+	// Where q.UserPhone is set, List looks only at the first [MaxPhoneScan] sessions that pass the rest of the filter, from where
+	// q begins, and total is 0. If it has looked at that many and fewer than q.Limit of them have the phone, the last session
+	// that it looked at must be the last one returned, whatever its phone, so that the caller knows where to go on.
 	List(ctx context.Context, account Account, q Query) (sessions []Session, total int, err error)
-	// Expire sets up to limit sessions of any account to expired, appends their events, and returns them as they then are: Version one
-	// higher, UpdatedAt at ExpiresAt. It takes those that are created or pending and whose ExpiresAt is now or earlier: the
-	// longest due first, equal instants by ID in ascending order. Several calls at once share the work: no session is returned
-	// twice.
+	// Expire sets up to limit sessions of any account to expired, appends their events, and returns them as they then are:
+	// Version one higher, UpdatedAt at ExpiresAt. It takes those that are created or pending and whose ExpiresAt is now or
+	// earlier: those that have been due for longest first, equal instants by ID in ascending order. Several calls at once share
+	// the work: no session is returned twice.
 	Expire(ctx context.Context, now time.Time, limit int) ([]Session, error)
-	// Events returns up to limit events of any account that come after a place in the feed, in the order of the feed. "" is the place
-	// before the first event, and [LastEvent] asks for the event that is now last, alone.
+	// Events returns up to limit events of any account that come after a place in the feed, in the order of the feed. "" is the
+	// place before the first event, and [LastEvent] asks for only the event that is now the last.
 	//
 	// Once an event was returned, no event may ever appear before it, whatever commits meanwhile. So a reader that continues from the
 	// last Cursor meets every event exactly once. Numbers that are drawn before the commit do not give that order: a transaction
@@ -116,8 +116,8 @@ type Query struct {
 	// UserPhone is a number in any form that Create accepts; "" is any. A number of an old plan and the one that is dialled today are two
 	// different numbers here: ask for both.
 	//
-	// No index serves it, because every create would have to write that. So a page looks at [MaxPhoneScan] sessions at most. It may
-	// hold fewer than Limit, or none, and still have a NextCursor.
+	// There is no index for it, because every create would have to write that index. So a page looks at [MaxPhoneScan] sessions
+	// at most. It may hold fewer than Limit, or none, and still have a NextCursor.
 	UserPhone string
 	// CreatedAfter and CreatedBefore bound the creation: at CreatedAfter or later, and before CreatedBefore. So a day is from its
 	// midnight to the next one. Zero is no bound.

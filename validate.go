@@ -27,8 +27,7 @@ const (
 	// JavaScript client would read another amount than the one that was sent (RFC 8259, section 6).
 	MaxAmount = 9007199254740991
 
-	// MinExpiresIn to MaxExpiresIn is how long a session may be payable, in whole seconds. A request that does not say gets
-	// DefaultExpiresIn.
+	// MinExpiresIn to MaxExpiresIn is how long a session may be payable, in whole seconds. The default is DefaultExpiresIn.
 	MinExpiresIn     = 5 * time.Minute
 	MaxExpiresIn     = 24 * time.Hour
 	DefaultExpiresIn = 30 * time.Minute
@@ -50,12 +49,12 @@ const (
 	MaxMetadataName  = 40
 	MaxMetadataValue = 500
 
-	// MaxListLimit is the greatest number of sessions on one page of a list. A list that does not say gets DefaultListLimit.
+	// MaxListLimit is the greatest number of sessions on one page of a list. The default is DefaultListLimit.
 	MaxListLimit     = 100
 	DefaultListLimit = 50
 	// MaxListOffset is the greatest offset of a list. Beyond it, a list is walked by cursor, which costs the same at any depth.
 	MaxListOffset = 10_000
-	// MaxListTotal is how far a list counts. A greater total is told as "this many or more".
+	// MaxListTotal is how far a list counts. A greater total is reported as "this many or more".
 	MaxListTotal = 10_000
 	// MaxPhoneScan is how many sessions one page of a list by phone number looks at.
 	MaxPhoneScan = 10_000
@@ -170,7 +169,7 @@ var fieldOrder = []string{
 }
 
 // faults collects what is wrong with a request. All faults are reported at once, so that a developer corrects a request in one go
-// rather than in ten. Of each field only the first fault counts: "too long" says nothing new about text that is not UTF-8.
+// rather than in ten. Only the first fault of each field counts: "too long" says nothing new about text that is not UTF-8.
 type faults []FieldError
 
 func (f *faults) add(field, code, detail string) {
@@ -179,7 +178,7 @@ func (f *faults) add(field, code, detail string) {
 	}
 }
 
-// addIn is add for a member of an object that is the value of a member.
+// addIn adds a fault of the member name of an object, such as metadata, that is the value of the member field.
 func (f *faults) addIn(field, name, code, detail string) {
 	*f = append(*f, FieldError{Field: field + "/" + name, Code: code, Detail: detail, nested: true})
 }
@@ -372,7 +371,7 @@ func isRedirect(s string) bool {
 	if strings.ContainsFunc(s, misleads) {
 		return false
 	}
-	u, err := url.Parse(s) // which brings the scheme to lower case
+	u, err := url.Parse(s) // returns the scheme in lower case
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || !isHost(u.Hostname()) {
 		return false
 	}

@@ -12,7 +12,8 @@ const (
 	feedTurn = 400 * time.Millisecond
 	// feedPage is how many events one read takes. If it gets that many, the next read follows at once.
 	feedPage = 1000
-	// feedForgotten is how long after the last read the next one begins at the end of the feed: nobody has waited meanwhile.
+	// If the last read of the feed is longer ago than feedForgotten, nobody has waited meanwhile, and the next read begins at the
+	// end.
 	feedForgotten = 10 * time.Second
 )
 
@@ -131,9 +132,9 @@ type waiter struct {
 
 // feed is how far the feed has been read.
 type feed struct {
-	known  bool // after is a place in the feed from which on everybody who waits has been told
+	known  bool // after is valid: all callers were woken for the events before it, and need only those that follow
 	after  Cursor
-	looked time.Time // when it was last tried
+	looked time.Time // when the feed was last read, or a read has failed
 }
 
 func newWaits(store Store) *waits {
@@ -183,7 +184,8 @@ func (s *waits) wake(account Account, id string) {
 	}
 }
 
-// wakeDue wakes the callers whose sessions the clock has expired. Timers cannot do that, because the host may have set another clock.
+// wakeDue wakes the callers whose sessions the clock has expired. Timers are not enough, because the host may have set another
+// clock than the system's.
 func (s *waits) wakeDue(now time.Time) {
 	s.wakeWhere(func(w *waiter) bool { return !w.due.IsZero() && !w.due.After(now) })
 }
@@ -227,8 +229,8 @@ func (s *waits) read(ctx context.Context, f *feed) {
 	}
 }
 
-// begin goes to the end of the feed, because nobody has waited for what is before. It makes all callers read their sessions once more:
-// what they have read may be older than that place.
+// begin goes to the end of the feed, because nobody has waited for the events before it. Then it makes all callers read their
+// sessions once more, because they may have read them before the last of these events.
 func (s *waits) begin(ctx context.Context, f *feed) {
 	last, err := s.store.Events(ctx, LastEvent, 1)
 	if f.known = err == nil; err != nil {

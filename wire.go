@@ -19,8 +19,8 @@ import (
 // that a body of nothing but brackets could take.
 const maxJSONDepth = 32
 
-// checkMediaType refuses a body whose headers do not say that it is JSON without compression. To demand the media type also keeps a
-// form of a foreign web page from creating sessions: browsers do not send application/json across origins without asking first.
+// checkMediaType refuses a body whose headers do not say that it is JSON without compression. This also keeps a form on a foreign
+// web page from creating sessions: browsers do not send application/json to another origin without asking it first.
 func checkMediaType(header http.Header) error {
 	types := header["Content-Type"]
 	if len(types) != 1 {
@@ -50,7 +50,7 @@ func isJSON(contentType string) bool {
 func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength > h.maxBody {
 		if r.ProtoMajor == 1 {
-			w.Header().Set("Connection", "close") // rather than read the rest of the body
+			w.Header().Set("Connection", "close") // otherwise the server would read the rest of the body
 		}
 		return nil, tooLarge(h.maxBody)
 	}
@@ -186,8 +186,8 @@ func (f *faults) emptyMembers(names []string, method PaymentMethod) {
 	}
 }
 
-// texts reads an object whose values must be strings, such as metadata. It stops after one member more than is allowed: then the
-// object as a whole is at fault.
+// texts reads an object whose values must be strings, such as metadata. It stops after one member more than is allowed: the
+// object then has too many members, which is one fault of the whole object.
 func (f *faults) texts(m strictjson.Member) map[string]string {
 	if m.Value.Kind() != strictjson.Object {
 		f.add(m.Name, CodeWrongType, "must be an object")
@@ -198,7 +198,7 @@ func (f *faults) texts(m strictjson.Member) map[string]string {
 	var wrong []string
 	for _, member := range members {
 		if len(texts) > MaxMetadata {
-			break // which is a fault of the whole
+			break // too many members: normalize reports that
 		}
 		texts[member.Name] = member.Value.Text()
 		if member.Value.Kind() != strictjson.String {

@@ -13,7 +13,7 @@ import (
 	"github.com/caisse/checkout/store/sqlite"
 )
 
-// The kinds of work that are measured of two revisions.
+// The kinds of work that are measured on two revisions.
 const (
 	beforeCreate   = "create, SQLite"
 	beforeHTTP     = "create over HTTP, SQLite"
@@ -51,7 +51,7 @@ type beforeOutcome struct {
 	Create, Begin, Complete float64
 }
 
-// measureBefore measures the revision -before and this one.
+// measureBefore measures the revision that -before names, and this one.
 func measureBefore(ctx context.Context, opts options, progress io.Writer, r *report) error {
 	if opts.before == "" {
 		return nil

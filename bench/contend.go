@@ -19,7 +19,7 @@ type sample struct {
 // The names of a sample's Extra.
 const (
 	extraPeakMB     = "peak_mb"     // resident memory of the server process at its highest
-	extraCPU        = "cpu_us"      // processor time of the process per call, of the server's per request, in microseconds
+	extraCPU        = "cpu_us"      // processor time of the process per call, or of the server per request, in microseconds
 	extraLoadCPU    = "load_cpu_us" // of the load generator's process
 	extraBytes      = "bytes"       // per session, on disk or in memory
 	extraNanos      = "ns"          // per call

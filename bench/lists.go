@@ -222,8 +222,8 @@ func (r *report) timeLists(ctx context.Context, progress io.Writer, name string,
 	does(listPage, "a reference", listMerchant, checkout.Query{ClientReference: fmt.Sprintf("order_%d", n/20*10)}, true)
 	does(listPage, "no such reference", listMerchant, checkout.Query{ClientReference: "order"}, false)
 	does(listPage, "a payment", listMerchant, checkout.Query{PaymentID: fmt.Sprintf("pay_%d", n/14*7+3)}, true)
-	// A day with the same number of sessions at each size, because the question is what sessions of other days cost. A day with
-	// more sessions takes longer by the time to count them, to 10,000 at most, as with the newest page.
+	// The day has the same number of sessions at each size, because the question is what sessions of other days cost. A day with
+	// more sessions takes longer, because they are counted, up to 10,000, as for the newest page.
 	day := 365 * 24 * time.Hour / time.Duration(n) * listDay
 	does(listPage, "a day", listMerchant, checkout.Query{CreatedAfter: now.AddDate(0, -6, 0), CreatedBefore: now.AddDate(0, -6, 0).Add(day)}, true)
 	does(listPhone, "a phone", listMerchant, checkout.Query{UserPhone: fmt.Sprintf("+22507%08d", 3)}, true)

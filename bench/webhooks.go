@@ -25,7 +25,7 @@ import (
 type hookCost struct {
 	Store  string        `json:"store"`
 	Rate   float64       `json:"rate"`      // deliveries a second, with as much waiting as it can take
-	Median time.Duration `json:"median_ns"` // from the change to the receiver, where a tenth of the endpoints hang: of the others
+	Median time.Duration `json:"median_ns"` // from the change to the receiver, of the endpoints that do not hang; a tenth hangs
 	P99    time.Duration `json:"p99_ns"`
 	// Creates is the ratio of creates per second beside a dispatcher, which delivers hookPace changes a second, to creates without one.
 	Creates float64 `json:"creates"`

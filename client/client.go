@@ -20,8 +20,8 @@ const (
 // Client calls the checkout endpoint of one account. It is safe for concurrent use. A method whose context ends returns an error that
 // wraps the context's.
 //
-// Other errors are an [*Error] for an answer that refuses, an [*AnswerError] for an answer that is not of this API, a [*GaveUpError] if
-// retries did not help, or the error of the connection if a retry cannot help.
+// Other errors are an [*Error] for an answer that refuses the request, an [*AnswerError] for an answer that does not come from
+// this API, a [*GaveUpError] if retries did not help, or the error of the connection if a retry cannot help.
 type Client struct {
 	base  string
 	token *string // a pointer, so that fmt does not print the token of a struct that contains a Client
@@ -81,8 +81,8 @@ func (c *Client) Get(ctx context.Context, id string) (Session, error) {
 	return c.one(ctx, "get a session", http.MethodGet, id, "")
 }
 
-// Cancel cancels a session that is created or pending. To cancel a cancelled session changes nothing and is no error. If the session is
-// processing, completed, failed or expired, the error is an [*Error] of code [CodeInvalidTransition].
+// Cancel cancels a session that is created or pending. If the session is cancelled already, Cancel changes nothing and returns no
+// error. If the session is processing, completed, failed or expired, the error is an [*Error] of code [CodeInvalidTransition].
 func (c *Client) Cancel(ctx context.Context, id string) (Session, error) {
 	return c.one(ctx, "cancel a session", http.MethodPost, id, "/cancel")
 }

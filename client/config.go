@@ -27,7 +27,7 @@ type Config struct {
 	// HTTPClient sends the requests. Its Transport and Jar are used, its Timeout and CheckRedirect are not. nil is a new client with
 	// the settings of [http.DefaultTransport] and 64 idle connections.
 	HTTPClient *http.Client
-	// MaxAttempts is how often a request is tried at most. 0 is 10, and 1 never retries.
+	// MaxAttempts is the greatest number of tries of one request. 0 is 10, and 1 never retries.
 	MaxAttempts int
 	// MaxElapsed bounds the time from the first try to the beginning of the last one. 0 is 2 minutes. The context's deadline may be
 	// earlier.

@@ -15,7 +15,7 @@ import (
 	"github.com/matryer/is"
 )
 
-func TestNewTellsEveryFault(t *testing.T) {
+func TestNewReportsEveryFault(t *testing.T) {
 	is := is.New(t)
 	_, err := client.New("api.example.com", "", client.Config{
 		MaxAttempts: -1, MaxElapsed: -1, Timeout: -1, LongPoll: 1500 * time.Millisecond, UserAgent: "a\nb",
@@ -61,6 +61,7 @@ func TestBaseURL(t *testing.T) {
 	is.NoErr(err)
 }
 
+// The program may use its http.Client elsewhere too, so New must not change it.
 func TestTheProgramsOwnHTTPClientIsUsedAndLeftAsItIs(t *testing.T) {
 	is := is.New(t)
 	used := 0
@@ -77,6 +78,7 @@ func TestTheProgramsOwnHTTPClientIsUsedAndLeftAsItIs(t *testing.T) {
 	is.True(own.CheckRedirect == nil)
 }
 
+// A program that imports the client must not get the dependencies of the server.
 func TestImportsTheStandardLibraryAlone(t *testing.T) {
 	entries, err := os.ReadDir(".")
 	if err != nil {
@@ -95,7 +97,7 @@ func TestImportsTheStandardLibraryAlone(t *testing.T) {
 		for _, spec := range file.Imports {
 			path, _ := strconv.Unquote(spec.Path.Value)
 			if first, _, _ := strings.Cut(path, "/"); strings.Contains(first, ".") {
-				t.Errorf("%s imports %s", entry.Name(), path)
+				t.Errorf("%s imports %s, which is not in the standard library", entry.Name(), path)
 			}
 		}
 	}

@@ -1,5 +1,5 @@
-// Package client creates, reads, waits for and cancels checkout sessions over HTTP: POST /v1/checkouts and what belongs to
-// it. It imports the standard library alone.
+// Package client creates, reads, waits for and cancels checkout sessions over HTTP: POST /v1/checkouts and what belongs to it. It
+// imports only the standard library.
 //
 //	c, err := client.New("https://api.example.com", token, client.Config{})
 //	intent := client.NewIntent(client.Params{Amount: 5000, Currency: "XOF", UserPhone: "+2250707987654"})
@@ -21,21 +21,21 @@
 //
 // # What is retried
 //
-// Failures of the network, a try that takes longer than Config.Timeout, and the answers 429, 500, 502, 503 and 504. The
-// pause before a retry is random, between nothing and a bound that begins at 250 ms and doubles up to 10 s (full jitter).
-// Retry-After is honoured, in seconds or as a date. Retries end with the context, after Config.MaxAttempts tries, or where
-// the next one would begin later than Config.MaxElapsed after the first or past the context's deadline; the error is then a
-// [*GaveUpError]. Everything that this package sends may be sent twice: a create by its key, a cancel because cancelling what
-// is cancelled changes nothing, and the rest only reads.
+// Failures of the network, a try that takes longer than Config.Timeout, and the answers 429, 500, 502, 503 and 504. The pause
+// before a retry is random, between nothing and a bound that begins at 250 ms and doubles up to 10 s (full jitter). Retry-After
+// is honoured, in seconds or as a date. Retries end when the context ends. They also end after Config.MaxAttempts tries, or if
+// the next try would begin after the context's deadline or later than Config.MaxElapsed after the first try; the error is then a
+// [*GaveUpError]. Everything that this package sends may be sent twice: a create has its key, a second cancel changes nothing,
+// and all other requests only read.
 //
 // # Tested
 //
-// 10,000 intents, 64 at once, against the real handler, through a proxy that does harm to 30 % of the requests: it loses the
-// request, loses the answer, cuts the answer in two, resets the connection before or after the request took effect, delays
-// the answer past the timeout, answers 500, 502, 503 or 504 before or after the request took effect, or 429 with
-// Retry-After. It does harm to some 4,400 requests. Each intent gets its session, the server has exactly 10,000, and some
-// 2,000 of them were made by a try whose answer was lost. A program that takes a new key for each try gets 1,100 sessions for
-// 1,000 payments from the same proxy.
+// A test sends 10,000 intents, 64 at once, to the real handler, through a proxy that disturbs 30 % of the requests: it loses the
+// request, loses the answer, cuts the answer in two, resets the connection before or after the request took effect, delays the
+// answer past the timeout, answers 500, 502, 503 or 504 before or after the request took effect, or 429 with Retry-After. It
+// disturbs some 4,400 requests. Each intent gets its session, the server has exactly 10,000, and some 2,000 of them were made by
+// a try whose answer was lost. A program that takes a new key for each try gets 1,100 sessions for 1,000 payments from the same
+// proxy.
 //
 // # What it does not do
 //

@@ -44,13 +44,13 @@ const (
 type Error struct {
 	// Status is the HTTP status code, or 0 if nothing was sent.
 	Status int `json:"status"`
-	// Code is one of the Code constants, or "" if the answer is not of this API, but of a proxy for example.
+	// Code is one of the Code constants, or "" if the answer does not come from this API, but from a proxy for example.
 	Code string `json:"code"`
 	// Fields are the faults of single members, the first 32.
 	Fields []FieldError `json:"errors"`
 	// RequestID is the ID by which the server's log has this request, or "" if the answer has none.
 	RequestID string `json:"request_id"`
-	// Type, Title and Detail are texts for a developer. They are "" if the answer is not of this API.
+	// Type, Title and Detail are texts for a developer. They are "" if the answer does not come from this API.
 	Type   string `json:"type"`
 	Title  string `json:"title"`
 	Detail string `json:"detail"`
@@ -64,7 +64,7 @@ type FieldError struct {
 	Pointer string `json:"pointer"`
 	// Code is one of the Code constants of a FieldError.
 	Code string `json:"code"`
-	// Detail is a sentence's end for a developer, such as "must be at least 100".
+	// Detail is for a developer. It is the end of a sentence that begins with the member's name, such as "must be at least 100".
 	Detail string `json:"detail"`
 }
 
@@ -106,11 +106,11 @@ func (e *Error) Temporary() bool {
 
 func notSent(code, detail string) *Error { return &Error{Code: code, Detail: detail} }
 
-// AnswerError is an answer with status 2xx that is not of this API: the base URL is wrong, or a proxy has answered. After a create there
-// may or may not be a session.
+// AnswerError is an answer with status 2xx that does not come from this API: the base URL is wrong, or a proxy has answered.
+// After a create there may or may not be a session.
 type AnswerError struct {
 	Status int
-	Reason string // such as "is not a session"; it holds nothing of the answer
+	Reason string // such as "is not a session"; it contains nothing of the answer
 
 	cutOff bool // the answer ends in the middle of its JSON
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/caisse/checkout/store/memory"
 )
 
-// startServer is the endpoint that the examples call.
+// startServer starts the server that the examples call.
 func startServer() (*checkout.Checkouts, *httptest.Server) {
 	checkouts, err := checkout.New(memory.New(), checkout.Config{})
 	if err != nil {
@@ -46,8 +46,8 @@ func Example() {
 	// Output: created 5000 XOF +2250707987654 <nil>
 }
 
-// The program stops after it has sent its request and before it has read the answer. The intent was kept with the order, so
-// the next run asks for the same payment, not for a second one.
+// The program stops after it has sent its request and before it has read the answer. It has stored the intent with the order, so its next
+// run asks for the same payment, not for a second one.
 func ExampleNewIntent_restart() {
 	_, server := startServer()
 	defer server.Close()
@@ -59,7 +59,7 @@ func ExampleNewIntent_restart() {
 		Amount: 5000, Currency: "XOF", UserPhone: "+2250707987654", ClientReference: "ORDER_123",
 	})
 	order.payment, _ = json.Marshal(intent)            // committed before anything is sent
-	first, _ := c.Create(context.Background(), intent) // and here the power fails
+	first, _ := c.Create(context.Background(), intent) // the power fails before the answer is read
 
 	// The next run.
 	var kept client.Intent
@@ -79,7 +79,7 @@ func ExampleClient_Wait() {
 	c, _ := client.New(server.URL, "sk_live_1", client.Config{})
 	session, err := c.Create(ctx, client.NewIntent(client.Params{Amount: 5000, Currency: "XOF", UserPhone: "+2250707987654"}))
 
-	// Elsewhere the payer confirms on the phone, and the operator tells the host.
+	// Meanwhile the payer confirms on the phone, and the operator calls back the host.
 	go checkouts.Complete(ctx, checkout.Account{ID: "acct_1"}, session.ID, "MP_1")
 
 	for err == nil && !session.Status.Ended() {

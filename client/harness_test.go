@@ -19,7 +19,7 @@ var (
 	mobileMoney = client.Params{Amount: 5000, Currency: "XOF", UserPhone: "+2250707987654"}
 )
 
-// newHandler is the real endpoint over a store in memory.
+// newHandler returns the real handler over a memory store, and the Checkouts that it serves.
 func newHandler(t testing.TB, cfg checkout.HandlerConfig) (*checkout.Checkouts, http.Handler) {
 	t.Helper()
 	checkouts, err := checkout.New(memory.New(), checkout.Config{})
@@ -37,7 +37,7 @@ func newHandler(t testing.TB, cfg checkout.HandlerConfig) (*checkout.Checkouts, 
 	return checkouts, handler
 }
 
-// serve is a server of h, and a client of it.
+// serve starts an HTTP server for h, and returns it with a client that calls it.
 func serve(t testing.TB, h http.Handler, cfg client.Config) (*httptest.Server, *client.Client) {
 	t.Helper()
 	server := httptest.NewServer(h)
@@ -54,12 +54,12 @@ func newClient(t testing.TB, url string, cfg client.Config) *client.Client {
 	return c
 }
 
-// transport answers in the place of a network, so that synctest can turn the clock.
+// transport is an http.RoundTripper without a network. synctest can move its clock only while no goroutine waits for a network.
 type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// inProcess is a client whose requests go to h without a network.
+// inProcess returns a client whose requests go to h without a network.
 func inProcess(t testing.TB, h http.HandlerFunc, cfg client.Config) *client.Client {
 	t.Helper()
 	cfg.HTTPClient = &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
@@ -94,7 +94,7 @@ func TestAgainstTheHandler(t *testing.T) {
 	_, c := serve(t, handler, client.Config{})
 	ctx := t.Context()
 
-	t.Run("creates a session with all that can be said", func(t *testing.T) {
+	t.Run("creates a session with every member", func(t *testing.T) {
 		is := is.New(t)
 		s, err := c.Create(ctx, client.NewIntent(client.Params{
 			Amount: 1000, Currency: "USD", PaymentMethod: client.Card, UserPhone: "+225 07 07 98 76 54",
@@ -128,7 +128,7 @@ func TestAgainstTheHandler(t *testing.T) {
 		is.True(again.Replayed)
 		is.Equal(again.Method(), client.MobileMoney)
 	})
-	t.Run("tells a key that names another request", func(t *testing.T) {
+	t.Run("reports a key that was used for another request", func(t *testing.T) {
 		is := is.New(t)
 		intent := client.NewIntent(mobileMoney)
 		_, err := c.Create(ctx, intent)
@@ -141,7 +141,7 @@ func TestAgainstTheHandler(t *testing.T) {
 		is.Equal(refused.Fields[0].Pointer, "#/amount")
 		is.Equal(refused.Fields[0].Code, client.CodeDiffers)
 	})
-	t.Run("tells every member that is not valid", func(t *testing.T) {
+	t.Run("reports every member that is not valid", func(t *testing.T) {
 		is := is.New(t)
 		_, err := c.Create(ctx, client.NewIntent(client.Params{Amount: 1, Currency: "XOF"}))
 		refused := refusal(t, err)
@@ -154,7 +154,7 @@ func TestAgainstTheHandler(t *testing.T) {
 		is.Equal(err.Error(), "client: create a session: answered 400 validation_failed: 2 members of the request are not valid: "+
 			"amount must be at least 100; user_phone is required (request "+refused.RequestID+")")
 	})
-	t.Run("gets, cancels twice and reads the events", func(t *testing.T) {
+	t.Run("gets a session, cancels it twice and reads its events", func(t *testing.T) {
 		is := is.New(t)
 		made, err := c.Create(ctx, client.NewIntent(mobileMoney))
 		is.NoErr(err)
@@ -176,7 +176,7 @@ func TestAgainstTheHandler(t *testing.T) {
 		is.True(events[1].Livemode)
 		is.True(!events[1].Timestamp.Before(made.CreatedAt))
 	})
-	t.Run("tells a session that can no longer be cancelled", func(t *testing.T) {
+	t.Run("reports a session that can no longer be cancelled", func(t *testing.T) {
 		is := is.New(t)
 		made, err := c.Create(ctx, client.NewIntent(mobileMoney))
 		is.NoErr(err)
@@ -190,7 +190,7 @@ func TestAgainstTheHandler(t *testing.T) {
 		is.Equal(paid.PaymentID, "PAY_1")
 		is.True(!paid.CompletedAt.IsZero())
 	})
-	t.Run("tells a session that is not there", func(t *testing.T) {
+	t.Run("reports a session that does not exist", func(t *testing.T) {
 		is := is.New(t)
 		for _, id := range []string{cannedID, "a/b", "%2e%2e", "?"} {
 			_, err := c.Get(ctx, id)
@@ -199,11 +199,11 @@ func TestAgainstTheHandler(t *testing.T) {
 		}
 		for _, id := range []string{"", ".", "..", "a b"} {
 			_, err := c.Cancel(ctx, id)
-			is.Equal(refusal(t, err).Status, 0) // and nothing was sent
+			is.Equal(refusal(t, err).Status, 0) // no request was sent
 			is.Equal(refusal(t, err).Code, client.CodeNotFound)
 		}
 	})
-	t.Run("tells a token that is not known", func(t *testing.T) {
+	t.Run("reports an unknown token", func(t *testing.T) {
 		is := is.New(t)
 		server := httptest.NewServer(handler)
 		defer server.Close()

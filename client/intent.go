@@ -78,7 +78,7 @@ type Params struct {
 	Currency string
 	// PaymentMethod is [MobileMoney] or [Card]; "" is MobileMoney.
 	PaymentMethod PaymentMethod
-	// UserPhone is the payer's, in international form with its +. Required for mobile money.
+	// UserPhone is the payer's number, in international form with its +. Required for mobile money.
 	UserPhone string
 	// SuccessURL and CancelURL are where the payer goes in the end. Required for a card.
 	SuccessURL, CancelURL string
@@ -86,11 +86,11 @@ type Params struct {
 	Description string
 	// ExpiresIn is how long the session can be paid, in whole seconds from 5 minutes to 24 hours; 0 is 30 minutes.
 	ExpiresIn time.Duration
-	// ClientReference is your own, such as the order's number: at most 255 characters, and lists find by it. It need not be
-	// unique, and makes nothing idempotent.
+	// ClientReference is your own name for the payment, such as the order's number, of at most 255 characters. A list can be
+	// filtered by it. It need not be unique, and does not make a request idempotent.
 	ClientReference string
-	// Metadata is your own: at most 20 members, names of 1 to 40 characters out of A-Z a-z 0-9 _ . -, values of 1 to 500
-	// characters.
+	// Metadata is what you want to find again with the session: at most 20 members, names of 1 to 40 characters out of A-Z a-z
+	// 0-9 _ . -, values of 1 to 500 characters.
 	Metadata map[string]string
 }
 
@@ -137,7 +137,7 @@ func (p *Params) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// faults returns the faults that the server could not see, because JSON cannot carry them.
+// faults returns the faults that the server could not see, because JSON cannot express them.
 func (p Params) faults() (faults []FieldError) {
 	text := func(member, s string) {
 		if !utf8.ValidString(s) {

@@ -16,14 +16,14 @@ import (
 type Query struct {
 	_ struct{} // keyed literals only
 
-	// Status is that of now; "" is any.
+	// Status is the status that a session has now; "" is any.
 	Status Status
-	// ClientReference, PaymentID and UserPhone are exactly these; "" is any. The number may be in any form that a create
-	// accepts.
+	// ClientReference, PaymentID and UserPhone must be equal to the session's; "" is any. The number may be in any form that a
+	// create accepts.
 	ClientReference, PaymentID, UserPhone string
-	// CreatedAfter and CreatedBefore are from the first, to before the second; zero is open.
+	// CreatedAfter and CreatedBefore bound the creation: at CreatedAfter or later, and before CreatedBefore. Zero is no bound.
 	CreatedAfter, CreatedBefore time.Time
-	// Limit is how many sessions one page has at most, 1 to 100; 0 is 50.
+	// Limit is the greatest number of sessions on one page, 1 to 100; 0 is 50.
 	Limit int
 	// Cursor is Page.NextCursor of an earlier page under the same filter, to go on from there; "" is the newest session.
 	Cursor string
@@ -31,7 +31,7 @@ type Query struct {
 
 // Page is a part of a list, the newest session first.
 type Page struct {
-	// Sessions may be fewer than the Limit, or none, where there are more.
+	// Sessions may be fewer than the Limit, or none, even if more pages follow.
 	Sessions []Session `json:"sessions"`
 	// TotalCount is how many sessions the filter matches. It is nil on a page by Cursor or by UserPhone.
 	TotalCount *int64 `json:"total_count"`
@@ -44,8 +44,8 @@ type Page struct {
 	NextCursor string `json:"next_cursor"`
 }
 
-// List iterates over all sessions that match a query, newest first. It asks for a page when it gets to it. Every session that exists at the
-// beginning comes exactly once, whatever is created meanwhile. An error ends the iteration:
+// List iterates over all sessions that match a query, newest first. It requests each page when the iteration reaches it. It
+// returns every session that exists at the beginning exactly once, whatever is created meanwhile. An error ends the iteration:
 //
 //	for session, err := range c.List(ctx, client.Query{Status: client.StatusCompleted}) {
 //		if err != nil {

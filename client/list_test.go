@@ -40,7 +40,7 @@ func TestList(t *testing.T) {
 		return ids
 	}
 
-	t.Run("walks through all, page by page, newest first", func(t *testing.T) {
+	t.Run("walks through all sessions, page by page, newest first", func(t *testing.T) {
 		is := is.New(t)
 		requests = 0
 		got := ids(t, client.Query{Limit: 10})
@@ -49,7 +49,7 @@ func TestList(t *testing.T) {
 		is.Equal(got[24], made[0].ID)
 		is.Equal(requests, 3)
 	})
-	t.Run("asks for no page that nobody comes to", func(t *testing.T) {
+	t.Run("requests no page that the caller does not reach", func(t *testing.T) {
 		is := is.New(t)
 		requests = 0
 		seen := 0
@@ -60,7 +60,7 @@ func TestList(t *testing.T) {
 		}
 		is.Equal(requests, 1)
 	})
-	t.Run("filters", func(t *testing.T) {
+	t.Run("applies the filters", func(t *testing.T) {
 		is := is.New(t)
 		_, err := checkouts.Begin(ctx, account, made[3].ID, "PAY/1 +&")
 		is.NoErr(err)
@@ -71,7 +71,7 @@ func TestList(t *testing.T) {
 		zone := time.FixedZone("", 5*3600+1800)
 		is.Equal(ids(t, client.Query{CreatedAfter: made[5].CreatedAt.In(zone), CreatedBefore: made[6].CreatedAt.In(zone)}), []string{made[5].ID})
 	})
-	t.Run("counts, and goes on from a cursor that was kept", func(t *testing.T) {
+	t.Run("counts the sessions, and goes on from a stored cursor", func(t *testing.T) {
 		is := is.New(t)
 		page, err := c.ListPage(ctx, client.Query{Limit: 20})
 		is.NoErr(err)
@@ -84,7 +84,7 @@ func TestList(t *testing.T) {
 		is.True(rest.TotalCount == nil)
 		is.True(!rest.HasMore)
 	})
-	t.Run("ends with an error, which comes last", func(t *testing.T) {
+	t.Run("ends with an error, after which nothing comes", func(t *testing.T) {
 		is := is.New(t)
 		var errs []error
 		for _, err := range c.List(ctx, client.Query{Limit: 101}) {
@@ -93,7 +93,7 @@ func TestList(t *testing.T) {
 		is.Equal(len(errs), 1)
 		is.Equal(refusal(t, errs[0]).Code, client.CodeInvalidQuery)
 	})
-	t.Run("may be walked twice", func(t *testing.T) {
+	t.Run("can be walked twice", func(t *testing.T) {
 		is := is.New(t)
 		list := c.List(ctx, client.Query{Limit: 10})
 		for range 2 {

@@ -17,61 +17,62 @@ import (
 	"github.com/matryer/is"
 )
 
-// harm is what the proxy may do to one request.
-type harm int
+// fault is what the proxy may do to one request.
+type fault int
 
 const (
-	loseRequest harm = iota // the connection ends before the request is passed on
-	loseAnswer              // the request takes effect, and the connection ends without an answer
-	cutAnswer               // half of the answer comes
-	resetConnection
-	resetAfterwards  // the request takes effect, and the connection is reset
-	delayAnswer      // beyond the client's timeout
-	refuseBefore     // 500, 502, 503 or 504, and the request is not passed on
-	refuseAfterwards // the same, and the request has taken effect
-	tooMany          // 429 with Retry-After
-	harms
+	loseRequest      fault = iota // the connection ends before the request is passed on
+	loseAnswer                    // the request takes effect, and the connection ends without an answer
+	cutAnswer                     // the request takes effect, and half of the answer is sent
+	resetConnection               // the connection is reset before the request is passed on
+	resetAfterwards               // the request takes effect, and the connection is reset
+	delayAnswer                   // the request takes effect, and no answer comes before the client's timeout
+	refuseBefore                  // 500, 502, 503 or 504, and the request is not passed on
+	refuseAfterwards              // 500, 502, 503 or 504, and the request takes effect
+	tooMany                       // 429 with Retry-After
+	faultKinds
 )
 
-// harmfulProxy passes requests on to a handler, and does harm to some.
-type harmfulProxy struct {
+// faultyProxy passes requests on to a handler, and injects a fault into some.
+type faultyProxy struct {
 	to    http.Handler
-	share float64 // of the requests that come to harm, 0 to 1
+	share float64 // of the requests with a fault, 0 to 1
 
-	mu   sync.Mutex
-	rand *rand.Rand
-	done [harms]atomic.Int64
+	mu    sync.Mutex
+	rand  *rand.Rand
+	count [faultKinds]atomic.Int64
 }
 
-func newHarmfulProxy(to http.Handler, share float64, seed uint64) *harmfulProxy {
-	return &harmfulProxy{to: to, share: share, rand: rand.New(rand.NewPCG(seed, 0))}
+func newFaultyProxy(to http.Handler, share float64, seed uint64) *faultyProxy {
+	return &faultyProxy{to: to, share: share, rand: rand.New(rand.NewPCG(seed, 0))}
 }
 
-func (p *harmfulProxy) throw() (h harm, comes bool, status int) {
+// draw decides at random whether a request gets a fault, and which.
+func (p *faultyProxy) draw() (f fault, injected bool, status int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.rand.Float64() >= p.share {
 		return 0, false, 0
 	}
-	if h = harm(p.rand.IntN(int(harms))); h == delayAnswer && p.rand.IntN(10) > 0 {
-		h = loseAnswer // a delay takes the test's time
+	if f = fault(p.rand.IntN(int(faultKinds))); f == delayAnswer && p.rand.IntN(10) > 0 {
+		f = loseAnswer // delays are rare, because each makes the test wait
 	}
-	return h, true, []int{500, 502, 503, 504}[p.rand.IntN(4)]
+	return f, true, []int{500, 502, 503, 504}[p.rand.IntN(4)]
 }
 
-func (p *harmfulProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h, comes, status := p.throw()
-	if !comes {
+func (p *faultyProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f, injected, status := p.draw()
+	if !injected {
 		p.to.ServeHTTP(w, r)
 		return
 	}
-	p.done[h].Add(1)
+	p.count[f].Add(1)
 	pass := func() *httptest.ResponseRecorder {
 		answer := httptest.NewRecorder()
 		p.to.ServeHTTP(answer, r.WithContext(context.WithoutCancel(r.Context())))
 		return answer
 	}
-	switch h {
+	switch f {
 	case loseRequest:
 		panic(http.ErrAbortHandler)
 	case loseAnswer:
@@ -80,7 +81,7 @@ func (p *harmfulProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case cutAnswer:
 		answer := pass()
 		for name, values := range answer.Header() {
-			w.Header()[name] = values // with the Content-Length of all of it
+			w.Header()[name] = values // with the Content-Length of the whole answer
 		}
 		w.WriteHeader(answer.Code)
 		w.Write(answer.Body.Bytes()[:answer.Body.Len()/2])
@@ -107,6 +108,7 @@ func (p *harmfulProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// reset closes the connection with a TCP reset.
 func reset(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -118,7 +120,7 @@ func reset(w http.ResponseWriter) {
 	conn.Close()
 }
 
-// atOnce calls do for 0 to n-1, so many at once.
+// atOnce calls do with 0 to n-1, from the given number of goroutines.
 func atOnce(n, workers int, do func(i int)) {
 	var next atomic.Int64
 	var wait sync.WaitGroup
@@ -132,13 +134,13 @@ func atOnce(n, workers int, do func(i int)) {
 	wait.Wait()
 }
 
-func TestEveryIntentMakesOneSessionThroughAProxyThatDoesHarm(t *testing.T) {
+func TestEveryIntentMakesOneSessionThroughAFaultyProxy(t *testing.T) {
 	const intents, workers = 10_000, 64
 	is := is.New(t)
 	checkouts, handler := newHandler(t, checkout.HandlerConfig{})
-	proxy := newHarmfulProxy(handler, 0.3, 1)
+	proxy := newFaultyProxy(handler, 0.3, 1)
 	_, c := serve(t, proxy, client.Config{Timeout: 2 * time.Second, MaxAttempts: 20})
-	honest := inProcess(t, handler.ServeHTTP, client.Config{})
+	direct := inProcess(t, handler.ServeHTTP, client.Config{})
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 
@@ -164,9 +166,9 @@ func TestEveryIntentMakesOneSessionThroughAProxyThatDoesHarm(t *testing.T) {
 	is.Equal(len(made), intents) // no two intents share a session
 	page, err := checkouts.List(ctx, account, checkout.Query{})
 	is.NoErr(err)
-	is.Equal(page.Total, intents) // and the server has no other
+	is.Equal(page.Total, intents) // and the server has no other session
 	is.True(!page.TotalMore)
-	for s, err := range honest.List(ctx, client.Query{Limit: 100}) {
+	for s, err := range direct.List(ctx, client.Query{Limit: 100}) {
 		is.NoErr(err)
 		is.True(made[s.ID])
 		delete(made, s.ID)
@@ -174,22 +176,22 @@ func TestEveryIntentMakesOneSessionThroughAProxyThatDoesHarm(t *testing.T) {
 	is.Equal(len(made), 0)
 
 	total := int64(0)
-	for h := range proxy.done {
-		n := proxy.done[h].Load()
-		is.True(n > 0) // each harm was done
+	for f := range proxy.count {
+		n := proxy.count[f].Load()
+		is.True(n > 0) // each fault was injected
 		total += n
 	}
-	is.True(replayed > intents/10) // which an honest network would not show
-	t.Logf("harm was done to %d requests; %d intents found their session made by an earlier try", total, replayed)
+	is.True(replayed > intents/10) // some requests took effect although their answer was lost
+	t.Logf("%d requests had a fault; %d intents found that an earlier try had made their session", total, replayed)
 }
 
-// What the test above is for: the same proxy, and a program that retries with a new key. It makes fewer than it would in
-// other languages, since net/http itself repeats a request that has an Idempotency-Key on a connection that breaks early.
+// This is the control of the test above: if a program retries with a new key through the same proxy, it makes too many sessions. In other
+// languages it would make even more, because net/http itself repeats a request with an Idempotency-Key if the connection breaks early.
 func TestAFreshKeyForEveryTryMakesMoreSessionsThanIntents(t *testing.T) {
 	const intents = 1000
 	is := is.New(t)
 	checkouts, handler := newHandler(t, checkout.HandlerConfig{})
-	_, c := serve(t, newHarmfulProxy(handler, 0.3, 1), client.Config{Timeout: 2 * time.Second, MaxAttempts: 1})
+	_, c := serve(t, newFaultyProxy(handler, 0.3, 1), client.Config{Timeout: 2 * time.Second, MaxAttempts: 1})
 	atOnce(intents, 32, func(int) {
 		for {
 			_, err := c.Create(t.Context(), client.NewIntent(mobileMoney))
@@ -208,11 +210,12 @@ func TestAFreshKeyForEveryTryMakesMoreSessionsThanIntents(t *testing.T) {
 	is.True(page.Total > intents*21/20)
 }
 
-// A lifecycle under harm: created, waited for, cancelled, and read, each any number of times.
-func TestWaitAndCancelThroughAProxyThatDoesHarm(t *testing.T) {
+// The proxy makes the client repeat Create, Wait, Cancel and Events. Each session must still have only two events: its creation and its
+// outcome.
+func TestWaitAndCancelThroughAFaultyProxy(t *testing.T) {
 	is := is.New(t)
 	checkouts, handler := newHandler(t, checkout.HandlerConfig{})
-	_, c := serve(t, newHarmfulProxy(handler, 0.3, 2), client.Config{Timeout: 2 * time.Second, MaxAttempts: 20, LongPoll: time.Second})
+	_, c := serve(t, newFaultyProxy(handler, 0.3, 2), client.Config{Timeout: 2 * time.Second, MaxAttempts: 20, LongPoll: time.Second})
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	var paid, cancelled atomic.Int64

@@ -19,6 +19,7 @@ import (
 	"github.com/matryer/is"
 )
 
+// refusal returns the *client.Error that err must have.
 func refusal(t *testing.T, err error) *client.Error {
 	t.Helper()
 	e, ok := errors.AsType[*client.Error](err)
@@ -46,7 +47,7 @@ func TestRetries(t *testing.T) {
 			is.Equal(len(slices.Compact(sent)), 1)
 		})
 	})
-	t.Run("repeat what only reads, and a cancel", func(t *testing.T) {
+	t.Run("repeat reads and a cancel", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			tries := 0
@@ -71,7 +72,7 @@ func TestRetries(t *testing.T) {
 			is.Equal(tries, 8)
 		})
 	})
-	t.Run("are not made of what will be refused again", func(t *testing.T) {
+	t.Run("are not made if the server would refuse again", func(t *testing.T) {
 		for _, status := range []int{301, 307, 400, 401, 403, 404, 405, 409, 413, 415, 422, 501} {
 			synctest.Test(t, func(t *testing.T) {
 				is := is.New(t)
@@ -87,7 +88,7 @@ func TestRetries(t *testing.T) {
 			})
 		}
 	})
-	t.Run("wait longer and longer, at random, and end after MaxAttempts", func(t *testing.T) {
+	t.Run("wait for random times up to a growing bound, and end after MaxAttempts", func(t *testing.T) {
 		var longest [client.DefaultMaxAttempts]time.Duration
 		for range 200 {
 			synctest.Test(t, func(t *testing.T) {
@@ -111,7 +112,7 @@ func TestRetries(t *testing.T) {
 		for i, most := range []time.Duration{0, 250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second,
 			4 * time.Second, 8 * time.Second, 10 * time.Second, 10 * time.Second, 10 * time.Second} {
 			is.True(longest[i] <= most)
-			is.True(longest[i] >= most*9/10) // of 200 pauses, all below by chance once in a thousand million
+			is.True(longest[i] >= most*9/10) // all of 200 pauses are shorter with a probability of 1 in 10^9
 		}
 	})
 	t.Run("end after MaxElapsed", func(t *testing.T) {
@@ -126,7 +127,7 @@ func TestRetries(t *testing.T) {
 			is.True(time.Since(began) >= 50*time.Second)
 		})
 	})
-	t.Run("end before the context does, with what the server said", func(t *testing.T) {
+	t.Run("end before the context does, with the answer of the server", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			c := inProcess(t, func(w http.ResponseWriter, r *http.Request) {
@@ -139,10 +140,10 @@ func TestRetries(t *testing.T) {
 			_, err := c.Get(ctx, cannedID)
 			is.Equal(refusal(t, err).Status, 429)
 			is.Equal(refusal(t, err).RetryAfter, time.Minute)
-			is.Equal(time.Since(began), time.Duration(0)) // it does not wait for nothing
+			is.Equal(time.Since(began), time.Duration(0)) // it begins no wait that the context would cut short
 		})
 	})
-	t.Run("end with the context, whose error it is", func(t *testing.T) {
+	t.Run("end with the context, and with its error", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			ctx, cancel := context.WithCancel(t.Context())
@@ -152,10 +153,10 @@ func TestRetries(t *testing.T) {
 			}, client.Config{})
 			_, err := c.Get(ctx, cannedID)
 			is.True(errors.Is(err, context.Canceled))
-			is.Equal(refusal(t, err).Status, 503) // the last that was heard
+			is.Equal(refusal(t, err).Status, 503) // the last answer of the server
 		})
 	})
-	t.Run("may be turned off", func(t *testing.T) {
+	t.Run("can be turned off", func(t *testing.T) {
 		is := is.New(t)
 		tries := 0
 		c := inProcess(t, func(w http.ResponseWriter, r *http.Request) { tries++; w.WriteHeader(503) }, client.Config{MaxAttempts: 1})
@@ -171,11 +172,11 @@ func TestRetryAfter(t *testing.T) {
 		want              time.Duration
 	}{
 		{"in seconds", "7", "", 7 * time.Second},
-		{"of no seconds", "0", "", 0},
+		{"of zero seconds", "0", "", 0},
 		{"as a date, by the server's clock", "Sun, 22 Nov 2026 07:31:56 GMT", "Sun, 22 Nov 2026 07:31:47 GMT", 9 * time.Second},
-		{"as a date, by ours", "Sat, 01 Jan 2000 00:00:11 GMT", "", 11 * time.Second}, // where synctest's clock begins
-		{"as a date that is over", "Sun, 22 Nov 2020 07:31:56 GMT", "Sun, 22 Nov 2026 07:31:47 GMT", 0},
-		{"that is nothing of the kind", "soon", "", 0},
+		{"as a date, by the client's clock", "Sat, 01 Jan 2000 00:00:11 GMT", "", 11 * time.Second}, // where synctest's clock begins
+		{"as a date in the past", "Sun, 22 Nov 2020 07:31:56 GMT", "Sun, 22 Nov 2026 07:31:47 GMT", 0},
+		{"that is neither", "soon", "", 0},
 		{"below zero", "-1", "", 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -220,7 +221,7 @@ func TestATryThatTakesTooLongIsRepeated(t *testing.T) {
 		client.Config{Timeout: 20 * time.Millisecond, MaxAttempts: 2})
 	_, err = c.Get(t.Context(), cannedID)
 	is.Equal(err.Error(), "client: get a session: gave up after 2 tries: no answer: the try took longer than 20ms")
-	is.True(!errors.Is(err, context.DeadlineExceeded)) // nobody's context has ended
+	is.True(!errors.Is(err, context.DeadlineExceeded)) // the caller's context has not ended
 }
 
 func TestACertificateThatIsNotTrustedIsNotTriedAgain(t *testing.T) {
@@ -235,6 +236,8 @@ func TestACertificateThatIsNotTrustedIsNotTriedAgain(t *testing.T) {
 	is.True(!gaveUp)
 }
 
+// An answer that is not of this API must be an AnswerError, at the first try. Otherwise a program could take the login page of a proxy,
+// or the session of another payment, for its own session.
 func TestAnswers(t *testing.T) {
 	get := func(c *client.Client) error { _, err := c.Get(t.Context(), cannedID); return err }
 	create := func(c *client.Client) error {
@@ -250,25 +253,25 @@ func TestAnswers(t *testing.T) {
 		body   string
 		fault  string // "": none
 	}{
-		{"a session with members that are not known yet", get, 200, strings.Replace(canned, "{", `{"new":{"a":[1]},`, 1), ""},
+		{"a session with members that the client does not know", get, 200, strings.Replace(canned, "{", `{"new":{"a":[1]},`, 1), ""},
 		{"a login page", get, 200, "<html>", "is not JSON of this API"},
 		{"another object", get, 200, `{"ok":true}`, "is not a session"},
 		{"null", get, 200, `null`, "is not a session"},
 		{"another session", get, 200, strings.Replace(canned, "5f60", "5f61", 1), "is another session"},
 		{"an amount with a fraction", get, 200, strings.Replace(canned, "5000", "5000.5", 1), "is not JSON of this API"},
-		{"an amount that is a text", get, 200, strings.Replace(canned, "5000", `"5000"`, 1), "is not JSON of this API"},
+		{"an amount that is a string", get, 200, strings.Replace(canned, "5000", `"5000"`, 1), "is not JSON of this API"},
 		{"two sessions in a row", get, 200, canned + canned, "has something after its JSON"},
-		{"more than a session can have", get, 200, canned + strings.Repeat(" ", 1<<20), "has more than 1048576 bytes"},
-		{"a create that was accepted only", create, 202, canned, "is neither 200 nor 201"},
-		{"a create that answers nothing", create, 204, "", "is neither 200 nor 201"},
+		{"a body that is too long for a session", get, 200, canned + strings.Repeat(" ", 1<<20), "has more than 1048576 bytes"},
+		{"a create that is answered 202", create, 202, canned, "is neither 200 nor 201"},
+		{"a create that is answered 204", create, 204, "", "is neither 200 nor 201"},
 		{"a session of another amount", create, 201, strings.Replace(canned, "5000", "50000", 1), "is a session of another amount or currency"},
 		{"a session of another currency", create, 201, strings.Replace(canned, "XOF", "usd", 1), "is a session of another amount or currency"},
 		{"a page without sessions", list, 200, `{"has_more":false}`, "is not a page of sessions"},
-		{"a page of something else", list, 200, `{"sessions":[{}]}`, "has something that is not a session"},
-		{"a page without a way on", list, 200, `{"sessions":[],"has_more":true,"next_cursor":null}`, "does not tell where the list goes on"},
-		{"a page that leads to itself", list, 200, `{"sessions":[],"has_more":true,"next_cursor":"x"}`, "does not tell where the list goes on"},
-		{"a history of nothing", events, 200, `{}`, "is not a list of events"},
-		{"a history of something else", events, 200, `{"events":[{"id":"evt_1"}]}`, "has an event that is none of this session"},
+		{"a page with an object that is not a session", list, 200, `{"sessions":[{}]}`, "has something that is not a session"},
+		{"a page that has more, but no cursor", list, 200, `{"sessions":[],"has_more":true,"next_cursor":null}`, "does not tell where the list goes on"},
+		{"a page whose next cursor is its own", list, 200, `{"sessions":[],"has_more":true,"next_cursor":"x"}`, "does not tell where the list goes on"},
+		{"a history without events", events, 200, `{}`, "is not a list of events"},
+		{"a history with an event of another session", events, 200, `{"events":[{"id":"evt_1"}]}`, "has an event that is none of this session"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			is := is.New(t)
@@ -288,20 +291,20 @@ func TestAnswers(t *testing.T) {
 			is.Equal(unusable.Status, test.status)
 		})
 	}
-	t.Run("an answer that ends too early is asked for again", func(t *testing.T) {
+	t.Run("an answer that ends too early is retried", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			tries := 0
 			c := inProcess(t, func(w http.ResponseWriter, r *http.Request) {
 				tries++
-				writeJSON(w, 201, canned[:len(canned)*min(tries-1, 2)/2]) // as a proxy of HTTP/1.0 may cut it
+				writeJSON(w, 201, canned[:len(canned)*min(tries-1, 2)/2]) // nothing, then half, then all of it: an HTTP/1.0 proxy may cut it
 			}, client.Config{})
 			_, err := c.Create(t.Context(), client.NewIntent(mobileMoney))
 			is.NoErr(err)
 			is.Equal(tries, 3)
 		})
 	})
-	t.Run("a refusal that is not of this API keeps its status and none of its text", func(t *testing.T) {
+	t.Run("an error that is not of this API keeps its status and none of its text", func(t *testing.T) {
 		is := is.New(t)
 		c := inProcess(t, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Request-Id", "abc")

@@ -16,7 +16,7 @@ import (
 	"github.com/matryer/is"
 )
 
-// Each is told to the client, and must come out nowhere but in the request.
+// The tests give these secrets to the client. They may appear in requests and nowhere else.
 const (
 	secretPhone = "+2250709876543"
 	secretKey   = "5eb5a3a0-92d0-4c3a-8b3f-6c0e5c0a1d77"
@@ -24,11 +24,12 @@ const (
 	secretText  = "for Awa"
 )
 
+// holdsNoSecret fails the test if the text has one of the secrets.
 func holdsNoSecret(t *testing.T, where, text string) {
 	t.Helper()
 	for _, secret := range []string{token, secretPhone, strings.TrimPrefix(secretPhone, "+"), secretKey, secretURL, secretText} {
 		if strings.Contains(text, secret) {
-			t.Errorf("%s holds %q: %s", where, secret, text)
+			t.Errorf("%s has the secret %q: %s", where, secret, text)
 		}
 	}
 }
@@ -40,11 +41,11 @@ func TestNothingShowsASecret(t *testing.T) {
 	session := client.Session{ID: cannedID, UserPhone: secretPhone, CheckoutURL: secretURL, Description: secretText,
 		Metadata: map[string]string{"note": secretText}}
 	for name, v := range map[string]any{
-		"a Client": *c, "a *Client": c, "what holds a Client": struct{ C *client.Client }{c},
-		"what hides a Client": struct{ c *client.Client }{c},
-		"an Intent":           client.Intent{Key: secretKey, Params: params}, "a *Intent": &client.Intent{Key: secretKey, Params: params},
-		"what holds an Intent": struct{ I client.Intent }{client.Intent{Key: secretKey, Params: params}},
-		"Params":               params, "a Session": session, "Sessions": []client.Session{session},
+		"a Client": *c, "a *Client": c, "a struct with a Client": struct{ C *client.Client }{c},
+		"a struct with an unexported Client": struct{ c *client.Client }{c},
+		"an Intent":                          client.Intent{Key: secretKey, Params: params}, "a *Intent": &client.Intent{Key: secretKey, Params: params},
+		"a struct with an Intent": struct{ I client.Intent }{client.Intent{Key: secretKey, Params: params}},
+		"Params":                  params, "a Session": session, "Sessions": []client.Session{session},
 		"an Event": client.Event{Data: session}, "a Query": client.Query{UserPhone: secretPhone},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -54,14 +55,14 @@ func TestNothingShowsASecret(t *testing.T) {
 			var text bytes.Buffer
 			slog.New(slog.NewTextHandler(&text, nil)).Info("", "value", v)
 			holdsNoSecret(t, "a text log", text.String())
-			if !strings.HasSuffix(name, "s") && name != "an Event" && !strings.HasPrefix(name, "what") {
+			if !strings.HasSuffix(name, "s") && name != "an Event" && !strings.HasPrefix(name, "a struct") {
 				var log bytes.Buffer
 				slog.New(slog.NewJSONHandler(&log, nil)).Info("", "value", v)
 				holdsNoSecret(t, "a JSON log", log.String())
 			}
 		})
 	}
-	t.Run("and shows what helps", func(t *testing.T) {
+	t.Run("but the rest of the value is shown", func(t *testing.T) {
 		is := is.New(t)
 		is.Equal(fmt.Sprint(c), "client.Client(https://api.example.com)")
 		is.Equal(fmt.Sprint(client.Intent{Key: secretKey, Params: params}),
@@ -75,14 +76,14 @@ func TestNoErrorAndNoLogHoldsASecret(t *testing.T) {
 	intent := client.Intent{Key: secretKey, Params: params}
 	for name, h := range map[string]http.HandlerFunc{
 		"a connection that breaks": func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) },
-		"an answer that breaks": func(w http.ResponseWriter, r *http.Request) {
+		"an answer that is cut off": func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			w.Write([]byte("{"))
 			panic(http.ErrAbortHandler)
 		},
 		"a refusal":  func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(503) },
 		"a redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/"+secretPhone, http.StatusFound) },
-		"an echo": func(w http.ResponseWriter, r *http.Request) {
+		"an answer that repeats the request": func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprint(w, r.Header, r.URL)
 			w.Header().Set("Content-Type", "text/html")
 		},
@@ -96,14 +97,14 @@ func TestNoErrorAndNoLogHoldsASecret(t *testing.T) {
 			}
 			holdsNoSecret(t, "the error of a create", err.Error())
 			for e := err; e != nil; e = errors.Unwrap(e) {
-				holdsNoSecret(t, "what the error wraps", fmt.Sprintf("%+v %#v", e, e))
+				holdsNoSecret(t, "a wrapped error", fmt.Sprintf("%+v %#v", e, e))
 			}
 			if _, err = c.ListPage(t.Context(), client.Query{UserPhone: secretPhone}); err == nil {
 				t.Fatal("want an error")
 			}
 			holdsNoSecret(t, "the error of a list", err.Error())
 			for e := err; e != nil; e = errors.Unwrap(e) {
-				holdsNoSecret(t, "what the error wraps", fmt.Sprintf("%+v %#v", e, e))
+				holdsNoSecret(t, "a wrapped error", fmt.Sprintf("%+v %#v", e, e))
 			}
 			holdsNoSecret(t, "the log", log.String())
 			if strings.HasPrefix(name, "a connection") && !strings.Contains(log.String(), "checkout request is retried") {
@@ -115,14 +116,14 @@ func TestNoErrorAndNoLogHoldsASecret(t *testing.T) {
 
 func TestTheTokenGoesToNoOtherHost(t *testing.T) {
 	is := is.New(t)
-	met := 0
-	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { met++; writeJSON(w, 200, canned) }))
+	requests := 0 // to the other host
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { requests++; writeJSON(w, 200, canned) }))
 	defer other.Close()
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, other.URL+r.URL.Path, status)
 		}))
-		// A program's own client that would follow.
+		// An http.Client of the program that would follow redirects.
 		c := newClient(t, server.URL, client.Config{HTTPClient: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return nil }}})
 		_, err := c.Create(t.Context(), client.NewIntent(mobileMoney))
 		is.Equal(refusal(t, err).Status, status)
@@ -130,7 +131,7 @@ func TestTheTokenGoesToNoOtherHost(t *testing.T) {
 		is.Equal(refusal(t, err).Status, status)
 		server.Close()
 	}
-	is.Equal(met, 0)
+	is.Equal(requests, 0)
 }
 
 func TestIntent(t *testing.T) {
@@ -145,7 +146,7 @@ func TestIntent(t *testing.T) {
 			seen[key] = true
 		}
 	})
-	t.Run("reads back from its JSON as it was", func(t *testing.T) {
+	t.Run("is the same after it was stored as JSON", func(t *testing.T) {
 		is := is.New(t)
 		intent := client.NewIntent(client.Params{
 			Amount: 9007199254740991, Currency: "XOF", PaymentMethod: client.Card, UserPhone: secretPhone, SuccessURL: "https://a.example/?a=1&b=2",
@@ -157,7 +158,7 @@ func TestIntent(t *testing.T) {
 		is.NoErr(json.Unmarshal(text, &read))
 		is.Equal(read, intent)
 	})
-	t.Run("is not sent where JSON would change it", func(t *testing.T) {
+	t.Run("is not sent if JSON would change it", func(t *testing.T) {
 		is := is.New(t)
 		sent := 0
 		c := inProcess(t, func(w http.ResponseWriter, r *http.Request) { sent++ }, client.Config{})

@@ -30,12 +30,12 @@ type call struct {
 	path   string // with its query, after the base URL
 	header http.Header
 	body   []byte
-	limit  int64         // of the answer, in bytes
+	limit  int64         // how many bytes the answer may have
 	held   time.Duration // how long the server is asked to wait before it answers
 	decode func(answer) error
 }
 
-// answer is a 2xx, or a 304.
+// answer is an answer whose body was read. Only a 2xx and a 304 are decoded.
 type answer struct {
 	status int
 	header http.Header
@@ -68,7 +68,8 @@ func (c *Client) do(ctx context.Context, call call) error {
 	}
 }
 
-// ended returns the error of a call whose context has ended, with the last failure, which may explain more.
+// ended returns the error of a call whose context has ended. It includes the last failure, which may explain why the call took so
+// long.
 func ended(ctx context.Context, call call, last error) error {
 	if errors.Is(last, ctx.Err()) {
 		return fmt.Errorf("client: %s: %w", call.name, ctx.Err())
@@ -82,7 +83,8 @@ type connectionError struct{ err error }
 func (e *connectionError) Error() string { return "no answer: " + e.err.Error() }
 func (e *connectionError) Unwrap() error { return e.err }
 
-// timeoutError is a try that took too long. It is not the context's own error, which is of the whole call.
+// timeoutError is a try that took too long. It is not the error of the caller's context, which ends the whole call and not one
+// try.
 type timeoutError struct{ after time.Duration }
 
 func (e *timeoutError) Error() string { return "the try took longer than " + e.after.String() }
@@ -118,12 +120,13 @@ func pauseAfter(tries int, err error) time.Duration {
 	return pause
 }
 
-// before waits, and reports false if ctx ends meanwhile.
+// before reports whether a pause ends before ctx's deadline.
 func before(ctx context.Context, pause time.Duration) bool {
 	deadline, ok := ctx.Deadline()
 	return !ok || time.Until(deadline) > pause
 }
 
+// sleep waits. If ctx ends meanwhile, it returns ctx's error.
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

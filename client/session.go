@@ -22,8 +22,8 @@ const (
 	StatusCancelled  Status = "cancelled"  // called off by merchant or payer
 )
 
-// Ended reports whether s is completed, failed, expired or cancelled. A session that has ended unpaid may still become
-// completed, where the payer's money comes late; Session.Late is then true.
+// Ended reports whether s is completed, failed, expired or cancelled. A session that has ended unpaid may still become completed
+// if the payer's money comes late; Session.Late is then true.
 func (s Status) Ended() bool {
 	return s == StatusCompleted || s == StatusFailed || s == StatusExpired || s == StatusCancelled
 }
@@ -37,13 +37,13 @@ const (
 	Card        PaymentMethod = "card"
 )
 
-// Session is one attempt to take one payment, as the server last answered it. A text that the session does not have is "", and a time is
-// zero.
+// Session is one attempt to take one payment, as the server last answered it. A text that the session does not have is "", and a
+// time that it does not have is zero.
 type Session struct {
 	ID       string `json:"id"`
 	Status   Status `json:"status"`
 	Amount   int64  `json:"amount"`   // in the currency's smallest unit
-	Currency string `json:"currency"` // "XOF"; of a card in lower case, "usd"
+	Currency string `json:"currency"` // "XOF"; of a card session in lower case, such as "usd"
 	// PaymentMethod is Card, or "" for mobile money: see Method.
 	PaymentMethod PaymentMethod `json:"payment_method,omitempty"`
 	UserPhone     string        `json:"user_phone,omitempty"` // E.164, as it was sent

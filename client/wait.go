@@ -15,8 +15,9 @@ const (
 	maxPollPause   = 15 * time.Second
 )
 
-// Wait returns the session as soon as it differs from seen, or has ended. It asks the server to answer only then (Prefer: wait), and asks
-// again and again until ctx ends, so give ctx a deadline. The answer comes within a second of the change. To wait for the outcome:
+// Wait returns the session as soon as it differs from seen, or has ended. It asks the server to delay the answer until then
+// (Prefer: wait), and repeats the request until ctx ends, so give ctx a deadline. The answer comes within a second of the change.
+// To wait for the outcome:
 //
 //	for err == nil && !session.Status.Ended() {
 //		session, err = c.Wait(ctx, session)
@@ -59,7 +60,7 @@ func (c *Client) Wait(ctx context.Context, seen Session) (Session, error) {
 		case !retryable(err):
 			return known, fmt.Errorf("client: %s: %w", name, err)
 		default:
-			plain = true // its retries show whether the server answers at all
+			plain = true // a plain request is retried, and fails if the server does not answer at all
 		}
 		if time.Since(began) >= asked/2 && err == nil {
 			pauses = 0

@@ -28,7 +28,7 @@ func TestWaitAgainstTheHandler(t *testing.T) {
 		return s
 	}
 
-	t.Run("returns the change that is made meanwhile, over several requests", func(t *testing.T) {
+	t.Run("returns a change that comes after several requests", func(t *testing.T) {
 		is := is.New(t)
 		s := create(t)
 		time.AfterFunc(2500*time.Millisecond, func() { checkouts.Complete(ctx, account, s.ID, "PAY_1") })
@@ -38,7 +38,7 @@ func TestWaitAgainstTheHandler(t *testing.T) {
 		is.Equal(got.Status, client.StatusCompleted)
 		is.True(time.Since(began) >= 2*time.Second)
 	})
-	t.Run("returns at once what has changed before", func(t *testing.T) {
+	t.Run("returns at once a session that has changed before", func(t *testing.T) {
 		is := is.New(t)
 		s := create(t)
 		_, err := checkouts.Begin(ctx, account, s.ID, "PAY_2")
@@ -47,7 +47,7 @@ func TestWaitAgainstTheHandler(t *testing.T) {
 		is.NoErr(err)
 		is.Equal(got.Status, client.StatusPending)
 	})
-	t.Run("returns at once what has ended", func(t *testing.T) {
+	t.Run("returns at once a session that has ended", func(t *testing.T) {
 		is := is.New(t)
 		s := create(t)
 		s, err := c.Cancel(ctx, s.ID)
@@ -56,7 +56,7 @@ func TestWaitAgainstTheHandler(t *testing.T) {
 		is.NoErr(err)
 		is.Equal(got.Status, client.StatusCancelled)
 	})
-	t.Run("misses no change of a session that was kept as JSON", func(t *testing.T) {
+	t.Run("misses no change of a session that was stored as JSON", func(t *testing.T) {
 		is := is.New(t)
 		text, err := json.Marshal(create(t))
 		is.NoErr(err)
@@ -83,7 +83,7 @@ func TestWaitAgainstTheHandler(t *testing.T) {
 		is.NoErr(err)
 		is.Equal(got, s)
 	})
-	t.Run("ends with the context, and returns what it knows", func(t *testing.T) {
+	t.Run("ends with the context, and returns the session as it was last known", func(t *testing.T) {
 		is := is.New(t)
 		s := create(t)
 		short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
@@ -92,7 +92,7 @@ func TestWaitAgainstTheHandler(t *testing.T) {
 		is.True(errors.Is(err, context.DeadlineExceeded))
 		is.Equal(got, s)
 	})
-	t.Run("tells a session that is not there", func(t *testing.T) {
+	t.Run("reports a session that does not exist", func(t *testing.T) {
 		is := is.New(t)
 		_, err := c.Wait(ctx, client.Session{ID: cannedID})
 		is.Equal(refusal(t, err).Code, client.CodeNotFound)
@@ -101,7 +101,8 @@ func TestWaitAgainstTheHandler(t *testing.T) {
 	})
 }
 
-// waitAgainst waits for ten minutes of synctest's clock against a server, and returns how often that was asked.
+// waitAgainst calls Wait with h as the server, for ten minutes of synctest's clock at most. It returns the number of requests, the time
+// that passed, and the result of Wait.
 func waitAgainst(t *testing.T, h http.HandlerFunc) (requests int, elapsed time.Duration, s client.Session, err error) {
 	t.Helper()
 	c := inProcess(t, func(w http.ResponseWriter, r *http.Request) { requests++; h(w, r) }, client.Config{})
@@ -116,6 +117,8 @@ func waitAgainst(t *testing.T, h http.HandlerFunc) (requests int, elapsed time.D
 	return requests, time.Since(began), s, err
 }
 
+// Wait must not send one request after the other without a pause, however the server answers. In each case most is the number of
+// requests that it may send in ten minutes.
 func TestWaitDoesNotSpin(t *testing.T) {
 	withTag := func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("ETag", `W/"1-created"`)
@@ -125,7 +128,7 @@ func TestWaitDoesNotSpin(t *testing.T) {
 		}
 		writeJSON(w, 200, canned)
 	}
-	hold := func(w http.ResponseWriter, r *http.Request) {
+	holdAnswer := func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.Header.Get("Prefer"), "wait=") {
 			select {
 			case <-time.After(50 * time.Second):
@@ -138,14 +141,14 @@ func TestWaitDoesNotSpin(t *testing.T) {
 		h    http.HandlerFunc
 		most int
 	}{
-		{"where the server holds its answers back", func(w http.ResponseWriter, r *http.Request) { hold(w, r); withTag(w, r) }, 15},
-		{"where the server answers at once", withTag, 90},
-		{"where the server knows no ETag", func(w http.ResponseWriter, r *http.Request) { writeJSON(w, 200, canned) }, 90},
-		{"where the ETag is another every time", func(w http.ResponseWriter, r *http.Request) {
+		{"if the server holds its answers back", func(w http.ResponseWriter, r *http.Request) { holdAnswer(w, r); withTag(w, r) }, 15},
+		{"if the server answers at once", withTag, 90},
+		{"if the server sends no ETag", func(w http.ResponseWriter, r *http.Request) { writeJSON(w, 200, canned) }, 90},
+		{"if each answer has another ETag", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("ETag", `"`+time.Now().String()+`"`)
 			writeJSON(w, 200, canned)
 		}, 90},
-		{"where a proxy cuts what takes long", func(w http.ResponseWriter, r *http.Request) {
+		{"if a proxy cuts off long requests", func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Prefer") != "" {
 				select {
 				case <-time.After(30 * time.Second):
@@ -156,7 +159,7 @@ func TestWaitDoesNotSpin(t *testing.T) {
 			}
 			withTag(w, r)
 		}, 60},
-		{"where the server claims that it has waited", func(w http.ResponseWriter, r *http.Request) {
+		{"if the server claims to have waited and has not", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Preference-Applied", "wait=50")
 			withTag(w, r)
 		}, 90},
@@ -173,7 +176,7 @@ func TestWaitDoesNotSpin(t *testing.T) {
 			})
 		})
 	}
-	t.Run("and sees the outcome past a proxy that cuts every long request", func(t *testing.T) {
+	t.Run("and still sees the outcome if a proxy cuts off every long request", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			paid := time.Now().Add(3 * time.Minute)
@@ -207,7 +210,7 @@ func TestWaitDoesNotSpin(t *testing.T) {
 			is.True(requests <= 12)
 		})
 	})
-	t.Run("and ends where the server stays down", func(t *testing.T) {
+	t.Run("and ends if the server stays down", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			up := true
@@ -220,7 +223,7 @@ func TestWaitDoesNotSpin(t *testing.T) {
 				withTag(w, r)
 			})
 			is.Equal(refusal(t, err).Status, 503)
-			is.Equal(s.ID, cannedID) // as it was last known
+			is.Equal(s.ID, cannedID) // the session as it was last known
 			is.True(elapsed < 3*time.Minute)
 		})
 	})

@@ -19,7 +19,7 @@ type Fingerprint [FingerprintSize]byte
 // Sum makes the fingerprint of a request's fields under a version of the rules, 1 to 255. Each field is prefixed by
 // its length, so that no two lists of fields run together into the same bytes.
 func Sum(version byte, fields ...string) Fingerprint {
-	text := make([]byte, 0, 512) // on the stack; what is longer moves to the heap
+	text := make([]byte, 0, 512) // on the stack; a longer text moves to the heap
 	for _, field := range fields {
 		text = binary.BigEndian.AppendUint64(text, uint64(len(field)))
 		text = append(text, field...)
@@ -42,9 +42,9 @@ func FingerprintFromBytes(b []byte) (Fingerprint, error) {
 // Version is the version of the rules that made the fingerprint, 0 for the zero Fingerprint.
 func (f Fingerprint) Version() byte { return f[0] }
 
-// String is the fingerprint in hex, for a person who compares two rows. Keep it out of logs: the fields of a request
-// can be guessed and the guess tested.
+// String is the fingerprint in hex, for a person who compares two rows. Keep it out of logs: somebody who guesses the fields of a
+// request can test the guess with it.
 func (f Fingerprint) String() string { return hex.EncodeToString(f[:]) }
 
-// LogValue implements [slog.LogValuer]. It never tells the fingerprint.
+// LogValue implements [slog.LogValuer]. It never shows the fingerprint.
 func (f Fingerprint) LogValue() slog.Value { return slog.StringValue("[redacted]") }

@@ -12,10 +12,10 @@ const MaxKeyLength = 1000
 
 // Key names one request of one account, so that sending it again does no harm. The zero Key is "no key".
 //
-// A Key logs as "[redacted]" through log/slog: whoever holds a key can learn of the payment that it names.
+// Through log/slog a Key appears as "[redacted]": somebody who has a key can learn of the payment that it names.
 type Key string
 
-// LogValue implements [slog.LogValuer]. It never tells the key.
+// LogValue implements [slog.LogValuer]. It never shows the key.
 func (k Key) LogValue() slog.Value {
 	if k == "" {
 		return slog.StringValue("")
@@ -27,11 +27,11 @@ func (k Key) LogValue() slog.Value {
 type Policy int
 
 const (
-	// UUID accepts UUIDs of any version in their canonical form (RFC 9562 section 4), hex in either case, save the
-	// nil and the max UUID: a variable that was never set would make every request the same.
+	// UUID accepts UUIDs of any version in their canonical form (RFC 9562 section 4), hex in either case. It refuses the nil and
+	// the max UUID: a program that sends a variable that was never set would otherwise use one key for all requests.
 	UUID Policy = iota
-	// Any accepts 1 to 1000 visible ASCII characters without comma. They are opaque and case-sensitive, save that a
-	// key in the form of a UUID is still treated as one.
+	// Any accepts 1 to 1000 visible ASCII characters without comma. They are opaque and case-sensitive. Only a key in the form of
+	// a UUID is still treated as a UUID.
 	Any
 )
 
@@ -43,9 +43,9 @@ var (
 	ErrInvalid = errors.New("idempotency key invalid")
 )
 
-// Parse reads the value of an Idempotency-Key header. Beside the bare form that most clients send it reads the quoted
-// string of draft-ietf-httpapi-idempotency-key-header (an sf-string of RFC 9651 section 3.3.3), which names the same
-// key. The error is [ErrMissing] or wraps [ErrInvalid].
+// Parse reads the value of an Idempotency-Key header. Most clients send the bare form. Parse also reads the quoted string of
+// draft-ietf-httpapi-idempotency-key-header (an sf-string of RFC 9651 section 3.3.3), which names the same key. The error is
+// [ErrMissing] or wraps [ErrInvalid].
 func Parse(header string, policy Policy) (Key, error) {
 	header = strings.Trim(header, " \t")
 	if header == "" {

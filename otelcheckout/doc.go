@@ -17,9 +17,9 @@
 //   - the counter checkout.sessions.ended and the histogram checkout.sessions.duration, in seconds from the creation to the
 //     outcome, by [Observe].
 //
-// Their attributes are checkout.operation, db.system.name if the host has set it, and error.type; those of sessions are checkout.status,
-// checkout.currency, checkout.livemode and checkout.late. So there are few time series, whatever is sold to whom. No attribute
-// contains an account, a session's ID, a phone number, a key or a token.
+// Their attributes are checkout.operation, db.system.name if the host has set it, and error.type; those of sessions are
+// checkout.status, checkout.currency, checkout.livemode and checkout.late. So there are few time series, however many merchants
+// and payers there are. No attribute contains an account, a session's ID, a phone number, a key or a token.
 //
 // error.type is one of not_found, conflict, invalid, unavailable, outcome_unknown, canceled, deadline_exceeded and _OTHER. The first
 // three are answers of a store that works, and do not set the span's status to Error.

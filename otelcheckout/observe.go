@@ -16,9 +16,9 @@ const (
 	observeIdle = time.Second // between two reads if nothing is new, and after an error
 )
 
-// Observe counts how the sessions of all accounts end. It reads the feed of events, and makes the counter checkout.sessions.ended by
-// status and the histogram checkout.sessions.duration, the seconds from the creation to the outcome. A late payment of a session that
-// had ended is counted again, as completed and late.
+// Observe counts how the sessions of all accounts end. It reads the feed of events, and records the counter
+// checkout.sessions.ended and the histogram checkout.sessions.duration, the seconds from the creation to the outcome. A late
+// payment of a session that had ended is counted again, as completed and late.
 //
 // It begins with what happens from now on. It returns ctx's error when ctx ends. If the store fails, it continues a second later from
 // where it was. It ends if the feed no longer accepts its cursor, because the database was restored from a dump for example.
@@ -50,7 +50,7 @@ func Observe(ctx context.Context, checkouts *checkout.Checkouts, meter metric.Me
 		for _, event := range events {
 			cursor = event.Cursor
 			if after == checkout.LastEvent {
-				break // it had ended before
+				break // this is the last past event, and is not counted
 			}
 			s := event.Session
 			if !outcome(s.Status) {

@@ -27,6 +27,7 @@ import (
 	"github.com/caisse/checkout/store/storetest"
 )
 
+// TestStoreKeepsItsPromises proves that the observed store behaves as every store must.
 func TestStoreKeepsItsPromises(t *testing.T) {
 	storetest.Run(t, func(*testing.T) checkout.Store { return otelcheckout.Store(memory.New()) })
 }
@@ -37,20 +38,21 @@ const (
 	phone = "+22507987654"
 )
 
-// server is a host's: the endpoint over a store that can be made to fail, observed.
+// server is a host's API over an observed store, which can be made to fail. It has the spans and metrics of both.
 type server struct {
 	http.Handler
 	checkouts *checkout.Checkouts
-	store     *failing
+	store     *failingStore
 	spans     *tracetest.InMemoryExporter
 	metrics   *sdkmetric.ManualReader
 	meters    *sdkmetric.MeterProvider
 }
 
-func serve(t *testing.T) *server {
+// newServer makes a server with an empty store.
+func newServer(t *testing.T) *server {
 	t.Helper()
 	is := is.New(t)
-	s := &server{store: &failing{Store: memory.New()}, spans: tracetest.NewInMemoryExporter(), metrics: sdkmetric.NewManualReader()}
+	s := &server{store: &failingStore{Store: memory.New()}, spans: tracetest.NewInMemoryExporter(), metrics: sdkmetric.NewManualReader()}
 	tracers := sdktrace.NewTracerProvider(sdktrace.WithSyncer(s.spans))
 	s.meters = sdkmetric.NewMeterProvider(sdkmetric.WithReader(s.metrics))
 	var err error
@@ -67,19 +69,20 @@ func serve(t *testing.T) *server {
 	return s
 }
 
-// failing is a store that has an error to tell.
-type failing struct {
+// failingStore is a store whose Create returns err, unless err is nil.
+type failingStore struct {
 	checkout.Store
 	err error
 }
 
-func (f *failing) Create(ctx context.Context, s checkout.Session) (checkout.Session, bool, error) {
+func (f *failingStore) Create(ctx context.Context, s checkout.Session) (checkout.Session, bool, error) {
 	if f.err != nil {
 		return checkout.Session{}, false, f.err
 	}
 	return f.Store.Create(ctx, s)
 }
 
+// create requests a session and expects the status want. All requests have the same idempotency key.
 func (s *server) create(t *testing.T, amount int, want int) (id string) {
 	t.Helper()
 	is := is.New(t)
@@ -95,8 +98,8 @@ func (s *server) create(t *testing.T, amount int, want int) (id string) {
 	return id
 }
 
-// told are the spans since the last call, each with what sets it apart.
-func (s *server) told() (told []string) {
+// spanLines returns a line for each span since the last call: its name, some of its attributes and its error.
+func (s *server) spanLines() (lines []string) {
 	for _, span := range s.spans.GetSpans() {
 		line := span.Name
 		for _, a := range span.Attributes {
@@ -108,62 +111,64 @@ func (s *server) told() (told []string) {
 		if span.Status.Code == codes.Error {
 			line += " failed: " + span.Status.Description
 		}
-		told = append(told, line)
+		lines = append(lines, line)
 	}
 	s.spans.Reset()
-	return told
+	return lines
 }
 
+// TestSpans checks which spans each kind of request makes.
 func TestSpans(t *testing.T) {
 	is := is.New(t)
-	s := serve(t)
+	s := newServer(t)
 	s.create(t, 5000, 201)
-	is.Equal(s.told(), []string{
+	is.Equal(s.spanLines(), []string{
 		"checkout.store create db.system.name=postgresql",
 		"POST /v1/checkouts http.response.status_code=201",
 	})
 	s.create(t, 5000, 200)
-	is.Equal(s.told(), []string{
-		"checkout.store create db.system.name=postgresql", // which finds the session of the key
+	is.Equal(s.spanLines(), []string{
+		"checkout.store create db.system.name=postgresql", // it finds the session of the key
 		"POST /v1/checkouts http.response.status_code=200",
 	})
 	s.create(t, 1, 400)
-	is.Equal(s.told(), []string{"POST /v1/checkouts http.response.status_code=400"}) // refused before the store is asked
+	is.Equal(s.spanLines(), []string{"POST /v1/checkouts http.response.status_code=400"}) // validation refuses it, so the store is not called
 	s.create(t, 6000, 422)
-	is.Equal(s.told(), []string{
-		"checkout.store create db.system.name=postgresql", // which finds the session of the key
+	is.Equal(s.spanLines(), []string{
+		"checkout.store create db.system.name=postgresql", // it finds the session of the key
 		"POST /v1/checkouts http.response.status_code=422",
 	})
-	down := serve(t)
+	down := newServer(t)
 	down.store.err = fmt.Errorf("connect to 10.0.0.1 as %s: %w", phone, checkout.ErrUnavailable)
 	down.create(t, 5000, 503)
-	is.Equal(down.told(), []string{
+	is.Equal(down.spanLines(), []string{
 		"checkout.store create db.system.name=postgresql error.type=unavailable failed: unavailable",
 		"POST /v1/checkouts http.response.status_code=503 failed: ",
 	})
 }
 
+// TestAFailingStore checks which error.type each error has, and that only failures make a span fail. The caller gets the same error.
 func TestAFailingStore(t *testing.T) {
 	for name, test := range map[string]struct {
 		err    error
 		kind   string
 		failed bool
 	}{
-		"unavailable":                   {checkout.ErrUnavailable, "unavailable", true},
-		"of unknown outcome":            {errors.Join(checkout.ErrOutcomeUnknown, context.Canceled), "outcome_unknown", true},
-		"given up":                      {context.Canceled, "canceled", true},
-		"too late":                      {context.DeadlineExceeded, "deadline_exceeded", true},
-		"of no kind":                    {errors.New("the disk is on fire"), "_OTHER", true},
-		"a conflict, which is none":     {checkout.ErrConflict, "conflict", false},
-		"an absence, which is no fault": {checkout.ErrNotFound, "not_found", false},
+		"an unavailable database":         {checkout.ErrUnavailable, "unavailable", true},
+		"an unknown outcome":              {errors.Join(checkout.ErrOutcomeUnknown, context.Canceled), "outcome_unknown", true},
+		"a canceled context":              {context.Canceled, "canceled", true},
+		"a deadline that is exceeded":     {context.DeadlineExceeded, "deadline_exceeded", true},
+		"any other error":                 {errors.New("the disk is on fire"), "_OTHER", true},
+		"a conflict, which is no failure": {checkout.ErrConflict, "conflict", false},
+		"not found, which is no failure":  {checkout.ErrNotFound, "not_found", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			is := is.New(t)
 			spans := tracetest.NewInMemoryExporter()
-			store := otelcheckout.Store(&failing{Store: memory.New(), err: test.err},
+			store := otelcheckout.Store(&failingStore{Store: memory.New(), err: test.err},
 				otelcheckout.TracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))))
 			_, _, err := store.Create(t.Context(), checkout.Session{})
-			is.Equal(err, test.err) // as it was
+			is.Equal(err, test.err) // the error is not changed
 			span := spans.GetSpans()[0]
 			is.Equal(span.Status.Code == codes.Error, test.failed)
 			is.True(strings.Contains(fmt.Sprint(span.Attributes), test.kind))
@@ -171,6 +176,7 @@ func TestAFailingStore(t *testing.T) {
 	}
 }
 
+// TestAPanicIsObservedAndGoesOn proves that a panic of the store makes its span fail, and that the caller gets the panic.
 func TestAPanicIsObservedAndGoesOn(t *testing.T) {
 	is := is.New(t)
 	spans := tracetest.NewInMemoryExporter()
@@ -182,7 +188,7 @@ func TestAPanicIsObservedAndGoesOn(t *testing.T) {
 	store.Get(t.Context(), checkout.Account{}, "")
 }
 
-// points are the sums and counts of a metric by its attributes.
+// points returns the values of a metric by their attributes: the sums of a counter, or the counts of a histogram.
 func (s *server) points(t *testing.T, name string) map[string]int64 {
 	t.Helper()
 	var all metricdata.ResourceMetrics
@@ -208,24 +214,26 @@ func (s *server) points(t *testing.T, name string) map[string]int64 {
 	return points
 }
 
+// TestMetrics checks which calls of the store and which requests are counted, and that requests are counted by route.
 func TestMetrics(t *testing.T) {
 	is := is.New(t)
-	s := serve(t)
+	s := newServer(t)
 	s.create(t, 5000, 201)
 	s.create(t, 5000, 200)
 	s.create(t, 6000, 422)
 	s.create(t, 1, 400)
 	is.Equal(s.points(t, "checkout.store.duration"), map[string]int64{
-		"checkout.operation=create,db.system.name=postgresql": 3, // what was refused for itself did not come to the store
+		"checkout.operation=create,db.system.name=postgresql": 3, // validation refuses the fourth request, so it does not reach the store
 	})
 	routes := 0
 	for attributes := range s.points(t, "http.server.request.duration") {
 		is.True(strings.Contains(attributes, "http.route=/v1/checkouts"))
 		routes++
 	}
-	is.Equal(routes, 4) // a status each
+	is.Equal(routes, 4) // one for each status
 }
 
+// TestObserve proves that Observe counts each outcome once, by status, mode and lateness.
 func TestObserve(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		is := is.New(t)
@@ -242,7 +250,7 @@ func TestObserve(t *testing.T) {
 			return session
 		}
 		before := create(account)
-		_, err = checkouts.Cancel(t.Context(), account, before.ID) // is not counted: it was before
+		_, err = checkouts.Cancel(t.Context(), account, before.ID) // not counted, because it was before Observe
 		is.NoErr(err)
 
 		ctx, cancel := context.WithCancel(t.Context())
@@ -251,7 +259,7 @@ func TestObserve(t *testing.T) {
 		synctest.Wait()
 
 		paid, expired, test := create(account), create(account), create(checkout.Account{ID: "acct_secret", Test: true})
-		_, err = checkouts.Begin(t.Context(), account, paid.ID, "pay_1") // is no outcome
+		_, err = checkouts.Begin(t.Context(), account, paid.ID, "pay_1") // not counted, because pending is no outcome
 		is.NoErr(err)
 		time.Sleep(20 * time.Second)
 		_, err = checkouts.Complete(t.Context(), account, paid.ID, "pay_1")
@@ -278,12 +286,14 @@ func TestObserve(t *testing.T) {
 	})
 }
 
+// TestObserveOutlivesAStoreThatFails proves that Observe continues after an outage of the store, and counts each of several pages of events
+// once.
 func TestObserveOutlivesAStoreThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		is := is.New(t)
 		reader := sdkmetric.NewManualReader()
 		s := &server{metrics: reader}
-		store := &deaf{Store: memory.New()}
+		store := &failingFeed{Store: memory.New()}
 		checkouts, err := checkout.New(store, checkout.Config{})
 		is.NoErr(err)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -314,41 +324,43 @@ func TestObserveOutlivesAStoreThatFails(t *testing.T) {
 	})
 }
 
-// deaf is a store whose feed fails for a while.
-type deaf struct {
+// failingFeed is a store whose Events fails while down is set.
+type failingFeed struct {
 	checkout.Store
 	down atomic.Bool
 }
 
-func (d *deaf) Events(ctx context.Context, after checkout.Cursor, limit int) ([]checkout.Event, error) {
-	if d.down.Load() {
+func (f *failingFeed) Events(ctx context.Context, after checkout.Cursor, limit int) ([]checkout.Event, error) {
+	if f.down.Load() {
 		return nil, checkout.ErrUnavailable
 	}
-	return d.Store.Events(ctx, after, limit)
+	return f.Store.Events(ctx, after, limit)
 }
 
+// TestNoSecretInAnyAttribute proves that no phone number, token or key is in any span or metric. The spans of the store and all metrics
+// have no account and no session's ID either. The spans of otelhttp may have the ID, because it is in the URL.
 func TestNoSecretInAnyAttribute(t *testing.T) {
 	is := is.New(t)
-	s := serve(t)
+	s := newServer(t)
 	id := s.create(t, 5000, 201)
 	s.create(t, 6000, 422)
 	s.store.err = fmt.Errorf("insert of %s under %s: %w", phone, key, checkout.ErrUnavailable)
-	other := httptest.NewRequestWithContext(t.Context(), "GET", "/v1/checkouts/"+id, nil)
-	other.Header.Set("Authorization", "Bearer "+token)
-	s.ServeHTTP(httptest.NewRecorder(), other)
+	get := httptest.NewRequestWithContext(t.Context(), "GET", "/v1/checkouts/"+id, nil)
+	get.Header.Set("Authorization", "Bearer "+token)
+	s.ServeHTTP(httptest.NewRecorder(), get)
 	var all metricdata.ResourceMetrics
 	is.NoErr(s.metrics.Collect(t.Context(), &all))
-	ours := ""
+	recorded := ""
 	for _, span := range s.spans.GetSpans() {
 		if strings.HasPrefix(span.Name, "checkout.store") {
-			ours += fmt.Sprintln(span.Name, span.Attributes, span.Status, span.Events)
+			recorded += fmt.Sprintln(span.Name, span.Attributes, span.Status, span.Events)
 		}
 		for _, secret := range []string{phone, phone[1:], token, key} {
 			is.True(!strings.Contains(fmt.Sprintln(span.Name, span.Attributes, span.Status, span.Events), secret))
 		}
 	}
-	ours += fmt.Sprintf("%+v", all)
+	recorded += fmt.Sprintf("%+v", all)
 	for _, secret := range []string{phone, phone[1:], token, key, "acct_secret", id} {
-		is.True(!strings.Contains(ours, secret))
+		is.True(!strings.Contains(recorded, secret))
 	}
 }

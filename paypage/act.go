@@ -87,7 +87,7 @@ func tooLate(err error) bool {
 	return is
 }
 
-// back redirects the payer to the page, with a note of what the page is to say.
+// back redirects the payer to the page, with a note for the page to show.
 func (p *Page) back(v *visit, n note) {
 	v.w.Header().Set("Location", p.path+"/"+v.token+"?note="+p.keys.seal(n, &v.session))
 	v.w.WriteHeader(http.StatusSeeOther)
@@ -106,8 +106,8 @@ type flight struct {
 	err   error
 }
 
-// payOnce begins an attempt and calls Pay. Concurrent calls for one attempt share one call of Pay. It goes on if the payer leaves: after
-// two clicks, a browser cancels the first request.
+// payOnce begins an attempt and calls Pay. Concurrent calls for one attempt share one call of Pay. The call goes on if the payer
+// leaves, because a browser cancels the first request when the payer clicks twice.
 func (p *Page) payOnce(ctx context.Context, s *checkout.Session, attempt string) (checkout.Session, note, error) {
 	key := flightKey{name{s.Account, s.ID}, attempt}
 	p.mu.Lock()
@@ -183,7 +183,7 @@ func (p *Page) callPay(ctx context.Context, s checkout.Session) (next Next, err 
 	return p.pay(ctx, s)
 }
 
-// cut returns the first n code points of valid text.
+// cut replaces invalid UTF-8. It shortens a longer text to n code points, of which the last is an ellipsis.
 func cut(s string, n int) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	if utf8.RuneCountInString(s) <= n {

@@ -56,9 +56,9 @@ func begunHere(s *checkout.Session) bool {
 	return false
 }
 
-// mayBegin reports whether a form's attempt fits the session as it is now. It may be the attempt under way, the first attempt of a session
-// without one, or the attempt after the session's, which a form has only after Pay has refused the session's. Any other form is of a
-// page that is out of date.
+// mayBegin reports whether a form's attempt fits the session as it is now. It may be the attempt under way, or the first attempt
+// of a session without one. It may also be the next attempt: the page offers that only after Pay has refused the one before. A
+// form with any other attempt comes from a page that is out of date.
 func mayBegin(s *checkout.Session, attempt string) bool {
 	switch {
 	case unbegun(s):
@@ -79,7 +79,7 @@ func (k keyring) form(token, attempt string) string {
 	return string(base64.RawURLEncoding.AppendEncode(text, mac[:]))
 }
 
-// attempt returns the attempt that form was given.
+// attempt returns the attempt in the hidden value of a form, and whether the value is genuine.
 func (k keyring) attempt(token, form string) (string, bool) {
 	attempt, encoded, found := strings.Cut(form, ".")
 	got, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
@@ -95,7 +95,7 @@ func (k keyring) attempt(token, form string) (string, bool) {
 	return attempt, genuine
 }
 
-// formSize is how many bytes of the HMAC a form has.
+// formSize is how many bytes of its HMAC a form contains.
 const formSize = 16
 
 // formMAC authenticates forms. It reuses its HMACs, because every page view needs one.

@@ -9,8 +9,8 @@ import (
 	"text/template/parse"
 )
 
-// baker replaces, once for each language, the parts of a template that are the same on every page: words without places, and blocks. So to
-// draw a page takes less time.
+// baker replaces, once for each language, the parts of a template that are the same on every page: texts without places such as
+// {amount}, and blocks. This makes the drawing of a page faster.
 type baker struct {
 	template *template.Template
 	tag      string

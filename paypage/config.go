@@ -35,9 +35,9 @@ type Config struct {
 	// URL is where the page is mounted, as payers see it: absolute, http or https, without query, user information or a
 	// slash at its end.
 	URL string
-	// Pay asks the operator for the session's payment, or names the card processor's page. Session.PaymentID is the
-	// attempt's. Pay must ask the operator under that ID, so that asking twice under one ID is asking once: it is called
-	// again with the same ID whenever the payer asks again.
+	// Pay asks the operator for the session's payment, or names the card processor's page. Session.PaymentID is the attempt's.
+	// Pay must ask the operator under that ID, and the operator must take two requests under one ID for one payment, because Pay
+	// is called with the same ID whenever the payer asks again.
 	//
 	// A [*Refused] says that the operator has refused this attempt for good and took nothing: the session stays open, and the payer may
 	// try again with another payment ID. After any other error the page assumes that the operator may have been asked. The error is
@@ -65,7 +65,7 @@ type Config struct {
 	// Template draws the page. nil is [DefaultTemplate], whose documentation says how to make another. New copies it.
 	Template *template.Template
 
-	// MaxWaiting is how many open pages wait for a change at once; 0 is 10,000. The pages beyond ask every five seconds.
+	// MaxWaiting is how many open pages wait for a change at once; 0 is 10,000. Further pages ask every five seconds.
 	MaxWaiting int
 	// Clock tells how long a session is valid; nil is the system's. It must be the one of Checkouts.
 	Clock checkout.Clock
@@ -97,7 +97,7 @@ func (e *Refused) Error() string {
 	return "paypage: payment refused: " + e.Reason
 }
 
-// New makes a Page over checkouts. The error joins a [*checkout.ConfigError] for each fault of cfg, or of nil checkouts.
+// New makes a Page over checkouts. The error joins a [*checkout.ConfigError] for each fault of cfg, and one if checkouts is nil.
 func New(checkouts *checkout.Checkouts, cfg Config) (*Page, error) {
 	p := &Page{
 		checkouts:  checkouts,

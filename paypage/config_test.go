@@ -18,7 +18,7 @@ func TestConfig(t *testing.T) {
 	h := newHost(t)
 	pay := func(context.Context, checkout.Session) (paypage.Next, error) { return paypage.Next{}, nil }
 
-	t.Run("tells all that is wrong at once, and no key", func(t *testing.T) {
+	t.Run("reports all faults at once and shows no key", func(t *testing.T) {
 		is := is.New(t)
 		words := paypage.French()
 		words.Pay = " "
@@ -40,7 +40,7 @@ func TestConfig(t *testing.T) {
 		is.True(!strings.Contains(err.Error(), "secret"))
 	})
 
-	t.Run("takes a URL of where payers are", func(t *testing.T) {
+	t.Run("accepts a URL only if it is absolute and has no query, fragment, user information or slash at its end", func(t *testing.T) {
 		for given, good := range map[string]bool{
 			"https://pay.example.com": true, "https://pay.example.com/pay": true, "http://127.0.0.1:8080/a/b": true, "https://pay.example.com:443/pay": true,
 			"": false, "/pay": false, "pay.example.com": false, "https://": false, "ftp://x/y": false, "https://x/": false, "https://x/?a": false,
@@ -48,12 +48,12 @@ func TestConfig(t *testing.T) {
 		} {
 			_, err := paypage.New(h.Checkouts, paypage.Config{Keys: [][]byte{key(1)}, URL: given, Pay: pay})
 			if (err == nil) != good {
-				t.Errorf("%q: %v", given, err)
+				t.Errorf("URL %q: the error is %v, want an error: %t", given, err, !good)
 			}
 		}
 	})
 
-	t.Run("needs no more than Keys, URL and Pay", func(t *testing.T) {
+	t.Run("needs only Keys, URL and Pay, and refuses bad values of the other fields", func(t *testing.T) {
 		is := is.New(t)
 		page, err := paypage.New(h.Checkouts, paypage.Config{Keys: [][]byte{key(1)}, URL: "https://pay.example.com/pay", Pay: pay})
 		is.NoErr(err)
@@ -61,12 +61,13 @@ func TestConfig(t *testing.T) {
 		is.Equal(a.Code, 200)
 		is.True(!a.has("Pay to"))
 		_, err = paypage.New(h.Checkouts, paypage.Config{Keys: [][]byte{key(1)}, URL: "https://x", Pay: pay, Texts: map[string]paypage.Texts{}})
-		is.True(err != nil)
+		is.True(err != nil) // Texts has no language
 		_, err = paypage.New(h.Checkouts, paypage.Config{Keys: [][]byte{key(1)}, URL: "https://x", Pay: pay, PayTimeout: time.Hour})
-		is.True(err != nil)
+		is.True(err != nil) // PayTimeout is too long
 	})
 }
 
+// TestAPageAtTheRootOfItsHost proves that the redirect after a form is right if Config.URL has no path.
 func TestAPageAtTheRootOfItsHost(t *testing.T) {
 	is := is.New(t)
 	h := newHost(t, func(c *paypage.Config) { c.URL = "https://pay.example.com" })
@@ -77,6 +78,7 @@ func TestAPageAtTheRootOfItsHost(t *testing.T) {
 	is.True(strings.HasPrefix(a.location(), strings.TrimPrefix(link, "https://pay.example.com")))
 }
 
+// TestLanguages shows which language each Accept-Language selects. A header that cannot be read or is too long selects the fallback.
 func TestLanguages(t *testing.T) {
 	h := newHost(t)
 	link := h.page.Link(h.create())
@@ -87,37 +89,39 @@ func TestLanguages(t *testing.T) {
 		" en ; q = 0.9 ": "en", "en;level=1": "fr", "en,fr": "en", "fr,en": "fr", strings.Repeat("x,", 5000) + "en": "fr",
 	} {
 		if got := h.get(link, "Accept-Language: "+header).Header().Get("Content-Language"); got != want {
-			t.Errorf("%.60q: %s", header, got)
+			t.Errorf("Accept-Language %.60q: the page is in %q, want %q", header, got, want)
 		}
 	}
 }
 
-// Both languages fill in the same things, and none of them says what the other does not.
-func TestBothLanguagesHaveTheSameSet(t *testing.T) {
+// TestBothLanguagesHaveTheSameTexts proves that French and English both have every text, with the same placeholders. Otherwise payers of
+// one language would miss a sentence or an amount.
+func TestBothLanguagesHaveTheSameTexts(t *testing.T) {
 	is := is.New(t)
 	french, english := paypage.TextsByField(paypage.French()), paypage.TextsByField(paypage.English())
-	is.True(len(french) > 40)
+	is.True(len(french) > 40) // TextsByField finds the texts
 	for field, text := range french {
 		if text == "" || english[field] == "" {
 			t.Errorf("%s is empty", field)
 		}
 		if text == english[field] {
-			t.Errorf("%s is the same in both", field)
+			t.Errorf("%s is the same in both languages", field)
 		}
-		is.Equal(placesIn(text), placesIn(english[field]))
+		is.Equal(placeholdersIn(text), placeholdersIn(english[field]))
 	}
 }
 
-func placesIn(text string) []string {
+// placeholdersIn returns the placeholders of a text, sorted. An unknown placeholder is added as a fault.
+func placeholdersIn(text string) []string {
 	var all []string
-	for _, place := range []string{"{amount}", "{phone}", "{reason}"} {
-		for range strings.Count(text, place) {
-			all = append(all, place)
+	for _, placeholder := range []string{"{amount}", "{phone}", "{reason}"} {
+		for range strings.Count(text, placeholder) {
+			all = append(all, placeholder)
 		}
 	}
 	slices.Sort(all)
 	if rest := strings.NewReplacer("{amount}", "", "{phone}", "", "{reason}", "").Replace(text); strings.ContainsAny(rest, "{}") {
-		all = append(all, "a place that there is not: "+rest)
+		all = append(all, "an unknown placeholder in: "+rest)
 	}
 	return all
 }
@@ -146,7 +150,7 @@ func TestAmounts(t *testing.T) {
 			})
 			for lang, want := range map[string]string{"fr": c.fr, "en": c.en} {
 				if a := h.get(h.page.Link(s), "Accept-Language: "+lang); !a.has(`<p class="amount">` + strings.ReplaceAll(want, " ", "\u00a0") + "</p>") {
-					t.Errorf("%s: %q is not there", lang, want)
+					t.Errorf("%s: the page does not show %q", lang, want)
 				}
 			}
 		})

@@ -11,22 +11,22 @@
 //
 // # The link
 //
-// [Page.Link] is the URL of one session's page. It is sealed: nobody can read an account or a session from it, guess another
-// one or change it. It is the payer's only credential. It shows, pays and cancels its one session, and opens no API. A link
-// that was changed, cut or made with another key is answered 404, after the same work whatever is wrong with it, and without
-// a look at the store.
+// [Page.Link] is the URL of one session's page. It is sealed: nobody can read an account or a session from it, guess another one
+// or change it. It is the payer's only credential. It shows, pays and cancels its one session, and opens no API. A link that was
+// changed, cut or made with another key is answered 404. The answer takes the same work whatever is wrong with the link, and the
+// store is not asked.
 //
 // # No second payment
 //
-// Whatever the payer does, each attempt has one payment ID, and [Config.Pay] gets the session with that ID in
-// Session.PaymentID. The ID is computed from the session and from the attempt before it, so that two clicks compute the
-// same one, also where two processes serve them. The page starts another attempt only after Pay has returned a [*Refused]
-// for the one before. So at most one attempt of a session can be open at the operator, provided that Pay asks the operator
-// under the payment ID, and that asking twice under one ID is asking once. Pay is called again with the same ID when the
-// payer asks again, after an error or because the phone stayed silent. Clicks that come at the same time share one call.
+// Whatever the payer does, each attempt has one payment ID, and [Config.Pay] gets the session with that ID in Session.PaymentID.
+// The ID is computed from the session and from the attempt before it, so that two clicks compute the same one, also where two
+// processes serve them. The page starts another attempt only after Pay has returned a [*Refused] for the one before. So at most
+// one attempt of a session can be open at the operator, provided that Pay asks the operator under the payment ID, and that the
+// operator takes two requests under one ID for one payment. Pay is called again with the same ID when the payer asks again, after
+// an error or because the phone stayed silent. Clicks that come at the same time share one call.
 //
-// A payment ID has the form of a random UUID, which is what most operators ask for. A PaymentID that the session was
-// created with is replaced, as by any Begin: the shop's own reference belongs into ClientReference.
+// A payment ID has the form of a random UUID, which is what most operators ask for. A PaymentID that the session was created with
+// is replaced, as by any Begin: the shop's own reference belongs in ClientReference.
 //
 // A session whose payment the host begins itself, by [checkout.Checkouts.Begin], is shown and can be cancelled, but the page
 // starts no attempt beside that one.
@@ -41,10 +41,10 @@
 // # What it costs
 //
 // A page view is one read of the store and no write. A page that is left open waits through [checkout.Checkouts.Wait]: with
-// script one read every 25 seconds and its share of the feed, without script one read every five seconds. Paying is one
-// read and one write for each attempt, and a session takes [checkout.MaxChanges] changes at most; asking again for the same
-// attempt writes nothing. What the page does not do is to limit how often somebody who has a link calls it: put a rate limit
-// by link in front of it where that matters, as for any page.
+// script this costs one read every 25 seconds and a share of the reads of the feed, without script one read every five seconds.
+// Paying is one read and one write for each attempt, and a session takes [checkout.MaxChanges] changes at most; asking again for
+// the same attempt writes nothing. The page does not limit how often somebody who has a link calls it. If that matters, put a
+// rate limit by link in front of it.
 //
 // # Browsers
 //

@@ -17,14 +17,14 @@ import (
 //go:embed page.html
 var pageHTML string
 
-// DefaultTemplate returns the page's own template. A host can replace its blocks "brand", which is empty and at the head of every page,
-// "foot" and "style":
+// DefaultTemplate returns the page's own template. A host can replace its blocks "brand", "foot" and "style". The block "brand"
+// is empty, and stands at the head of every page:
 //
 //	template.Must(paypage.DefaultTemplate().Parse(`{{define "brand"}}<p class="brand">Caisse</p>{{end}}`))
 //
-// A host can also replace the whole template. A template is executed with a [*View]. The function text returns words in the payer's
-// language that have no places, by the name of a field of [Texts]: {{text "PayTo"}}. The function language returns the language tag.
-// Both are evaluated when the Page is made, so their argument must be a constant.
+// A host can also replace the whole template. A template is executed with a [*View]. The function text returns the words of a
+// field of [Texts] in the payer's language. The field must be one without places such as {amount}: {{text "PayTo"}}. The function
+// language returns the language tag. Both are evaluated when the Page is made, so their argument must be a constant.
 //
 // The elements style and script must have the same content on every page that has them, because the Content-Security-Policy allows them by
 // the hashes of their contents. It allows nothing else, except images as data: URLs.

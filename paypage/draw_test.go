@@ -13,9 +13,11 @@ import (
 	"github.com/matryer/is"
 )
 
-// maxPage is what one round trip carries over a new connection: ten segments (RFC 6928).
+// maxPage is how many bytes a server can send in the first round trip of a connection: ten TCP segments (RFC 6928).
 const maxPage = 14_000
 
+// TestAPageIsSmall proves that the longest page fits into the first round trip. A second round trip would make the page slow on a mobile
+// network.
 func TestAPageIsSmall(t *testing.T) {
 	h := newHost(t, func(c *paypage.Config) { c.Simulated = true })
 	long := func(p *checkout.CreateParams) {
@@ -28,7 +30,7 @@ func TestAPageIsSmall(t *testing.T) {
 		for _, a := range []answer{page, waiting} {
 			t.Logf("%s: %d bytes", lang, len(a.body))
 			if a.Code != http.StatusOK || len(a.body) > maxPage {
-				t.Errorf("%s: status %d, %d bytes", lang, a.Code, len(a.body))
+				t.Errorf("%s: status %d and %d bytes, want 200 and at most %d bytes", lang, a.Code, len(a.body), maxPage)
 			}
 		}
 	}
@@ -36,7 +38,7 @@ func TestAPageIsSmall(t *testing.T) {
 
 func BenchmarkPage(b *testing.B) {
 	_, draw := paypage.Rendering(b)
-	for _, state := range []string{"unbegun", "waiting"} {
+	for _, state := range []string{"created", "waiting"} {
 		b.Run(state, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
@@ -46,8 +48,11 @@ func BenchmarkPage(b *testing.B) {
 	}
 }
 
+// tags matches the name of each tag, with a slash before it in an end tag.
 var tags = regexp.MustCompile(`<(/?[a-z0-9]+)`)
 
+// TestNothingThatAMerchantWritesBecomesMarkup compares the tags of a page that shows hostile texts with those of a page that shows
+// harmless ones. If the page did not escape a text, a merchant could run a script in the payer's browser.
 func TestNothingThatAMerchantWritesBecomesMarkup(t *testing.T) {
 	hostile := []string{
 		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `' onmouseover='alert(1)`, `{{.Form}}`, `{amount}{phone}{reason}`,
@@ -64,16 +69,16 @@ func TestNothingThatAMerchantWritesBecomesMarkup(t *testing.T) {
 			}
 			s := h.create(change)
 			link := h.page.Link(s)
-			want := plain.create()
-			is.Equal(tagsOf(h.get(link).body), tagsOf(plain.get(plain.page.Link(want)).body))
-			is.True(h.get(link).has(text)) // once unescaped, it is what was written
+			plainSession := plain.create()
+			is.Equal(tagsOf(h.get(link).body), tagsOf(plain.get(plain.page.Link(plainSession)).body))
+			is.True(h.get(link).has(text)) // the payer sees the text as the merchant wrote it
 
 			_, err := h.Fail(t.Context(), s.Account, s.ID, "", text)
 			is.NoErr(err)
-			_, err = plain.Fail(t.Context(), want.Account, want.ID, "", "x")
+			_, err = plain.Fail(t.Context(), plainSession.Account, plainSession.ID, "", "x")
 			is.NoErr(err)
 			failed := h.get(link)
-			is.Equal(tagsOf(failed.body), tagsOf(plain.get(plain.linkOf(want)).body))
+			is.Equal(tagsOf(failed.body), tagsOf(plain.get(plain.linkOf(plainSession)).body))
 			is.True(failed.has("refused: " + text))
 			is.True(failed.has(`href="https://shop.example/?a='&b=(c)&d={{e}}&amp;f=%22%3Cx%3E"`))
 			is.True(!strings.Contains(failed.body, "<script>alert"))
@@ -81,6 +86,7 @@ func TestNothingThatAMerchantWritesBecomesMarkup(t *testing.T) {
 	}
 }
 
+// tagsOf returns the names of the tags of a page, in their order.
 func tagsOf(body string) []string {
 	var all []string
 	for _, m := range tags.FindAllStringSubmatch(body, -1) {
@@ -89,37 +95,37 @@ func tagsOf(body string) []string {
 	return all
 }
 
-// linkOf is the link of a session whatever has become of it.
+// linkOf returns the link that a session had while it could be paid. Link returns "" for a session that has ended.
 func (h *host) linkOf(s checkout.Session) string {
 	s.Status = checkout.StatusCreated
 	return h.page.Link(s)
 }
 
 func TestTemplates(t *testing.T) {
-	t.Run("a host puts a brand at the head, with a style of its own that the policy allows", func(t *testing.T) {
+	t.Run("a host can add a brand and a style, and the policy allows the style", func(t *testing.T) {
 		is := is.New(t)
 		own := template.Must(paypage.DefaultTemplate().Parse(`{{define "style"}}b{color:red}{{end}}{{define "brand"}}<b>Caisse</b>{{text "Cancel"}}{{end}}`))
 		h := newHost(t, func(c *paypage.Config) { c.Template = own })
 		a := h.get(h.page.Link(h.create()))
 		is.True(strings.Contains(a.body, "<b>Caisse</b>Cancel"))
 		is.True(strings.Contains(a.body, "b{color:red}"))
-		is.True(a.Header().Get("Content-Security-Policy") != newHostPolicy(t))
-		again := newHost(t, func(c *paypage.Config) { c.Template = own }) // a template serves any number of pages
+		is.True(a.Header().Get("Content-Security-Policy") != defaultPolicy(t))
+		again := newHost(t, func(c *paypage.Config) { c.Template = own }) // one template can be used for several pages
 		is.Equal(again.get(again.page.Link(again.create())).Code, 200)
 	})
 
-	t.Run("a template that cannot be used is refused when the page is made", func(t *testing.T) {
+	t.Run("New refuses a template that cannot be used", func(t *testing.T) {
 		h := newHost(t)
 		for _, source := range []string{`{{text "Nothing"}}`, `{{text .Heading}}`, `{{.Nothing}}`, `<a href={{if .Link}}"{{end}}>`, `{{define "x"}}{{text "x"}}{{end}}`} {
 			source := template.Must(paypage.DefaultTemplate().Parse(source))
-			_, err := paypage.New(h.Checkouts, paypage.Config{Keys: [][]byte{key(1)}, URL: where, Pay: h.pay, Template: source})
+			_, err := paypage.New(h.Checkouts, paypage.Config{Keys: [][]byte{key(1)}, URL: pageURL, Pay: h.pay, Template: source})
 			if err == nil || !strings.Contains(err.Error(), "paypage.Config.Template") {
-				t.Errorf("%v: %v", source, err)
+				t.Errorf("%v: the error is %v, want one about paypage.Config.Template", source, err)
 			}
 		}
 	})
 
-	t.Run("a host changes words, and adds a language", func(t *testing.T) {
+	t.Run("a host can change the words and add a language", func(t *testing.T) {
 		is := is.New(t)
 		words := paypage.English()
 		words.Pay = `Send <it> "now"`
@@ -129,11 +135,12 @@ func TestTemplates(t *testing.T) {
 		is.True(a.has(`>Send <it> "now"</button>`))
 		is.True(!strings.Contains(a.body, "<it>"))
 		is.True(strings.Contains(a.body, `<html lang="dyu">`))
-		is.True(strings.Contains(h.get(link, "Accept-Language: en").body, `<html lang="fr">`)) // the fallback
+		is.True(strings.Contains(h.get(link, "Accept-Language: en").body, `<html lang="fr">`)) // Texts has no "en", so the page uses the fallback
 	})
 }
 
-func newHostPolicy(t *testing.T) string {
+// defaultPolicy returns the Content-Security-Policy of a page with the default template.
+func defaultPolicy(t *testing.T) string {
 	h := newHost(t)
 	return h.get(h.page.Link(h.create())).Header().Get("Content-Security-Policy")
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/caisse/checkout/store/memory"
 )
 
-// A host mounts the page, and its API names the page's link in every answer.
+// A host mounts the page, and gives payers the link of their session.
 func Example() {
 	checkouts, err := checkout.New(memory.New(), checkout.Config{})
 	if err != nil {
@@ -27,7 +27,7 @@ func Example() {
 		Keys: [][]byte{[]byte("32 random bytes, kept secret....")},
 		URL:  "https://pay.example.com/pay",
 		Pay: func(_ context.Context, s checkout.Session) (paypage.Next, error) {
-			// Ask the operator under s.PaymentID, so that asking twice is asking once. Where it refuses at once:
+			// Ask the operator under s.PaymentID, so that it takes the money once even if it is asked twice. If it refuses at once:
 			// return paypage.Next{}, &paypage.Refused{Reason: "insufficient funds"}
 			return paypage.Next{}, nil // the payer confirms on the phone
 		},
@@ -70,7 +70,7 @@ func askOperator(ctx context.Context, s checkout.Session) (paypage.Next, error) 
 	return paypage.Next{}, err
 }
 
-// A host with an API and a page: the answers of the API name the page's link.
+// A host has an API and a page. Each answer of the API has the link of the page.
 func ExampleNew() {
 	var (
 		checkouts, _ = checkout.New(memory.New(), checkout.Config{})
@@ -105,7 +105,7 @@ func ExampleNew() {
 	// Output: <nil>
 }
 
-// What is added to the page: here, the host's name on top.
+// A host adds its name at the top of the page.
 func ExampleDefaultTemplate() {
 	checkouts, _ := checkout.New(memory.New(), checkout.Config{})
 	_, err := paypage.New(checkouts, paypage.Config{
@@ -116,7 +116,7 @@ func ExampleDefaultTemplate() {
 	// Output: <nil>
 }
 
-// With a simulated operator, nobody's money moves.
+// With a simulated operator, no money moves.
 func ExampleConfig_simulated() {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()

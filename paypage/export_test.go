@@ -10,7 +10,7 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// discard is a ResponseWriter that costs nothing.
+// discard is an [http.ResponseWriter] that keeps only the size of the last write.
 type discard struct {
 	header http.Header
 	size   *int
@@ -20,8 +20,8 @@ func (d discard) Header() http.Header         { return d.header }
 func (d discard) Write(p []byte) (int, error) { *d.size = len(p); return len(p), nil }
 func (d discard) WriteHeader(int)             {}
 
-// Rendering gives what a page costs without the store and without HTTP: the view of a session with all that it may have, and
-// the template. size is that of the last drawing.
+// Rendering lets a test measure what it costs to draw a page, without the store and without HTTP. draw draws the page of a session that has
+// every optional field, in the state "created" or "waiting". size returns the size in bytes of the page that was drawn last.
 func Rendering(t testing.TB) (size func(state string) int, draw func(state string)) {
 	now := time.Date(2026, 11, 22, 7, 31, 56, 0, time.UTC)
 	p := ForBenchmark(t)
@@ -35,7 +35,7 @@ func Rendering(t testing.TB) (size func(state string) int, draw func(state strin
 	var n int
 	w := discard{http.Header{}, &n}
 	visits := map[string]*visit{
-		"unbegun": {w: w, r: &http.Request{Method: http.MethodGet}, token: p.keys.token(name{s.Account, s.ID}), lang: "fr", session: s},
+		"created": {w: w, r: &http.Request{Method: http.MethodGet}, token: p.keys.token(name{s.Account, s.ID}), lang: "fr", session: s},
 		"waiting": {w: w, r: &http.Request{Method: http.MethodGet}, token: p.keys.token(name{s.Account, s.ID}), lang: "en", session: begun},
 	}
 	draw = func(state string) {
@@ -45,7 +45,7 @@ func Rendering(t testing.TB) (size func(state string) int, draw func(state strin
 	return func(string) int { return n }, draw
 }
 
-// TextsByField are texts by the names of their fields.
+// TextsByField returns texts by the names of their fields.
 func TextsByField(t Texts) map[string]string {
 	all := make(map[string]string)
 	for v, i := reflect.ValueOf(t), 0; i < v.NumField(); i++ {
@@ -56,7 +56,7 @@ func TextsByField(t Texts) map[string]string {
 	return all
 }
 
-// ForBenchmark is a page without a store.
+// ForBenchmark returns a page without a store, which can make links and draw pages.
 func ForBenchmark(t testing.TB) *Page {
 	now := time.Date(2026, 11, 22, 7, 31, 56, 0, time.UTC)
 	page, err := New(new(checkout.Checkouts), Config{

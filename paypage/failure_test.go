@@ -15,6 +15,8 @@ import (
 	"github.com/matryer/is"
 )
 
+// TestWhatAFloodCosts counts the reads and writes of the store if somebody calls the page again and again. A page view costs one read, and
+// a click that repeats an attempt costs two. Neither costs a write.
 func TestWhatAFloodCosts(t *testing.T) {
 	is := is.New(t)
 	h := newHost(t)
@@ -33,12 +35,12 @@ func TestWhatAFloodCosts(t *testing.T) {
 		h.submit(link, page, "pay")
 	}
 	r2, w2 := h.store.counts()
-	is.Equal(r2-r, 200) // one for the page, one for Begin, which has nothing to change
+	is.Equal(r2-r, 200) // one read for the page and one for Begin, which changes nothing
 	is.Equal(w2, writes)
 }
 
 func TestFailures(t *testing.T) {
-	t.Run("of the store are a 503 that says so, and the log hears of them without the link", func(t *testing.T) {
+	t.Run("of the store are answered 503, and logged without the link, the form or the phone number", func(t *testing.T) {
 		is := is.New(t)
 		var log bytes.Buffer
 		h := newHost(t, func(c *paypage.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
@@ -60,13 +62,13 @@ func TestFailures(t *testing.T) {
 		h.answer = func(checkout.Session) (paypage.Next, error) { return paypage.Next{}, fmt.Errorf("no route") }
 		h.press(link, page, "pay")
 		is.True(strings.Contains(log.String(), "no route"))
-		token := strings.TrimPrefix(link, where+"/")
+		token := strings.TrimPrefix(link, pageURL+"/")
 		for _, secret := range []string{token, token[:20], page.form(), s.UserPhone} {
 			is.True(!strings.Contains(log.String(), secret))
 		}
 	})
 
-	t.Run("of the host's code are a 500", func(t *testing.T) {
+	t.Run("of the host's code are answered 500", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t, func(c *paypage.Config) { c.Merchant = func(checkout.Account) string { panic("oops") } })
 		a := h.get(h.page.Link(h.create()))
@@ -74,24 +76,25 @@ func TestFailures(t *testing.T) {
 		is.True(!strings.Contains(a.body, "oops"))
 	})
 
-	t.Run("that a payer has left is none for the log", func(t *testing.T) {
+	t.Run("are not logged if the payer has left", func(t *testing.T) {
 		is := is.New(t)
 		var log bytes.Buffer
 		h := newHost(t, func(c *paypage.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 		link := h.page.Link(h.create())
-		gone, leave := context.WithCancel(t.Context())
+		ctx, leave := context.WithCancel(t.Context())
 		leave()
 		h.store.fail = context.Canceled
-		sendWith(gone, t, h.page, link, url.Values{"form": {"x"}}.Encode())
-		r, err := http.NewRequestWithContext(gone, http.MethodGet, link, nil)
+		postWithContext(ctx, t, h.page, link, url.Values{"form": {"x"}}.Encode())
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, link, nil)
 		is.NoErr(err)
-		http.StripPrefix("/pay", h.page).ServeHTTP(noAnswer{http.Header{}}, r)
+		http.StripPrefix("/pay", h.page).ServeHTTP(discardResponse{http.Header{}}, r)
 		is.Equal(log.String(), "")
 	})
 }
 
-type noAnswer struct{ header http.Header }
+// discardResponse is an [http.ResponseWriter] for a payer who no longer reads the answer.
+type discardResponse struct{ header http.Header }
 
-func (n noAnswer) Header() http.Header         { return n.header }
-func (n noAnswer) Write(p []byte) (int, error) { return len(p), nil }
-func (n noAnswer) WriteHeader(int)             {}
+func (d discardResponse) Header() http.Header         { return d.header }
+func (d discardResponse) Write(p []byte) (int, error) { return len(p), nil }
+func (d discardResponse) WriteHeader(int)             {}

@@ -18,17 +18,19 @@ import (
 	"github.com/caisse/checkout/store/memory"
 )
 
-const where = "https://pay.example.com/pay"
+// pageURL is Config.URL of the pages of these tests.
+const pageURL = "https://pay.example.com/pay"
 
 var live = checkout.Account{ID: "acct_1"}
 
+// key returns a valid key. Different seeds give different keys.
 func key(seed byte) []byte {
 	k := bytes.Repeat([]byte{seed}, 32)
 	k[0] = ^seed
 	return k
 }
 
-// clock is set by hand.
+// clock is a [checkout.Clock] that moves only when a test advances it.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -46,7 +48,7 @@ func (c *clock) Advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// host is a page and what it stands on.
+// host is a page with the Checkouts, the store and the clock that it uses.
 type host struct {
 	*checkout.Checkouts
 	t     testing.TB
@@ -55,36 +57,39 @@ type host struct {
 	page  *paypage.Page
 
 	mu     sync.Mutex
-	asked  []checkout.Session // what Pay was called with
-	answer func(checkout.Session) (paypage.Next, error)
+	asked  []checkout.Session                           // the sessions that Pay was called with
+	answer func(checkout.Session) (paypage.Next, error) // what Pay returns; nil: the zero Next
 }
 
-func newHost(t testing.TB, settle ...func(*paypage.Config)) *host {
+// newHost makes a host with an empty store. change changes the configuration of the page.
+func newHost(t testing.TB, change ...func(*paypage.Config)) *host {
 	t.Helper()
 	h := &host{t: t, clock: &clock{now: time.Date(2026, 11, 22, 7, 31, 56, 0, time.UTC)}, store: &countingStore{Store: memory.New()}}
 	var err error
 	if h.Checkouts, err = checkout.New(h.store, checkout.Config{Clock: h.clock}); err != nil {
 		t.Fatal(err)
 	}
-	h.page = h.pageOver(h.Checkouts, settle)
+	h.page = h.pageOver(h.Checkouts, change)
 	return h
 }
 
-// another is a page over the same store, as of another process.
-func (h *host) another(settle ...func(*paypage.Config)) *paypage.Page {
+// otherProcess returns another page over the same store, as a second process of the host would have it.
+func (h *host) otherProcess(change ...func(*paypage.Config)) *paypage.Page {
 	h.t.Helper()
 	checkouts, err := checkout.New(h.store, checkout.Config{Clock: h.clock})
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return h.pageOver(checkouts, settle)
+	return h.pageOver(checkouts, change)
 }
 
-func (h *host) pageOver(checkouts *checkout.Checkouts, settle []func(*paypage.Config)) *paypage.Page {
+func (h *host) pageOver(checkouts *checkout.Checkouts, change []func(*paypage.Config)) *paypage.Page {
 	h.t.Helper()
-	cfg := paypage.Config{Keys: [][]byte{key(1)}, URL: where, Pay: h.pay, Clock: h.clock, Merchant: func(checkout.Account) string { return "Chez Awa" }}
-	for _, s := range settle {
-		s(&cfg)
+	cfg := paypage.Config{
+		Keys: [][]byte{key(1)}, URL: pageURL, Pay: h.pay, Clock: h.clock, Merchant: func(checkout.Account) string { return "Chez Awa" },
+	}
+	for _, c := range change {
+		c(&cfg)
 	}
 	page, err := paypage.New(checkouts, cfg)
 	if err != nil {
@@ -93,6 +98,7 @@ func (h *host) pageOver(checkouts *checkout.Checkouts, settle []func(*paypage.Co
 	return page
 }
 
+// pay is Config.Pay.
 func (h *host) pay(_ context.Context, s checkout.Session) (paypage.Next, error) {
 	h.mu.Lock()
 	h.asked = append(h.asked, s)
@@ -104,7 +110,7 @@ func (h *host) pay(_ context.Context, s checkout.Session) (paypage.Next, error) 
 	return paypage.Next{}, nil
 }
 
-// askedFor are the distinct payment IDs that Pay was called with, in the order of their first call.
+// askedFor returns the different payment IDs that Pay was called with, in the order of their first call.
 func (h *host) askedFor() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -119,6 +125,7 @@ func (h *host) askedFor() []string {
 	return ids
 }
 
+// create makes a session that a payer pays by phone. change changes the request.
 func (h *host) create(change ...func(*checkout.CreateParams)) checkout.Session {
 	h.t.Helper()
 	p := checkout.CreateParams{
@@ -136,10 +143,12 @@ func (h *host) create(change ...func(*checkout.CreateParams)) checkout.Session {
 	return s
 }
 
+// card changes a request into one that is paid by card.
 func card(p *checkout.CreateParams) {
 	p.PaymentMethod, p.Currency, p.UserPhone, p.Amount = checkout.Card, "USD", "", 123450
 }
 
+// now returns the session as it is stored.
 func (h *host) now(s checkout.Session) checkout.Session {
 	h.t.Helper()
 	now, err := h.Get(h.t.Context(), s.Account, s.ID)
@@ -149,7 +158,7 @@ func (h *host) now(s checkout.Session) checkout.Session {
 	return now
 }
 
-// answer is what a browser got.
+// answer is the answer that a browser gets.
 type answer struct {
 	*httptest.ResponseRecorder
 	body string
@@ -159,7 +168,7 @@ func (a answer) location() string { return a.Header().Get("Location") }
 
 var formValue = regexp.MustCompile(`name="form" value="([^"]*)"`)
 
-// form is the hidden value of the page's form, "" where there is none.
+// form returns the hidden value of the page's form, or "" if the page has no form.
 func (a answer) form() string {
 	m := formValue.FindStringSubmatch(a.body)
 	if m == nil {
@@ -168,6 +177,7 @@ func (a answer) form() string {
 	return html.UnescapeString(m[1])
 }
 
+// has reports whether the page shows a text.
 func (a answer) has(text string) bool {
 	return strings.Contains(html.UnescapeString(a.body), text)
 }
@@ -182,7 +192,7 @@ func (a answer) heading() string {
 	return html.UnescapeString(m[1])
 }
 
-// send sends a request to a page as it is mounted. Headers are "Name: value".
+// send sends a request to a page that is mounted at its URL. Headers have the form "Name: value". An empty value removes a header.
 func send(t testing.TB, page http.Handler, method, link, body string, headers ...string) answer {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, link, strings.NewReader(body))
@@ -211,29 +221,29 @@ func (h *host) get(link string, headers ...string) answer {
 	return send(h.t, h.page, http.MethodGet, link, "", headers...)
 }
 
-// submit presses a button of a page.
-func (h *host) submit(link string, of answer, do string, headers ...string) answer {
+// submit sends the form of a page with the value of one of its buttons: "pay" or "cancel".
+func (h *host) submit(link string, page answer, do string, headers ...string) answer {
 	h.t.Helper()
-	return send(h.t, h.page, http.MethodPost, link, url.Values{"form": {of.form()}, "do": {do}}.Encode(), headers...)
+	return send(h.t, h.page, http.MethodPost, link, url.Values{"form": {page.form()}, "do": {do}}.Encode(), headers...)
 }
 
-// press is submit and what a browser then does: it follows a redirect to the page itself.
-func (h *host) press(link string, of answer, do string) answer {
+// press sends a form as submit does. Then it follows a redirect to the page, as a browser does.
+func (h *host) press(link string, page answer, do string) answer {
 	h.t.Helper()
-	a := h.submit(link, of, do)
+	a := h.submit(link, page, do)
 	if a.Code != http.StatusSeeOther {
 		return a
 	}
 	return h.get("https://pay.example.com" + a.location())
 }
 
-// countingStore counts what the page costs.
+// countingStore counts the calls of Get and Update. It can make Get fail.
 type countingStore struct {
 	checkout.Store
 	mu            sync.Mutex
 	reads, writes int
-	fail          error // of every call
-	afterGet      func()
+	fail          error  // the error of every Get
+	afterGet      func() // called after every Get, unless fail is set
 }
 
 func (s *countingStore) Get(ctx context.Context, account checkout.Account, id string) (checkout.Session, error) {
@@ -244,11 +254,11 @@ func (s *countingStore) Get(ctx context.Context, account checkout.Account, id st
 	if fail != nil {
 		return checkout.Session{}, fail
 	}
-	held, err := s.Store.Get(ctx, account, id)
+	session, err := s.Store.Get(ctx, account, id)
 	if after != nil {
 		after()
 	}
-	return held, err
+	return session, err
 }
 
 func (s *countingStore) Update(ctx context.Context, session checkout.Session) error {
@@ -264,8 +274,8 @@ func (s *countingStore) counts() (reads, writes int) {
 	return s.reads, s.writes
 }
 
-// sendWith posts a form under a context.
-func sendWith(ctx context.Context, t *testing.T, page http.Handler, link, body string) {
+// postWithContext sends a form. The end of ctx means that the payer has left.
+func postWithContext(ctx context.Context, t *testing.T, page http.Handler, link, body string) {
 	t.Helper()
 	r := httptest.NewRequestWithContext(ctx, http.MethodPost, link, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")

@@ -79,7 +79,7 @@ type keyring []keys
 // keys are derived from one key of the host. There is one for each purpose.
 type keys struct {
 	link box
-	note box // for what the page is to say after a redirect
+	note box // see note
 	form formMAC
 }
 

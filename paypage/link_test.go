@@ -14,20 +14,20 @@ import (
 )
 
 func TestLink(t *testing.T) {
-	t.Run("is the same for the same session, and another for every other", func(t *testing.T) {
+	t.Run("is always the same for one session, and different for every other session", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t)
 		s := h.create()
 		is.Equal(h.page.Link(s), h.page.Link(s))
-		is.Equal(h.page.Link(s), h.another().Link(s)) // in another process too
-		is.True(strings.HasPrefix(h.page.Link(s), where+"/"))
+		is.Equal(h.page.Link(s), h.otherProcess().Link(s)) // also in another process
+		is.True(strings.HasPrefix(h.page.Link(s), pageURL+"/"))
 		is.True(h.page.Link(s) != h.page.Link(h.create()))
-		tested := s
-		tested.Account.Test = true
-		is.True(h.page.Link(s) != h.page.Link(tested))
+		inTestMode := s
+		inTestMode.Account.Test = true
+		is.True(h.page.Link(s) != h.page.Link(inTestMode))
 	})
 
-	t.Run("opens its own session, whatever the account is called", func(t *testing.T) {
+	t.Run("opens its own session, with any account ID and in both modes", func(t *testing.T) {
 		for _, id := range []string{"a", "acct_1", strings.Repeat("é", 255), "a\x01b/?#%"} {
 			is := is.New(t)
 			h := newHost(t)
@@ -43,13 +43,13 @@ func TestLink(t *testing.T) {
 		}
 	})
 
-	t.Run("says nothing of the account or the session, not even how long the account's name is", func(t *testing.T) {
+	t.Run("reveals neither the account nor the session, nor the length of the account's ID", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t)
 		s := h.create()
 		other := h.create(func(p *checkout.CreateParams) { p.Account.ID = "acct_1234567890" })
 		is.Equal(len(h.page.Link(s)), len(h.page.Link(other)))
-		token := strings.TrimPrefix(h.page.Link(s), where+"/")
+		token := strings.TrimPrefix(h.page.Link(s), pageURL+"/")
 		raw, err := base64.RawURLEncoding.DecodeString(token)
 		is.NoErr(err)
 		for _, secret := range []string{s.Account.ID, s.ID, s.ID[len(s.ID)-8:]} {
@@ -62,34 +62,34 @@ func TestLink(t *testing.T) {
 		}
 	})
 
-	t.Run("is there while the session can be paid", func(t *testing.T) {
+	t.Run("is empty unless the session can be paid", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t)
 		for _, status := range checkout.Statuses() {
 			s := h.create()
 			s.Status = status
-			can := status == checkout.StatusCreated || status == checkout.StatusPending
-			is.Equal(h.page.Link(s) != "", can)
+			payable := status == checkout.StatusCreated || status == checkout.StatusPending
+			is.Equal(h.page.Link(s) != "", payable)
 		}
 	})
 
-	t.Run("of an old key opens while the key is there, and new ones are sealed by the first", func(t *testing.T) {
+	t.Run("of an old key opens until the key is removed, and new links use the first key", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t)
 		s := h.create()
 		old := h.page.Link(s)
-		rotated := h.another(func(c *paypage.Config) { c.Keys = [][]byte{key(2), key(1)} })
-		before := h.another(func(c *paypage.Config) { c.Keys = [][]byte{key(1), key(2)} })
-		is.Equal(before.Link(s), old)
+		rotated := h.otherProcess(func(c *paypage.Config) { c.Keys = [][]byte{key(2), key(1)} })
+		announced := h.otherProcess(func(c *paypage.Config) { c.Keys = [][]byte{key(1), key(2)} })
+		is.Equal(announced.Link(s), old)
 		is.True(rotated.Link(s) != old)
-		for _, page := range []*paypage.Page{rotated, before} {
+		for _, page := range []*paypage.Page{rotated, announced} {
 			is.Equal(send(t, page, "GET", old, "").Code, 200)
 			is.Equal(send(t, page, "GET", rotated.Link(s), "").Code, 200)
 		}
-		retired := h.another(func(c *paypage.Config) { c.Keys = [][]byte{key(2)} })
+		retired := h.otherProcess(func(c *paypage.Config) { c.Keys = [][]byte{key(2)} })
 		is.Equal(send(t, retired, "GET", old, "").Code, 404)
 
-		// A form of the old key still works on the way.
+		// A page from before the rotation has a form of the old key. That form works after the rotation too.
 		a := send(t, h.page, "GET", old, "")
 		h.page = rotated
 		is.Equal(h.press(old, a, "pay").heading(), "Confirm on your phone")
@@ -97,52 +97,54 @@ func TestLink(t *testing.T) {
 	})
 }
 
-// bad are links that open nothing, by what is wrong with them.
-func bad(t *testing.T, h *host, s checkout.Session) map[string]string {
+// badLinks returns links that open nothing, by what is wrong with each.
+func badLinks(t *testing.T, h *host, s checkout.Session) map[string]string {
 	t.Helper()
 	link := h.page.Link(s)
-	token := strings.TrimPrefix(link, where+"/")
+	token := strings.TrimPrefix(link, pageURL+"/")
 	all := map[string]string{
-		"foreign": h.another(func(c *paypage.Config) { c.Keys = [][]byte{key(9)} }).Link(s),
-		"empty":   where + "/", "nothing like it": where + "/x", "the session's id": where + "/" + s.ID,
-		"zeros": where + "/" + strings.Repeat("A", len(token)), "not base64": where + "/" + strings.Repeat("!", len(token)),
-		"endless": where + "/" + strings.Repeat("A", 100_000), "longer": link + "AAAA", "padded": link + "=", "twice": link + token,
-		"under it": link + "/x", "wait under it": link + "/wait/x", "slash": link + "/",
+		"another key": h.otherProcess(func(c *paypage.Config) { c.Keys = [][]byte{key(9)} }).Link(s),
+		"empty":       pageURL + "/", "too short": pageURL + "/x", "the session ID": pageURL + "/" + s.ID,
+		"zeros": pageURL + "/" + strings.Repeat("A", len(token)), "not base64": pageURL + "/" + strings.Repeat("!", len(token)),
+		"very long": pageURL + "/" + strings.Repeat("A", 100_000), "longer": link + "AAAA", "padded": link + "=", "the token twice": link + token,
+		"a path below it": link + "/x", "a path below its wait": link + "/wait/x", "a slash at the end": link + "/",
 	}
 	for _, n := range []int{1, 10, 64, len(token) - 1} {
-		all[fmt.Sprintf("cut to %d", n)] = where + "/" + token[:n]
+		all[fmt.Sprintf("cut to %d", n)] = pageURL + "/" + token[:n]
 	}
 	for i := range token {
 		changed := []byte(token)
 		changed[i] = map[bool]byte{true: 'B', false: 'A'}[changed[i] == 'A']
-		all[fmt.Sprintf("changed at %d", i)] = where + "/" + string(changed)
+		all[fmt.Sprintf("changed at %d", i)] = pageURL + "/" + string(changed)
 	}
 	return all
 }
 
+// TestABadLinkTellsNothing proves that all bad links get the same 404, byte for byte, without a call of the store. Otherwise somebody could
+// find out how to make a valid link, or load the database with invalid ones.
 func TestABadLinkTellsNothing(t *testing.T) {
 	h := newHost(t)
 	s := h.create()
 	good := h.get(h.page.Link(s))
-	links := bad(t, h, s)
-	want := send(t, h.page, "GET", links["foreign"], "")
+	links := badLinks(t, h, s)
+	want := send(t, h.page, "GET", links["another key"], "")
 	reads, writes := h.store.counts()
 	for what, link := range links {
 		for _, method := range []string{"GET", "POST", "DELETE"} {
 			a := send(t, h.page, method, link, "do=pay&form="+good.form())
-			if what == "slash" || strings.Contains(what, "under it") {
-				// These begin with a good link: nothing is at the path, and only that is said.
+			if what == "a slash at the end" || strings.Contains(what, "a path below") {
+				// These begin with a good link, so the answer may differ from that to a bad one. Only the status matters.
 				if a.Code != 404 {
-					t.Errorf("%s %s: status %d", method, what, a.Code)
+					t.Errorf("%s %s: status %d, want 404", method, what, a.Code)
 				}
 				continue
 			}
 			if a.Code != 404 || a.body != want.body || fmt.Sprint(a.Header()) != fmt.Sprint(want.Header()) {
-				t.Errorf("%s %s: status %d, %d bytes, header %v", method, what, a.Code, len(a.body), a.Header())
+				t.Errorf("%s %s: the answer differs from the usual 404: status %d, %d bytes, header %v", method, what, a.Code, len(a.body), a.Header())
 			}
 		}
 		if a := send(t, h.page, "GET", link+"/wait?seen=1.created", ""); a.Code != 404 {
-			t.Errorf("wait, %s: status %d", what, a.Code)
+			t.Errorf("GET %s, wait: status %d, want 404", what, a.Code)
 		}
 	}
 	if r, w := h.store.counts(); r != reads || w != writes {
@@ -150,11 +152,12 @@ func TestABadLinkTellsNothing(t *testing.T) {
 	}
 }
 
-// The quickest of many says what the work is, whatever else the machine is doing.
+// TestABadLinkTakesAsLongAsAny proves that the time to the 404 does not tell what is wrong with a link. It compares the fastest of 300
+// requests of each kind, because other work of the machine slows some of them down.
 func TestABadLinkTakesAsLongAsAny(t *testing.T) {
 	h := newHost(t)
 	s := h.create()
-	links := bad(t, h, s)
+	links := badLinks(t, h, s)
 	quickest := func(link string) time.Duration {
 		best := time.Hour
 		for range 300 {
@@ -165,7 +168,7 @@ func TestABadLinkTakesAsLongAsAny(t *testing.T) {
 		return best
 	}
 	var times []time.Duration
-	for _, what := range []string{"foreign", "empty", "nothing like it", "the session's id", "zeros", "not base64", "cut to 10", "cut to 64", "changed at 0", "changed at 100", "longer"} {
+	for _, what := range []string{"another key", "empty", "too short", "the session ID", "zeros", "not base64", "cut to 10", "cut to 64", "changed at 0", "changed at 100", "longer"} {
 		d := quickest(links[what])
 		t.Logf("%-20s %v", what, d)
 		times = append(times, d)
@@ -175,6 +178,7 @@ func TestABadLinkTakesAsLongAsAny(t *testing.T) {
 	}
 }
 
+// TestASessionThatIsGoneIsA404 opens a valid link to a session that the store no longer has.
 func TestASessionThatIsGoneIsA404(t *testing.T) {
 	is := is.New(t)
 	h := newHost(t)

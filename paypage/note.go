@@ -13,9 +13,9 @@ const (
 	maxNextURL = 4096
 )
 
-// note is what an answer to a form tells the page that it sends the payer to. It travels sealed in the URL, so that a reload
-// and the back button show the same, in any process, and nobody else can make one. It is bound to the session and its
-// payment: once another attempt has begun, it says nothing.
+// note is a message to the payer. The answer to a form redirects to the page, and the page shows the note. It is sealed in the
+// URL, so that a reload and the back button show the same, in any process, and nobody else can make one. It is bound to the
+// session and its payment: once another attempt has begun, it is ignored.
 type note struct {
 	kind byte
 	text string

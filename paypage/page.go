@@ -146,7 +146,7 @@ func (p *Page) explainError(v *visit, doing string, err error) {
 		v.r.Context().Err() != nil {
 		status = http.StatusServiceUnavailable
 	}
-	if v.r.Context().Err() == nil { // if the payer has gone, nobody needs to know
+	if v.r.Context().Err() == nil { // if the payer has gone, it is no failure
 		p.log.LogAttrs(v.r.Context(), slog.LevelError, "payer's page failed", slog.String("doing", doing),
 			slog.String("session", v.name.id), slog.Int("status", status), slog.Any("error", err))
 	}

@@ -27,21 +27,23 @@ func TestThePageSaysWhatIsPaidToWhom(t *testing.T) {
 		is.True(strings.Contains(a.body, `<html lang="`+lang+`">`))
 		for _, w := range words {
 			if !a.has(w) {
-				t.Errorf("%s: %q is missing", lang, w)
+				t.Errorf("%s: the page does not show %q", lang, w)
 			}
 		}
 	}
 	is.Equal(send(t, h.page, "HEAD", h.page.Link(s), "").body, "")
 }
 
+// TestEveryStateOfASession checks what the page shows in each state, for one session with URLs of the shop and one without. Without URLs
+// the page cannot redirect, so it shows its own text.
 func TestEveryStateOfASession(t *testing.T) {
 	noURLs := func(p *checkout.CreateParams) { p.SuccessURL, p.CancelURL = "", "" }
 	states := []struct {
-		name            string
-		move            func(*host, checkout.Session) error
-		heading         string
-		offers, returns bool // a form; a link to the shop
-		moves           string
+		name           string
+		move           func(*host, checkout.Session) error
+		heading        string
+		form, shopLink bool   // what the page has
+		redirect       string // where the page redirects to, without the session's ID
 	}{
 		{"created", func(*host, checkout.Session) error { return nil }, "Pay with your phone", true, false, ""},
 		{"pending", func(h *host, s checkout.Session) error {
@@ -72,35 +74,37 @@ func TestEveryStateOfASession(t *testing.T) {
 		t.Run(state.name, func(t *testing.T) {
 			is := is.New(t)
 			h := newHost(t)
-			s, plain := h.create(), h.create(noURLs)
-			link, plainLink := h.page.Link(s), h.page.Link(plain)
+			s, noURLsSession := h.create(), h.create(noURLs)
+			link, noURLsLink := h.page.Link(s), h.page.Link(noURLsSession)
 			is.NoErr(state.move(h, s))
 			if state.name != "expired" && state.name != "late" {
-				is.NoErr(state.move(h, plain))
+				is.NoErr(state.move(h, noURLsSession))
 			} else if state.name == "late" {
-				_, err := h.Complete(t.Context(), plain.Account, plain.ID, "X")
+				_, err := h.Complete(t.Context(), noURLsSession.Account, noURLsSession.ID, "X")
 				is.NoErr(err)
 			}
-			a := h.get(plainLink)
+			a := h.get(noURLsLink)
 			is.Equal(a.Code, 200)
 			is.Equal(a.heading(), state.heading)
-			is.Equal(a.form() != "", state.offers)
+			is.Equal(a.form() != "", state.form)
 			if state.name == "failed" {
 				is.True(a.has("solde insuffisant"))
 			}
 			a = h.get(link)
-			if state.moves != "" {
+			if state.redirect != "" {
 				is.Equal(a.Code, 303)
-				is.Equal(a.location(), state.moves+s.ID)
+				is.Equal(a.location(), state.redirect+s.ID)
 				return
 			}
 			is.Equal(a.Code, 200)
-			is.Equal(a.has("Back to the shop"), state.returns)
-			is.Equal(a.has(`href="https://shop.example/back?s=`+s.ID+`"`), state.returns)
+			is.Equal(a.has("Back to the shop"), state.shopLink)
+			is.Equal(a.has(`href="https://shop.example/back?s=`+s.ID+`"`), state.shopLink)
 		})
 	}
 }
 
+// TestAMerchantsURLIsNeverChangedButForThePlaceholder proves that the page replaces {CHECKOUT_SESSION_ID} in a merchant's URL, and keeps
+// every other character. A change of the encoding, for example, could break a signature in the URL.
 func TestAMerchantsURLIsNeverChangedButForThePlaceholder(t *testing.T) {
 	for _, given := range []string{
 		"https://shop.example", "https://shop.example/?", "HTTP://Shop.Example:80/a/../b//c?x=1&y=%7B%7D#frag",
@@ -117,7 +121,7 @@ func TestAMerchantsURLIsNeverChangedButForThePlaceholder(t *testing.T) {
 			_, err := h.Complete(t.Context(), s.Account, s.ID, "X")
 			is.NoErr(err)
 			want := strings.ReplaceAll(s.SuccessURL, "{CHECKOUT_SESSION_ID}", s.ID)
-			// A header has ASCII only; what is not is written as every browser would write it.
+			// A header can hold ASCII only. Other characters are percent-encoded, as every browser does.
 			header := strings.NewReplacer("é", "%C3%A9").Replace(want)
 			is.Equal(h.get(link).location(), header)
 			is.Equal(h.press(link, cancelPage, "pay").Header().Get("Refresh"), "0; url="+header)
@@ -128,6 +132,8 @@ func TestAMerchantsURLIsNeverChangedButForThePlaceholder(t *testing.T) {
 	}
 }
 
+// TestNobodyElseCanSendAPayerAnywhere proves that nobody can add a query to a link that redirects the payer to another site. A note of
+// another session has no effect either.
 func TestNobodyElseCanSendAPayerAnywhere(t *testing.T) {
 	is := is.New(t)
 	h := newHost(t)
@@ -145,13 +151,14 @@ func TestNobodyElseCanSendAPayerAnywhere(t *testing.T) {
 	}
 }
 
+// TestHeaders proves that every answer has the security headers, errors included.
 func TestHeaders(t *testing.T) {
 	h := newHost(t)
 	s := h.create()
 	link := h.page.Link(s)
 	page := h.get(link)
 	answers := map[string]answer{
-		"page": page, "404": h.get(where + "/x"), "form": h.submit(link, page, "pay"), "403": h.submit(link, page, "pay", "Sec-Fetch-Site: cross-site"),
+		"page": page, "404": h.get(pageURL + "/x"), "form": h.submit(link, page, "pay"), "403": h.submit(link, page, "pay", "Sec-Fetch-Site: cross-site"),
 		"405": send(t, h.page, "PUT", link, ""), "wait": h.get(link + "/wait?seen=x"), "HEAD": send(t, h.page, "HEAD", link, ""),
 	}
 	for what, a := range answers {
@@ -161,7 +168,7 @@ func TestHeaders(t *testing.T) {
 			"X-Robots-Tag": "noindex, nofollow", "Vary": "Accept-Language", "Set-Cookie": "",
 		} {
 			if header.Get(name) != want {
-				t.Errorf("%s: %s is %q", what, name, header.Get(name))
+				t.Errorf("%s: %s is %q, want %q", what, name, header.Get(name), want)
 			}
 		}
 		policy := header.Get("Content-Security-Policy")
@@ -177,10 +184,12 @@ func TestHeaders(t *testing.T) {
 		}
 	}
 	if a := answers["405"]; a.Code != 405 || a.Header().Get("Allow") != "GET, HEAD, POST" {
-		t.Errorf("405: %d, Allow %q", a.Code, a.Header().Get("Allow"))
+		t.Errorf("PUT: status %d, Allow %q", a.Code, a.Header().Get("Allow"))
 	}
 }
 
+// TestAPostThatThePageDidNotSendIsRefused proves that another site cannot pay or cancel for a payer, and that the page accepts its own
+// forms from all browsers.
 func TestAPostThatThePageDidNotSendIsRefused(t *testing.T) {
 	h := newHost(t)
 	s := h.create()
@@ -189,47 +198,49 @@ func TestAPostThatThePageDidNotSendIsRefused(t *testing.T) {
 	otherForm := h.get(h.page.Link(h.create())).form()
 	body := func(form string) string { return url.Values{"form": {form}, "do": {"pay"}}.Encode() }
 	refused := map[string]answer{
-		"cross-site":             h.submit(link, page, "pay", "Sec-Fetch-Site: cross-site"),
-		"same-site":              h.submit(link, page, "pay", "Sec-Fetch-Site: same-site"),
-		"unknown site":           h.submit(link, page, "pay", "Sec-Fetch-Site: x"),
-		"other origin":           h.submit(link, page, "pay", "Sec-Fetch-Site: ", "Origin: https://evil.example"),
-		"other port":             h.submit(link, page, "pay", "Sec-Fetch-Site: ", "Origin: https://pay.example.com:8443"),
-		"other scheme":           h.submit(link, page, "pay", "Sec-Fetch-Site: ", "Origin: http://pay.example.com"),
-		"no form":                send(t, h.page, "POST", link, "do=pay"),
-		"another link's form":    send(t, h.page, "POST", link, body(otherForm)),
-		"a form that was made":   send(t, h.page, "POST", link, body("6ba7b810-9dad-41d1-80b4-00c04fd430c8.AAAAAAAAAAAAAAAAAAAAAA")),
-		"another attempt":        send(t, h.page, "POST", link, body("6ba7b810-9dad-41d1-80b4-00c04fd430c8"+page.form()[36:])),
-		"nothing to do":          h.submit(link, page, "refund"),
-		"JSON":                   send(t, h.page, "POST", link, `{"do":"pay"}`, "Content-Type: application/json"),
-		"a body without an end":  send(t, h.page, "POST", link, body(page.form())+strings.Repeat("&x=y", 10_000)),
-		"cancel from other site": h.submit(link, page, "cancel", "Sec-Fetch-Site: cross-site"),
+		"cross-site":                  h.submit(link, page, "pay", "Sec-Fetch-Site: cross-site"),
+		"same-site":                   h.submit(link, page, "pay", "Sec-Fetch-Site: same-site"),
+		"unknown value":               h.submit(link, page, "pay", "Sec-Fetch-Site: x"),
+		"other origin":                h.submit(link, page, "pay", "Sec-Fetch-Site: ", "Origin: https://evil.example"),
+		"other port":                  h.submit(link, page, "pay", "Sec-Fetch-Site: ", "Origin: https://pay.example.com:8443"),
+		"other scheme":                h.submit(link, page, "pay", "Sec-Fetch-Site: ", "Origin: http://pay.example.com"),
+		"no form":                     send(t, h.page, "POST", link, "do=pay"),
+		"another link's form":         send(t, h.page, "POST", link, body(otherForm)),
+		"a forged form":               send(t, h.page, "POST", link, body("6ba7b810-9dad-41d1-80b4-00c04fd430c8.AAAAAAAAAAAAAAAAAAAAAA")),
+		"a form with another attempt": send(t, h.page, "POST", link, body("6ba7b810-9dad-41d1-80b4-00c04fd430c8"+page.form()[36:])),
+		"an unknown button":           h.submit(link, page, "refund"),
+		"JSON":                        send(t, h.page, "POST", link, `{"do":"pay"}`, "Content-Type: application/json"),
+		"a body that is too long":     send(t, h.page, "POST", link, body(page.form())+strings.Repeat("&x=y", 10_000)),
+		"cancel from another site":    h.submit(link, page, "cancel", "Sec-Fetch-Site: cross-site"),
 	}
 	for what, a := range refused {
 		if a.Code != 403 || a.heading() != "Request refused" {
-			t.Errorf("%s: status %d, %q", what, a.Code, a.heading())
+			t.Errorf("%s: status %d and heading %q, want 403", what, a.Code, a.heading())
 		}
 	}
 	if now := h.now(s); now.Version != 1 || len(h.asked) > 0 {
 		t.Errorf("the session was changed: %v", now)
 	}
 	for what, a := range map[string]answer{
-		"same-origin":               h.submit(link, page, "pay"),
-		"reload":                    h.submit(link, page, "pay", "Sec-Fetch-Site: none"),
-		"old browser":               h.submit(link, page, "pay", "Sec-Fetch-Site: ", "Origin: null"), // as no-referrer has it
-		"old browser, with origin":  h.submit(link, page, "pay", "Sec-Fetch-Site: ", "Origin: https://pay.example.com"),
-		"browser that says nothing": h.submit(link, page, "pay", "Sec-Fetch-Site: "),
+		"same-origin":                    h.submit(link, page, "pay"),
+		"reload":                         h.submit(link, page, "pay", "Sec-Fetch-Site: none"),
+		"browser without Sec-Fetch-Site": h.submit(link, page, "pay", "Sec-Fetch-Site: ", "Origin: null"), // browsers send null because of no-referrer
+		"browser with Origin only":       h.submit(link, page, "pay", "Sec-Fetch-Site: ", "Origin: https://pay.example.com"),
+		"browser with neither header":    h.submit(link, page, "pay", "Sec-Fetch-Site: "),
 	} {
 		if a.Code != 303 {
-			t.Errorf("%s: status %d", what, a.Code)
+			t.Errorf("%s: status %d, want 303", what, a.Code)
 		}
 	}
 }
 
+// TestWaiting checks when the request for changes of an open page is answered. Its query "seen" is the version and status that the page
+// shows.
 func TestWaiting(t *testing.T) {
-	t.Run("answers as soon as the page would show something else", func(t *testing.T) {
+	t.Run("answers as soon as the session changes", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
-			h := realHost(t)
+			h := newSystemClockHost(t)
 			s := h.create()
 			link := h.page.Link(s)
 			began := time.Now()
@@ -240,15 +251,15 @@ func TestWaiting(t *testing.T) {
 			is.NoErr(err)
 			is.Equal((<-got).body, "2.pending")
 			is.Equal(time.Since(began), 3*time.Second)
-			is.Equal(h.get(link+"/wait?seen=1.created").body, "2.pending") // at once
+			is.Equal(h.get(link+"/wait?seen=1.created").body, "2.pending") // it has changed already, so the answer comes at once
 			is.Equal(h.get(link+"/wait").body, "2.pending")
 		})
 	})
 
-	t.Run("answers what there is when nothing changes, or when the server stops", func(t *testing.T) {
+	t.Run("answers after 25 seconds without a change, and at once when the server stops", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
-			h := realHost(t)
+			h := newSystemClockHost(t)
 			link := h.page.Link(h.create())
 			began := time.Now()
 			a := h.get(link + "/wait?seen=1.created")
@@ -261,10 +272,10 @@ func TestWaiting(t *testing.T) {
 		})
 	})
 
-	t.Run("answers when the clock expires the session", func(t *testing.T) {
+	t.Run("answers at the moment when the session expires", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
-			h := realHost(t)
+			h := newSystemClockHost(t)
 			s := h.create(func(p *checkout.CreateParams) { p.ExpiresIn = 5 * time.Minute })
 			link := h.page.Link(s)
 			time.Sleep(5*time.Minute - 10*time.Second)
@@ -273,23 +284,23 @@ func TestWaiting(t *testing.T) {
 		})
 	})
 
-	t.Run("beyond MaxWaiting answers at once", func(t *testing.T) {
+	t.Run("answers at once if MaxWaiting requests are waiting", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
-			h := realHost(t, func(c *paypage.Config) { c.MaxWaiting = 1 })
+			h := newSystemClockHost(t, func(c *paypage.Config) { c.MaxWaiting = 1 })
 			link := h.page.Link(h.create())
 			go h.get(link + "/wait?seen=1.created")
 			synctest.Wait()
 			began := time.Now()
 			is.Equal(h.get(link+"/wait?seen=1.created").body, "1.created")
 			is.Equal(time.Since(began), time.Duration(0))
-			time.Sleep(time.Minute)
+			time.Sleep(time.Minute) // the first wait ends
 		})
 	})
 
-	t.Run("of ten thousand open pages costs the store one read for each and a few for all", func(t *testing.T) {
+	t.Run("costs the store at most two reads of the session for each open page", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			h := realHost(t)
+			h := newSystemClockHost(t)
 			link := h.page.Link(h.create())
 			const pages = 1000
 			before, _ := h.store.counts()
@@ -297,22 +308,22 @@ func TestWaiting(t *testing.T) {
 				go h.get(link + "/wait?seen=1.created")
 			}
 			time.Sleep(24 * time.Second)
-			if reads, _ := h.store.counts(); reads-before > 2*pages { // one to begin, one when the feed is first looked at
-				t.Errorf("%d pages cost %d reads in 24 seconds", pages, reads-before)
+			if reads, _ := h.store.counts(); reads-before > 2*pages { // one when the wait begins, one after the first read of the feed
+				t.Errorf("%d pages cost %d reads in 24 seconds, want at most %d", pages, reads-before, 2*pages)
 			}
-			time.Sleep(time.Minute)
+			time.Sleep(time.Minute) // all waits end
 		})
 	})
 }
 
-// realHost is a host on the clock of a synctest bubble.
-func realHost(t *testing.T, settle ...func(*paypage.Config)) *host {
+// newSystemClockHost makes a host that uses the system's clock. In a bubble of synctest that clock is fake.
+func newSystemClockHost(t *testing.T, change ...func(*paypage.Config)) *host {
 	t.Helper()
 	h := &host{t: t, store: &countingStore{Store: memory.New()}}
 	var err error
 	if h.Checkouts, err = checkout.New(h.store, checkout.Config{}); err != nil {
 		t.Fatal(err)
 	}
-	h.page = h.pageOver(h.Checkouts, append(settle, func(c *paypage.Config) { c.Clock = nil }))
+	h.page = h.pageOver(h.Checkouts, append(change, func(c *paypage.Config) { c.Clock = nil }))
 	return h
 }

@@ -19,22 +19,22 @@ import (
 var uuidV4 = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 
 func TestPaying(t *testing.T) {
-	t.Run("begins an attempt, asks for it, and waits", func(t *testing.T) {
+	t.Run("begins an attempt, calls Pay and shows the waiting page", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t)
 		s := h.create()
 		link := h.page.Link(s)
 		a := h.submit(link, h.get(link), "pay")
-		is.Equal(a.Code, 303) // so that a reload asks for nothing
+		is.Equal(a.Code, 303) // a redirect, so that a reload does not send the form again
 		is.True(strings.HasPrefix(a.location(), strings.TrimPrefix(link, "https://pay.example.com")+"?note="))
 		is.Equal(len(h.asked), 1)
 		is.True(uuidV4.MatchString(h.asked[0].PaymentID))
-		is.Equal(h.asked[0], h.now(s)) // Pay gets the session as it is kept
+		is.Equal(h.asked[0], h.now(s)) // Pay gets the session as it is stored
 		is.Equal(h.now(s).Status, checkout.StatusPending)
 		is.Equal(h.get("https://pay.example.com"+a.location()).heading(), "Confirm on your phone")
 	})
 
-	t.Run("has the payment in the session before Pay is called", func(t *testing.T) {
+	t.Run("stores the payment ID before it calls Pay", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t)
 		s := h.create()
@@ -45,7 +45,7 @@ func TestPaying(t *testing.T) {
 		h.press(h.page.Link(s), h.get(h.page.Link(s)), "pay")
 	})
 
-	t.Run("again by a second click, a second tab, an old page or the back button is the same attempt", func(t *testing.T) {
+	t.Run("again, by a second click, a second tab, an old page or the back button, repeats the same attempt", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t)
 		s := h.create()
@@ -55,15 +55,15 @@ func TestPaying(t *testing.T) {
 		_, writes := h.store.counts()
 		h.press(link, first, "pay")
 		h.press(link, second, "pay")
-		h.press(link, waiting, "pay") // "send the request again"
+		h.press(link, waiting, "pay") // the button "Send the request again"
 		is.Equal(len(h.askedFor()), 1)
-		is.Equal(len(h.asked), 4) // Pay is asked again, under the same ID
+		is.Equal(len(h.asked), 4) // each click calls Pay, with the same ID
 		_, after := h.store.counts()
 		is.Equal(after, writes)
 		is.Equal(h.now(s).Version, int64(2))
 	})
 
-	t.Run("a host's own payment ID of the creation is replaced by the attempt's", func(t *testing.T) {
+	t.Run("replaces a payment ID that the session was created with", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t)
 		for _, change := range []func(*checkout.CreateParams){func(*checkout.CreateParams) {}, card} {
@@ -75,7 +75,7 @@ func TestPaying(t *testing.T) {
 		}
 	})
 
-	t.Run("a payment that the host has begun itself is not asked for again", func(t *testing.T) {
+	t.Run("does not call Pay for a payment that the host has begun itself", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t)
 		s := h.create()
@@ -91,53 +91,57 @@ func TestPaying(t *testing.T) {
 		is.Equal(h.now(s).PaymentID, "HOST-1")
 	})
 
-	t.Run("of a session that has ended meanwhile asks for nothing", func(t *testing.T) {
+	t.Run("does not call Pay if the session has moved on since the page was shown", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t)
-		end := map[string]func(checkout.Session) error{
+		moves := map[string]func(checkout.Session) error{
 			"processing": func(s checkout.Session) error { _, err := h.Process(t.Context(), s.Account, s.ID, ""); return err },
 			"completed":  func(s checkout.Session) error { _, err := h.Complete(t.Context(), s.Account, s.ID, ""); return err },
 			"failed":     func(s checkout.Session) error { _, err := h.Fail(t.Context(), s.Account, s.ID, "", "no"); return err },
 			"cancelled":  func(s checkout.Session) error { _, err := h.Cancel(t.Context(), s.Account, s.ID); return err },
 			"expired":    func(checkout.Session) error { h.clock.Advance(time.Hour); return nil },
 		}
-		for what, by := range end {
+		for status, move := range moves {
 			s := h.create()
 			link := h.page.Link(s)
 			page := h.get(link)
-			is.NoErr(by(s))
+			is.NoErr(move(s))
 			a := h.press(link, page, "pay")
 			is.Equal(a.Code, 200)
 			is.Equal(len(h.asked), 0)
-			is.Equal(string(h.now(s).Status), what)
-			is.Equal(a.form(), "") // nothing to do
+			is.Equal(string(h.now(s).Status), status)
+			is.Equal(a.form(), "") // the page has no form
 		}
 	})
 }
 
-func TestTwoProcessesAtOnceBeginOneAttempt(t *testing.T) {
+// TestClicksInThreeProcessesBeginOneAttempt sends 16 clicks at once to three processes, one of which already has the host's next key. All
+// must ask for the same payment. Otherwise a double click could make two payments.
+func TestClicksInThreeProcessesBeginOneAttempt(t *testing.T) {
 	const tabs = 16
 	for range 20 {
 		h := newHost(t)
 		s := h.create()
 		link := h.page.Link(s)
 		body := url.Values{"form": {h.get(link).form()}, "do": {"pay"}}.Encode()
-		pages := []*paypage.Page{h.page, h.another(), h.another(func(c *paypage.Config) { c.Keys = [][]byte{key(2), key(1)} })} // one in the midst of a rotation
+		pages := []*paypage.Page{h.page, h.otherProcess(), h.otherProcess(func(c *paypage.Config) { c.Keys = [][]byte{key(2), key(1)} })}
 		var wg sync.WaitGroup
 		for i := range tabs {
 			wg.Go(func() {
 				if a := send(t, pages[i%len(pages)], "POST", link, body); a.Code != 303 {
-					t.Errorf("status %d", a.Code)
+					t.Errorf("status %d, want 303", a.Code)
 				}
 			})
 		}
 		wg.Wait()
 		if ids := h.askedFor(); len(ids) != 1 || h.now(s).Version != 2 || h.now(s).PaymentID != ids[0] {
-			t.Fatalf("asked for %q, session %v", ids, h.now(s))
+			t.Fatalf("Pay was called for the attempts %q, want one; the session is %v", ids, h.now(s))
 		}
 	}
 }
 
+// TestClicksAtOnceShareOneCall proves that clicks that come while Pay is running are for the same attempt, and that each of them sends the
+// payer to the card processor.
 func TestClicksAtOnceShareOneCall(t *testing.T) {
 	is := is.New(t)
 	h := newHost(t)
@@ -165,26 +169,28 @@ func TestClicksAtOnceShareOneCall(t *testing.T) {
 	is.Equal(len(h.askedFor()), 1)
 }
 
+// TestAPayerWhoLeavesDoesNotStopTheCall proves that the context of Pay goes on if the payer leaves, and that it has a deadline. After a
+// double click a browser cancels the first request, and the operator may have been asked already.
 func TestAPayerWhoLeavesDoesNotStopTheCall(t *testing.T) {
 	is := is.New(t)
 	h := newHost(t)
-	var ended error
-	page := h.another(func(c *paypage.Config) {
+	var ctxErr error // the error of Pay's context
+	page := h.otherProcess(func(c *paypage.Config) {
 		c.Pay = func(ctx context.Context, s checkout.Session) (paypage.Next, error) {
-			ended = ctx.Err()
-			_, bounded := ctx.Deadline()
-			is.True(bounded)
+			ctxErr = ctx.Err()
+			_, hasDeadline := ctx.Deadline()
+			is.True(hasDeadline)
 			return paypage.Next{}, nil
 		}
 	})
-	ended = errors.New("Pay was not called")
+	ctxErr = errors.New("Pay was not called")
 	s := h.create()
 	link := page.Link(s)
 	body := url.Values{"form": {h.get(link).form()}, "do": {"pay"}}.Encode()
-	gone, leave := context.WithCancel(t.Context())
-	h.store.afterGet = leave
-	sendWith(gone, t, page, link, body)
-	is.NoErr(ended)
+	ctx, leave := context.WithCancel(t.Context())
+	h.store.afterGet = leave // the payer leaves before the page calls Pay
+	postWithContext(ctx, t, page, link, body)
+	is.NoErr(ctxErr)
 }
 
 func TestRefusals(t *testing.T) {
@@ -194,7 +200,7 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 
-	t.Run("leave the session open, say why, and offer another attempt", func(t *testing.T) {
+	t.Run("leave the session open, show the reason and offer another attempt", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t)
 		h.answer = refuse(`solde <insuffisant> & "vide"`)
@@ -206,7 +212,7 @@ func TestRefusals(t *testing.T) {
 		is.Equal(refused.heading(), "The payment did not go through")
 		is.True(refused.has(`solde <insuffisant> & "vide"`))
 		is.True(refused.has(">Try again</button>"))
-		again := h.get("https://pay.example.com" + a.location()) // a reload says the same
+		again := h.get("https://pay.example.com" + a.location()) // a reload shows the same
 		is.Equal(again.body, refused.body)
 
 		h.answer = nil
@@ -214,13 +220,13 @@ func TestRefusals(t *testing.T) {
 		is.Equal(len(h.askedFor()), 2)
 		is.Equal(h.now(s).PaymentID, h.askedFor()[1])
 
-		// The refusal is of an attempt that is over: neither its note nor its form says anything now.
+		// The refused attempt is over. So its note is not shown any more, and its form begins nothing new.
 		is.Equal(h.get("https://pay.example.com"+a.location()).heading(), "Confirm on your phone")
 		is.Equal(h.press(link, refused, "pay").heading(), "Confirm on your phone")
 		is.Equal(len(h.askedFor()), 2)
 	})
 
-	t.Run("without a reason, or with one that is not for payers, say so all the same", func(t *testing.T) {
+	t.Run("are shown without a reason if Explain returns none", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t, func(c *paypage.Config) {
 			c.Explain = func(lang, reason string) string { return map[string]string{"fr": "pas assez d’argent"}[lang] }
@@ -233,7 +239,7 @@ func TestRefusals(t *testing.T) {
 		is.True(h.get("https://pay.example.com"+a.location(), "Accept-Language: fr").has("refusé : pas assez d’argent."))
 	})
 
-	t.Run("at once in two processes offer one next attempt", func(t *testing.T) {
+	t.Run("of the same attempt, one after the other, offer the same next attempt", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t)
 		h.answer = refuse("no")
@@ -247,7 +253,7 @@ func TestRefusals(t *testing.T) {
 		is.Equal(len(h.askedFor()), 2)
 	})
 
-	t.Run("however many, an attempt is asked for only once the one before was refused", func(t *testing.T) {
+	t.Run("are limited: after checkout.MaxChanges the page offers no other attempt", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t)
 		h.answer = refuse("no")
@@ -264,24 +270,26 @@ func TestRefusals(t *testing.T) {
 		is.True(page.has("too many attempts"))
 		is.True(page.has("Back to the shop"))
 		is.True(!page.has(">Try again</button>"))
-		is.Equal(int(h.now(s).Version), checkout.MaxChanges) // which bounds what attempts cost the store
+		is.Equal(int(h.now(s).Version), checkout.MaxChanges) // so the attempts of one session cost a limited number of writes
 		is.Equal(h.now(s).Status, checkout.StatusPending)
 	})
 }
 
+// TestAnErrorOfPayLeavesTheAttemptOpen proves that the next click after an error repeats the same attempt. After an error the operator may
+// have been asked, so a new payment ID could make a second payment.
 func TestAnErrorOfPayLeavesTheAttemptOpen(t *testing.T) {
 	failures := map[string]func(checkout.Session) (paypage.Next, error){
-		"an error":                       func(checkout.Session) (paypage.Next, error) { return paypage.Next{}, errors.New("timeout") },
-		"a panic":                        func(checkout.Session) (paypage.Next, error) { panic("oops") },
-		"a URL that is none":             func(checkout.Session) (paypage.Next, error) { return paypage.Next{URL: "/cards"}, nil },
-		"a URL that would run as script": func(checkout.Session) (paypage.Next, error) { return paypage.Next{URL: "javascript:alert(1)"}, nil },
-		"a URL that is too long to seal": func(checkout.Session) (paypage.Next, error) {
+		"an error":         func(checkout.Session) (paypage.Next, error) { return paypage.Next{}, errors.New("timeout") },
+		"a panic":          func(checkout.Session) (paypage.Next, error) { panic("oops") },
+		"a relative URL":   func(checkout.Session) (paypage.Next, error) { return paypage.Next{URL: "/cards"}, nil },
+		"a javascript URL": func(checkout.Session) (paypage.Next, error) { return paypage.Next{URL: "javascript:alert(1)"}, nil },
+		"a URL that is too long": func(checkout.Session) (paypage.Next, error) {
 			return paypage.Next{URL: "https://x.example/" + strings.Repeat("x", 5000)}, nil
 		},
-		"a URL that cannot be a header": func(checkout.Session) (paypage.Next, error) {
+		"a URL with a line break": func(checkout.Session) (paypage.Next, error) {
 			return paypage.Next{URL: "https://x.example/\nSet-Cookie: a=b"}, nil
 		},
-		"a URL that names no host to go to": func(checkout.Session) (paypage.Next, error) { return paypage.Next{URL: "https:///x"}, nil },
+		"a URL without a host": func(checkout.Session) (paypage.Next, error) { return paypage.Next{URL: "https:///x"}, nil },
 	}
 	for what, fail := range failures {
 		t.Run(what, func(t *testing.T) {
@@ -297,11 +305,12 @@ func TestAnErrorOfPayLeavesTheAttemptOpen(t *testing.T) {
 			h.answer = nil
 			is.Equal(h.press(link, a, "pay").heading(), "Confirm on your phone")
 			is.Equal(len(h.asked), 2)
-			is.Equal(len(h.askedFor()), 1) // the same attempt
+			is.Equal(len(h.askedFor()), 1) // both calls were for the same attempt
 		})
 	}
 }
 
+// TestCards follows a payer to the card processor's page, back to the page, and back to the shop once the payment is there.
 func TestCards(t *testing.T) {
 	is := is.New(t)
 	h := newHost(t)
@@ -318,7 +327,7 @@ func TestCards(t *testing.T) {
 	is.Equal(leave.Header().Get("Refresh"), "0; url="+processor)
 	is.True(leave.has(`href="` + processor + `"`))
 
-	// The processor sends the payer back to the link, where the same payment's page can be opened again.
+	// The processor sends the payer back to the link. There the payer can open the processor's page of the same payment again.
 	back := h.get(link)
 	is.Equal(back.heading(), "Waiting for your card")
 	is.True(back.has("Go to the card page"))
@@ -328,12 +337,12 @@ func TestCards(t *testing.T) {
 	_, err := h.Complete(t.Context(), s.Account, s.ID, h.askedFor()[0])
 	is.NoErr(err)
 	is.Equal(h.get(link).location(), "https://shop.example/paid?s="+s.ID)
-	done := h.get("https://pay.example.com" + a.location()) // the back button, to where the page sent the payer from
+	done := h.get("https://pay.example.com" + a.location()) // the back button leads to the page that sent the payer away
 	is.Equal(done.Header().Get("Refresh"), "0; url=https://shop.example/paid?s="+s.ID)
 }
 
 func TestCancelling(t *testing.T) {
-	t.Run("cancels and goes back to the shop", func(t *testing.T) {
+	t.Run("cancels the session and sends the payer back to the shop", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t)
 		s := h.create()
@@ -345,7 +354,7 @@ func TestCancelling(t *testing.T) {
 		is.Equal(len(h.asked), 0)
 	})
 
-	t.Run("works while an attempt is under way, and not once the operator has the money", func(t *testing.T) {
+	t.Run("works while an attempt is under way, but not once the operator holds the money", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t)
 		s := h.create()

@@ -10,20 +10,21 @@ import (
 	"github.com/matryer/is"
 )
 
-// A click that was read before another process began, had refused and began anew must not ask for the refused attempt: its
-// replacement is under way.
+// TestAClickThatWasOvertakenAsksForNothing stops a click after it has read the session. Meanwhile the operator refuses the same attempt in
+// another process, and the payer begins the next attempt there. The first click must not call Pay for the refused attempt: otherwise two
+// attempts would be open, and the payer could pay twice.
 func TestAClickThatWasOvertakenAsksForNothing(t *testing.T) {
 	is := is.New(t)
 	h := newHost(t)
 	s := h.create()
 	link := h.page.Link(s)
 	first := h.get(link)
-	h.store.afterGet = sync.OnceFunc(func() { // the click below has read the session, and has not begun yet
+	h.store.afterGet = sync.OnceFunc(func() { // now the click below has read the session, and has not called Begin
 		h.store.mu.Lock()
 		h.store.afterGet = nil
 		h.store.mu.Unlock()
 		h.answer = func(checkout.Session) (paypage.Next, error) { return paypage.Next{}, &paypage.Refused{} }
-		other := h.another()
+		other := h.otherProcess()
 		a := send(t, other, "POST", link, "do=pay&form="+first.form())
 		refused := send(t, other, "GET", "https://pay.example.com"+a.location(), "")
 		h.answer = nil
@@ -31,10 +32,10 @@ func TestAClickThatWasOvertakenAsksForNothing(t *testing.T) {
 	})
 	a := h.submit(link, first, "pay")
 	is.Equal(a.Code, 303)
-	is.Equal(len(h.asked), 2) // both by the other process
+	is.Equal(len(h.asked), 2) // the other process has made both calls
 	is.True(h.asked[0].PaymentID != h.asked[1].PaymentID)
 
-	// Whatever the payer does now, no third payment comes of it.
+	// More clicks of the payer do not begin a third attempt.
 	page := h.get(link)
 	for range 3 {
 		page = h.press(link, page, "pay")
@@ -42,6 +43,8 @@ func TestAClickThatWasOvertakenAsksForNothing(t *testing.T) {
 	is.Equal(len(h.askedFor()), 2)
 }
 
+// TestEverySessionHasItsOwnAttempts proves that no two sessions get the same payment ID, in live and test mode. Otherwise the operator
+// would take two payments for one.
 func TestEverySessionHasItsOwnAttempts(t *testing.T) {
 	is := is.New(t)
 	h := newHost(t)
@@ -54,7 +57,7 @@ func TestEverySessionHasItsOwnAttempts(t *testing.T) {
 	is.Equal(len(seen), 100)
 }
 
-// FuzzLink looks for a path that is answered with anything but the one 404, short of the link itself.
+// FuzzLink proves that the page answers 404 to every path that is not a link.
 func FuzzLink(f *testing.F) {
 	f.Add("")
 	f.Add("x/wait")
@@ -62,10 +65,10 @@ func FuzzLink(f *testing.F) {
 	h := newHost(f)
 	f.Fuzz(func(t *testing.T, token string) {
 		if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("?#%", r) }) {
-			t.Skip("is no path")
+			t.Skip("it is not a path")
 		}
-		if a := send(t, h.page, "GET", where+"/"+token, ""); a.Code != 404 {
-			t.Errorf("%q: %d", token, a.Code)
+		if a := send(t, h.page, "GET", pageURL+"/"+token, ""); a.Code != 404 {
+			t.Errorf("%q: status %d, want 404", token, a.Code)
 		}
 	})
 }

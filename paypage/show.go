@@ -33,8 +33,8 @@ type View struct {
 	_ struct{} // keyed literals only
 
 	State   State
-	Heading string // what this is
-	Message string // what to know, or to do, now
+	Heading string // what the page is about
+	Message string // what the payer should know or do now
 	// At most one of these is true: something went wrong, something is going on, the payment is there.
 	Alarming, Busy, Done bool
 	Simulated            bool // Config.Simulated
@@ -94,8 +94,8 @@ func (p *Page) show(v *visit) {
 		leave = n.text
 	}
 	if leave != "" {
-		// This answer may be the end of a chain of redirects after a form. Browsers apply form-action to every step of such a chain, and
-		// it allows no other site. So the chain ends here, with a page that goes on by itself.
+		// This answer may be the end of a chain of redirects after a form. Browsers apply form-action to every step of such a
+		// chain, and it allows no other site. So the chain ends here, with a page that loads the other site by itself.
 		if !answered {
 			v.w.Header().Set("Location", headerURL(leave))
 			v.w.WriteHeader(http.StatusSeeOther)
@@ -204,7 +204,7 @@ func (p *Page) backToShop(view *View, v *visit) {
 	}
 }
 
-// because returns said with the reason, or unsaid if there is no reason for the payer.
+// because returns the text said, with the reason in it. If there is no reason to show, it returns the text unsaid.
 func (p *Page) because(lang, reason, said, unsaid string, places *places) string {
 	if p.explain != nil && reason != "" {
 		reason = p.explain(lang, reason)

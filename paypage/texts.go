@@ -35,7 +35,7 @@ type Texts struct {
 	WaitCard         string // may hold {amount}
 	AgainPhone       string // button: send the request to the phone again
 	AgainCard        string // button: back to the processor's page
-	AgainHint        string // that asking again is not paying twice
+	AgainHint        string // says that a second request is no second payment
 	Refresh          string // link: look whether something has changed
 
 	RefusedHeading string // Pay returned a Refused

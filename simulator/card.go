@@ -9,7 +9,7 @@ import (
 )
 
 // CardPage returns the page of the simulated card processor. Mount it at Config.CardURL with the prefix stripped. It has a button
-// to pay and a button to decline, and then redirects to the payer's page. It has no field for a card number, so that nobody types a
+// to pay and a button to decline. Both redirect to the payer's page. It has no field for a card number, so that nobody types a
 // real one into a simulation.
 func (s *Simulator) CardPage() http.Handler { return http.HandlerFunc(s.serveCard) }
 

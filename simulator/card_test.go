@@ -13,7 +13,7 @@ import (
 	"github.com/matryer/is"
 )
 
-// cardScene has both pages and one card payment that was begun on the payer's page.
+// cardScene returns a scene with a card payment that has begun. link is the URL of the payer's page, processor that of the card page.
 func cardScene(t *testing.T) (s *scene, session checkout.Session, link, processor string) {
 	t.Helper()
 	is := is.New(t)
@@ -38,6 +38,7 @@ func cardScene(t *testing.T) (s *scene, session checkout.Session, link, processo
 	return s, session, link, next.URL
 }
 
+// visit sends a request to the card page.
 func (s *scene) visit(method, target, body string, headers ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequestWithContext(s.t.Context(), method, target, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -64,7 +65,7 @@ func TestTheCardPage(t *testing.T) {
 	})
 
 	for do, want := range map[string]checkout.Status{"pay": checkout.StatusCompleted, "decline": checkout.StatusFailed} {
-		t.Run(do+" sends the payer back to the page", func(t *testing.T) {
+		t.Run(do+" sends the payer back to the payer's page", func(t *testing.T) {
 			is := is.New(t)
 			s, session, link, processor := cardScene(t)
 			w := s.visit("POST", processor, url.Values{"do": {do}}.Encode(), "Sec-Fetch-Site: same-origin")
@@ -74,7 +75,7 @@ func TestTheCardPage(t *testing.T) {
 			now, err := s.Get(t.Context(), live, session.ID)
 			is.NoErr(err)
 			is.Equal(now.Status, want)
-			s.visit("POST", processor, "do=pay") // the back button, and a second click
+			s.visit("POST", processor, "do=pay") // the payer goes back and clicks again
 			again, err := s.Get(t.Context(), live, session.ID)
 			is.NoErr(err)
 			is.Equal(again, now)
@@ -82,7 +83,7 @@ func TestTheCardPage(t *testing.T) {
 		})
 	}
 
-	t.Run("is not there for another payment, and takes no form of another site", func(t *testing.T) {
+	t.Run("answers 404 for another payment, and refuses a form from another site", func(t *testing.T) {
 		is := is.New(t)
 		s, _, _, processor := cardScene(t)
 		is.Equal(s.visit("GET", "https://pay.example/card/x", "").Code, 404)

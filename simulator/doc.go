@@ -24,29 +24,30 @@
 //	08    a second attempt begins after 1 s, the first is paid after 2 s, the second too after 3 s: one is to be refunded
 //	else  held after 1 s, paid after 3 s
 //
-// Held is a session that is processing. A payment without a phone goes the last way. With Config.Interactive nothing
+// Held means that the session is processing. A payment without a phone follows the last line. With Config.Interactive nothing
 // happens by itself: the payments wait for [Simulator.Answer], from a test or from a phone on a screen.
 //
 // # Test mode
 //
-// [Simulator.Drive] has the mobile-money sessions of test accounts drive themselves from their creation, with no page and no
-// payer, so that whoever integrates sees every outcome with a curl:
+// [Simulator.Drive] begins a payment for each mobile-money session of test accounts, with no page and no payer. So a developer
+// who integrates the API can see every outcome with curl:
 //
 //	sim.Drive(testAccounts...) // before Run
 //
 // # Time
 //
-// Nothing happens but in [Simulator.Tick], which does what is due by Config.Clock, and in [Simulator.Run], which calls Tick in
-// time until its context ends. So a test with a clock of its own sees the same run every time. New starts no goroutine. All of it
-// is in memory: after a restart, payments that were under way are known again only once they are asked for again.
+// Everything happens in [Simulator.Tick], which does what is due by Config.Clock. [Simulator.Run] calls Tick whenever something
+// is due, until its context ends. So a test with a clock of its own sees the same run every time. New starts no goroutine. The
+// simulator keeps everything in memory. After a restart it knows a payment that was under way only once Pay is called for it
+// again.
 //
 // # A host's own callbacks
 //
 // With Config.Tell the simulator is the operator only: it tells a host what becomes of payments, and [Simulator.Lookup] answers
-// when the host asks. So a host's tests go through the code that its operator's callbacks go through.
+// when the host asks. So a host's tests run the same code as its operator's callbacks.
 //
 // # A host to copy
 //
-// drive.go is how a host drives a session's life by what an operator tells it: twice, late, out of order, of an attempt that
-// another has replaced, or never. examples/operator has what belongs around it, signed callbacks over HTTP.
+// drive.go shows how a host moves a session by an operator's news, which may come twice, late, out of order, about an attempt
+// that was replaced, or never. examples/operator adds signed callbacks over HTTP.
 package simulator

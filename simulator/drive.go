@@ -57,15 +57,15 @@ func (s *Simulator) settle(ctx context.Context, n News, err error) error {
 		s.refund(ctx, n, conflict.Have+" has paid already")
 		return nil
 	case conflicts:
-		return nil // old news of an attempt that was replaced
+		return nil // the news is about an attempt that was replaced
 	case forbidden && n.Outcome == Refused && refusal.From == checkout.StatusCompleted:
 		// The operator withdraws a confirmation. Nothing can be undone here; a person has to ask.
 		s.log.WarnContext(ctx, "simulated payment was refused after it had paid", "session", n.SessionID, "payment", n.PaymentID)
 		return nil
 	case forbidden:
-		return nil // out of order, or after the session has ended: what matters is where the money goes
+		return nil // Held or Refused came out of order, or after the session had ended; only Paid would need an action
 	case errors.Is(err, checkout.ErrNotFound):
-		// The session was pruned. To repeat the news does not help, and a person has to find out whose money it is.
+		// The session was pruned. It does not help to repeat the news, and a person has to find out whose money it is.
 		if n.Outcome == Paid {
 			s.refund(ctx, n, "there is no such session any more")
 		}
@@ -74,8 +74,9 @@ func (s *Simulator) settle(ctx context.Context, n News, err error) error {
 	return fmt.Errorf("simulator: payment %s %s: %w", n.PaymentID, n.Outcome, err)
 }
 
-// askWhatBecame asks the operator about a payment until it has ended, since a callback may be lost for good. Its answer is handled like a
-// callback. It asks less and less often, until the session has ended.
+// askWhatBecame asks the operator about a payment, because a callback may be lost for good. The operator's answer is handled like
+// a callback. It asks at growing intervals, until the payment has ended, or the session has expired without an answer of the
+// payer.
 func (s *Simulator) askWhatBecame(p *payment, pause time.Duration) func(context.Context) error {
 	return func(ctx context.Context) error {
 		n, became := s.Lookup(p.id)

@@ -10,7 +10,7 @@ import (
 	"github.com/caisse/checkout/store/memory"
 )
 
-// The last two digits of the phone choose what happens, and the clock when: nothing here waits.
+// The last two digits of the phone decide what the simulated operator does, and the clock decides when. So the example does not wait.
 func Example() {
 	ctx, account := context.Background(), checkout.Account{ID: "acct_1", Test: true}
 	now := time.Date(2026, 11, 22, 7, 0, 0, 0, time.UTC)
@@ -24,7 +24,7 @@ func Example() {
 		panic(err)
 	}
 	session, _, err := checkouts.Create(ctx, checkout.CreateParams{
-		Account: account, Amount: 5000, Currency: "XOF", UserPhone: "+2250707987601", // 01: too little money
+		Account: account, Amount: 5000, Currency: "XOF", UserPhone: "+2250707987601", // 01: insufficient funds
 	})
 	if err != nil {
 		panic(err)

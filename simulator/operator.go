@@ -44,7 +44,7 @@ type payment struct {
 	answered bool // by Answer
 }
 
-// ask makes the operator ask the payer. If it was asked before with the same ID, ask finds that payment.
+// ask makes the operator ask the payer, and returns the payment. If there is a payment with this ID already, ask returns that.
 func (s *Simulator) ask(session checkout.Session) (*payment, error) {
 	s.mu.Lock()
 	if p := s.payments[session.PaymentID]; p != nil {
@@ -125,7 +125,7 @@ func (s *Simulator) will(p *payment, after time.Duration, o Outcome, reason stri
 	})
 }
 
-// willNotTell is will, with a callback that gets lost.
+// willNotTell is will without a callback: the callback is lost.
 func (s *Simulator) willNotTell(p *payment, after time.Duration, o Outcome) {
 	s.plan(p.asked.Add(after), func(context.Context) error { s.becomes(p, p.news(o, "")); return nil })
 }
@@ -166,8 +166,8 @@ type Request struct {
 	At        time.Time        // when the payer was asked
 }
 
-// Requests returns the payments of a phone that wait for an answer, the newest first. "" is every phone. There are some only with
-// Config.Interactive. A number of an old plan and the number that is dialled today are the same phone.
+// Requests returns the payments of a phone that wait for an answer, the newest first. "" is every phone. Without
+// Config.Interactive there are none. A number of an old plan and the number that is dialled today are the same phone.
 func (s *Simulator) Requests(phone string) []Request {
 	wanted := checkout.Session{UserPhone: phone}.Phone().Dialable
 	now := s.clock.Now()

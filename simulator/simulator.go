@@ -53,8 +53,8 @@ type Config struct {
 	CardURL string
 	// Return returns where CardPage redirects the payer to: the Link of the payer's page. It is required with CardURL.
 	Return func(checkout.Session) string
-	// Tell is called with the outcomes of payments, as an operator calls back a host. After an error it is called again a second later.
-	// The host under test then changes its sessions itself, and calls Lookup for outcomes that it was not told. If Tell is nil, the
+	// Tell is called with the outcomes of payments, as an operator calls back a host. After an error it is called again a second
+	// later. The host under test then changes its sessions itself, and calls Lookup if a callback was lost. If Tell is nil, the
 	// simulator changes the sessions.
 	Tell func(context.Context, News) error
 	// Interactive makes payments wait for Answer instead of following the table.
@@ -94,7 +94,8 @@ type Refund struct {
 	Why string
 }
 
-// New makes a Simulator over checkouts. The error joins a [*checkout.ConfigError] for each fault of cfg, or of nil checkouts.
+// New makes a Simulator over checkouts. The error joins a [*checkout.ConfigError] for each fault of cfg, and one if checkouts is
+// nil.
 func New(checkouts *checkout.Checkouts, cfg Config) (*Simulator, error) {
 	var errs []error
 	fault := func(field, reason string) {
@@ -132,7 +133,7 @@ func New(checkouts *checkout.Checkouts, cfg Config) (*Simulator, error) {
 }
 
 // Pay asks the simulated operator for the payment of a session, with its PaymentID, or returns the card processor's page. It fits
-// paypage.Config.Pay: to ask again with the same ID changes nothing.
+// paypage.Config.Pay: a second call with the same ID changes nothing.
 func (s *Simulator) Pay(_ context.Context, session checkout.Session) (paypage.Next, error) {
 	if session.PaymentID == "" {
 		return paypage.Next{}, errors.New("simulator: the session has no PaymentID: Begin comes first")
@@ -157,8 +158,8 @@ func (s *Simulator) Drive(accounts ...checkout.Account) {
 	s.wake()
 }
 
-// Tick does what is due, in order, and returns when the next thing is due, or zero if there is none. The error joins what could not
-// be done. That is tried again a second later.
+// Tick does what is due, in order. It returns the time at which the next thing is due, or zero if there is none. The error joins
+// the failures. What has failed is tried again a second later.
 func (s *Simulator) Tick(ctx context.Context) (next time.Time, err error) {
 	s.ticking.Lock()
 	defer s.ticking.Unlock()

@@ -23,7 +23,7 @@ var (
 	test = checkout.Account{ID: "acct_1", Test: true}
 )
 
-// clock is set by hand.
+// clock is a checkout.Clock that stands still until a test moves it.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -41,7 +41,7 @@ func (c *clock) set(now time.Time) {
 	c.now = now
 }
 
-// scene is a simulator over sessions, on a clock that moves from one thing to the next.
+// scene is a simulator with its Checkouts and a clock. run moves the clock to the next thing that the simulator will do.
 type scene struct {
 	*checkout.Checkouts
 	t     *testing.T
@@ -51,14 +51,14 @@ type scene struct {
 	began time.Time
 }
 
-// store is a store that can be away.
+// store is a store whose updates fail while down is set.
 type store struct {
 	checkout.Store
-	away bool
+	down bool
 }
 
 func (s *store) Update(ctx context.Context, session checkout.Session) error {
-	if s.away {
+	if s.down {
 		return fmt.Errorf("connection refused: %w", checkout.ErrUnavailable)
 	}
 	return s.Store.Update(ctx, session)
@@ -88,7 +88,7 @@ func (s *scene) create(account checkout.Account, digits string) checkout.Session
 	return session
 }
 
-// pay begins a payment and asks for it, as a payer's page does.
+// pay begins a payment and asks the simulator for it, as the payer's page does.
 func (s *scene) pay(session checkout.Session, paymentID string) {
 	s.t.Helper()
 	begun, err := s.Begin(s.t.Context(), session.Account, session.ID, paymentID)
@@ -100,7 +100,7 @@ func (s *scene) pay(session checkout.Session, paymentID string) {
 	}
 }
 
-// run goes from one thing to the next until nothing more happens, or until an instant.
+// run moves the clock from one thing that the simulator does to the next, until it has nothing more to do or the time until is reached.
 func (s *scene) run(until time.Time) {
 	s.t.Helper()
 	for {
@@ -117,7 +117,7 @@ func (s *scene) run(until time.Time) {
 	}
 }
 
-// story is the history of a session: when, what, by which payment.
+// story returns the history of a session after its creation: for each change the time, the status and the payment.
 func (s *scene) story(session checkout.Session) string {
 	s.t.Helper()
 	events, err := s.History(s.t.Context(), session.Account, session.ID)
@@ -138,7 +138,7 @@ func (s *scene) story(session checkout.Session) string {
 	return strings.Join(lines, "\n")
 }
 
-// What the table of the package says, line by line.
+// table is the table in the package's documentation: for the last two digits of the phone, the story and the refunds.
 var table = []struct{ digits, story, refunds string }{
 	{"01", "0s pending P\n3s failed P: insufficient funds", ""},
 	{"02", "0s pending P\n3s failed P: wrong PIN", ""},
@@ -168,7 +168,7 @@ func TestTheLastTwoDigitsChoose(t *testing.T) {
 			s := newScene(t, simulator.Config{})
 			session := s.create(live, line.digits)
 			s.pay(session, "P")
-			s.pay(session, "P") // a second click
+			s.pay(session, "P") // a second click changes nothing
 			s.run(session.ExpiresAt.Add(-time.Microsecond))
 			s.clock.set(session.ExpiresAt)
 			_, err := s.ExpireDue(t.Context(), 10)
@@ -185,7 +185,7 @@ func TestTestModeDrivesItself(t *testing.T) {
 		t.Run(line.digits, func(t *testing.T) {
 			is := is.New(t)
 			s := newScene(t, simulator.Config{})
-			s.sim.Drive(test, live) // the live one is left alone
+			s.sim.Drive(test, live) // Drive ignores the live account
 			session := s.create(test, line.digits)
 			untouched := s.create(live, line.digits)
 			s.run(s.began.Add(time.Minute))
@@ -200,12 +200,12 @@ func TestTestModeDrivesItself(t *testing.T) {
 		})
 	}
 
-	t.Run("and sessions that come later, and those of an earlier run, and no session of a page", func(t *testing.T) {
+	t.Run("and drives later sessions and those of an earlier run, but none that the payer's page has begun", func(t *testing.T) {
 		is := is.New(t)
 		s := newScene(t, simulator.Config{})
 		s.sim.Drive(test)
-		earlier, paged := s.create(test, "54"), s.create(test, "55")
-		_, err := s.Begin(t.Context(), test, paged.ID, "PAGE")
+		earlier, onPage := s.create(test, "54"), s.create(test, "55")
+		_, err := s.Begin(t.Context(), test, onPage.ID, "PAGE")
 		is.NoErr(err)
 		_, err = s.sim.Tick(t.Context())
 		is.NoErr(err)
@@ -218,7 +218,7 @@ func TestTestModeDrivesItself(t *testing.T) {
 		later := s.create(test, "01")
 		s.run(s.began.Add(20 * time.Second))
 		for session, want := range map[string]checkout.Status{
-			earlier.ID: checkout.StatusCompleted, later.ID: checkout.StatusFailed, paged.ID: checkout.StatusPending,
+			earlier.ID: checkout.StatusCompleted, later.ID: checkout.StatusFailed, onPage.ID: checkout.StatusPending,
 		} {
 			now, err := s.Get(t.Context(), test, session)
 			is.NoErr(err)
@@ -226,7 +226,7 @@ func TestTestModeDrivesItself(t *testing.T) {
 		}
 	})
 
-	t.Run("more than a page of them", func(t *testing.T) {
+	t.Run("and drives more sessions than a page of a list has", func(t *testing.T) {
 		is := is.New(t)
 		s := newScene(t, simulator.Config{})
 		s.sim.Drive(test)
@@ -241,17 +241,18 @@ func TestTestModeDrivesItself(t *testing.T) {
 	})
 }
 
-func TestWhatCannotBeAppliedIsToldAgain(t *testing.T) {
+// If the store is unavailable, the simulator repeats the news a second later, as an operator repeats a callback.
+func TestNewsIsRepeatedWhileTheStoreIsUnavailable(t *testing.T) {
 	is := is.New(t)
 	s := newScene(t, simulator.Config{})
 	session := s.create(live, "54")
 	s.pay(session, "P")
-	s.store.away = true
+	s.store.down = true
 	s.clock.set(s.began.Add(3 * time.Second))
 	next, err := s.sim.Tick(t.Context())
 	is.True(errors.Is(err, checkout.ErrUnavailable))
 	is.Equal(next, s.began.Add(4*time.Second))
-	s.store.away = false
+	s.store.down = false
 	s.run(s.began.Add(time.Minute))
 	is.Equal(s.story(session), "0s pending P\n4s processing P\n4s completed P")
 }
@@ -260,14 +261,14 @@ func TestInteractive(t *testing.T) {
 	t.Run("a payment waits for the answer on the phone", func(t *testing.T) {
 		is := is.New(t)
 		s := newScene(t, simulator.Config{Interactive: true})
-		agreed, declined, silent := s.create(live, "01"), s.create(live, "01"), s.create(live, "02")
-		for id, session := range map[string]checkout.Session{"A": agreed, "B": declined, "C": silent} {
+		agreed, declined, unanswered := s.create(live, "01"), s.create(live, "01"), s.create(live, "02")
+		for id, session := range map[string]checkout.Session{"A": agreed, "B": declined, "C": unanswered} {
 			s.pay(session, id)
 		}
 		s.run(s.began.Add(time.Minute))
 		is.Equal(len(s.sim.Requests("")), 3)
 		is.Equal(len(s.sim.Requests(agreed.UserPhone)), 2)
-		is.Equal(s.sim.Requests(silent.UserPhone)[0].PaymentID, "C")
+		is.Equal(s.sim.Requests(unanswered.UserPhone)[0].PaymentID, "C")
 		is.True(s.sim.Answer("A", true, ""))
 		is.True(s.sim.Answer("B", false, simulator.ReasonDeclined))
 		is.True(!s.sim.Answer("A", false, "")) // answered already
@@ -277,13 +278,13 @@ func TestInteractive(t *testing.T) {
 		at := now.Sub(s.began)
 		is.Equal(s.story(agreed), fmt.Sprintf("0s pending A\n%v processing A\n%v completed A", at, at+2*time.Second))
 		is.Equal(s.story(declined), fmt.Sprintf("0s pending B\n%v failed B: declined by the payer", at))
-		is.Equal(s.story(silent), "0s pending C")
+		is.Equal(s.story(unanswered), "0s pending C")
 		is.Equal(len(s.sim.Requests("")), 1)
-		s.clock.set(silent.ExpiresAt)
-		is.Equal(len(s.sim.Requests("")), 0) // nobody is asked for what is over
+		s.clock.set(unanswered.ExpiresAt)
+		is.Equal(len(s.sim.Requests("")), 0) // no payer is asked about an expired session
 	})
 
-	t.Run("what follows the table takes no answer", func(t *testing.T) {
+	t.Run("a payment that follows the table takes no answer", func(t *testing.T) {
 		is := is.New(t)
 		s := newScene(t, simulator.Config{})
 		s.pay(s.create(live, "03"), "P")
@@ -292,13 +293,14 @@ func TestInteractive(t *testing.T) {
 	})
 }
 
-func TestAHostThatIsToldItself(t *testing.T) {
+// With Config.Tell the simulator changes no session. It tells the host the news, and repeats it after an error.
+func TestTellLeavesTheSessionsToTheHost(t *testing.T) {
 	is := is.New(t)
 	var told []string
-	away := true
+	down := true
 	s := newScene(t, simulator.Config{Tell: func(_ context.Context, n simulator.News) error {
-		if away {
-			return errors.New("away")
+		if down {
+			return errors.New("the host is down")
 		}
 		told = append(told, fmt.Sprintf("%s %s %d %s %s", n.PaymentID, n.Outcome, n.Amount, n.Currency, n.Reason))
 		return nil
@@ -306,19 +308,19 @@ func TestAHostThatIsToldItself(t *testing.T) {
 	refused, lost := s.create(live, "01"), s.create(live, "05")
 	s.pay(refused, "R")
 	s.pay(lost, "L")
-	_, became := s.sim.Lookup("L")
-	is.True(!became)
+	_, known := s.sim.Lookup("L")
+	is.True(!known)
 	s.clock.set(s.began.Add(3 * time.Second))
 	_, err := s.sim.Tick(t.Context())
 	is.True(err != nil)
-	away = false
+	down = false
 	s.run(s.began.Add(time.Minute))
 	is.Equal(told, []string{"L held 5000 XOF ", "R refused 5000 XOF insufficient funds"})
-	n, became := s.sim.Lookup("L")
-	is.True(became)
+	n, known := s.sim.Lookup("L")
+	is.True(known)
 	is.Equal(n.Outcome, simulator.Paid)
 	is.Equal(n.SessionID, lost.ID)
-	is.Equal(s.story(refused), "0s pending R") // nothing but what the host itself has done
+	is.Equal(s.story(refused), "0s pending R") // the simulator has changed nothing
 	is.Equal(s.story(lost), "0s pending L")
 }
 
@@ -326,14 +328,14 @@ func TestPay(t *testing.T) {
 	is := is.New(t)
 	s := newScene(t, simulator.Config{})
 	session := s.create(live, "54")
-	var pay func(context.Context, checkout.Session) (paypage.Next, error) = s.sim.Pay // it fits
+	var pay func(context.Context, checkout.Session) (paypage.Next, error) = s.sim.Pay // the type that paypage.Config.Pay has
 	_, err := pay(t.Context(), session)
-	is.True(err != nil) // not begun
+	is.True(err != nil) // the payment has not begun
 	s.pay(session, "P")
 	other, err := s.Begin(t.Context(), live, s.create(live, "54").ID, "P")
 	is.NoErr(err)
 	_, err = pay(t.Context(), other)
-	is.True(err != nil) // one ID is one payment
+	is.True(err != nil) // the payment of another session has this ID
 }
 
 func TestRun(t *testing.T) {

@@ -21,15 +21,15 @@ type State string
 const (
 	Pending   State = "pending"
 	Delivered State = "delivered" // the endpoint answered with a 2xx
-	Failed    State = "failed"    // the schedule is over
+	Failed    State = "failed"    // no attempt is left
 )
 
-// What an [Attempt] may have failed with.
+// The values of [Attempt].Error.
 const (
 	FaultTimeout        = "timeout"         // no answer within 15 s
 	FaultConnection     = "connection"      // refused, reset or closed
 	FaultDNS            = "dns"             // the name is unknown
-	FaultTLS            = "tls"             // no certificate that is good for the name
+	FaultTLS            = "tls"             // there is no certificate that is valid for the name
 	FaultRefusedAddress = "refused_address" // the name leads to an address that is not public
 	FaultRedirect       = "redirect"        // a 3xx, which is not followed
 	FaultStatus         = "status"          // another answer that is no 2xx
@@ -175,5 +175,6 @@ func (w *Webhooks) signal() {
 	}
 }
 
-// creation reports whether an event is a session's creation. Nobody is told of those, because the merchant has the answer.
+// creation reports whether an event is a session's creation. Webhooks do not report creations, because the merchant already has
+// the answer to its create.
 func creation(e checkout.Event) bool { return strings.HasSuffix(e.ID, "_1") && e.Session.Version == 1 }

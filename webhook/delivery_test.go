@@ -16,36 +16,38 @@ import (
 	"github.com/caisse/checkout/webhook"
 )
 
+// TestEveryChangeIsDeliveredOnceAndVerified checks which events an endpoint gets: those of its account and mode, of the types that it
+// wants, from its creation on. Each is sent once, with a signature that only the secret of the endpoint verifies.
 func TestEveryChangeIsDeliveredOnceAndVerified(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		is := is.New(t)
 		h := start(t, nil, nil)
 		old := h.session(merchant)
-		_, err := h.checkouts.Cancel(t.Context(), merchant, old.ID) // before there is an endpoint
+		_, err := h.checkouts.Cancel(t.Context(), merchant, old.ID) // before there is an endpoint, so nobody gets this event
 		is.NoErr(err)
 		time.Sleep(2 * time.Second)
 		all, some := h.endpoint(shop), h.endpoint("https://other.example/", "checkout.completed")
 		h.pay(h.session(checkout.Account{ID: "acct_2"}))
 		h.pay(h.session(checkout.Account{ID: "acct_1", Test: true}))
-		paid, left := h.session(merchant), h.session(merchant)
+		paid, unpaid := h.session(merchant), h.session(merchant)
 		h.pay(paid)
-		time.Sleep(time.Hour) // left expires, and Run sweeps
+		time.Sleep(time.Hour) // unpaid expires, and Run sweeps it
 
-		var told []string
+		var ids []string
 		for _, r := range h.receivers.of(shop) {
 			event, err := webhook.Verify(r.body, r.header, all.Secret)
-			if err != nil && !strings.Contains(err.Error(), "too old") { // it was sent an hour ago
+			if err != nil && !strings.Contains(err.Error(), "too old") { // Verify refuses what was sent more than five minutes ago
 				t.Fatal(err)
 			}
-			told = append(told, r.header.Get("webhook-id"))
+			ids = append(ids, r.header.Get("webhook-id"))
 			is.Equal(r.header.Get("Content-Type"), "application/json")
 			is.True(event.ID == "" || event.ID == r.header.Get("webhook-id"))
 		}
-		slices.Sort(told)
+		slices.Sort(ids)
 		id := func(s checkout.Session, n int) string { return fmt.Sprintf("evt_%s_%d", s.ID[len(s.ID)-32:], n) }
-		want := []string{id(paid, 2), id(paid, 3), id(left, 2)}
+		want := []string{id(paid, 2), id(paid, 3), id(unpaid, 2)}
 		slices.Sort(want)
-		is.Equal(told, want)
+		is.Equal(ids, want)
 		is.Equal(len(h.receivers.of("https://other.example/")), 1)
 
 		h.pay(h.session(merchant))
@@ -57,7 +59,7 @@ func TestEveryChangeIsDeliveredOnceAndVerified(t *testing.T) {
 		is.Equal(event.Sequence, int64(3))
 		is.Equal(event.Livemode, true)
 		is.Equal(event.Data.Amount, int64(5000))
-		_, err = webhook.Verify(last.body, last.header, all.Secret) // another endpoint's
+		_, err = webhook.Verify(last.body, last.header, all.Secret) // the secret of another endpoint
 		is.True(errors.Is(err, webhook.ErrNotVerified))
 
 		for _, d := range h.deliveries(all) {
@@ -69,13 +71,14 @@ func TestEveryChangeIsDeliveredOnceAndVerified(t *testing.T) {
 	})
 }
 
+// TestDeliveriesFollowTheirChangeWithinAMoment proves that a delivery is sent within a second, also after a time without events.
 func TestDeliveriesFollowTheirChangeWithinAMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		is := is.New(t)
 		h := start(t, nil, nil)
 		h.endpoint(shop)
 		for range 5 {
-			time.Sleep(17 * time.Minute) // it is idle
+			time.Sleep(17 * time.Minute) // the dispatcher finds nothing to do, and polls less often
 			s := h.session(merchant)
 			begun := time.Now()
 			h.pay(s)
@@ -86,6 +89,8 @@ func TestDeliveriesFollowTheirChangeWithinAMoment(t *testing.T) {
 	})
 }
 
+// TestAReceiverThatIsDownForDays checks the schedule of the ten attempts, and that five days without a success disable the endpoint. Once
+// the merchant enables it again, deliveries go on.
 func TestAReceiverThatIsDownForDays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		is := is.New(t)
@@ -95,11 +100,11 @@ func TestAReceiverThatIsDownForDays(t *testing.T) {
 		h.pay(h.session(merchant))
 		time.Sleep(4 * 24 * time.Hour)
 		tries := h.receivers.of(shop)
-		is.Equal(len(tries), 10) // and no more
+		is.Equal(len(tries), 10) // all attempts of the schedule, and no more
 		for i, wait := range webhook.Schedule() {
 			took := tries[i+1].at.Sub(tries[i].at)
 			if took < wait || took > wait+wait/5+time.Second {
-				t.Errorf("try %d came %v after the one before, not %v", i+2, took, wait)
+				t.Errorf("attempt %d came %v after the one before, want %v and up to a fifth more", i+2, took, wait)
 			}
 		}
 		for _, again := range tries[1:] {
@@ -110,25 +115,25 @@ func TestAReceiverThatIsDownForDays(t *testing.T) {
 		is.Equal(d.State, webhook.Failed)
 		is.Equal(len(d.Attempts), 10)
 		is.Equal(d.Attempts[9].Error, webhook.FaultStatus)
-		is.Equal(len(h.told()), 0)
+		is.Equal(len(h.disabledEndpoints()), 0)
 
-		h.pay(h.session(merchant)) // some of whose tries come after five days
+		h.pay(h.session(merchant)) // some attempts of this delivery come after the five days
 		time.Sleep(2 * 24 * time.Hour)
-		is.Equal(h.told(), []string{"acct_1 " + e.ID + " failing"})
+		is.Equal(h.disabledEndpoints(), []string{"acct_1 " + e.ID + " failing"})
 		now, err := h.Get(t.Context(), merchant, e.ID)
 		is.NoErr(err)
 		is.Equal(now.Status, webhook.Disabled)
 		before := len(h.receivers.of(shop))
-		h.pay(h.session(merchant)) // is not even planned
+		h.pay(h.session(merchant)) // no delivery is planned for a disabled endpoint
 		time.Sleep(24 * time.Hour)
 		is.Equal(len(h.receivers.of(shop)), before)
 
-		h.receivers.set(nil) // it is up again, and the merchant says so
+		h.receivers.set(nil) // the receiver works again, and the merchant enables the endpoint
 		_, err = h.Update(t.Context(), merchant, e.ID, webhook.EndpointChange{Status: new(webhook.Active)})
 		is.NoErr(err)
 		h.pay(h.session(merchant))
 		time.Sleep(2 * time.Second)
-		is.Equal(len(h.receivers.of(shop)), before+2) // what was pending, and what is new
+		is.Equal(len(h.receivers.of(shop)), before+2) // the delivery that was pending, and the new one
 		is.NoErr(h.Retry(t.Context(), merchant, e.ID, d.ID))
 		time.Sleep(2 * time.Second)
 		is.Equal(len(h.receivers.of(shop)), before+3)
@@ -136,6 +141,8 @@ func TestAReceiverThatIsDownForDays(t *testing.T) {
 	})
 }
 
+// TestAnEndpointThatIsGoneIsDisabledAtOnce proves that one 410 disables an endpoint, and that the merchant can still send it a test, which
+// is tried once.
 func TestAnEndpointThatIsGoneIsDisabledAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		is := is.New(t)
@@ -144,8 +151,8 @@ func TestAnEndpointThatIsGoneIsDisabledAtOnce(t *testing.T) {
 		h.receivers.set(status(410))
 		h.pay(h.session(merchant))
 		time.Sleep(time.Hour)
-		is.Equal(h.told(), []string{"acct_1 " + e.ID + " gone"})
-		is.True(len(h.receivers.of(shop)) <= 2) // both events were under way
+		is.Equal(h.disabledEndpoints(), []string{"acct_1 " + e.ID + " gone"})
+		is.True(len(h.receivers.of(shop)) <= 2) // both deliveries may have been sent before the first answer
 		is.NoErr(h.Test(t.Context(), merchant, e.ID))
 		time.Sleep(2 * time.Second)
 		tests := h.receivers.of(shop)
@@ -155,17 +162,19 @@ func TestAnEndpointThatIsGoneIsDisabledAtOnce(t *testing.T) {
 		is.Equal(event.Type, "checkout.test")
 		is.Equal(event.Sequence, int64(1))
 		time.Sleep(24 * time.Hour)
-		is.Equal(len(h.receivers.of(shop)), len(tests)) // once, though it failed
+		is.Equal(len(h.receivers.of(shop)), len(tests)) // a test that fails is not sent again
 	})
 }
 
+// TestATestThatFailsDoesNotHoldUpDeliveries proves that failed tests do not count for the endpoint's health. Otherwise the dispatcher would
+// send the endpoint nothing for a while.
 func TestATestThatFailsDoesNotHoldUpDeliveries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		is := is.New(t)
 		h := start(t, nil, nil)
 		e := h.endpoint(shop, "checkout.completed")
 		h.receivers.set(status(500))
-		for range 6 { // a merchant tries until the receiver works
+		for range 6 { // the merchant sends tests until the receiver works
 			is.NoErr(h.Test(t.Context(), merchant, e.ID))
 			time.Sleep(2 * time.Second)
 		}
@@ -178,6 +187,8 @@ func TestATestThatFailsDoesNotHoldUpDeliveries(t *testing.T) {
 	})
 }
 
+// TestAnEndpointThatHasMovedIsNotDisabledByItsOldURL proves that a 410 of the old URL does not disable an endpoint whose URL has changed
+// meanwhile.
 func TestAnEndpointThatHasMovedIsNotDisabledByItsOldURL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		is := is.New(t)
@@ -188,23 +199,25 @@ func TestAnEndpointThatHasMovedIsNotDisabledByItsOldURL(t *testing.T) {
 			if r.URL.String() == moved {
 				return status(204)(r)
 			}
-			// The merchant moves it while this call is under way.
+			// The merchant changes the URL while this request is under way.
 			_, err := h.Update(r.Context(), merchant, e.ID, webhook.EndpointChange{URL: new(moved)})
 			is.NoErr(err)
 			return status(410)(r)
 		})
 		h.pay(h.session(merchant))
 		time.Sleep(time.Minute)
-		is.Equal(len(h.told()), 0)
+		is.Equal(len(h.disabledEndpoints()), 0)
 		now, err := h.Get(t.Context(), merchant, e.ID)
 		is.NoErr(err)
 		is.Equal(now.Status, webhook.Active)
 		is.Equal(len(h.receivers.of(shop)), 1)
-		is.Equal(len(h.receivers.of(moved)), 1) // the delivery goes there instead
+		is.Equal(len(h.receivers.of(moved)), 1) // the next attempt goes to the new URL
 		is.Equal(h.deliveries(e)[0].State, webhook.Delivered)
 	})
 }
 
+// TestRetryAfter proves that the next attempt waits as long as Retry-After says: in seconds or until a date, and at most a day. A value
+// that cannot be read has no effect.
 func TestRetryAfter(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"1": 5 * time.Second, "3600": time.Hour, "99999999999": 24 * time.Hour, "soon": 5 * time.Second, "-1": 5 * time.Second, "": 5 * time.Second,
@@ -226,7 +239,7 @@ func TestRetryAfter(t *testing.T) {
 				tries := h.receivers.of(shop)
 				is.Equal(len(tries), 2)
 				if took := tries[1].at.Sub(tries[0].at); took < want-time.Second || took > want+want/5+time.Second {
-					t.Errorf("it came after %v, not %v", took, want)
+					t.Errorf("the next attempt came after %v, want %v and up to a fifth more", took, want)
 				}
 			})
 		})

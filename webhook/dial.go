@@ -15,8 +15,8 @@ import (
 // errRefusedAddress says that a name led to an address that must not be dialled.
 var errRefusedAddress = errors.New("webhook: the address is not public")
 
-// notPublic are the ranges of unicast and other addresses that no merchant's endpoint may have: IANA's special-purpose registries
-// (RFC 6890 and what has been added), and the ranges that carry an IPv4 address within an IPv6 one.
+// notPublic are the ranges of addresses that no merchant's endpoint may have. They are those of IANA's special-purpose registries
+// (RFC 6890 and later additions), and the ranges of IPv6 addresses that contain an IPv4 address.
 var notPublic = prefixes(
 	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
 	"192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24",
@@ -27,8 +27,8 @@ var notPublic = prefixes(
 	"2620:4f:8000::/48", "3fff::/20",
 )
 
-// globalUnicast is all of IPv6 that has been given out. What is outside of it is special: ::1, ::, fe80::, fc00::, ff00::, and
-// 64:ff9b::, which maps IPv4 addresses.
+// globalUnicast is the range of all public IPv6 addresses. Addresses outside of it are special: ::1, ::, fe80::, fc00::, ff00::,
+// and 64:ff9b::, which maps IPv4 addresses.
 var globalUnicast = netip.MustParsePrefix("2000::/3")
 
 func prefixes(texts ...string) (all []netip.Prefix) {
@@ -56,8 +56,8 @@ func Public(addr netip.Addr) bool {
 	return true
 }
 
-// newDialer returns a dialer that checks each address when the connection is made, after the name was resolved. So a name that
-// resolves differently the second time leads nowhere else.
+// newDialer returns a dialer that checks each address when the connection is made, after the name was resolved. So a name cannot
+// first resolve to a public address, pass the check, and then resolve to a private one.
 func newDialer(private bool) *net.Dialer {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	if !private {
@@ -80,7 +80,7 @@ func newTransport(dialer *net.Dialer) *http.Transport {
 	}
 }
 
-// newClient is the client that sends.
+// newClient returns the client that sends deliveries.
 func newClient(given *http.Client, private bool) *http.Client {
 	client := new(http.Client)
 	if given != nil {
@@ -103,7 +103,7 @@ func refuseSpecial(network, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// faultOf names what kept a request from an answer.
+// faultOf returns the Fault constant for an error of the HTTP client.
 func faultOf(err error) string {
 	var (
 		dns       *net.DNSError

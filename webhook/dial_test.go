@@ -16,22 +16,22 @@ import (
 	"github.com/matryer/is"
 )
 
-// fickle is a DNS server that gives the next address each time it is asked for one.
-type fickle struct {
+// rebindingDNS is a DNS server that answers each query with the next of its addresses, whatever the name is.
+type rebindingDNS struct {
 	mu        sync.Mutex
 	addresses []netip.Addr
 }
 
-func (f *fickle) resolver() *net.Resolver {
+func (d *rebindingDNS) resolver() *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
-		ours, theirs := net.Pipe()
-		go f.serve(theirs)
-		return ours, nil
+		client, server := net.Pipe()
+		go d.serve(server)
+		return client, nil
 	}}
 }
 
 // serve speaks DNS over TCP (RFC 1035, sections 4.1 and 4.2.2).
-func (f *fickle) serve(conn net.Conn) {
+func (d *rebindingDNS) serve(conn net.Conn) {
 	defer conn.Close()
 	for {
 		var length uint16
@@ -51,13 +51,13 @@ func (f *fickle) serve(conn net.Conn) {
 		kind := binary.BigEndian.Uint16(question[end+1:])
 		answer := append([]byte{query[0], query[1], 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0}, question...)
 		if kind == 1 { // A
-			f.mu.Lock()
-			at := f.addresses[0].As4()
-			f.addresses = f.addresses[1:]
-			f.mu.Unlock()
+			d.mu.Lock()
+			address := d.addresses[0].As4()
+			d.addresses = d.addresses[1:]
+			d.mu.Unlock()
 			answer[7] = 1
 			answer = append(answer, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4)
-			answer = append(answer, at[:]...)
+			answer = append(answer, address[:]...)
 		}
 		if binary.Write(conn, binary.BigEndian, uint16(len(answer))) != nil {
 			return
@@ -68,22 +68,23 @@ func (f *fickle) serve(conn net.Conn) {
 	}
 }
 
-// errPublic stands for a connection to a public address, which no test makes.
+// errPublic is the result of dialling a public address, because a test must not connect to one.
 var errPublic = errors.New("a public address was dialled")
 
-// What may be dialled is decided when it is, whatever the name led to a moment ago.
-func TestANameThatLeadsElsewhereTheSecondTime(t *testing.T) {
+// TestEachConnectionChecksItsOwnAddress proves that the address is checked when it is dialled, and not before. Otherwise a name could lead
+// to a public address for the check and to a private one for the request, which is called DNS rebinding.
+func TestEachConnectionChecksItsOwnAddress(t *testing.T) {
 	is := is.New(t)
-	server := &fickle{addresses: []netip.Addr{
+	server := &rebindingDNS{addresses: []netip.Addr{
 		netip.MustParseAddr("8.8.8.8"), netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("169.254.169.254"), netip.MustParseAddr("8.8.4.4"),
 	}}
 	dialer := newDialer(false)
 	dialer.Resolver = server.resolver()
-	decide := dialer.Control
+	check := dialer.Control
 	var dialled []string
 	dialer.Control = func(network, address string, conn syscall.RawConn) error {
 		dialled = append(dialled, address)
-		if err := decide(network, address, conn); err != nil {
+		if err := check(network, address, conn); err != nil {
 			return err
 		}
 		return errPublic

@@ -19,12 +19,14 @@ import (
 	"github.com/caisse/checkout/webhook"
 )
 
+// TestEndpointsThatHangHoldUpNobody proves that deliveries to other endpoints arrive within a second, while 15 endpoints of one merchant
+// do not answer at all.
 func TestEndpointsThatHangHoldUpNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		is := is.New(t)
 		h := start(t, func(c *webhook.Config) { c.Concurrency = 16 }, nil)
 		const hanging, others = 15, 20
-		for n := range hanging { // four times as many as there are places
+		for n := range hanging { // four deliveries each would need 60 places, and there are 16
 			h.endpoint(fmt.Sprintf("%s/%d", shop, n))
 		}
 		for n := range others {
@@ -32,7 +34,7 @@ func TestEndpointsThatHangHoldUpNobody(t *testing.T) {
 		}
 		h.receivers.set(func(r *http.Request) (*http.Response, error) {
 			if r.URL.Host == "shop.example" {
-				<-r.Context().Done() // for as long as it may
+				<-r.Context().Done() // until the request times out
 				return nil, r.Context().Err()
 			}
 			return status(200)(r)
@@ -54,48 +56,52 @@ func TestEndpointsThatHangHoldUpNobody(t *testing.T) {
 			}
 		}
 		for n := range hanging {
-			is.True(len(h.receivers.of(fmt.Sprintf("%s/%d", shop, n))) <= 4*4) // four at once, each for fifteen seconds, then ever more rarely
+			is.True(len(h.receivers.of(fmt.Sprintf("%s/%d", shop, n))) <= 4*4) // four at once, each for 15 seconds, and then at longer and longer intervals
 		}
 	})
 }
 
+// endpointOf makes an endpoint of any account, for all events.
 func (h *host) endpointOf(a checkout.Account, url string) {
 	h.t.Helper()
 	_, err := h.Create(h.t.Context(), a, webhook.EndpointParams{URL: url})
 	is.New(h.t).NoErr(err)
 }
 
-// dying is a store whose settlements fail from some moment on, as those of a program that is killed before it could write them.
-type dying struct {
+// unsettledStore is a store whose Settle fails once fail is set. So a dispatcher cannot store the results of its requests, as if it had
+// been killed before.
+type unsettledStore struct {
 	webhook.Store
 	mu   sync.Mutex
-	dead bool
+	fail bool
 }
 
-func (d *dying) Settle(ctx context.Context, results []webhook.Settlement) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.dead {
+func (u *unsettledStore) Settle(ctx context.Context, results []webhook.Settlement) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.fail {
 		return checkout.ErrUnavailable
 	}
-	return d.Store.Settle(ctx, results)
+	return u.Store.Settle(ctx, results)
 }
 
+// TestADispatcherThatIsKilledLosesNothing proves that another dispatcher sends again what the first one has sent without storing the
+// result, and nothing else.
 func TestADispatcherThatIsKilledLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		is := is.New(t)
-		store := new(dying)
+		store := new(unsettledStore)
 		h := start(t, nil, func(s webhook.Store) webhook.Store { store.Store = s; return store })
 		e := h.endpoint(shop)
 		h.pay(h.session(merchant))
 		time.Sleep(2 * time.Second)
 		store.mu.Lock()
-		store.dead = true
+		store.fail = true
 		store.mu.Unlock()
-		lost := h.session(merchant)
-		h.pay(lost)
+		unsettled := h.session(merchant)
+		h.pay(unsettled)
 		time.Sleep(2 * time.Second)
-		is.Equal(len(h.receivers.of(shop)), 4) // told, and not written down
+		is.Equal(len(h.receivers.of(shop)), 4) // all four are sent; the results of the last two are not stored
 		go h.stop()
 		time.Sleep(2 * time.Minute)
 
@@ -110,8 +116,8 @@ func TestADispatcherThatIsKilledLosesNothing(t *testing.T) {
 		}
 		is.Equal(len(seen), 4)
 		for id, n := range seen {
-			again := strings.Contains(id, lost.ID[len(lost.ID)-32:])
-			is.Equal(n == 1, !again) // what was settled is not sent again, what was not is
+			again := strings.Contains(id, unsettled.ID[len(unsettled.ID)-32:])
+			is.Equal(n == 1, !again) // only a delivery without a stored result is sent again
 		}
 		for _, d := range h.deliveries(e) {
 			is.Equal(d.State, webhook.Delivered)
@@ -119,6 +125,8 @@ func TestADispatcherThatIsKilledLosesNothing(t *testing.T) {
 	})
 }
 
+// TestInstancesShareTheWork proves that three dispatchers over one store send each delivery once. Two of them must not claim the same
+// delivery.
 func TestInstancesShareTheWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		is := is.New(t)
@@ -143,45 +151,47 @@ func TestInstancesShareTheWork(t *testing.T) {
 		}
 		is.Equal(len(seen), 2*sessions)
 		for _, n := range seen {
-			is.Equal(n, 1) // with no fault at all: exactly once
+			is.Equal(n, 1) // nothing fails, so each delivery is sent exactly once
 		}
 	})
 }
 
-// away is a store that does not answer for a while.
-type away struct {
+// outageStore is a store that is unavailable while down is set.
+type outageStore struct {
 	webhook.Store
 	down atomic.Bool
 }
 
-func (a *away) Position(ctx context.Context) (checkout.Cursor, error) {
-	if a.down.Load() {
+func (o *outageStore) Position(ctx context.Context) (checkout.Cursor, error) {
+	if o.down.Load() {
 		return "", fmt.Errorf("%w: no primary", checkout.ErrUnavailable)
 	}
-	return a.Store.Position(ctx)
+	return o.Store.Position(ctx)
 }
 
-func (a *away) Claim(ctx context.Context, now, until time.Time, limit, perEndpoint int, busy map[string]int) ([]webhook.Claim, error) {
-	if a.down.Load() {
+func (o *outageStore) Claim(ctx context.Context, now, until time.Time, limit, perEndpoint int, busy map[string]int) ([]webhook.Claim, error) {
+	if o.down.Load() {
 		return nil, fmt.Errorf("%w: no primary", checkout.ErrUnavailable)
 	}
-	return a.Store.Claim(ctx, now, until, limit, perEndpoint, busy)
+	return o.Store.Claim(ctx, now, until, limit, perEndpoint, busy)
 }
 
-func (a *away) ListEndpoints(ctx context.Context, accounts []checkout.Account) ([]webhook.StoredEndpoint, error) {
-	if a.down.Load() {
+func (o *outageStore) ListEndpoints(ctx context.Context, accounts []checkout.Account) ([]webhook.StoredEndpoint, error) {
+	if o.down.Load() {
 		return nil, fmt.Errorf("%w: no primary", checkout.ErrUnavailable)
 	}
-	return a.Store.ListEndpoints(ctx, accounts)
+	return o.Store.ListEndpoints(ctx, accounts)
 }
 
+// TestTheNextDeliveryGoesAsSoonAsTheOneBeforeIsAnswered proves that an endpoint that may get one delivery at a time does not wait for a
+// poll between two deliveries.
 func TestTheNextDeliveryGoesAsSoonAsTheOneBeforeIsAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		is := is.New(t)
 		h := start(t, func(c *webhook.Config) { c.PerEndpoint = 1 }, nil)
-		const takes = 200 * time.Millisecond
+		const answerTime = 200 * time.Millisecond
 		h.receivers.set(func(r *http.Request) (*http.Response, error) {
-			time.Sleep(takes)
+			time.Sleep(answerTime)
 			return status(204)(r)
 		})
 		h.endpoint(shop)
@@ -192,18 +202,20 @@ func TestTheNextDeliveryGoesAsSoonAsTheOneBeforeIsAnswered(t *testing.T) {
 		got := h.receivers.of(shop)
 		is.Equal(len(got), 10)
 		for i := 1; i < len(got); i++ {
-			is.Equal(got[i].at.Sub(got[i-1].at), takes) // not when a poll comes by
+			is.Equal(got[i].at.Sub(got[i-1].at), answerTime) // and not at the next poll
 		}
 	})
 }
 
+// TestAnOutageIsTwoLinesOfTheHandlersLog proves that the handler logs the first failure of an outage and its end, and does not fill the
+// log with a line for each request.
 func TestAnOutageIsTwoLinesOfTheHandlersLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		is := is.New(t)
 		sessions := memory.New()
 		checkouts, err := checkout.New(sessions, checkout.Config{})
 		is.NoErr(err)
-		store := &away{Store: sessions.Webhooks()}
+		store := &outageStore{Store: sessions.Webhooks()}
 		hooks, err := webhook.New(checkouts, store, webhook.Config{})
 		is.NoErr(err)
 		auth, err := checkout.BearerTokens(map[string]checkout.Account{"one": merchant})
@@ -211,17 +223,17 @@ func TestAnOutageIsTwoLinesOfTheHandlersLog(t *testing.T) {
 		var log strings.Builder
 		handler, err := webhook.NewHandler(hooks, auth, webhook.HandlerConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		is.NoErr(err)
-		w := wire{t, handler, "one"}
+		client := apiClient{t, handler, "one"}
 		store.down.Store(true)
 		for range 20 {
-			code, _, _ := w.call("GET", "/v1/webhooks", "")
+			code, _, _ := client.call("GET", "/v1/webhooks", "")
 			is.Equal(code, 503)
 		}
 		is.Equal(strings.Count(log.String(), "\n"), 1)
 		store.down.Store(false)
 		time.Sleep(5 * time.Second)
 		for range 2 {
-			code, _, _ := w.call("GET", "/v1/webhooks", "")
+			code, _, _ := client.call("GET", "/v1/webhooks", "")
 			is.Equal(code, 200)
 		}
 		is.Equal(strings.Count(log.String(), "\n"), 2)
@@ -229,10 +241,11 @@ func TestAnOutageIsTwoLinesOfTheHandlersLog(t *testing.T) {
 	})
 }
 
+// TestAnOutageIsTwoLinesOfTheLog proves the same for the dispatcher, and that it delivers the events of the outage afterwards.
 func TestAnOutageIsTwoLinesOfTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		is := is.New(t)
-		store := new(away)
+		store := new(outageStore)
 		h := start(t, nil, func(s webhook.Store) webhook.Store { store.Store = s; return store })
 		h.endpoint(shop)
 		time.Sleep(time.Minute)
@@ -246,6 +259,6 @@ func TestAnOutageIsTwoLinesOfTheLog(t *testing.T) {
 		time.Sleep(time.Minute)
 		is.Equal(strings.Count(h.logged(), "\n"), 2)
 		is.True(strings.Contains(h.logged(), "the store answers again"))
-		is.Equal(len(h.receivers.of(shop)), 2) // pending and completed: nothing was lost
+		is.Equal(len(h.receivers.of(shop)), 2) // the events "pending" and "completed" are not lost
 	})
 }

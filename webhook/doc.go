@@ -1,5 +1,5 @@
-// Package webhook tells merchants what becomes of their checkout sessions. It sends each change of a session to the endpoints that they
-// have registered, signed as Standard Webhooks 1.0 requires, at least once, whatever is killed meanwhile.
+// Package webhook tells merchants what becomes of their checkout sessions. It sends each change of a session to the endpoints
+// that they have registered, signed as Standard Webhooks 1.0 requires, at least once, even if a process is killed meanwhile.
 //
 //	hooks, err := webhook.New(checkouts, store.Webhooks(), webhook.Config{})
 //	go hooks.Run(ctx) // on any number of instances
@@ -9,23 +9,23 @@
 //
 // # What is promised
 //
-// Every change of a session, its creation aside, is sent to every endpoint of its account and mode that is active and wants
-// it, until the endpoint answers with a 2xx or the schedule of ten tries, over some three days, is over. The events come from the feed
-// of package checkout, which has every change that was made and no other.
+// Every change of a session except its creation is sent to every endpoint of its account and mode that is active and wants it. It
+// is sent until the endpoint answers with a 2xx, in at most ten tries over some three days. The events come from the feed of
+// package checkout, which has every change that was made and no other.
 //
-// Two steps make that safe. Planning reads the feed. In one transaction it writes one delivery for each endpoint that wants an event, and
-// stores how far it has read. So no event is planned twice or forgotten. Delivering claims deliveries that are due for a limited time
-// (the lease), sends them, and stores the results. If a program is killed after an endpoint has answered and before the result is
-// stored, the lease runs out and the delivery is sent once more. So a receiver must recognize an event that it has seen, by
-// webhook-id, or by session and sequence.
+// Two steps make that safe. Planning reads the feed. In one transaction it writes one delivery for each endpoint that wants an
+// event, and stores how far it has read. So no event is planned twice or forgotten. Delivering claims deliveries that are due for
+// a limited time (the lease), sends them, and stores the results. If a program is killed after an endpoint has answered and
+// before the result is stored, the lease runs out and the delivery is sent once more. So a receiver must recognize an event that
+// it has seen before, by webhook-id, or by session and sequence.
 //
 // Deliveries may arrive in any order. Each event carries the session's sequence number, so a receiver can drop what is older than what it
 // knows with one comparison.
 //
 // # What may be dialled
 //
-// A merchant chooses the address, and the server that calls it stands inside the host's network. So a URL must be https, and
-// what it resolves to is checked when the connection is made: whatever is not a public address is refused. Redirects are
+// A merchant chooses the address, and the server that calls it stands inside the host's network. So a URL must be https, and the
+// address to which it resolves is checked when the connection is made: an address that is not public is refused. Redirects are
 // not followed, and no proxy of the environment is used.
 //
 // # Secrets

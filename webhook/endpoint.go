@@ -185,7 +185,7 @@ func (w *Webhooks) Update(ctx context.Context, account checkout.Account, id stri
 	return e.Endpoint, err
 }
 
-// change reads an endpoint, changes it, and stores it if nobody else has changed it meanwhile; else it begins again.
+// change reads an endpoint, changes it, and stores it if nobody else has changed it meanwhile. Otherwise it begins again.
 func (w *Webhooks) change(ctx context.Context, account checkout.Account, id string, f func(*StoredEndpoint) error) (StoredEndpoint, error) {
 	const tries = 10
 	for try := 1; ; try++ {
@@ -299,7 +299,7 @@ func (f *faults) url(text string, private bool) {
 	}
 }
 
-// publicHost reports whether a host is a name, of which only the dialer can tell, or a public address.
+// publicHost reports whether a host can be public: it is a public address, or a name, whose addresses only the dialer can check.
 func publicHost(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	if err != nil {
@@ -333,7 +333,7 @@ func (f *faults) description(text string) {
 	}
 }
 
-// addressable refuses an account without an ID, and finds nothing under an ID that nothing can have.
+// addressable refuses an account without an ID. It returns ErrNotFound for an ID that no endpoint or delivery can have.
 func addressable(account checkout.Account, prefix, id string) error {
 	var f faults
 	if f.account(account); f.err() != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/caisse/checkout/webhook"
 )
 
-// A host serves /v1/webhooks beside /v1/checkouts, and delivers.
+// A host serves /v1/webhooks next to /v1/checkouts, and delivers events.
 func Example() {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
@@ -47,9 +47,9 @@ func Example() {
 	// Output: <nil>
 }
 
-// A receiver verifies the body as it came, before it looks into it.
+// A receiver verifies the body exactly as it was sent, before it decodes it.
 func ExampleVerify() {
-	secret := "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" // of the endpoint
+	secret := "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" // the secret of the endpoint
 	receive := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64<<10))
 		if err != nil {
@@ -71,7 +71,7 @@ func ExampleVerify() {
 	// Output: 401
 }
 
-// For tests on one machine: endpoints there are neither https nor public.
+// AllowPrivate is for tests on one machine, where endpoints have neither https nor public addresses.
 func ExampleConfig() {
 	store := memory.New()
 	checkouts, _ := checkout.New(store, checkout.Config{})

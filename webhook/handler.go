@@ -30,8 +30,8 @@ type HandlerConfig struct {
 	Logger *slog.Logger
 }
 
-// Handler serves /v1/webhooks and the paths below it, by which a merchant says where its events are to be sent. Make it with
-// [NewHandler]. It answers like the checkout endpoint: errors are problems (RFC 9457).
+// Handler serves /v1/webhooks and the paths below it, by which a merchant manages its endpoints. Make it with [NewHandler]. It
+// answers like the checkout endpoint: errors are problems (RFC 9457).
 //
 //	POST   /v1/webhooks
 //	GET    /v1/webhooks
@@ -78,7 +78,7 @@ func NewHandler(w *Webhooks, auth checkout.Authenticator, cfg HandlerConfig) (*H
 	return h, nil
 }
 
-// answer is what a request is told.
+// answer is the answer to one request.
 type answer struct {
 	status   int
 	body     any // nil: none
@@ -93,7 +93,7 @@ type call struct {
 	body         []strictjson.Member
 }
 
-// route is a path and what may be done there.
+// route is a path and its methods.
 type route struct {
 	pattern string
 	methods map[string]func(*Handler, *call) (answer, error)
@@ -108,7 +108,7 @@ var (
 	routeRetry      = route{"/v1/webhooks/{id}/deliveries/{delivery}/retry", map[string]func(*Handler, *call) (answer, error){"POST": (*Handler).retry}}
 )
 
-// find is the route of a path.
+// find returns the route of a path, and the IDs in the path.
 func find(path string) (r route, id, delivery string, ok bool) {
 	rest, ok := strings.CutPrefix(path, "/v1/webhooks")
 	if !ok {
@@ -169,7 +169,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	text, err := json.Marshal(a.body)
-	if err != nil { // a time beyond what JSON can say, which nothing here has
+	if err != nil { // only a year above 9999 has no JSON, and no answer has one
 		panic(err)
 	}
 	header.Set("Content-Type", contentType)

@@ -15,14 +15,16 @@ import (
 	"github.com/caisse/checkout/webhook"
 )
 
-// wire is the handler, called as clients do.
-type wire struct {
+// apiClient calls the handler with the token of one account.
+type apiClient struct {
 	t       *testing.T
 	handler http.Handler
 	token   string
 }
 
-func newWire(t *testing.T) wire {
+// newAPIClient makes a handler over an empty store, and a client with the token "one". The tokens "test" and "two" are of the same account
+// in test mode and of another account.
+func newAPIClient(t *testing.T) apiClient {
 	t.Helper()
 	is := is.New(t)
 	sessions := memory.New()
@@ -34,14 +36,14 @@ func newWire(t *testing.T) wire {
 	is.NoErr(err)
 	handler, err := webhook.NewHandler(hooks, auth, webhook.HandlerConfig{})
 	is.NoErr(err)
-	return wire{t, handler, "one"}
+	return apiClient{t, handler, "one"}
 }
 
-// call returns the status and the members of the answer.
-func (w wire) call(method, path, body string, headers ...string) (int, map[string]any, http.Header) {
-	w.t.Helper()
-	r := httptest.NewRequestWithContext(w.t.Context(), method, path, strings.NewReader(body))
-	r.Header.Set("Authorization", "Bearer "+w.token)
+// call sends a request. It returns the status, the members and the headers of the answer. headers has names and values, in turn.
+func (client apiClient) call(method, path, body string, headers ...string) (int, map[string]any, http.Header) {
+	client.t.Helper()
+	r := httptest.NewRequestWithContext(client.t.Context(), method, path, strings.NewReader(body))
+	r.Header.Set("Authorization", "Bearer "+client.token)
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
@@ -49,20 +51,21 @@ func (w wire) call(method, path, body string, headers ...string) (int, map[strin
 		r.Header.Set(headers[i], headers[i+1])
 	}
 	answer := httptest.NewRecorder()
-	w.handler.ServeHTTP(answer, r)
+	client.handler.ServeHTTP(answer, r)
 	var members map[string]any
 	if answer.Body.Len() > 0 {
-		is.New(w.t).NoErr(json.Unmarshal(answer.Body.Bytes(), &members))
+		is.New(client.t).NoErr(json.Unmarshal(answer.Body.Bytes(), &members))
 	}
-	is.New(w.t).Equal(answer.Header().Get("Cache-Control"), "no-store")
-	is.New(w.t).True(answer.Header().Get("Request-Id") != "")
+	is.New(client.t).Equal(answer.Header().Get("Cache-Control"), "no-store")
+	is.New(client.t).True(answer.Header().Get("Request-Id") != "")
 	return answer.Code, members, answer.Header()
 }
 
+// TestHandlerServesAnEndpointsLife calls every route once with success, from the creation of an endpoint to its deletion.
 func TestHandlerServesAnEndpointsLife(t *testing.T) {
 	is := is.New(t)
-	w := newWire(t)
-	code, e, header := w.call("POST", "/v1/webhooks", `{"url": "https://shop.example/hooks", "events": ["checkout.completed"], "description": "My shop"}`)
+	client := newAPIClient(t)
+	code, e, header := client.call("POST", "/v1/webhooks", `{"url": "https://shop.example/hooks", "events": ["checkout.completed"], "description": "My shop"}`)
 	is.Equal(code, 201)
 	id := e["id"].(string)
 	is.True(strings.HasPrefix(id, "we_"))
@@ -72,34 +75,34 @@ func TestHandlerServesAnEndpointsLife(t *testing.T) {
 	is.Equal(e["status"], "active")
 	is.Equal(e["disabled_reason"], nil)
 	is.Equal(e["events"], []any{"checkout.completed"})
-	one := "/v1/webhooks/" + id
+	endpoint := "/v1/webhooks/" + id
 
-	code, e, _ = w.call("GET", one, "")
+	code, e, _ = client.call("GET", endpoint, "")
 	is.Equal(code, 200)
 	_, shown := e["secret"]
 	is.True(!shown)
-	code, e, _ = w.call("GET", "/v1/webhooks", "")
+	code, e, _ = client.call("GET", "/v1/webhooks", "")
 	is.Equal(code, 200)
 	is.Equal(len(e["webhooks"].([]any)), 1)
 	is.True(!strings.Contains(fmt.Sprint(e), "whsec_"))
 
-	code, e, _ = w.call("PATCH", one, `{"status": "disabled", "events": null, "description": null}`)
+	code, e, _ = client.call("PATCH", endpoint, `{"status": "disabled", "events": null, "description": null}`)
 	is.Equal(code, 200)
 	is.Equal(e["status"], "disabled")
 	is.Equal(e["disabled_reason"], "merchant")
 	is.Equal(e["events"], nil)
 	_, described := e["description"]
 	is.True(!described)
-	code, e, _ = w.call("PATCH", one, `{"status": "active"}`)
+	code, e, _ = client.call("PATCH", endpoint, `{"status": "active"}`)
 	is.Equal(code, 200)
 	is.Equal(e["disabled_reason"], nil)
 
-	code, e, _ = w.call("POST", one+"/rotate", "")
+	code, e, _ = client.call("POST", endpoint+"/rotate", "")
 	is.Equal(code, 200)
 	is.True(e["secret"] != secret && strings.HasPrefix(e["secret"].(string), "whsec_"))
-	code, _, _ = w.call("POST", one+"/test", "")
+	code, _, _ = client.call("POST", endpoint+"/test", "")
 	is.Equal(code, 202)
-	code, e, _ = w.call("GET", one+"/deliveries", "")
+	code, e, _ = client.call("GET", endpoint+"/deliveries", "")
 	is.Equal(code, 200)
 	is.Equal(e["has_more"], false)
 	is.Equal(e["next_cursor"], nil)
@@ -108,25 +111,26 @@ func TestHandlerServesAnEndpointsLife(t *testing.T) {
 	is.Equal(d["state"], "pending")
 	is.Equal(d["attempts"], []any{})
 	is.True(d["next_attempt_at"] != nil)
-	code, _, _ = w.call("POST", one+"/deliveries/"+d["id"].(string)+"/retry", "")
+	code, _, _ = client.call("POST", endpoint+"/deliveries/"+d["id"].(string)+"/retry", "")
 	is.Equal(code, 202)
-	code, _, _ = w.call("HEAD", one, "")
+	code, _, _ = client.call("HEAD", endpoint, "")
 	is.Equal(code, 200)
 
 	for range 2 {
-		code, _, _ = w.call("DELETE", one, "")
+		code, _, _ = client.call("DELETE", endpoint, "")
 		is.Equal(code, 204)
 	}
-	code, e, _ = w.call("GET", one, "")
+	code, e, _ = client.call("GET", endpoint, "")
 	is.Equal(code, 404)
 	is.Equal(e["code"], "not_found")
 }
 
+// TestHandlerRefuses checks the status and the problem of every kind of bad request.
 func TestHandlerRefuses(t *testing.T) {
-	w := newWire(t)
-	_, e, _ := w.call("POST", "/v1/webhooks", `{"url": "https://shop.example/hooks"}`)
-	one := "/v1/webhooks/" + e["id"].(string)
-	none := "/v1/webhooks/we_0193f0c2a7b47c5e9d3a1b2c3d4e5f60"
+	client := newAPIClient(t)
+	_, e, _ := client.call("POST", "/v1/webhooks", `{"url": "https://shop.example/hooks"}`)
+	endpoint := "/v1/webhooks/" + e["id"].(string)
+	unknown := "/v1/webhooks/we_0193f0c2a7b47c5e9d3a1b2c3d4e5f60"
 	long := `"https://shop.example/` + strings.Repeat("x", 2048) + `"`
 	for _, test := range []struct {
 		name, method, path, body string
@@ -134,47 +138,47 @@ func TestHandlerRefuses(t *testing.T) {
 		status                   int
 		code, pointer            string
 	}{
-		{"no credentials", "GET", "/v1/webhooks", "", []string{"Authorization", "Bearer wrong"}, 401, "unauthorized", ""},
-		{"no such path", "GET", "/v1/webhooks/", "", nil, 404, "not_found", ""},
-		{"no such path below", "GET", one + "/secret", "", nil, 404, "not_found", ""},
-		{"another method", "PUT", one, "", nil, 405, "method_not_allowed", ""},
-		{"another media type", "POST", "/v1/webhooks", "{}", []string{"Content-Type", "text/plain"}, 415, "unsupported_media_type", ""},
-		{"an encoding", "POST", "/v1/webhooks", "{}", []string{"Content-Encoding", "gzip"}, 415, "unsupported_media_type", ""},
-		{"too much", "POST", "/v1/webhooks", `{"description": "` + strings.Repeat("x", 70_000) + `"}`, nil, 413, "payload_too_large", ""},
-		{"no JSON", "POST", "/v1/webhooks", "{", nil, 400, "invalid_json", ""},
+		{"a wrong token", "GET", "/v1/webhooks", "", []string{"Authorization", "Bearer wrong"}, 401, "unauthorized", ""},
+		{"an unknown path", "GET", "/v1/webhooks/", "", nil, 404, "not_found", ""},
+		{"an unknown path below an endpoint", "GET", endpoint + "/secret", "", nil, 404, "not_found", ""},
+		{"a method that the path does not have", "PUT", endpoint, "", nil, 405, "method_not_allowed", ""},
+		{"a media type other than JSON", "POST", "/v1/webhooks", "{}", []string{"Content-Type", "text/plain"}, 415, "unsupported_media_type", ""},
+		{"a compressed body", "POST", "/v1/webhooks", "{}", []string{"Content-Encoding", "gzip"}, 415, "unsupported_media_type", ""},
+		{"a body that is too long", "POST", "/v1/webhooks", `{"description": "` + strings.Repeat("x", 70_000) + `"}`, nil, 413, "payload_too_large", ""},
+		{"a body that is not JSON", "POST", "/v1/webhooks", "{", nil, 400, "invalid_json", ""},
 		{"a member twice", "POST", "/v1/webhooks", `{"url": "https://a.example", "url": "https://b.example"}`, nil, 400, "invalid_json", ""},
-		{"no url", "POST", "/v1/webhooks", `{}`, nil, 400, "validation_failed", "#/url missing"},
-		{"no https", "POST", "/v1/webhooks", `{"url": "http://shop.example"}`, nil, 400, "validation_failed", "#/url unsupported"},
-		{"user info", "POST", "/v1/webhooks", `{"url": "https://me:secret@shop.example"}`, nil, 400, "validation_failed", "#/url malformed"},
-		{"a private address", "POST", "/v1/webhooks", `{"url": "https://10.0.0.1/"}`, nil, 400, "validation_failed", "#/url unsupported"},
-		{"a mapped address", "POST", "/v1/webhooks", `{"url": "https://[::ffff:127.0.0.1]/"}`, nil, 400, "validation_failed", "#/url unsupported"},
-		{"localhost", "POST", "/v1/webhooks", `{"url": "https://localhost./"}`, nil, 400, "validation_failed", "#/url unsupported"},
-		{"a long url", "POST", "/v1/webhooks", `{"url": ` + long + `}`, nil, 400, "validation_failed", "#/url too_long"},
-		{"no URL at all", "POST", "/v1/webhooks", `{"url": "shop"}`, nil, 400, "validation_failed", "#/url malformed"},
-		{"a url of another type", "POST", "/v1/webhooks", `{"url": 7}`, nil, 400, "validation_failed", "#/url wrong_type"},
-		{"no such type", "POST", "/v1/webhooks", `{"url": "https://a.example", "events": ["checkout.completed", "checkout.failed", "checkout.created"]}`, nil, 400, "validation_failed", "#/events/2 unsupported"},
-		{"a type twice", "POST", "/v1/webhooks", `{"url": "https://a.example", "events": ["checkout.failed", "checkout.failed"]}`, nil, 400, "validation_failed", "#/events/1 malformed"},
-		{"no types", "POST", "/v1/webhooks", `{"url": "https://a.example", "events": []}`, nil, 400, "validation_failed", "#/events out_of_range"},
-		{"types that are none", "POST", "/v1/webhooks", `{"url": "https://a.example", "events": [7]}`, nil, 400, "validation_failed", "#/events/0 wrong_type"},
-		{"a long description", "POST", "/v1/webhooks", `{"url": "https://a.example", "description": "` + strings.Repeat("é", 201) + `"}`, nil, 400, "validation_failed", "#/description too_long"},
+		{"a missing url", "POST", "/v1/webhooks", `{}`, nil, 400, "validation_failed", "#/url missing"},
+		{"a url without https", "POST", "/v1/webhooks", `{"url": "http://shop.example"}`, nil, 400, "validation_failed", "#/url unsupported"},
+		{"a url with user information", "POST", "/v1/webhooks", `{"url": "https://me:secret@shop.example"}`, nil, 400, "validation_failed", "#/url malformed"},
+		{"a url with a private address", "POST", "/v1/webhooks", `{"url": "https://10.0.0.1/"}`, nil, 400, "validation_failed", "#/url unsupported"},
+		{"a url with a loopback address mapped to IPv6", "POST", "/v1/webhooks", `{"url": "https://[::ffff:127.0.0.1]/"}`, nil, 400, "validation_failed", "#/url unsupported"},
+		{"a url with localhost", "POST", "/v1/webhooks", `{"url": "https://localhost./"}`, nil, 400, "validation_failed", "#/url unsupported"},
+		{"a url that is too long", "POST", "/v1/webhooks", `{"url": ` + long + `}`, nil, 400, "validation_failed", "#/url too_long"},
+		{"a url that is not a URL", "POST", "/v1/webhooks", `{"url": "shop"}`, nil, 400, "validation_failed", "#/url malformed"},
+		{"a url that is a number", "POST", "/v1/webhooks", `{"url": 7}`, nil, 400, "validation_failed", "#/url wrong_type"},
+		{"an unknown event type", "POST", "/v1/webhooks", `{"url": "https://a.example", "events": ["checkout.completed", "checkout.failed", "checkout.created"]}`, nil, 400, "validation_failed", "#/events/2 unsupported"},
+		{"an event type twice", "POST", "/v1/webhooks", `{"url": "https://a.example", "events": ["checkout.failed", "checkout.failed"]}`, nil, 400, "validation_failed", "#/events/1 malformed"},
+		{"an empty list of event types", "POST", "/v1/webhooks", `{"url": "https://a.example", "events": []}`, nil, 400, "validation_failed", "#/events out_of_range"},
+		{"an event type that is a number", "POST", "/v1/webhooks", `{"url": "https://a.example", "events": [7]}`, nil, 400, "validation_failed", "#/events/0 wrong_type"},
+		{"a description that is too long", "POST", "/v1/webhooks", `{"url": "https://a.example", "description": "` + strings.Repeat("é", 201) + `"}`, nil, 400, "validation_failed", "#/description too_long"},
 		{"an unknown member", "POST", "/v1/webhooks", `{"url": "https://a.example", "secret": "mine"}`, nil, 400, "validation_failed", "#/secret unknown_field"},
 		{"a status at creation", "POST", "/v1/webhooks", `{"url": "https://a.example", "status": "active"}`, nil, 400, "validation_failed", "#/status unknown_field"},
-		{"a status that is none", "PATCH", one, `{"status": "off"}`, nil, 400, "validation_failed", "#/status unsupported"},
-		{"null for a url", "PATCH", one, `{"url": null}`, nil, 400, "validation_failed", "#/url wrong_type"},
-		{"a url again", "POST", "/v1/webhooks", `{"url": "https://shop.example/hooks"}`, nil, 409, "endpoint_exists", ""},
-		{"a strange parameter", "GET", "/v1/webhooks?limit=1", "", nil, 400, "invalid_query", ""},
-		{"a limit of none", "GET", one + "/deliveries?limit=0", "", nil, 400, "invalid_query", ""},
-		{"a cursor that is none", "GET", one + "/deliveries?cursor=wd_7", "", nil, 400, "invalid_query", ""},
-		{"a parameter twice", "GET", one + "/deliveries?limit=1&limit=1", "", nil, 400, "invalid_query", ""},
-		{"none to change", "PATCH", none, `{}`, nil, 404, "not_found", ""},
-		{"none to rotate", "POST", none + "/rotate", "", nil, 404, "not_found", ""},
-		{"none to test", "POST", none + "/test", "", nil, 404, "not_found", ""},
-		{"no deliveries of none", "GET", none + "/deliveries", "", nil, 404, "not_found", ""},
-		{"no delivery to retry", "POST", one + "/deliveries/wd_0193f0c2a7b47c5e9d3a1b2c3d4e5f60/retry", "", nil, 404, "not_found", ""},
+		{"an unknown status", "PATCH", endpoint, `{"status": "off"}`, nil, 400, "validation_failed", "#/status unsupported"},
+		{"a url that is null", "PATCH", endpoint, `{"url": null}`, nil, 400, "validation_failed", "#/url wrong_type"},
+		{"the url of another endpoint", "POST", "/v1/webhooks", `{"url": "https://shop.example/hooks"}`, nil, 409, "endpoint_exists", ""},
+		{"an unknown parameter", "GET", "/v1/webhooks?limit=1", "", nil, 400, "invalid_query", ""},
+		{"a limit of 0", "GET", endpoint + "/deliveries?limit=0", "", nil, 400, "invalid_query", ""},
+		{"an invalid cursor", "GET", endpoint + "/deliveries?cursor=wd_7", "", nil, 400, "invalid_query", ""},
+		{"a parameter twice", "GET", endpoint + "/deliveries?limit=1&limit=1", "", nil, 400, "invalid_query", ""},
+		{"a change of an unknown endpoint", "PATCH", unknown, `{}`, nil, 404, "not_found", ""},
+		{"a rotation of an unknown endpoint", "POST", unknown + "/rotate", "", nil, 404, "not_found", ""},
+		{"a test of an unknown endpoint", "POST", unknown + "/test", "", nil, 404, "not_found", ""},
+		{"the deliveries of an unknown endpoint", "GET", unknown + "/deliveries", "", nil, 404, "not_found", ""},
+		{"a retry of an unknown delivery", "POST", endpoint + "/deliveries/wd_0193f0c2a7b47c5e9d3a1b2c3d4e5f60/retry", "", nil, 404, "not_found", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			is := is.New(t)
-			code, p, header := w.call(test.method, test.path, test.body, test.headers...)
+			code, p, header := client.call(test.method, test.path, test.body, test.headers...)
 			is.Equal(code, test.status)
 			is.Equal(p["code"], test.code)
 			is.Equal(header.Get("Content-Type"), "application/problem+json")
@@ -188,7 +192,7 @@ func TestHandlerRefuses(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a host whose authenticator panics", func(t *testing.T) {
+	t.Run("a request if the host's authenticator panics", func(t *testing.T) {
 		is := is.New(t)
 		sessions := memory.New()
 		checkouts, err := checkout.New(sessions, checkout.Config{})
@@ -197,37 +201,37 @@ func TestHandlerRefuses(t *testing.T) {
 		is.NoErr(err)
 		handler, err := webhook.NewHandler(hooks, checkout.AuthenticatorFunc(func(*http.Request) (checkout.Account, error) { panic("secret") }), webhook.HandlerConfig{})
 		is.NoErr(err)
-		code, p, _ := wire{t, handler, "one"}.call("GET", "/v1/webhooks", "")
+		code, p, _ := apiClient{t, handler, "one"}.call("GET", "/v1/webhooks", "")
 		is.Equal(code, 500)
 		is.Equal(p["code"], "internal")
 		is.True(!strings.Contains(fmt.Sprint(p), "secret"))
 	})
-	t.Run("the seventeenth", func(t *testing.T) {
+	t.Run("an endpoint beyond MaxEndpoints", func(t *testing.T) {
 		is := is.New(t)
 		for n := range webhook.MaxEndpoints {
-			code, _, _ := w.call("POST", "/v1/webhooks", fmt.Sprintf(`{"url": "https://shop.example/%d"}`, n))
+			code, _, _ := client.call("POST", "/v1/webhooks", fmt.Sprintf(`{"url": "https://shop.example/%d"}`, n))
 			is.Equal(code == 201, n < webhook.MaxEndpoints-1)
 			if code != 201 {
 				is.Equal(code, 409)
 			}
 		}
-		w.token = "test" // another mode has its own
-		code, _, _ := w.call("POST", "/v1/webhooks", `{"url": "https://shop.example/hooks"}`)
+		client.token = "test" // the other mode has a limit of its own
+		code, _, _ := client.call("POST", "/v1/webhooks", `{"url": "https://shop.example/hooks"}`)
 		is.Equal(code, 201)
 	})
-	t.Run("whose it is not", func(t *testing.T) {
+	t.Run("another account and another mode", func(t *testing.T) {
 		is := is.New(t)
-		for _, w.token = range []string{"two", "test"} {
+		for _, client.token = range []string{"two", "test"} {
 			for _, call := range []string{"GET ", "POST /rotate", "POST /test", "GET /deliveries"} {
 				method, below, _ := strings.Cut(call, " ")
-				code, _, _ := w.call(method, one+below, "")
+				code, _, _ := client.call(method, endpoint+below, "")
 				is.Equal(code, 404)
 			}
-			code, _, _ := w.call("DELETE", one, "")
-			is.Equal(code, 204)
+			code, _, _ := client.call("DELETE", endpoint, "")
+			is.Equal(code, 204) // as for any endpoint that does not exist
 		}
-		w.token = "one"
-		code, _, _ := w.call("GET", one, "")
+		client.token = "one"
+		code, _, _ := client.call("GET", endpoint, "")
 		is.Equal(code, 200)
 	})
 }

@@ -19,37 +19,40 @@ import (
 	"github.com/caisse/checkout/webhook"
 )
 
+// TestPublic proves that private and special addresses do not count as public, also if they are embedded in an IPv6 address. Otherwise a
+// merchant could make the host call servers of its own network.
 func TestPublic(t *testing.T) {
 	for _, text := range []string{
 		"127.0.0.1", "127.255.255.254", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254", "100.64.0.1", "100.127.255.255",
 		"0.0.0.0", "0.1.2.3", "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255", "192.0.0.8", "192.0.2.1", "198.18.0.1", "198.19.255.255",
 		"198.51.100.7", "203.0.113.7", "192.88.99.1",
 		"::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "fd12:3456::1", "ff02::1", "2001:db8::1", "3fff::1", "fec0::1", "100::1",
-		"::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", // mapped
-		"::127.0.0.1",              // compatible
+		"::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", // IPv4-mapped
+		"::127.0.0.1",              // IPv4-compatible
 		"64:ff9b::7f00:1",          // NAT64
-		"64:ff9b:1::7f00:1",        // local NAT64
+		"64:ff9b:1::7f00:1",        // NAT64 with a local prefix
 		"2002:7f00:1::1",           // 6to4
 		"2001:0:7f00:1::1",         // Teredo
-		"::ffff:0:127.0.0.1",       // translated
+		"::ffff:0:127.0.0.1",       // IPv4-translated
 		"2001:20::1", "2001:10::1", // ORCHID
 	} {
 		if webhook.Public(netip.MustParseAddr(text)) {
-			t.Errorf("%s is taken for public", text)
+			t.Errorf("Public is true for %s", text)
 		}
 	}
 	for _, text := range []string{"1.1.1.1", "8.8.8.8", "41.207.1.1", "100.63.255.255", "100.128.0.1", "172.15.255.255", "172.32.0.1", "::ffff:8.8.8.8", "2606:4700::1111", "2c0f:f248::1"} {
 		if !webhook.Public(netip.MustParseAddr(text)) {
-			t.Errorf("%s is not taken for public", text)
+			t.Errorf("Public is false for %s", text)
 		}
 	}
 	if webhook.Public(netip.Addr{}) {
-		t.Error("none is public")
+		t.Error("Public is true for the zero address")
 	}
 }
 
-// outcome delivers one event to a URL that is put into the store as it is, and returns what came of the first try.
-func outcome(t *testing.T, url string, cfg webhook.Config) webhook.Attempt {
+// firstAttempt sends a test to a URL, and returns the result of the first attempt. It writes the URL into the store itself, because Create
+// would refuse it.
+func firstAttempt(t *testing.T, url string, cfg webhook.Config) webhook.Attempt {
 	t.Helper()
 	is := is.New(t)
 	sessions := memory.New()
@@ -61,7 +64,7 @@ func outcome(t *testing.T, url string, cfg webhook.Config) webhook.Attempt {
 	is.NoErr(err)
 	stored, err := sessions.Webhooks().GetEndpoint(t.Context(), merchant, e.ID)
 	is.NoErr(err)
-	stored.URL = url // which a create refuses
+	stored.URL = url
 	stored.Version++
 	is.NoErr(sessions.Webhooks().UpdateEndpoint(t.Context(), stored))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -79,8 +82,10 @@ func outcome(t *testing.T, url string, cfg webhook.Config) webhook.Attempt {
 	}
 }
 
+// TestNoDeliveryReachesAnAddressThatIsNotPublic listens on a local port, and proves that no delivery connects to it: not by a URL that was
+// stored before, not by a name, and not by a proxy of the environment.
 func TestNoDeliveryReachesAnAddressThatIsNotPublic(t *testing.T) {
-	var calls atomic.Int64
+	var connections atomic.Int64
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	is.New(t).NoErr(err)
 	t.Cleanup(func() { listener.Close() })
@@ -90,7 +95,7 @@ func TestNoDeliveryReachesAnAddressThatIsNotPublic(t *testing.T) {
 			if err != nil {
 				return
 			}
-			calls.Add(1)
+			connections.Add(1)
 			conn.Close()
 		}
 	}()
@@ -98,18 +103,19 @@ func TestNoDeliveryReachesAnAddressThatIsNotPublic(t *testing.T) {
 	t.Setenv("HTTPS_PROXY", fmt.Sprintf("http://127.0.0.1:%d", port))
 	t.Setenv("ALL_PROXY", fmt.Sprintf("http://127.0.0.1:%d", port))
 	for _, host := range []string{"127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "[::]", "127.1", "2130706433", "0x7f000001", "017700000001"} {
-		attempt := outcome(t, fmt.Sprintf("https://%s:%d/", host, port), webhook.Config{})
+		attempt := firstAttempt(t, fmt.Sprintf("https://%s:%d/", host, port), webhook.Config{})
 		if attempt.Error != webhook.FaultRefusedAddress && attempt.Error != webhook.FaultDNS {
-			t.Errorf("%s: %+v", host, attempt)
+			t.Errorf("%s: the attempt is %+v, want a refused address or an unknown name", host, attempt)
 		}
 	}
-	is.New(t).Equal(calls.Load(), int64(0))
-	// A proxy would have been asked for this one, and not the name.
-	attempt := outcome(t, "https://name.invalid/", webhook.Config{})
+	is.New(t).Equal(connections.Load(), int64(0))
+	// With a proxy this would be a connection to the proxy, and no DNS query.
+	attempt := firstAttempt(t, "https://name.invalid/", webhook.Config{})
 	is.New(t).Equal(attempt.Error, webhook.FaultDNS)
-	is.New(t).Equal(calls.Load(), int64(0))
+	is.New(t).Equal(connections.Load(), int64(0))
 }
 
+// TestWhatReceiversAnswer checks which fault each answer of a receiver is recorded as, and that redirects are not followed.
 func TestWhatReceiversAnswer(t *testing.T) {
 	var followed atomic.Int64
 	mux := http.NewServeMux()
@@ -119,7 +125,7 @@ func TestWhatReceiversAnswer(t *testing.T) {
 	mux.HandleFunc("/followed", func(http.ResponseWriter, *http.Request) { followed.Add(1) })
 	mux.HandleFunc("/ok", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) })
 	mux.HandleFunc("/error", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
-	mux.HandleFunc("/endless", func(w http.ResponseWriter, r *http.Request) { // whose headers are good
+	mux.HandleFunc("/endless", func(w http.ResponseWriter, r *http.Request) { // its body never ends
 		w.WriteHeader(http.StatusOK)
 		for r.Context().Err() == nil {
 			if _, err := fmt.Fprint(w, strings.Repeat("x", 4096)); err != nil {
@@ -136,20 +142,20 @@ func TestWhatReceiversAnswer(t *testing.T) {
 	plain, secure := httptest.NewServer(mux), httptest.NewTLSServer(mux)
 	t.Cleanup(plain.Close)
 	t.Cleanup(secure.Close)
-	private := webhook.Config{AllowPrivate: true}
+	allowPrivate := webhook.Config{AllowPrivate: true}
 	for url, want := range map[string]webhook.Attempt{
 		plain.URL + "/ok":            {StatusCode: 202},
 		plain.URL + "/endless":       {StatusCode: 200},
 		plain.URL + "/redirect":      {StatusCode: 307, Error: webhook.FaultRedirect},
 		plain.URL + "/error":         {StatusCode: 418, Error: webhook.FaultStatus},
 		plain.URL + "/closes":        {Error: webhook.FaultConnection},
-		secure.URL + "/ok":           {Error: webhook.FaultTLS}, // signed by nobody that is known
+		secure.URL + "/ok":           {Error: webhook.FaultTLS}, // the certificate is of an unknown authority
 		"http://127.0.0.1:1/":        {Error: webhook.FaultConnection},
 		"https://name.invalid/hooks": {Error: webhook.FaultDNS},
 	} {
-		attempt := outcome(t, url, private)
+		attempt := firstAttempt(t, url, allowPrivate)
 		if attempt.StatusCode != want.StatusCode || attempt.Error != want.Error {
-			t.Errorf("%s: %+v, not %+v", url, attempt, want)
+			t.Errorf("%s: the attempt is %+v, want %+v", url, attempt, want)
 		}
 	}
 	is.New(t).Equal(followed.Load(), int64(0))

@@ -39,7 +39,7 @@ func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) ([]strictjson
 	return members, err
 }
 
-// decode reads the members of an endpoint. Those that may not be there are nil.
+// decode reads the members of an endpoint. The fields of absent members are nil.
 func decode(members []strictjson.Member, create bool) (change EndpointChange, f faults) {
 	text := func(m strictjson.Member) *string {
 		if m.Value.Kind() != strictjson.String {

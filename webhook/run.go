@@ -11,21 +11,22 @@ import (
 )
 
 const (
-	lease = time.Minute // longer than Timeout and the time in which results are stored
+	lease = time.Minute // longer than Timeout plus the time to store the results
 
-	// slowAfter is after how long a delivery without an answer gives its place to another one. Nearly all endpoints answer sooner, and
-	// those that hang must not occupy all places for the 15 seconds of a timeout.
+	// A delivery that has no answer after slowAfter gives its place among the Concurrency to another delivery. Nearly all
+	// endpoints answer sooner, and those that hang must not occupy all places for the 15 seconds of a timeout.
 	slowAfter = 250 * time.Millisecond
-	slowMost  = 16 // times Concurrency: how many such deliveries there may be
+	slowMost  = 16 // times Concurrency: the greatest number of such deliveries
 
-	planPage   = 500 // events
-	claimPage  = 100 // deliveries
-	settlePage = 256
-	settleWait = 50 * time.Millisecond // for more results, which are stored in the same transaction
+	planPage   = 500                   // events
+	claimPage  = 100                   // deliveries
+	settlePage = 256                   // results
+	settleWait = 50 * time.Millisecond // how long a result waits for more results, to be stored in one transaction with them
 
-	// gather is how long a step that found work waits before it looks again, so that one transaction takes all that came
-	// meanwhile. Without it, each change would be planned, claimed and settled by transactions of its own, on the disk that the
-	// creates need: creates beside 200 changes a second were 0.79 of creates alone, and are 0.90.
+	// gather is how long a step that found work waits before it looks again, so that one transaction takes everything that came
+	// meanwhile. Otherwise each change would be planned, claimed and settled in transactions of its own, on the disk that the
+	// creates need. Measured with 200 changes a second, creates ran at 0.79 of their normal rate without this wait, and at 0.90
+	// with it.
 	gather = 25 * time.Millisecond
 
 	busyPoll  = 50 * time.Millisecond  // how often a step looks for work, if there was some in the last 5 seconds (calm)
@@ -56,8 +57,8 @@ func (w *Webhooks) Run(ctx context.Context) error {
 	return nil
 }
 
-// poll repeats a step until ctx ends. It waits for gather after a step that found work, and longer the longer there was none. A value on
-// wake ends the wait.
+// poll repeats a step until ctx ends. After a step that found work it waits for gather. Otherwise it waits longer the longer
+// there was no work, and a value on wake ends the wait.
 func (w *Webhooks) poll(ctx context.Context, doing string, wake <-chan struct{}, step func(context.Context) (did bool, err error)) {
 	worked := time.Now()
 	for ctx.Err() == nil {
@@ -76,7 +77,7 @@ func (w *Webhooks) poll(ctx context.Context, doing string, wake <-chan struct{},
 			pause = failPoll
 		case did:
 			worked = time.Now()
-			select { // not to be woken
+			select { // without wake: more work may wait for the next look
 			case <-ctx.Done():
 			case <-time.After(gather):
 			}
@@ -94,7 +95,7 @@ func (w *Webhooks) poll(ctx context.Context, doing string, wake <-chan struct{},
 	}
 }
 
-// every repeats a step by a timer, and at once while the step finds work.
+// every repeats a step after each pause, and at once as long as the step finds work.
 func (w *Webhooks) every(ctx context.Context, doing string, pause time.Duration, step func(context.Context) (did bool, err error)) {
 	for ctx.Err() == nil {
 		did, err := step(ctx)
@@ -198,10 +199,10 @@ func (w *Webhooks) deliver(ctx context.Context) {
 	var (
 		mu     sync.Mutex
 		busy   = make(map[string]int) // how many deliveries are under way, by endpoint
-		flying int                    // deliveries that occupy one of the Concurrency places
-		slow   = make(map[string]int) // deliveries that have given their place away, by endpoint
-		slows  int
-		more   bool // there may be more that is due than the last claim took
+		flying int                    // how many deliveries occupy one of the Concurrency places
+		slow   = make(map[string]int) // how many deliveries have given their place away, by endpoint
+		slows  int                    // the sum of slow
+		more   bool                   // there may be more due deliveries than the last claim took
 		sent   sync.WaitGroup
 	)
 	settled := make(chan struct{})
@@ -275,7 +276,7 @@ func (w *Webhooks) deliver(ctx context.Context) {
 					delete(busy, c.Endpoint.ID)
 				}
 				mu.Unlock()
-				if wanted { // or a claim would find nothing
+				if wanted { // otherwise a claim would find nothing
 					free()
 				}
 			})

@@ -14,7 +14,7 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// signAgain is after how long a delivery that could not be signed is tried again.
+// signAgain is how long a delivery that could not be signed waits for its next try.
 const signAgain = time.Minute
 
 // try sends a delivery once and returns the result.
@@ -33,7 +33,7 @@ func (w *Webhooks) try(ctx context.Context, c Claim) Settlement {
 
 	d := c.Delivery
 	d.Attempts = append(append([]Attempt(nil), d.Attempts...), attempt)
-	d.Forced = false // what somebody asked for is one try
+	d.Forced = false // a delivery is forced for one try only
 	s := Settlement{Delivery: d, At: begin}
 	if fault == "" {
 		s.Delivery.State, s.Delivery.NextAttempt = Delivered, time.Time{}
@@ -54,8 +54,8 @@ func (w *Webhooks) try(ctx context.Context, c Claim) Settlement {
 	return s
 }
 
-// backoff is for how long an endpoint is sent nothing after so many failures in a row, so that ten thousand deliveries that are due do
-// not become ten thousand timeouts. The first two failures do not count: a single delivery follows its schedule.
+// backoff returns how long nothing is sent to an endpoint after a number of failures in a row, so that ten thousand due
+// deliveries do not become ten thousand timeouts. The first two failures do not count: a single delivery follows its schedule.
 func backoff(failures int) time.Duration {
 	if failures < 3 {
 		return 0
@@ -148,7 +148,7 @@ func waitOf(text string, now time.Time) time.Duration {
 // sign returns the value of webhook-signature: a signature for each secret that is valid, the newest first.
 func (w *Webhooks) sign(c Claim, at time.Time) (_ string, err error) {
 	defer func() {
-		if value := recover(); value != nil { // of Config.Open
+		if value := recover(); value != nil { // Config.Open panicked
 			err = fmt.Errorf("open a secret: panic: %v", value)
 		}
 	}()

@@ -9,7 +9,7 @@ import (
 )
 
 // Store keeps endpoints and deliveries. The method Webhooks of each store of this module returns one, in the same database as the
-// sessions. It decides nothing and has no clock. Package webhooktest holds a store to this contract.
+// sessions. It decides nothing and has no clock. Package webhooktest tests a store against this contract.
 //
 // Times are in UTC and in whole microseconds. The errors are those of [checkout.Store]: [checkout.ErrNotFound],
 // [checkout.ErrConflict] if another version is stored, [checkout.ErrUnavailable], [checkout.ErrOutcomeUnknown]; and those that are
@@ -36,10 +36,10 @@ type Store interface {
 	// AddDelivery writes one delivery. It is ErrNotFound if its endpoint is gone.
 	AddDelivery(ctx context.Context, d StoredDelivery) error
 
-	// Claim returns up to limit deliveries that are pending and due at now, the longest due first. It sets the NextAttempt of each to
-	// until and increments its Lease, so that no other Claim returns it before until. It returns at most perEndpoint deliveries of
-	// one endpoint, minus the number that busy has for it. Of an endpoint that is not active, or whose NotBefore is later than now,
-	// it returns only those with Forced.
+	// Claim returns up to limit deliveries that are pending and due at now, those that have been due for longest first. It sets
+	// the NextAttempt of each to until and increments its Lease, so that no other Claim returns it before until. It returns at
+	// most perEndpoint deliveries of one endpoint, minus the number that busy has for it. If an endpoint is not active, or its
+	// NotBefore is later than now, Claim returns only its deliveries with Forced.
 	Claim(ctx context.Context, now, until time.Time, limit, perEndpoint int, busy map[string]int) ([]Claim, error)
 	// Settle stores the results of claims in one atomic step: State, Attempts and NextAttempt of each delivery, and the Health of its
 	// endpoint. It ignores deliveries whose Lease has changed since, and those that are gone.
@@ -76,7 +76,7 @@ type StoredEndpoint struct {
 // Health says how an endpoint has failed since its last success. It is zero after a success.
 type Health struct {
 	Failures     int       // tries that failed
-	FailingSince time.Time // of the first of them; zero: there was none
+	FailingSince time.Time // when the first of them was; zero: there was none
 	NotBefore    time.Time // no delivery is tried earlier
 }
 
@@ -98,9 +98,10 @@ type Claim struct {
 
 // Settlement is the result of a claim.
 type Settlement struct {
-	Delivery StoredDelivery // as it is to be from now on, with the Lease of the claim
-	// Failed says that the endpoint has failed. Its Health then has one failure more; FailingSince becomes At, unless it was failing
-	// already; NotBefore becomes this one if that is later. If Failed is false and the delivery was delivered, its Health becomes zero.
+	Delivery StoredDelivery // the state to be stored, with the Lease of the claim
+	// Failed says that the endpoint has failed. The store then adds one failure to the endpoint's Health, sets its FailingSince
+	// to At unless it was failing already, and sets its NotBefore to this NotBefore if that is later. If Failed is false and the
+	// delivery was delivered, the endpoint's Health becomes zero.
 	Failed    bool
 	At        time.Time
 	NotBefore time.Time

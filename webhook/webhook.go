@@ -17,17 +17,18 @@ import (
 
 // The limits of endpoints and deliveries, from the contract.
 const (
-	MaxEndpoints   = 16               // of one account and mode
-	MaxURLLength   = 2048             // characters
-	MaxDescription = 200              // characters
-	Timeout        = 15 * time.Second // within which an endpoint must answer
-	RotationTime   = 24 * time.Hour   // for which the secret before a rotation signs too
-	FailingTime    = 5 * 24 * time.Hour
-	KeepTime       = 30 * 24 * time.Hour // after which deliveries that are not pending are removed
+	MaxEndpoints   = 16                  // of one account and mode
+	MaxURLLength   = 2048                // characters
+	MaxDescription = 200                 // characters
+	Timeout        = 15 * time.Second    // how long an endpoint may take to answer
+	RotationTime   = 24 * time.Hour      // how long the old secret signs too after a rotation
+	FailingTime    = 5 * 24 * time.Hour  // how long an endpoint may fail before it is disabled
+	KeepTime       = 30 * 24 * time.Hour // how long deliveries are kept that are not pending
 	MaxRetryAfter  = 24 * time.Hour
 )
 
-// Schedule returns how long after each attempt that failed the next one comes, as the contract has it: ten attempts in all.
+// Schedule returns the pauses of the contract: how long after each failed attempt the next one comes. There are ten attempts in
+// all.
 func Schedule() []time.Duration {
 	return []time.Duration{
 		5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 14 * time.Hour,
@@ -59,8 +60,8 @@ type Config struct {
 	Concurrency int
 	// PerEndpoint is how many deliveries one instance sends to one endpoint at once; 0 is 4.
 	PerEndpoint int
-	// Schedule says how long after each attempt that failed the next one comes. nil is [Schedule]. Up to a fifth is added at random, so
-	// that an endpoint that was down is not sent everything at one moment.
+	// Schedule says how long after each failed attempt the next one comes. nil is [Schedule]. Up to a fifth is added at random,
+	// so that an endpoint that was down is not sent everything at one moment.
 	Schedule []time.Duration
 	// Seal encrypts a secret before it is stored, and Open decrypts it before it signs, with a key of the host's. Set both or none. nil:
 	// secrets are stored in clear, so whoever can read the database can sign events.
@@ -129,7 +130,7 @@ func New(checkouts *checkout.Checkouts, store Store, cfg Config) (*Webhooks, err
 
 func (w *Webhooks) now() time.Time { return w.config.Clock.Now().UTC().Truncate(time.Microsecond) }
 
-// jittered is a wait with up to a fifth more.
+// jittered returns the wait, made longer by up to a fifth at random.
 func jittered(wait time.Duration) time.Duration {
 	return wait + time.Duration(rand.Float64()*0.2*float64(wait))
 }

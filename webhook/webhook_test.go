@@ -23,7 +23,7 @@ import (
 
 var merchant = checkout.Account{ID: "acct_1"}
 
-// received is a request as a receiver saw it.
+// received is a request as the receiver got it.
 type received struct {
 	at     time.Time
 	url    string
@@ -31,11 +31,11 @@ type received struct {
 	body   []byte
 }
 
-// receivers are all that there is to call, as a transport.
+// receivers is an [http.RoundTripper] that stands for the servers of all endpoints. It records every request.
 type receivers struct {
 	mu     sync.Mutex
 	all    []received
-	answer func(r *http.Request) (*http.Response, error) // nil: 204
+	answer func(r *http.Request) (*http.Response, error) // nil: the answer is 204
 }
 
 func (r *receivers) RoundTrip(request *http.Request) (*http.Response, error) {
@@ -53,6 +53,7 @@ func (r *receivers) RoundTrip(request *http.Request) (*http.Response, error) {
 	return answer(request)
 }
 
+// status answers with a status code. header has the names and values of its headers, in turn.
 func status(code int, header ...string) func(*http.Request) (*http.Response, error) {
 	return func(r *http.Request) (*http.Response, error) {
 		answer := &http.Response{StatusCode: code, Header: make(http.Header), Body: http.NoBody, Request: r}
@@ -63,13 +64,14 @@ func status(code int, header ...string) func(*http.Request) (*http.Response, err
 	}
 }
 
+// set changes the answer to later requests.
 func (r *receivers) set(answer func(*http.Request) (*http.Response, error)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.answer = answer
 }
 
-// of are the requests to one URL.
+// of returns the requests to one URL.
 func (r *receivers) of(url string) (some []received) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -81,19 +83,20 @@ func (r *receivers) of(url string) (some []received) {
 	return some
 }
 
-// host is a program that sends webhooks.
+// host is a program that delivers webhooks to receivers.
 type host struct {
 	*webhook.Webhooks
 	t         *testing.T
 	checkouts *checkout.Checkouts
 	store     webhook.Store
 	receivers *receivers
-	disabled  []string
+	disabled  []string // what Config.Disabled was called with
 	log       strings.Builder
-	stop      func()
+	stop      func() // ends Run and waits for it
 }
 
-// start is within a bubble of synctest: hours take no time.
+// start makes a host and calls Run. It must be called in a bubble of synctest, in which hours take no time. change changes the
+// configuration, and wrap replaces the store. Both may be nil.
 func start(t *testing.T, change func(*webhook.Config), wrap func(webhook.Store) webhook.Store) *host {
 	t.Helper()
 	is := is.New(t)
@@ -122,18 +125,19 @@ func start(t *testing.T, change func(*webhook.Config), wrap func(webhook.Store) 
 	return h
 }
 
-// logged is what was logged so far, once nothing runs that would log more.
+// logged waits until all other goroutines are idle, and returns the log.
 func (h *host) logged() string {
 	synctest.Wait()
 	return h.log.String()
 }
 
-// told is what Config.Disabled was told so far.
-func (h *host) told() []string {
+// disabledEndpoints waits until all other goroutines are idle, and returns what Config.Disabled was called with.
+func (h *host) disabledEndpoints() []string {
 	synctest.Wait()
 	return h.disabled
 }
 
+// run calls Run in the background, until stop is called.
 func (h *host) run() {
 	ctx, cancel := context.WithCancel(h.t.Context())
 	var running sync.WaitGroup
@@ -145,6 +149,7 @@ func (h *host) run() {
 	h.stop = func() { cancel(); running.Wait() }
 }
 
+// endpoint makes an endpoint of the merchant, for some types of events or for all.
 func (h *host) endpoint(url string, events ...string) webhook.Endpoint {
 	h.t.Helper()
 	e, err := h.Create(h.t.Context(), merchant, webhook.EndpointParams{URL: url, Events: events})
@@ -159,6 +164,7 @@ func (h *host) session(a checkout.Account) checkout.Session {
 	return s
 }
 
+// pay begins and completes a payment of a session, which makes two events.
 func (h *host) pay(s checkout.Session) {
 	h.t.Helper()
 	_, err := h.checkouts.Begin(h.t.Context(), s.Account, s.ID, "pay_1")
@@ -167,6 +173,7 @@ func (h *host) pay(s checkout.Session) {
 	is.New(h.t).NoErr(err)
 }
 
+// deliveries returns the deliveries to an endpoint, the newest first.
 func (h *host) deliveries(e webhook.Endpoint) []webhook.Delivery {
 	h.t.Helper()
 	page, err := h.Deliveries(h.t.Context(), merchant, e.ID, "", 100)
@@ -176,18 +183,20 @@ func (h *host) deliveries(e webhook.Endpoint) []webhook.Delivery {
 
 const shop = "https://shop.example/hooks"
 
+// TestASecretThatIsRotatedVerifiesForADay proves that deliveries are signed with the old and the new secret for 24 hours after a rotation,
+// so that a merchant can replace the secret without losing an event.
 func TestASecretThatIsRotatedVerifiesForADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		is := is.New(t)
 		h := start(t, func(c *webhook.Config) {
-			flip := func(b []byte) ([]byte, error) {
+			encrypt := func(b []byte) ([]byte, error) {
 				flipped := slices.Clone(b)
 				for i := range flipped {
 					flipped[i] ^= 0x55
 				}
 				return flipped, nil
 			}
-			c.Seal, c.Open = flip, flip
+			c.Seal, c.Open = encrypt, encrypt // the same function decrypts
 		}, nil)
 		first := h.endpoint(shop)
 		second, err := h.Rotate(t.Context(), merchant, first.ID)
@@ -208,10 +217,12 @@ func TestASecretThatIsRotatedVerifiesForADay(t *testing.T) {
 		is.True(verified(second.Secret))
 		stored, err := h.store.GetEndpoint(t.Context(), merchant, first.ID)
 		is.NoErr(err)
-		is.True(!strings.Contains(string(stored.Sealed), "whsec_")) // as the host has sealed it
+		is.True(!strings.Contains(string(stored.Sealed), "whsec_")) // the stored secret is encrypted
 	})
 }
 
+// TestASecretThatCannotBeOpenedCostsNoTry proves that a failure of Config.Open is not an attempt. Otherwise an outage of the host's key
+// service would use up the attempts of a delivery and disable the endpoint.
 func TestASecretThatCannotBeOpenedCostsNoTry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		is := is.New(t)
@@ -221,7 +232,7 @@ func TestASecretThatCannotBeOpenedCostsNoTry(t *testing.T) {
 			c.Open = func(b []byte) ([]byte, error) {
 				switch broken.Load() {
 				case 1:
-					return nil, errors.New("the key service is away")
+					return nil, errors.New("the key service is down")
 				case 2:
 					panic("the key service")
 				}
@@ -237,7 +248,7 @@ func TestASecretThatCannotBeOpenedCostsNoTry(t *testing.T) {
 		d := h.deliveries(e)[0]
 		is.Equal(d.State, webhook.Pending)
 		is.Equal(len(d.Attempts), 0)
-		is.Equal(len(h.told()), 0)
+		is.Equal(len(h.disabledEndpoints()), 0)
 		broken.Store(0)
 		time.Sleep(2 * time.Minute)
 		is.Equal(h.deliveries(e)[0].State, webhook.Delivered)
@@ -245,6 +256,7 @@ func TestASecretThatCannotBeOpenedCostsNoTry(t *testing.T) {
 	})
 }
 
+// TestAPanicOfTheHostsCallbackStopsNothing proves that a panic of Config.Disabled is logged, and that deliveries go on.
 func TestAPanicOfTheHostsCallbackStopsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		is := is.New(t)
@@ -264,6 +276,7 @@ func TestAPanicOfTheHostsCallbackStopsNothing(t *testing.T) {
 	})
 }
 
+// TestVerify proves that Verify accepts a delivery as it was sent, and refuses it if any part is changed or if it is too old.
 func TestVerify(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		is := is.New(t)
@@ -277,7 +290,7 @@ func TestVerify(t *testing.T) {
 			_, err := webhook.Verify(body, header, secrets...)
 			is.True(errors.Is(err, webhook.ErrNotVerified))
 		}
-		_, err := webhook.Verify(r.body, r.header, "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", e.Secret) // old and new
+		_, err := webhook.Verify(r.body, r.header, "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", e.Secret) // one of several secrets is enough
 		is.NoErr(err)
 		refused(r.body, r.header)
 		refused(r.body, r.header, "")

@@ -1,9 +1,9 @@
 // Package fibered is the endpoint on fiber, with fiber's own idempotency middleware over fiber's own SQLite storage: the
 // one ready-made idempotency layer that is widely used in Go. It is there to be compared with.
 //
-// The middleware keeps the answer under the key once the handler has answered, in a transaction of its own: a crash between
-// the two leaves a session that the next retry makes again, and the key is forgotten after half an hour. It costs two
-// durable commits per request where the hand-written handler has one.
+// The middleware stores the answer under the key after the handler has answered, in a transaction of its own. If the process
+// crashes in between, the next retry makes a second session. The key is forgotten after half an hour. A request costs two
+// durable commits; in the hand-written handler it costs one.
 //
 // The storage is written over mattn/go-sqlite3, which is SQLite in C and needs cgo.
 package fibered
@@ -35,7 +35,7 @@ type App struct {
 	storage *sqlite3.Storage
 }
 
-// New makes an application. It fails where SQLite in C was not compiled in.
+// New makes an application. It fails if SQLite in C was not compiled in.
 func New(cfg Config) (app *App, err error) {
 	storage, err := openStorage(cfg.KeysPath)
 	if err != nil {
@@ -94,8 +94,8 @@ func create(cfg Config) fiber.Handler {
 	}
 }
 
-// openStorage is given the same settings as the others: its defaults would flush a rollback journal twice per answer, and
-// open a hundred connections that poll for one lock.
+// openStorage opens the storage with the settings that the other contenders have. The storage's defaults would flush a rollback
+// journal twice per answer, and open a hundred connections that poll for one lock.
 func openStorage(path string) (storage *sqlite3.Storage, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -111,7 +111,8 @@ func openStorage(path string) (storage *sqlite3.Storage, err error) {
 	}), nil
 }
 
-// contextual is the storage as fiber v3 wants it. The release that has these methods itself does no more with a context.
+// contextual adds the methods that fiber v3 requires of a storage. In the release of the storage that has these methods, they ignore
+// the context too.
 type contextual struct{ *sqlite3.Storage }
 
 func (s contextual) GetWithContext(_ context.Context, key string) ([]byte, error) { return s.Get(key) }

@@ -120,7 +120,7 @@ func (d *Database) Create(ctx context.Context, account, key string, r Request) (
 	return answer, false, tx.Commit()
 }
 
-// Insert makes a session without a key, for hosts whose middleware looks after keys.
+// Insert makes a session without a key, for hosts whose middleware handles keys.
 func (d *Database) Insert(ctx context.Context, account string, r Request) (answer []byte, err error) {
 	s, err := r.session()
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package handwritten is the endpoint as a team writes it that knows its trade and has a week: database/sql over
+// Package handwritten is the endpoint as an experienced team would write it in a week: database/sql over
 // modernc.org/sqlite, WAL mode with full flushes, one writer connection with prepared statements, one transaction per
 // request, a table of idempotency keys beside the table of sessions, phonenumbers.Parse and IsValidNumber, encoding/json.
 // It is there to be compared with, so it is as fast as that design allows.
@@ -77,7 +77,7 @@ func (r Request) session() (Session, error) {
 	}, nil
 }
 
-// Answer is what a create of the request answers, with nothing written.
+// Answer returns the answer to a create of the request, and writes nothing.
 func (r Request) Answer() ([]byte, error) {
 	s, err := r.session()
 	if err != nil {

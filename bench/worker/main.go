@@ -1,5 +1,5 @@
-// Worker is what package main of bench builds against two revisions of the library, to measure one beside the other. So it
-// calls only what both have. It speaks with its parent as the other children do.
+// Worker creates and changes sessions. Package main of bench builds it against two revisions of the library, to measure them side
+// by side. So it calls only functions that both revisions have. It speaks with its parent as the other children do.
 package main
 
 import (
@@ -171,8 +171,8 @@ func work(ctx context.Context, checkouts *checkout.Checkouts, t task, in *bufio.
 	return out.Encode(done)
 }
 
-// analyze has PostgreSQL plan for the rows that are there now, as autovacuum has it within a minute. A connection else keeps
-// the plans that it made for an empty table, which read all of it.
+// analyze makes PostgreSQL plan for the rows that are there now, as autovacuum would within a minute. Otherwise a connection keeps
+// the plans that it made for an empty table, which read the whole table.
 func analyze(ctx context.Context, store string) error {
 	if strings.HasPrefix(store, "sqlite:") {
 		return nil
@@ -186,7 +186,7 @@ func analyze(ctx context.Context, store string) error {
 	return err
 }
 
-// creates has callers create sessions for the time of the task, after its warm-up, and tells how many there were a second.
+// creates has callers create sessions for the time of the task, after its warm-up, and returns how many there were per second.
 func creates(t task, create func() (checkout.Session, error)) (float64, error) {
 	begin := time.Now().Add(t.WarmUp)
 	end := begin.Add(t.Measure)
@@ -213,7 +213,7 @@ func creates(t task, create func() (checkout.Session, error)) (float64, error) {
 	return float64(n.Load()) / t.Measure.Seconds(), errors.Join(errs...)
 }
 
-// eachCaller has every caller do something with each of its sessions, and tells how many were done a second.
+// eachCaller has every caller do something with each of its sessions, and returns how many were done per second.
 func eachCaller(t task, do func(caller, i int) error) (float64, error) {
 	errs := make([]error, t.Callers)
 	var callers sync.WaitGroup

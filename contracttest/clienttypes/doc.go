@@ -1,2 +1,2 @@
-// Package clienttypes holds the types of package client to openapi.yaml: no member more, none less, each of its type.
+// Package clienttypes compares the types of package client with openapi.yaml: they must have the same members, of the same types.
 package clienttypes

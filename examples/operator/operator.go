@@ -11,13 +11,14 @@ import (
 	"github.com/caisse/checkout/simulator"
 )
 
-// Operator is the simulated operator with a wire of its own: it calls the host back over HTTP, in words of its own and signed.
+// Operator is the simulated operator, which calls the host back over HTTP. Its callbacks are signed, and have this operator's own
+// words for outcomes.
 type Operator struct {
 	Simulator *simulator.Simulator
 	Checkouts *checkout.Checkouts
 	Callbacks http.Handler
 	Secret    []byte
-	// Heard is told what each of the operator's own calls was answered.
+	// Heard is called after each of the operator's own calls, with the status of the answer.
 	Heard func(e Event, status int)
 }
 
@@ -37,7 +38,7 @@ func (o *Operator) Lookup(_ context.Context, paymentID string) (Event, bool, err
 	return eventOf(n), ok, nil
 }
 
-// Tell calls the host back. It fits simulator.Config.Tell: what is not answered 2xx is told again.
+// Tell calls the host back. It fits simulator.Config.Tell: news that is not answered with a 2xx is told again.
 func (o *Operator) Tell(_ context.Context, n simulator.News) error {
 	e := eventOf(n)
 	status := o.Send(e, o.Secret)
@@ -57,11 +58,11 @@ func eventOf(n simulator.News) Event {
 func (o *Operator) Send(e Event, secret []byte) int {
 	body, err := json.Marshal(e)
 	if err != nil {
-		panic(err) // an Event has nothing that JSON lacks
+		panic(err) // an Event can always be encoded
 	}
 	r, err := http.NewRequest(http.MethodPost, "/callbacks", bytes.NewReader(body))
 	if err != nil {
-		panic(err) // nor is there anything wrong with this URL
+		panic(err) // this URL is valid
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set(SignatureHeader, Sign(secret, body))
@@ -70,7 +71,7 @@ func (o *Operator) Send(e Event, secret []byte) int {
 	return w.status
 }
 
-// statusOnly is an [http.ResponseWriter] of which the operator reads the status, as most do.
+// statusOnly is an [http.ResponseWriter] that keeps only the status, because most operators read nothing else.
 type statusOnly struct {
 	header http.Header
 	status int

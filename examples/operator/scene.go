@@ -16,7 +16,7 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Scene is one session and those around it, on a clock that moves from one thing to the next.
+// Scene is one session with its host and its operator, on a clock that moves from one planned event to the next.
 type Scene struct {
 	now       time.Time
 	plans     []plan
@@ -27,12 +27,12 @@ type Scene struct {
 	sessionID string
 
 	began  time.Time
-	known  []string // of the books
+	known  []string // entries of the books that news has returned
 	w      io.Writer
 	failed error
 }
 
-// plan is what the scene does by itself.
+// plan is one thing that the scene does, at a given time.
 type plan struct {
 	at time.Time
 	do func()
@@ -79,11 +79,11 @@ func run(w io.Writer, digits string, scene func(*Scene)) error {
 	return s.failed
 }
 
-// play lets everything happen that is planned, by the scene and by the operator, and ends two hours after it began: the operator
-// then forgets its payments, and nothing more is to come.
+// play runs everything that the scene and the operator have planned. It ends two hours after the scene began: by then the operator
+// has forgotten its payments, and nothing more will happen.
 func (s *Scene) play() {
 	for {
-		next, _ := s.operator.Simulator.Tick(context.Background()) // an error is a call that will be made again
+		next, _ := s.operator.Simulator.Tick(context.Background()) // after an error the call will be made again
 		if len(s.plans) > 0 && (next.IsZero() || !next.Before(s.plans[0].at)) {
 			p := s.plans[0]
 			s.plans = s.plans[1:]
@@ -130,7 +130,7 @@ func (s *Scene) reconcile(after time.Duration) {
 	})
 }
 
-// forge calls back as somebody would who knows everything but the secret.
+// forge calls the host back as an attacker who knows everything but the secret.
 func (s *Scene) forge(paymentID string, after time.Duration) {
 	s.after(after, func() {
 		e := Event{PaymentID: paymentID, Reference: s.sessionID, Outcome: Paid, Amount: 5000, Currency: "XOF"}
@@ -139,7 +139,7 @@ func (s *Scene) forge(paymentID string, after time.Duration) {
 	})
 }
 
-// says has the operator call back with what the simulator would never say.
+// says makes the operator call back with news that the simulator would never send.
 func (s *Scene) says(e Event, after time.Duration) {
 	s.after(after, func() {
 		e.Reference, e.Amount, e.Currency = s.sessionID, 5000, "XOF"
@@ -151,7 +151,7 @@ func (s *Scene) heard(e Event, status int) {
 	s.tell(fmt.Sprintf("operator: %s %s", e.PaymentID, e.Outcome), fmt.Sprint(status))
 }
 
-// tell writes one line: when, what, what the operator was answered, what became of the session, what is new beside it.
+// tell writes one line: the time, what happened, the answer to the operator, what became of the session, and what is new in the books.
 func (s *Scene) tell(what, answer string) {
 	became := "?"
 	var news []string
@@ -173,7 +173,7 @@ func (s *Scene) tell(what, answer string) {
 	fmt.Fprintln(s.w, strings.TrimRight(line, " "))
 }
 
-// news is what the books hold since it was last asked.
+// news returns the entries of the books that are new since its last call.
 func (s *Scene) news() []string {
 	var all []string
 	for range s.books.Delivered() {
@@ -192,7 +192,7 @@ func (s *Scene) news() []string {
 
 func (s *Scene) check(err error) { s.failed = errors.Join(s.failed, err) }
 
-// store is a store that can be away.
+// store is a store that can be made unavailable.
 type store struct {
 	checkout.Store
 	away bool

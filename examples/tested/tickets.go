@@ -1,5 +1,5 @@
-// Package tested is a small host, whose tests show how to test code that takes payments: in memory, by a clock of the test,
-// with a simulated operator.
+// Package tested is a small host. Its tests show how to test code that takes payments: in memory, with a clock that the test moves,
+// and with a simulated operator.
 package tested
 
 import (

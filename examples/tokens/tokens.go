@@ -1,5 +1,5 @@
-// Package tokens is an [checkout.Authenticator] over a table of the host's: bearer tokens that are issued, rotated and
-// revoked while the server runs. Copy it and change the SQL to your database's.
+// Package tokens implements [checkout.Authenticator] with a table of the host's database: bearer tokens that are issued, rotated
+// and revoked while the server runs. Copy it, and change the SQL to that of your database.
 package tokens
 
 import (
@@ -15,8 +15,8 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// Schema is the table. It has a digest of each token, never the token: who reads a backup of it cannot pay. SHA-256 is
-// enough, without salt, because a token is 128 random bits and not a password that somebody chose.
+// Schema is the table. It has a digest of each token, never the token: somebody who reads a backup cannot pay. SHA-256
+// is enough, without salt, because a token is 128 random bits and not a password that somebody chose.
 const Schema = `CREATE TABLE IF NOT EXISTS tokens (
 	digest     BLOB NOT NULL PRIMARY KEY,
 	account    TEXT NOT NULL,
@@ -30,7 +30,7 @@ type Tokens struct {
 	now func() time.Time
 }
 
-// New is the Tokens of a database, which has the table.
+// New returns the Tokens of a database that has the table of [Schema].
 func New(db *sql.DB, now func() time.Time) *Tokens { return &Tokens{db, now} }
 
 // Authenticate implements [checkout.Authenticator].
@@ -65,9 +65,9 @@ func (t *Tokens) Issue(ctx context.Context, a checkout.Account) (token string, e
 	return token, nil
 }
 
-// Rotate makes a token that takes the place of an account's others. They work for as long as the merchant needs to put the
-// new one into every program, then no more. One that expires sooner keeps its time. After an error the others may go on
-// as before: call it again.
+// Rotate makes a token that replaces the account's other tokens. The others work until overlap is over, so that the merchant can put
+// the new one into every program. A token that expires sooner keeps its time. After an error the others may still work without an
+// end: call Rotate again.
 func (t *Tokens) Rotate(ctx context.Context, a checkout.Account, overlap time.Duration) (token string, err error) {
 	token, err = t.Issue(ctx, a) // first, so that a failure in between leaves too many tokens, and never none
 	if err != nil {
@@ -78,7 +78,7 @@ func (t *Tokens) Rotate(ctx context.Context, a checkout.Account, overlap time.Du
 	return token, err
 }
 
-// Revoke ends a token at once, as when it was published.
+// Revoke ends a token at once, for example because somebody has published it.
 func (t *Tokens) Revoke(ctx context.Context, token string) error {
 	_, err := t.db.ExecContext(ctx, `DELETE FROM tokens WHERE digest = ?`, digest(token))
 	return err

@@ -28,7 +28,7 @@ func main() {
 }
 
 func run(ctx context.Context, path string, out io.Writer) error {
-	// What sqlite.New asks of a pool that the host shares with it.
+	// These settings are what sqlite.New needs of a host's pool.
 	dsn := url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: "_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_txlock=immediate"}
 	db, err := sql.Open("sqlite", dsn.String())
 	if err != nil {
@@ -76,8 +76,8 @@ type shop struct {
 	checkouts *checkout.Checkouts
 }
 
-// takeOrder writes an order and its session in one transaction. Asked again for the same order, after a crash or a
-// time-out, it finds both. reason is what goes wrong after both are written.
+// takeOrder writes an order and its session in one transaction. If it is called again for the same order, after a crash or a
+// time-out, it finds both. reason, if it is not nil, is an error that comes after both are written.
 func (s shop) takeOrder(ctx context.Context, number string, key idempotency.Key, reason error) (checkout.Session, error) {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {

@@ -15,21 +15,21 @@ type Clock struct {
 // At makes a clock that stands at t.
 func At(t time.Time) *Clock { return &Clock{now: t} }
 
-// Now is the instant at which the clock stands.
+// Now returns the time at which the clock stands.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// Set moves the clock to t, back too.
+// Set moves the clock to t, forward or back.
 func (c *Clock) Set(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = t
 }
 
-// Advance moves the clock on by d, or back where d is negative.
+// Advance moves the clock forward by d, or back if d is negative.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -23,14 +23,14 @@ import (
 
 // settings decide how long a cluster is without a leader when it loses one. See docs/postgresql.md.
 type settings struct {
-	ttl      time.Duration // after which a leader that says nothing is replaced
-	loopWait time.Duration // between two looks of a node's Patroni at the cluster
+	ttl      time.Duration // after which a leader that has not renewed its lock is replaced
+	loopWait time.Duration // between two checks of the cluster by a node's Patroni
 	retry    time.Duration // for how long Patroni tries to reach etcd or its server
 
 	asynchronous bool // the control: commits do not wait for a standby
 }
 
-// cluster is all of it. Its methods fail the test where something does not come about.
+// cluster is the nodes, etcd and the proxies. Its methods fail the test if something that they wait for does not happen.
 type cluster struct {
 	settings
 	tb      testing.TB
@@ -40,10 +40,10 @@ type cluster struct {
 	proxies []*program // HAProxy, and PgBouncer in both modes
 	haproxy int        // its port
 	pooled  [2]int     // the ports of PgBouncer, by transaction and by session
-	clear   func()     // has the watchdog end it
+	clear   func()     // makes the watchdog end everything
 }
 
-// start starts a cluster, which ends with the test. It returns once there are a leader and a synchronous standby.
+// start starts a cluster, which ends with the test. It returns once there is a leader with its synchronous standby.
 func start(tb testing.TB, s settings) *cluster {
 	tb.Helper()
 	postgres := pgtest.Binaries(tb)
@@ -96,8 +96,8 @@ func (c *cluster) awaitProxies() {
 	})
 }
 
-// watchdog ends all that was started with a file of the folder $1 once its input ends, as it does when the test is over or
-// killed. What was stopped must go on in order to end.
+// watchdog is a shell script. Its input ends when the test is over or killed. Then it ends every process that was started with a file
+// of the folder $1. It first continues the children of these processes, since a stopped process must go on in order to end.
 const watchdog = `cat
 for started in $(grep -aFl -- "$1" /proc/[0-9]*/cmdline | cut -d/ -f3); do
 	[ "$started" = $$ ] && continue
@@ -109,7 +109,7 @@ rm -rf "$1" || { sleep 1; rm -rf "$1"; } # a process may have been writing until
 func (c *cluster) watch() {
 	c.tb.Helper()
 	cmd := exec.Command("/bin/sh", "-c", watchdog, "watchdog", c.dir)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt from the keyboard is for the test
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt from the keyboard must reach only the test
 	alive, err := cmd.StdinPipe()
 	if err != nil {
 		c.tb.Fatal(err)
@@ -147,9 +147,9 @@ func (c *cluster) write(name, text string) (path string) {
 	return path
 }
 
-// patroniConfig is what docs/postgresql.md says of Patroni. It uses version 2 of etcd's API: by version 3, Patroni 3.0.2 as in
-// Debian 12 has a leader that was stopped take its lock back from the one that replaced it
-// (https://github.com/patroni/patroni/pull/2689), and what this one has acknowledged meanwhile is lost.
+// patroniConfig returns the configuration of docs/postgresql.md. It uses version 2 of etcd's API. With version 3, Patroni 3.0.2, as in
+// Debian 12, lets a leader that was stopped take its lock back from the leader that replaced it
+// (https://github.com/patroni/patroni/pull/2689). What the second leader has acknowledged meanwhile is then lost.
 func (c *cluster) patroniConfig(n *node, etcd int, bin string) string {
 	return fmt.Sprintf(`scope: shop
 name: %[1]s
@@ -179,7 +179,7 @@ postgresql:
 `, n.name, n.api, etcd, int(c.ttl.Seconds()), int(c.loopWait.Seconds()), int(c.retry.Seconds()), n.sql, n.data, bin, c.dir, !c.asynchronous)
 }
 
-// haproxyConfig leads to the node of which Patroni says that it is the primary.
+// haproxyConfig returns a configuration that leads to the node which Patroni reports as the primary.
 func (c *cluster) haproxyConfig() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `defaults
@@ -200,7 +200,7 @@ listen primary
 	return b.String()
 }
 
-// pgbouncerConfig leads to HAProxy.
+// pgbouncerConfig returns a configuration that leads to HAProxy.
 func (c *cluster) pgbouncerConfig(port int, mode string) string {
 	return fmt.Sprintf(`[databases]
 * = host=127.0.0.1 port=%d user=postgres
@@ -217,12 +217,12 @@ ignore_startup_parameters = extra_float_digits
 `, c.haproxy, port, mode)
 }
 
-// member is a node as Patroni tells of it.
+// member is a node as Patroni describes it.
 type member struct {
 	Name, Role, State string
 }
 
-// members asks any node that answers.
+// members returns the nodes, as the first node that answers describes them.
 func (c *cluster) members() []member {
 	client := http.Client{Timeout: 2 * time.Second}
 	for _, n := range c.nodes {
@@ -240,7 +240,7 @@ func (c *cluster) members() []member {
 	return nil
 }
 
-// leader waits until another node than one leads, and returns it. With nil it returns whichever leads.
+// leader waits until a node other than the given one leads, and returns it. With nil it accepts any node.
 func (c *cluster) leader(than *node) (leader *node) {
 	c.tb.Helper()
 	c.await("a leader", 2*time.Minute, func() bool {
@@ -255,7 +255,7 @@ func (c *cluster) leader(than *node) (leader *node) {
 	return leader
 }
 
-// awaitHealth waits until all nodes run, one leads, and one is its synchronous standby, where there is to be one.
+// awaitHealth waits until all nodes run, one leads, and one is its synchronous standby, unless commits are asynchronous.
 func (c *cluster) awaitHealth() {
 	c.tb.Helper()
 	c.await("three nodes that run", 3*time.Minute, func() bool {
@@ -282,7 +282,7 @@ func (c *cluster) await(what string, most time.Duration, done func() bool) {
 	}
 }
 
-// switchover has another node lead.
+// switchover makes another node the leader.
 func (c *cluster) switchover() {
 	c.tb.Helper()
 	leader := c.leader(nil)

@@ -34,7 +34,7 @@ func (p *program) start() {
 	p.cmd = exec.Command(p.path, p.args...)
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = p.dir, log, log
 	p.cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + p.dir, "LC_ALL=C.UTF-8"}
-	if err := pgtest.AsOwner(p.cmd); err != nil { // a process group of its own, too
+	if err := pgtest.AsOwner(p.cmd); err != nil { // also gives it a process group of its own
 		p.tb.Fatal(err)
 	}
 	if err := p.cmd.Start(); err != nil {
@@ -59,7 +59,7 @@ type node struct {
 	api, sql int    // ports
 }
 
-// url leads to this node, whether or not it is the primary.
+// url returns a URL that leads to this node, whether or not it is the primary.
 func (n *node) url(database string) string { return address(n.sql, database) }
 
 func address(port int, database string) string {
@@ -94,8 +94,8 @@ func (n *node) children(server int) (all []int) {
 	return all
 }
 
-// signal sends a signal to all of the node: to Patroni first, which would start the server again, then to the server, which starts
-// the other processes.
+// signal sends a signal to all processes of the node: first to Patroni, which would start the server again, then to the server, which
+// starts the other processes, and last to these.
 func (n *node) signal(signal syscall.Signal) {
 	n.tb.Helper()
 	if n.cmd == nil || n.cmd.Process == nil {
@@ -106,9 +106,9 @@ func (n *node) signal(signal syscall.Signal) {
 	if server == 0 {
 		return
 	}
-	all := n.children(server) // a dead server has none
+	all := n.children(server) // before the signal, since a dead server has none
 	syscall.Kill(server, signal)
-	for _, pid := range append(all, n.children(server)...) { // a server that is stopped starts no more
+	for _, pid := range append(all, n.children(server)...) { // a stopped server starts no more
 		syscall.Kill(pid, signal)
 	}
 }
@@ -129,6 +129,6 @@ func (n *node) kill() {
 	n.program.kill() // also waits for Patroni
 }
 
-// stop halts the whole node, which does not notice. resume lets it go on as if no time had passed.
+// stop stops the whole node, which cannot notice that. resume lets it go on as if no time had passed.
 func (n *node) stop()   { n.signal(syscall.SIGSTOP) }
 func (n *node) resume() { n.signal(syscall.SIGCONT) }

@@ -7,7 +7,7 @@ import (
 	"github.com/caisse/checkout/faults/suite"
 )
 
-// Suites says that nothing can be tried.
+// Suites lists suites that only skip, because this system cannot run them.
 func Suites() []suite.Suite {
 	return suite.Elsewhere("a cluster under Patroni", "Linux", stores.Postgres)
 }

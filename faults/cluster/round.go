@@ -25,8 +25,8 @@ const (
 	few      = 25  // sessions of the changers, likewise
 	poolSize = 8   // connections of each instance
 
-	// pace is between two tries of all shoppers together, and of all changers. They go on while there is no leader, and the oracle
-	// judges every call.
+	// pace is the time between two tries of all shoppers together, and of all changers together. They go on while there is no leader,
+	// and the oracle judges every call.
 	pace = 20 * time.Millisecond
 )
 
@@ -56,7 +56,7 @@ func begin(tb testing.TB, c *cluster, by route, seed uint64, n int) *round {
 			tb.Fatal(err)
 		}
 	}
-	// pgx tries the hosts of a URL in turn, and gives up at one that does not have the database yet.
+	// pgx tries the hosts of a URL in turn, and gives up at a host that does not have the database yet.
 	c.await("the databases on all nodes", time.Minute, func() bool {
 		for _, member := range c.nodes {
 			have := 0
@@ -138,8 +138,9 @@ func (r *round) close() {
 	}
 }
 
-// holdOn opens a store on one node, the leader, and returns a function that writes with it: right after the node goes on, by the connections
-// from before, and again once the node is a standby. Nothing may be acknowledged.
+// holdOn opens a store whose connections lead to n only, while n is the leader. The function that it returns is called when n has been
+// stopped, replaced and continued. It writes with that store: at once, over the old connections, and again when n is a standby. No write
+// may be acknowledged.
 func (r *round) holdOn(n *node) (try func()) {
 	r.tb.Helper()
 	plan := workload.Plan{Seed: r.plan.Seed, Name: r.plan.Name + ", the old leader"}
@@ -182,7 +183,7 @@ func (r *round) holdOn(n *node) (try func()) {
 	}
 }
 
-// awaitConnections waits until all connections of the instances are on the leader, and no more of them than all pools may have.
+// awaitConnections waits until all connections of the instances lead to the leader, and there are no more of them than the pools allow.
 func (r *round) awaitConnections() {
 	r.tb.Helper()
 	leader := r.leader(nil)
@@ -202,7 +203,7 @@ func (r *round) awaitConnections() {
 	})
 }
 
-// ask runs a statement, and reads its one value where there is a place for it.
+// ask runs a statement. If value is not nil, it stores the one value that the statement returns there.
 func (r *round) ask(url, sql string, value any) error {
 	ctx, cancel := context.WithTimeout(r.tb.Context(), 10*time.Second)
 	defer cancel()

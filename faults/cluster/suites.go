@@ -13,7 +13,7 @@ import (
 	"github.com/caisse/checkout/faults/suite"
 )
 
-// fault is one thing that happens to a cluster. It returns what mends it.
+// fault is one thing that happens to a cluster. make makes it happen, and returns a function that repairs the cluster.
 type fault struct {
 	name    string
 	make    func(r *round) (mend func())
@@ -22,7 +22,7 @@ type fault struct {
 
 func nothing() {}
 
-// The first two are the short pass.
+// faults lists the faults. A short pass makes the first two.
 var faults = []fault{
 	{name: "the leader's node killed", make: func(r *round) func() {
 		leader := r.leader(nil)
@@ -53,7 +53,7 @@ var faults = []fault{
 	}, proxies: true},
 	{name: "etcd away", make: func(r *round) func() {
 		r.etcd.kill()
-		time.Sleep(r.ttl + r.loopWait) // the leader gives up, since it cannot say that it is there
+		time.Sleep(r.ttl + r.loopWait) // the leader steps down, because it cannot renew its lock
 		r.etcd.start()
 		return nothing
 	}},
@@ -70,13 +70,13 @@ func Suites() []suite.Suite {
 	return suite.Each("a cluster under Patroni", run, stores.Postgres)
 }
 
-// trip is a fault, and a route by which it is met.
+// trip is a fault, and the route by which the callers reach the cluster meanwhile.
 type trip struct {
 	fault fault
 	route int
 }
 
-// trips returns so many: all faults in turn, each time by another route.
+// trips returns as many trips as there are rounds: all faults in turn, each time with another route.
 func trips(rounds int) (all []trip) {
 	for n := range rounds {
 		f, route := faults[n%len(faults)], n+n/len(faults)
@@ -88,8 +88,8 @@ func trips(rounds int) (all []trip) {
 	return all
 }
 
-// run tries the first two faults, or in a long pass each fault by each route. With quick settings the leader's node is killed by each
-// route, and the others are made once.
+// run tries the first two faults, or in a long pass each fault by each route. With quick settings the leader's node is killed once with
+// each route, and the other faults are made once.
 func run(tb testing.TB, _ stores.Kind, o suite.Options) (result suite.Result) {
 	tb.Helper()
 	if !o.Long {
@@ -105,7 +105,7 @@ func run(tb testing.TB, _ stores.Kind, o suite.Options) (result suite.Result) {
 	return result
 }
 
-// try makes rounds on a cluster of its own. It returns for how long each fault left callers without a success.
+// try makes rounds on a cluster of its own. It returns notes about how long each fault left callers without a success.
 func try(tb testing.TB, s settings, all []trip, seed uint64, result *suite.Result) (notes []string) {
 	tb.Helper()
 	c := start(tb, s)

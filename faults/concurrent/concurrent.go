@@ -1,5 +1,5 @@
-// Package concurrent sets many callers on few sessions at once, without faults and with answers that get lost, and has
-// the oracle judge what they were told.
+// Package concurrent has many callers use few sessions at once, in one suite without faults and in another with answers that get
+// lost. The oracle judges the answers.
 package concurrent
 
 import (

@@ -218,7 +218,7 @@ func (w *wrong) write(f func() error) error {
 }
 
 func (w *wrong) Create(ctx context.Context, s checkout.Session) (held checkout.Session, created bool, err error) {
-	held, created = inUTC(s), true // the answer where it did not even try
+	held, created = inUTC(s), true // the answer if a mistake skips the write
 	err = w.write(func() (err error) {
 		held, created, err = w.shelf.Create(ctx, s)
 		return err

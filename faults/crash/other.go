@@ -8,10 +8,10 @@ import (
 	"github.com/caisse/checkout/faults/suite"
 )
 
-// Programs are none.
+// Programs returns none, because this system runs no suite.
 func Programs() []child.Program { return nil }
 
-// Suites says that nothing can be tried.
+// Suites lists suites that only skip, because this system cannot run them.
 func Suites() []suite.Suite {
 	return suite.Elsewhere("kill -9", "Unix", stores.SQLite, stores.Postgres)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/caisse/checkout/faults/suite"
 )
 
-// Programs are those that child.Main must know in a binary that runs the suites.
+// Programs lists the programs that child.Main must know in a binary that runs the suites.
 func Programs() []child.Program { return []child.Program{program()} }
 
 // Suites lists what this package tries.

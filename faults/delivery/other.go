@@ -8,7 +8,7 @@ import (
 	"github.com/caisse/checkout/faults/suite"
 )
 
-// Programs has none.
+// Programs returns none.
 func Programs() []child.Program { return nil }
 
 // Suites lists what this package tries where no process is killed.

@@ -17,7 +17,7 @@ var (
 // Long reports whether the tests are to run for long.
 func Long() bool { return *long }
 
-// Pick is short, or long where the tests run for long.
+// Pick returns short, or forLong if the tests run for long.
 func Pick[T any](short, forLong T) T {
 	if *long {
 		return forLong

@@ -10,8 +10,8 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// Client passes calls on to a service and records them. It is itself a [Service], and safe for concurrent use, though a
-// history reads better where each goroutine has one of its own.
+// Client passes calls on to a service and records them. It is itself a [Service], and safe for concurrent use, but a
+// history is easier to read if each goroutine has a Client of its own.
 type Client struct {
 	name     string
 	service  Service
@@ -167,7 +167,7 @@ func one(session checkout.Session, err error) []Session {
 	return []Session{sessionOf(session)}
 }
 
-// classify gives the outcome and the code of an error. One that wraps ErrOutcomeUnknown is unknown, whatever else it wraps.
+// classify sets the outcome and the code for an error. If it wraps ErrOutcomeUnknown the outcome is unknown, whatever else it wraps.
 func (ret *Return) classify(err error) {
 	ret.Outcome = Error
 	if err == nil {

@@ -34,8 +34,8 @@ func spelled(key idempotency.Key) string {
 	return string(key)
 }
 
-// requestOf returns a request in the form in which requests are compared: what the contract (Idempotency) says makes no
-// difference is spelled in one way.
+// requestOf returns a request in the form in which requests are compared. Spellings that mean the same according to the contract
+// (docs/contract.md, Idempotency) become one.
 func requestOf(p checkout.CreateParams) *Request {
 	r := &Request{
 		Key:       digest(spelled(p.IdempotencyKey)),

@@ -1,8 +1,8 @@
 // Package history records the calls of a checkout service and their answers. Every test under faults records in this form,
 // and package oracle judges it.
 //
-// A [Recorder] makes a [Client] for each caller, which has the methods of a *checkout.Checkouts and passes every call
-// on to one, or to anything else that has them ([Service]): an adapter over HTTP, say.
+// A [Recorder] makes a [Client] for each caller. A Client has the methods of a *checkout.Checkouts, and passes every call on to a
+// [Service]: a *checkout.Checkouts, or anything else that has these methods, such as an adapter over HTTP.
 //
 //	recorder := history.New(history.Header{Test: t.Name(), Store: "sqlite", Seed: seed}, clock)
 //	caller := recorder.Client("caller 1", checkouts)
@@ -11,8 +11,8 @@
 //
 // # The form
 //
-// As a file a history is JSON lines: a [Header], then a [Call] for every call before it is made and a [Return] when it
-// has come back, matched by ID. So a process that is killed leaves a file that is whole up to there: calls without a
+// In a file, a history is JSON lines. The first is a [Header]. A [Call] is written before each call is made, and a [Return] with the
+// same ID after it has returned. So a process that is killed leaves a file that is complete up to that moment. Calls without a
 // return have an unknown outcome. [Recorder.Stream] writes that way, [Read] reads it, and [Merge] joins the files of several
 // processes of one machine, whose times are on one clock.
 //

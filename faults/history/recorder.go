@@ -34,11 +34,11 @@ type Recorder struct {
 	mu         sync.Mutex
 	header     Header
 	operations []Operation
-	stream     *json.Encoder // nil where nothing is streamed
+	stream     *json.Encoder // nil if nothing is streamed
 	failed     error         // of the stream
 }
 
-// New makes a recorder. The clock is the one that the service has.
+// New makes a recorder. The clock must be that of the service.
 func New(header Header, clock checkout.Clock) *Recorder {
 	return &Recorder{header: header, clock: clock}
 }
@@ -83,7 +83,7 @@ func (r *Recorder) begin(call Call) (id int64) {
 	return call.ID
 }
 
-// end records what became of it.
+// end records the return of a call.
 func (r *Recorder) end(id int64, ret Return) {
 	at := machineTime() // before the lock: waiting for it is not part of the call
 	r.mu.Lock()

@@ -28,7 +28,7 @@ var faults = []struct {
 	{"no more files to be had", exhausted, false},
 }
 
-// Programs are those that child.Main must know in a binary that runs the suites.
+// Programs lists the programs that child.Main must know in a binary that runs the suites.
 func Programs() []child.Program {
 	programs := []child.Program{shop.Program()}
 	for _, f := range faults {

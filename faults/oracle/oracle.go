@@ -9,29 +9,29 @@ import (
 	"github.com/caisse/checkout/faults/history"
 )
 
-// Rule names what must hold. The numbers are those of the reliability invariants.
+// Rule is the name of something that must hold in every history.
 type Rule string
 
 // The rules.
 const (
-	OneSession   Rule = "one key, one session"                       // 1, 3
-	OnePayment   Rule = "one intent, one session"                    // what a client is to do with 8
-	Lost         Rule = "what was acknowledged is there"             // 6, 12
-	Ghost        Rule = "a definite error wrote nothing"             // 4, 8
-	Isolation    Rule = "accounts and modes do not see each other"   // 5, 15
-	Constant     Rule = "what never changes does not"                // 7, 19
-	Versions     Rule = "a version is one change"                    // 19
-	Stale        Rule = "a read sees what was acknowledged before"   // 12
-	Table        Rule = "only edges of the table"                    // 16
-	Expiry       Rule = "expired by the clock, and by it alone"      // 18
-	Answers      Rule = "an answer fits its question"                // 2, 17
-	Lists        Rule = "a page is whole, in order and counted"      // 15
-	OneEvent     Rule = "one change, one event"                      // 25
-	Feed         Rule = "the feed skips nothing and repeats nothing" // 26
-	Faultless    Rule = "no failure without a fault"                 // 3
-	Panics       Rule = "no panic reaches a caller"                  // 20
-	Linearizable Rule = "one order explains every answer"            // 13
-	Undecided    Rule = "linearizability could be decided in time"   // of the check itself
+	OneSession   Rule = "one key, one session"
+	OnePayment   Rule = "one intent, one session"
+	Lost         Rule = "what was acknowledged is there"
+	Ghost        Rule = "a definite error wrote nothing"
+	Isolation    Rule = "accounts and modes do not see each other"
+	Constant     Rule = "what never changes does not"
+	Versions     Rule = "a version is one change"
+	Stale        Rule = "a read sees what was acknowledged before"
+	Table        Rule = "only edges of the table"
+	Expiry       Rule = "expired by the clock, and by it alone"
+	Answers      Rule = "an answer fits its question"
+	Lists        Rule = "a page is whole, in order and counted"
+	OneEvent     Rule = "one change, one event"
+	Feed         Rule = "the feed skips nothing and repeats nothing"
+	Faultless    Rule = "no failure without a fault"
+	Panics       Rule = "no panic reaches a caller"
+	Linearizable Rule = "one order explains every answer"
+	Undecided    Rule = "linearizability could be decided in time" // concerns the check, not the store
 )
 
 // Violation is a place where a history breaks a rule.

@@ -24,7 +24,7 @@ import (
 	"github.com/caisse/checkout/faults/internal/child"
 )
 
-// Programs are those that child.Main must know in a binary that runs the suites.
+// Programs lists the programs that child.Main must know in a binary that runs the suites.
 func Programs() []child.Program { return []child.Program{{Name: "server", Run: serve}} }
 
 // settings configure a server.

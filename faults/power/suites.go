@@ -18,7 +18,7 @@ const (
 	control = "power, unflushed"
 )
 
-// Programs are those that child.Main must know in a binary that runs the suites.
+// Programs lists the programs that child.Main must know in a binary that runs the suites.
 func Programs() []child.Program {
 	return []child.Program{shop.Program(), isolated.Program(program, cuts), isolated.Program(control, unflushed)}
 }

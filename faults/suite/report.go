@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Report is what all suites counted, and with what.
+// Report has what all suites counted, and the versions that they ran with.
 type Report struct {
 	Revision string            `json:"revision"` // the last that changed source; with "+changes" where it is not as committed
 	Seed     uint64            `json:"seed"`
@@ -27,14 +27,14 @@ type Row struct {
 	Result Result  `json:"result"`
 	Took   float64 `json:"seconds"`
 	Failed bool    `json:"failed"`
-	NotRun string  `json:"not_run,omitempty"` // why, where the machine lacks what it takes
+	NotRun string  `json:"not_run,omitempty"` // why it was not run, if the machine lacks something
 	Log    string  `json:"log,omitempty"`     // of what failed
 }
 
 // Name is what was tried: "fault on store".
 func (r Row) Name() string { return r.Fault + " on " + r.Store }
 
-// OK reports whether nothing failed. What was not run did not.
+// OK reports whether nothing failed. A suite that was not run has not failed.
 func (r Report) OK() bool {
 	for _, row := range r.Rows {
 		if row.Failed {
@@ -44,7 +44,7 @@ func (r Report) OK() bool {
 	return true
 }
 
-// WriteJSON writes the report with all that is in it.
+// WriteJSON writes the whole report.
 func (r Report) WriteJSON(w io.Writer) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")

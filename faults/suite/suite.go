@@ -40,7 +40,7 @@ func (o Options) Times(short, long int) int {
 	return short
 }
 
-// Random makes choices that follow from the seed. Each stream of a suite makes others.
+// Random makes choices that follow from the seed. Each stream of a suite makes other choices.
 func (o Options) Random(stream uint64) *rand.Rand { return rand.New(rand.NewPCG(o.Seed, stream)) }
 
 // Result is what a suite counted.
@@ -73,8 +73,7 @@ func Each(fault string, run func(tb testing.TB, kind stores.Kind, o Options) Res
 	return suites
 }
 
-// Elsewhere returns suites that only skip. It takes the place of suites that need something which the system that the
-// program is built for does not have.
+// Elsewhere returns suites that only skip. Packages use it on systems that lack what their suites need.
 func Elsewhere(fault, takes string, kinds ...stores.Kind) []Suite {
 	return Each(fault, func(tb testing.TB, _ stores.Kind, _ Options) Result {
 		tb.Skip("not run: it takes " + takes)

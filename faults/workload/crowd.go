@@ -13,16 +13,17 @@ import (
 	"github.com/caisse/checkout/faults/history"
 )
 
-// Crowd is callers who do the same thing again and again until they leave.
+// Crowd is a number of callers that repeat the same call until they leave.
 type Crowd struct {
 	made    atomic.Int64 // how often it succeeded
-	pace    *time.Ticker // between two tries of anybody
+	pace    *time.Ticker // each tick lets one caller make one try
 	left    chan struct{}
 	leaving sync.Once
 	done    sync.WaitGroup
 }
 
-// Gather starts callers. Each calls try, at most one of them at each tick of the pace. They count how often it reports success.
+// Gather starts callers, which call try again and again. At each tick of the pace at most one of them begins. The Crowd counts how often try
+// reports success.
 func Gather(callers int, pace time.Duration, try func(caller int) bool) *Crowd {
 	c := &Crowd{pace: time.NewTicker(pace), left: make(chan struct{})}
 	for n := range callers {
@@ -58,7 +59,7 @@ func (c *Crowd) Await(tb testing.TB, more int64) {
 	}
 }
 
-// Leave sends the callers home, and returns when their calls have.
+// Leave lets the callers make no more calls, and returns when their last calls have returned.
 func (c *Crowd) Leave() {
 	c.leaving.Do(func() {
 		close(c.left)
@@ -78,7 +79,7 @@ type Shoppers struct {
 	ids  map[int]string
 }
 
-// Shop starts the callers of a plan, who call the services in turn. Of the plan they need its Seed, its Name and its Callers.
+// Shop starts the callers of a plan, and divides them among the services. It uses only Seed, Name and Callers of the plan.
 func Shop(ctx context.Context, plan Plan, pace time.Duration, recorder *history.Recorder, services ...history.Service) *Shoppers {
 	s := &Shoppers{plan: plan, ids: make(map[int]string)}
 	clients, keys := make([]*history.Client, plan.Callers), make([]int, plan.Callers)
@@ -111,7 +112,7 @@ func (s *Shoppers) create(ctx context.Context, client *history.Client, key int) 
 	return err
 }
 
-// pay moves what was created under a key, and does not insist.
+// pay completes the session that was created under a key. If a call fails, it is not repeated.
 func (s *Shoppers) pay(ctx context.Context, client *history.Client, key int) {
 	account, id := s.plan.Accounts()[0], s.id(key)
 	client.Begin(ctx, account, id, "pay_1")
@@ -137,8 +138,8 @@ func (s *Shoppers) request(key int) checkout.CreateParams {
 	return r
 }
 
-// Settle asks for all that was created, again under every key, and for what the feed tells. The callers must have left, and every call
-// must be answered.
+// Settle repeats every create under its key, gets every session, gets the histories of those that were paid for, and reads the feed to its end. The
+// callers must have left. Every call is repeated until it is answered.
 func (s *Shoppers) Settle(tb testing.TB, recorder *history.Recorder, service history.Service) {
 	tb.Helper()
 	ctx := tb.Context()
@@ -147,7 +148,7 @@ func (s *Shoppers) Settle(tb testing.TB, recorder *history.Recorder, service his
 		client := recorder.Client(fmt.Sprintf("settler %d", n), service)
 		done.Go(func() {
 			for key := n; key < s.keys; key += s.plan.Callers {
-				id := s.id(key) // as its caller was told
+				id := s.id(key) // that its caller was told; "" if the caller had no answer
 				Insist(tb, func() error { return s.create(ctx, client, key) })
 				id = cmp.Or(id, s.id(key))
 				Insist(tb, func() error {
@@ -167,8 +168,8 @@ func (s *Shoppers) Settle(tb testing.TB, recorder *history.Recorder, service his
 	ReadAll(ctx, recorder, recorder.Client("settler", service), "", FeedTime)
 }
 
-// Insist repeats a call until it is answered, by a service that works. It fails the test after a minute: a question that is not answered
-// shows no loss.
+// Insist repeats a call until the service answers it. It fails the test after a minute, since a call that is not answered cannot show a
+// loss.
 func Insist(tb testing.TB, call func() error) {
 	tb.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {

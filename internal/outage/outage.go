@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// settle is how long no call may fail before an outage is over. Otherwise a store that fails now and then would cause two lines for each
-// failure.
+// An outage is over when no call has failed for this time. Otherwise a store that fails now and then would cause two lines for
+// each failure.
 const settle = 5 * time.Second
 
 // Outage counts the calls that fail during an outage. The zero Outage is ready, and is safe for concurrent use.
@@ -38,8 +38,8 @@ func (o *Outage) Failed() (begins bool) {
 // Ongoing reports whether an outage has begun and is not over.
 func (o *Outage) Ongoing() bool { return o.on.Load() }
 
-// Answered notes that the store has answered a call. If that ends an outage, ended is true, once, and Answered returns how long calls
-// have failed, and how many.
+// Answered records that the store has answered a call. If that ends an outage, ended is true for this one call, and Answered
+// returns how long calls have failed and how many.
 func (o *Outage) Answered() (lasted time.Duration, failures int, ended bool) {
 	if !o.on.Load() {
 		return 0, 0, false

@@ -17,27 +17,27 @@ func TestOutage(t *testing.T) {
 			is := is.New(t)
 			var o outage.Outage
 			_, _, ended := o.Answered()
-			is.True(!ended) // there was none
+			is.True(!ended) // no outage has begun
 			is.True(o.Failed())
 			time.Sleep(20 * time.Second)
 			is.True(!o.Failed())
 			_, _, ended = o.Answered()
-			is.True(!ended) // one call succeeds beside one that fails
+			is.True(!ended) // a success so soon after a failure does not end the outage
 			time.Sleep(5 * time.Second)
 			lasted, failures, ended := o.Answered()
 			is.True(ended)
 			is.Equal(lasted, 20*time.Second)
 			is.Equal(failures, 2)
 			_, _, ended = o.Answered()
-			is.True(!ended)     // it was told
-			is.True(o.Failed()) // another one
+			is.True(!ended)     // the end is reported once
+			is.True(o.Failed()) // another outage
 			time.Sleep(5 * time.Second)
 			_, failures, ended = o.Answered()
 			is.True(ended)
 			is.Equal(failures, 1)
 		})
 	})
-	t.Run("tells one caller of many", func(t *testing.T) {
+	t.Run("reports the beginning and the end to one caller each", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			var (

@@ -18,8 +18,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Cluster is a PostgreSQL server of one test, which may do anything with it. It listens on a port of the loopback interface, the same after
-// a restart, trusts everyone, and flushes to disk as a real one does.
+// Cluster is a PostgreSQL server of one test. The test may crash it and change it. It listens on a port of the loopback
+// interface, which stays the same after a restart. It asks for no password, and flushes to disk as a real server does.
 type Cluster struct {
 	bin, dir string
 	port     int
@@ -81,7 +81,7 @@ func (c *Cluster) URL() string {
 // Address returns the server's host and port.
 func (c *Cluster) Address() string { return "127.0.0.1:" + strconv.Itoa(c.port) }
 
-// WaitForStandby makes every commit wait until a standby has it on disk, or no longer wait.
+// WaitForStandby sets whether every commit waits until a standby has it on disk.
 func (c *Cluster) WaitForStandby(t testing.TB, wait bool) {
 	t.Helper()
 	names := ""

@@ -41,7 +41,7 @@ func Give(dir string) error {
 	return os.Chown(dir, int(credential.Uid), int(credential.Gid))
 }
 
-// AsOwner has a command run as a user that PostgreSQL accepts: it refuses root.
+// AsOwner makes a command run as a user that PostgreSQL accepts. PostgreSQL refuses to run as root.
 func AsOwner(cmd *exec.Cmd) error {
 	credential, err := owner()
 	if err != nil {

@@ -19,7 +19,7 @@ func TestURL(t *testing.T) {
 			is.NoErr(err)
 			defer conn.Close(t.Context())
 			_, err = conn.Exec(t.Context(), "create table mine (id int)")
-			is.NoErr(err) // nobody else has this table
+			is.NoErr(err) // no other test has made this table
 			var level string
 			is.NoErr(conn.QueryRow(t.Context(), "show transaction_isolation").Scan(&level))
 			is.Equal(level, "serializable")
@@ -27,6 +27,7 @@ func TestURL(t *testing.T) {
 	})
 }
 
+// After a commit that the standby has confirmed, neither a crash of the primary nor a promotion may lose the row.
 func TestCluster(t *testing.T) {
 	count := func(t *testing.T, c *pgtest.Cluster) (n int) {
 		t.Helper()
@@ -52,8 +53,8 @@ func TestCluster(t *testing.T) {
 	primary.Crash(t)
 	is.True(conn.Ping(t.Context()) != nil) // the server is gone
 	standby.Promote(t)
-	is.Equal(count(t, standby), 2) // what was committed is on the standby
+	is.Equal(count(t, standby), 2) // the standby has both rows
 
 	primary.Restart(t)
-	is.Equal(count(t, primary), 2) // and outlived the crash
+	is.Equal(count(t, primary), 2) // the primary has both rows after the crash
 }

@@ -14,14 +14,15 @@ import (
 	"github.com/matryer/is"
 )
 
-// TestKilled starts itself again, so that there is a process with a server to kill.
+// If a test process is killed, the watchdog must stop its PostgreSQL server, which would otherwise run for ever. The test starts itself
+// again as a child that starts a server, and kills the child.
 func TestKilled(t *testing.T) {
 	const child = "PGTEST_CHILD"
 	if os.Getenv(child) != "" {
 		fmt.Println("address", pgtest.Start(t).Address())
 		select {}
 	}
-	pgtest.URL(t) // or skip
+	pgtest.URL(t) // skips the test if there is no PostgreSQL
 	is := is.New(t)
 	cmd := exec.Command(os.Args[0], "-test.run=^TestKilled$")
 	cmd.Env = append(os.Environ(), child+"=1")
@@ -45,11 +46,11 @@ func TestKilled(t *testing.T) {
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		conn, err := net.Dial("tcp", address)
 		if err != nil {
-			return // the watchdog did its work
+			return // the watchdog has stopped the server
 		}
 		conn.Close()
 		if time.Now().After(deadline) {
-			t.Fatal("the server outlived the process that started it by a minute")
+			t.Fatal("the server still runs a minute after the process that started it was killed")
 		}
 	}
 }

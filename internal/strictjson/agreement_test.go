@@ -15,7 +15,7 @@ import (
 	"github.com/caisse/checkout/internal/strictjson"
 )
 
-// tables is every text of the two tables.
+// tables returns every text of the tables refused and accepted.
 func tables() []string {
 	var texts []string
 	for _, c := range refused {
@@ -27,7 +27,7 @@ func tables() []string {
 	return texts
 }
 
-// corpus has the texts of JSONTestSuite too, as they are and as a member's value.
+// corpus returns the texts of tables and those of JSONTestSuite, the latter as they are and also as the value of a member.
 func corpus() []string {
 	texts := tables()
 	for _, text := range slices.Concat(suiteYes, suiteNo, suiteEither) {
@@ -64,8 +64,8 @@ func TestParseObjectAgainstEncodingJSON(t *testing.T) {
 	})
 }
 
-// agree compares ParseObject with encoding/json: what the first accepts the second reads alike, and what only the
-// first refuses has the flaw that the refusal names.
+// agree compares ParseObject with encoding/json. If ParseObject accepts a text, encoding/json must read the same members from it. If
+// ParseObject refuses a text, the text must have the flaw that the error names.
 func agree(t *testing.T, data []byte) {
 	t.Helper()
 	members, err := strictjson.ParseObject(nil, data, maxDepth)
@@ -73,24 +73,24 @@ func agree(t *testing.T, data []byte) {
 		fault, ok := err.(*strictjson.SyntaxError)
 		switch {
 		case !ok:
-			t.Errorf("%.200q: refused by a %T", data, err)
+			t.Errorf("%.200q: the error is a %T, want a *SyntaxError", data, err)
 		case fault.Offset < 0 || fault.Offset > int64(len(data)):
-			t.Errorf("%.200q: refused at byte %d of %d", data, fault.Offset, len(data))
+			t.Errorf("%.200q: the error names byte %d of a text of %d bytes", data, fault.Offset, len(data))
 		case !slices.Contains(flaws(data), fault.Reason):
-			t.Errorf("%.200q: refused for %q, its flaws are %q", data, fault.Reason, flaws(data))
+			t.Errorf("%.200q: refused for %q, but its flaws are %q", data, fault.Reason, flaws(data))
 		}
 		return
 	}
 	if !json.Valid(data) {
-		t.Fatalf("%.200q: accepted, encoding/json refuses it", data)
+		t.Fatalf("%.200q: accepted, but encoding/json refuses it", data)
 	}
 	if flaws := flaws(data); flaws != nil {
-		t.Fatalf("%.200q: accepted in spite of %q", data, flaws)
+		t.Fatalf("%.200q: accepted, although its flaws are %q", data, flaws)
 	}
 	compare(t, data, members)
 }
 
-// compare holds the members against what encoding/json decodes.
+// compare checks that the members are those that encoding/json decodes.
 func compare(t *testing.T, data []byte, members []strictjson.Member) {
 	t.Helper()
 	var object map[string]json.RawMessage
@@ -98,7 +98,7 @@ func compare(t *testing.T, data []byte, members []strictjson.Member) {
 		t.Fatalf("%.200q: %v", data, err)
 	}
 	if len(object) != len(members) {
-		t.Fatalf("%.200q: %d members, by encoding/json %d", data, len(members), len(object))
+		t.Fatalf("%.200q: got %d members, encoding/json has %d", data, len(members), len(object))
 	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.Token() // the brace
@@ -106,7 +106,7 @@ func compare(t *testing.T, data []byte, members []strictjson.Member) {
 		name, err := decoder.Token()
 		var raw json.RawMessage
 		if err != nil || name != m.Name || decoder.Decode(&raw) != nil {
-			t.Fatalf("%.200q: member %q, by encoding/json %q", data, m.Name, name)
+			t.Fatalf("%.200q: got member %q, encoding/json has %q", data, m.Name, name)
 		}
 		values := json.NewDecoder(bytes.NewReader(raw))
 		values.UseNumber()
@@ -128,7 +128,7 @@ func compare(t *testing.T, data []byte, members []strictjson.Member) {
 			kind = strictjson.Object
 		}
 		if m.Value.Kind() != kind || m.Value.Text() != text {
-			t.Fatalf("%.200q: %q is %d %q, by encoding/json %d %q", data, m.Name, m.Value.Kind(), m.Value.Text(), kind, text)
+			t.Fatalf("%.200q: %q has kind %d and text %q; encoding/json has %d and %q", data, m.Name, m.Value.Kind(), m.Value.Text(), kind, text)
 		}
 		if kind == strictjson.Number {
 			checkInt64(t, string(raw), m.Value)
@@ -136,9 +136,8 @@ func compare(t *testing.T, data []byte, members []strictjson.Member) {
 	}
 }
 
-// flaws are all the reasons for which a text may be refused, found by other means than the decoder's: encoding/json
-// for the grammar, its tokens for nesting and names, a regular expression for surrogates. A text with none must be
-// accepted.
+// flaws returns all reasons for which a text may be refused. It shares no code with the decoder: it uses encoding/json for the grammar,
+// the tokens of encoding/json for nesting and names, and a regular expression for surrogates. A text without flaws must be accepted.
 func flaws(data []byte) []string {
 	var found []string
 	add := func(when bool, reason string) {
@@ -163,27 +162,28 @@ func flaws(data []byte) []string {
 }
 
 var (
-	escapes = regexp.MustCompile(`\\[^u]|\\u[dD][89abAB]..\\u[dD][c-fC-F]..`) // short ones and pairs
+	escapes = regexp.MustCompile(`\\[^u]|\\u[dD][89abAB]..\\u[dD][c-fC-F]..`) // escapes of one letter, and surrogate pairs
 	lone    = regexp.MustCompile(`\\u[dD][89a-fA-F]`)
 )
 
-// endsTooSoon reports whether a stream that ends here would be cut off within a value.
+// endsTooSoon reports whether the text ends within a value.
 func endsTooSoon(data []byte) bool {
 	var raw json.RawMessage
 	return json.NewDecoder(bytes.NewReader(data)).Decode(&raw) == io.ErrUnexpectedEOF
 }
 
-// endsTooLate reports whether a stream would go on after its first value.
+// endsTooLate reports whether the text goes on after its first value.
 func endsTooLate(data []byte) bool {
 	var raw json.RawMessage
 	return json.NewDecoder(bytes.NewReader(data)).Decode(&raw) == nil && !json.Valid(data)
 }
 
-// structure walks the tokens as far as they go.
+// structure reads the tokens up to the first syntax error. It reports whether they are nested too deep, and whether a member is given
+// twice.
 func structure(data []byte) (deep, twice bool) {
 	type level struct {
-		names  map[string]bool // of an object
-		isName bool            // that the next token is one
+		names  map[string]bool // those of an object so far; nil in an array
+		isName bool            // whether the next token is a name
 	}
 	var levels []level
 	decoder := json.NewDecoder(bytes.NewReader(data))
@@ -229,7 +229,7 @@ func FuzzParseObject(f *testing.F) {
 		before := bytes.Clone(data)
 		agree(t, data)
 		if !bytes.Equal(data, before) {
-			t.Error("the input was written to")
+			t.Error("ParseObject has changed its input")
 		}
 	})
 }
@@ -247,16 +247,16 @@ func TestJSONTestSuite(t *testing.T) {
 	t.Run("refuses every text that a parser must refuse, alone and as a member", func(t *testing.T) {
 		is := is.New(t)
 		for _, text := range suiteNo {
-			for _, whole := range []string{text, `{"a":` + text + `}`} {
-				if _, err := strictjson.ParseObject(nil, []byte(whole), maxDepth); err == nil {
-					t.Errorf("accepted %q", whole)
+			for _, document := range []string{text, `{"a":` + text + `}`} {
+				if _, err := strictjson.ParseObject(nil, []byte(document), maxDepth); err == nil {
+					t.Errorf("accepted %q", document)
 				}
 			}
 		}
 		is.True(len(suiteNo) > 100)
 	})
 
-	t.Run("refuses text that a parser may accept, and holds numbers of any size to be numbers", func(t *testing.T) {
+	t.Run("refuses every text that a parser may refuse, except numbers of any size", func(t *testing.T) {
 		for _, text := range suiteEither {
 			_, err := strictjson.ParseObject(nil, []byte(`{"a":`+text+`}`), maxDepth)
 			number := strings.Contains("-0123456789", text[:1])

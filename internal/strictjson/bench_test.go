@@ -34,7 +34,7 @@ func parse(b *testing.B, data []byte) {
 	}
 }
 
-// For comparison: what the tokens of encoding/json cost before anything is checked.
+// BenchmarkTokens is for comparison. It reads the tokens with encoding/json and checks nothing.
 func BenchmarkTokens(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(typical)))

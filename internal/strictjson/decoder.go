@@ -175,10 +175,10 @@ func (d *decoder) refuse(reason string) error {
 // nameSet finds names that are given twice. It is empty until there are many names.
 type nameSet map[string]struct{}
 
-// fewMembers is up to how many names a comparison with each is cheaper than a map.
+// For up to fewMembers names, a comparison with each of them is cheaper than a map.
 const fewMembers = 16
 
-// add adds a name, and reports whether none of the members has it. The members must have been added before.
+// add adds a name and reports whether it is new. members are the members whose names were added before.
 func (s *nameSet) add(name string, members []Member) bool {
 	if len(members) < fewMembers {
 		for i := range members {

@@ -26,7 +26,7 @@ const (
 	Object
 )
 
-// What [Value.Int64] returns for a value that is no int64.
+// The errors of [Value.Int64].
 var (
 	// ErrType says that the value is no number.
 	ErrType = errors.New("strictjson: not a number")

@@ -14,12 +14,12 @@ import (
 
 const maxDepth = 32
 
-// nested is an object of the given depth: depth-1 arrays within the object.
+// nested returns an object of the given depth: an object with depth-1 arrays inside.
 func nested(depth int) string {
 	return `{"a":` + strings.Repeat("[", depth-1) + `0` + strings.Repeat("]", depth-1) + `}`
 }
 
-// distinct is an object of n members, followed by what tail holds.
+// distinct returns an object of n members with different names, followed by the members in tail.
 func distinct(n int, tail string) string {
 	var b strings.Builder
 	b.WriteByte('{')
@@ -29,29 +29,29 @@ func distinct(n int, tail string) string {
 	return strings.TrimSuffix(b.String()+tail, ",") + "}"
 }
 
-// refused says what is wrong with each text, and where.
+// refused has texts that must be refused, each with the reason and the byte offset of the error.
 var refused = []struct {
 	name, text, reason string
 	offset             int64
 }{
 	{"an empty text", ``, "empty text", 0},
-	{"nothing but white space", " \t\r\n", "empty text", 4},
+	{"only white space", " \t\r\n", "empty text", 4},
 
 	{"a byte-order mark before the object", "\ufeff{}", "byte-order mark", 0},
-	{"a byte-order mark alone", "\ufeff", "byte-order mark", 0},
+	{"only a byte-order mark", "\ufeff", "byte-order mark", 0},
 	{"a byte-order mark after white space", " \ufeff{}", "not an object", 1},
 	{"a byte-order mark after the object", "{}\ufeff", "text after the object", 2},
 	{"UTF-16 with its mark", "\xfe\xff\x00{\x00}", "invalid UTF-8", 0},
 	{"UTF-16 without a mark", "{\x00}\x00", "bad syntax", 1},
 
-	{"a byte that is no UTF-8 in a value", "{\"a\":\"é\xff\"}", "invalid UTF-8", 8},
-	{"a byte that is no UTF-8 after U+FFFD", "{\"a\":\"\ufffd\xff\"}", "invalid UTF-8", 9},
-	{"a byte that is no UTF-8 in a name", "{\"\x80\":1}", "invalid UTF-8", 2},
-	{"a byte that is no UTF-8 deep inside", "{\"a\":[[{\"b\":\"\xe9\"}]]}", "invalid UTF-8", 13},
-	{"a byte that is no UTF-8 between tokens", "{\"a\":\xa01}", "invalid UTF-8", 5},
-	{"a byte that is no UTF-8 after the object", "{}\xff", "invalid UTF-8", 2},
+	{"a byte that is not UTF-8 in a value", "{\"a\":\"é\xff\"}", "invalid UTF-8", 8},
+	{"a byte that is not UTF-8 after U+FFFD", "{\"a\":\"\ufffd\xff\"}", "invalid UTF-8", 9},
+	{"a byte that is not UTF-8 in a name", "{\"\x80\":1}", "invalid UTF-8", 2},
+	{"a byte that is not UTF-8 deep inside", "{\"a\":[[{\"b\":\"\xe9\"}]]}", "invalid UTF-8", 13},
+	{"a byte that is not UTF-8 between tokens", "{\"a\":\xa01}", "invalid UTF-8", 5},
+	{"a byte that is not UTF-8 after the object", "{}\xff", "invalid UTF-8", 2},
 	{"an overlong slash", "{\"a\":\"\xc0\xaf\"}", "invalid UTF-8", 6},
-	{"a surrogate in the form of UTF-8", "{\"a\":\"\xed\xa0\x80\"}", "invalid UTF-8", 6},
+	{"a surrogate encoded like UTF-8", "{\"a\":\"\xed\xa0\x80\"}", "invalid UTF-8", 6},
 	{"a character beyond U+10FFFF", "{\"a\":\"\xf4\x90\x80\x80\"}", "invalid UTF-8", 6},
 	{"a character that is cut short", "{\"a\":\"\xe2\x82\"}", "invalid UTF-8", 6},
 
@@ -64,7 +64,7 @@ var refused = []struct {
 	{"a high surrogate before an escaped backslash", `{"a":"\ud83d\\udc00"}`, "lone surrogate", 6},
 	{"two high surrogates", `{"a":"\ud83d\ud83d\ude00"}`, "lone surrogate", 6},
 	{"a low surrogate after a pair", `{"a":"\ud83d\ude00\ude00"}`, "lone surrogate", 18},
-	{"a pair the wrong way round", `{"a":"\ude00\ud83d"}`, "lone surrogate", 6},
+	{"a surrogate pair in the wrong order", `{"a":"\ude00\ud83d"}`, "lone surrogate", 6},
 	{"a high surrogate before U+FFFD", `{"a":"\ud83d\ufffd"}`, "lone surrogate", 6},
 	{"the last high surrogate alone", `{"a":"\udbff"}`, "lone surrogate", 6},
 	{"the last low surrogate alone", `{"a":"\udfff"}`, "lone surrogate", 6},
@@ -143,7 +143,7 @@ var refused = []struct {
 	{"members without a comma", `{"a":1 "b":2}`, "bad syntax", 7},
 	{"members with a semicolon between", `{"a":1;"b":2}`, "bad syntax", 6},
 	{"two colons", `{"a"::1}`, "bad syntax", 5},
-	{"an equals sign for the colon", `{"a"=1}`, "bad syntax", 4},
+	{"an equals sign instead of the colon", `{"a"=1}`, "bad syntax", 4},
 	{"a comma before the closing brace", `{"a":1,}`, "bad syntax", 7},
 	{"a member without a value", `{"a"}`, "bad syntax", 4},
 	{"a member without a name", `{:1}`, "bad syntax", 1},
@@ -161,7 +161,7 @@ var refused = []struct {
 	{"a low surrogate of three digits", `{"a":"\ud83d\ude0"}`, "bad syntax", 17},
 	{"a control character in a name", "{\"a\x1f\":1}", "bad syntax", 3},
 	{"words run together", `{"a":nulltrue}`, "bad syntax", 5},
-	{"a minus alone", `{"a":-}`, "bad syntax", 5},
+	{"a minus without digits", `{"a":-}`, "bad syntax", 5},
 	{"full-width digits", `{"a":５}`, "bad syntax", 5},
 	{"an escape of three digits", `{"a":"\u004"}`, "bad syntax", 11},
 	{"a word in capitals", `{"a":True}`, "bad syntax", 5},
@@ -192,7 +192,7 @@ func TestParseObjectRefuses(t *testing.T) {
 	}
 }
 
-// accepted says what each text holds. A want is a name, a kind and, for a string, its text.
+// accepted has texts that must be accepted, each with its members. A member is written as its name, its kind and, for a string, its text.
 var accepted = []struct {
 	name, text string
 	want       []string
@@ -210,19 +210,19 @@ var accepted = []struct {
 	{"text around escapes", `{"a":"one\ttwo\u0020three"}`, []string{"a string one\ttwo three"}},
 	{"strings with escapes one after the other", `{"a":"long \u0041 one","b":"\u0042","c":"C"}`,
 		[]string{"a string long A one", "b string B", "c string C"}},
-	{"text as it is, beyond the first plane too", `{"a":"Côte d'Ivoire 😀"}`, []string{"a string Côte d'Ivoire 😀"}},
+	{"text without escapes, with a character beyond U+FFFF", `{"a":"Côte d'Ivoire 😀"}`, []string{"a string Côte d'Ivoire 😀"}},
 	{"a surrogate pair", `{"a":"\ud83d\ude00!"}`, []string{"a string 😀!"}},
 	{"the first and the last surrogate pair", `{"a":"\uD800\uDC00\udbff\udfff"}`, []string{"a string \U00010000\U0010ffff"}},
 	{"neighbours of the surrogates", `{"a":"\ud7ff\ue000"}`, []string{"a string \ud7ff\ue000"}},
 	{"an escaped backslash before what looks like a surrogate", `{"a":"\\ud800"}`, []string{`a string \ud800`}},
 	{"an escaped backslash before the closing quote", `{"a":"\\","b":"\""}`, []string{`a string \`, `b string "`}},
 	{"U+0000 by an escape", `{"a":"\u0000","\u0000":1}`, []string{"a string \x00", "\x00 number"}},
-	{"U+FFFD as it is and by an escape", "{\"a\":\"\ufffd\\ufffd\"}", []string{"a string \ufffd\ufffd"}},
+	{"U+FFFD without and with an escape", "{\"a\":\"\ufffd\\ufffd\"}", []string{"a string \ufffd\ufffd"}},
 	{"U+FEFF within a string", "{\"a\":\"\ufeff\"}", []string{"a string \ufeff"}},
 	{"U+2028 and DEL within a string", "{\"a\":\"\u2028\x7f\"}", []string{"a string \u2028\x7f"}},
 	{"names in two cases as two names", `{"amount":1,"Amount":2,"AMOUNT":3}`, []string{"amount number", "Amount number", "AMOUNT number"}},
-	{"the Kelvin sign apart from k and K", "{\"k\":1,\"K\":2,\"\u212a\":3}", []string{"k number", "K number", "\u212a number"}},
-	{"the long s apart from s", "{\"s\":1,\"\u017f\":2}", []string{"s number", "\u017f number"}},
+	{"the Kelvin sign, which is neither k nor K", "{\"k\":1,\"K\":2,\"\u212a\":3}", []string{"k number", "K number", "\u212a number"}},
+	{"the long s, which is not s", "{\"s\":1,\"\u017f\":2}", []string{"s number", "\u017f number"}},
 	{"composed and decomposed names as two names", "{\"\u00e9\":1,\"e\u0301\":2}", []string{"\u00e9 number", "e\u0301 number"}},
 	{"the empty name", `{"":1," ":2}`, []string{" number", "  number"}},
 	{"a name with an escape", `{"amo\u0075nt":1}`, []string{"amount number"}},
@@ -238,6 +238,7 @@ var accepted = []struct {
 var kinds = map[strictjson.Kind]string{strictjson.Null: "null", strictjson.Bool: "bool", strictjson.Number: "number",
 	strictjson.String: "string", strictjson.Array: "array", strictjson.Object: "object"}
 
+// describe writes a member as the table does.
 func describe(m strictjson.Member) string {
 	s := m.Name + " " + kinds[m.Value.Kind()]
 	if m.Value.Kind() == strictjson.String {
@@ -262,7 +263,7 @@ func TestParseObjectAccepts(t *testing.T) {
 }
 
 func TestParseObject(t *testing.T) {
-	t.Run("keeps nothing of the bytes that it read", func(t *testing.T) {
+	t.Run("keeps no reference to its input", func(t *testing.T) {
 		is := is.New(t)
 		data := []byte(`{"amount":5000,"currency":"XOF","de\u0073c":"\u00e9t\u00e9"}`)
 		members, err := strictjson.ParseObject(nil, data, maxDepth)
@@ -276,12 +277,12 @@ func TestParseObject(t *testing.T) {
 		is.Equal(amount, int64(5000))
 	})
 
-	t.Run("writes nothing into the bytes that it reads, nor behind them", func(t *testing.T) {
+	t.Run("writes neither into its input nor behind it", func(t *testing.T) {
 		is := is.New(t)
 		for _, text := range []string{`{"a":"\u0041"}`, `{"a":"\u0041"`, `{"a":1,"a":1}`} {
-			room := []byte(text + "behind")
-			_, _ = strictjson.ParseObject(nil, room[:len(text)], maxDepth)
-			is.Equal(string(room), text+"behind")
+			buffer := []byte(text + "behind")
+			_, _ = strictjson.ParseObject(nil, buffer[:len(text)], maxDepth)
+			is.Equal(string(buffer), text+"behind")
 		}
 	})
 
@@ -293,7 +294,7 @@ func TestParseObject(t *testing.T) {
 		is.Equal(members[99999].Name, "099999")
 	})
 
-	t.Run("nests as deep as it is told", func(t *testing.T) {
+	t.Run("accepts nesting up to the depth that is given", func(t *testing.T) {
 		is := is.New(t)
 		for _, depth := range []int{1, 2, 31, 33, 9999, 10000} {
 			text := []byte(nested(depth))
@@ -304,7 +305,7 @@ func TestParseObject(t *testing.T) {
 		}
 	})
 
-	t.Run("nests no deeper than encoding/json, whatever it is told", func(t *testing.T) {
+	t.Run("accepts no deeper nesting than encoding/json, even if a greater depth is given", func(t *testing.T) {
 		is := is.New(t)
 		for _, depth := range []int{10001, 100000} {
 			_, err := strictjson.ParseObject(nil, []byte(nested(depth)), math.MaxInt)
@@ -312,7 +313,7 @@ func TestParseObject(t *testing.T) {
 		}
 	})
 
-	t.Run("names the fault that comes first", func(t *testing.T) {
+	t.Run("names the first fault", func(t *testing.T) {
 		is := is.New(t)
 		_, err := strictjson.ParseObject(nil, []byte(`{"a":x`+nested(33)), maxDepth)
 		is.Equal(err.Error(), "strictjson: bad syntax at byte 5")
@@ -320,7 +321,7 @@ func TestParseObject(t *testing.T) {
 		is.Equal(err.Error(), "strictjson: nested too deep at byte 36")
 	})
 
-	t.Run("reads no object where no depth is allowed", func(t *testing.T) {
+	t.Run("refuses every object if the depth is zero or less", func(t *testing.T) {
 		is := is.New(t)
 		for _, depth := range []int{0, -1} {
 			_, err := strictjson.ParseObject(nil, []byte(`{}`), depth)
@@ -329,7 +330,7 @@ func TestParseObject(t *testing.T) {
 	})
 }
 
-// reason is that of a refusal, "" for no error.
+// reason returns the reason of a SyntaxError, or "" for any other error and for none.
 func reason(err error) string {
 	var fault *strictjson.SyntaxError
 	if errors.As(err, &fault) {
@@ -338,21 +339,22 @@ func reason(err error) string {
 	return ""
 }
 
-func TestParseObjectUsesTheRoomThatItIsGiven(t *testing.T) {
+// ParseObject stores the members in the slice that it is given, if they fit, and overwrites what was there.
+func TestParseObjectReusesTheGivenSlice(t *testing.T) {
 	old := strictjson.Member{Name: "old"}
 	for _, length := range []int{0, 1, 2, 3, 8} {
 		is := is.New(t)
-		room := make([]strictjson.Member, length)
-		for i := range room {
-			room[i] = old
+		given := make([]strictjson.Member, length)
+		for i := range given {
+			given[i] = old
 		}
-		members, err := strictjson.ParseObject(room, []byte(`{"a": 1, "b": "x"}`), maxDepth)
+		members, err := strictjson.ParseObject(given, []byte(`{"a": 1, "b": "x"}`), maxDepth)
 		is.NoErr(err)
 		is.Equal(len(members), 2)
 		is.Equal(members[0].Name, "a")
 		is.Equal(members[1].Name, "b")
 		if length >= 2 {
-			is.Equal(&members[0], &room[0])
+			is.Equal(&members[0], &given[0])
 		}
 	}
 }

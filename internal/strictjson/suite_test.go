@@ -2,10 +2,10 @@ package strictjson_test
 
 import "strings"
 
-// The cases of Nicolas Seriot's JSONTestSuite (github.com/nst/JSONTestSuite), by its y_, n_ and i_ prefixes: what a
-// parser must accept, must refuse, and may do either with. Those with a member given twice are left out of the first:
-// RFC 8259 lets them pass and this package does not.
+// These are the cases of Nicolas Seriot's JSONTestSuite (github.com/nst/JSONTestSuite).
 
+// suiteYes has the texts that a parser must accept (y_ in the suite), without those that give a member twice: RFC 8259 allows them, and
+// this package refuses them.
 var suiteYes = []string{
 	`[[] ]`, `[""]`, `[]`, `["a"]`, `[false]`, `[null, 1, "1", {}]`, `[null]`, "[1\n]", ` [1]`, `[1,null,null,null,2]`,
 	`[2] `, `[123e65]`, `[0e+1]`, `[0e1]`, `[ 4]`, `[-0.000000000000000000000000000000000000000000000000000000000000000001]`,
@@ -22,6 +22,7 @@ var suiteYes = []string{
 	"[\"a\"]\n", `[true]`, " [] ", "\n\t[\r1 , 2]",
 }
 
+// suiteNo has the texts that a parser must refuse (n_ in the suite).
 var suiteNo = []string{
 	`[1 true]`, "[a\xe5]", `["": 1]`, `[""],`, `[,1]`, `[1,,2]`, `["x",,]`, `["x"]]`, `["",]`, `["x"`, `[x`, `[3[4]]`,
 	"[\xff]", `[1:2]`, `[,]`, `[-]`, `[   , ""]`, "[\"a\",\n4\n,1,", `[1,]`, `[1,,]`, "[\"\va\"\\f]", `[*]`, `[""`, `[1,`,
@@ -44,7 +45,8 @@ var suiteNo = []string{
 	"\ufeff", "[\f]", "\u00a0[]", "// x\n1", strings.Repeat("[", 100000), strings.Repeat(`[{"":`, 50000),
 }
 
-// Numbers beyond a float64, and text that is not what it should be.
+// suiteEither has the texts that a parser may accept or refuse (i_ in the suite): numbers beyond a float64, invalid Unicode, deep nesting
+// and a byte-order mark.
 var suiteEither = []string{
 	`123.456e-789`, `0.4e00669999999999999999999999999999999999999999999999999999999999999999999999999999999999999969999999006`,
 	`-1e+9999`, `1.5e+9999`, `-123123e100000`, `123123e100000`, `123e-10000000`,

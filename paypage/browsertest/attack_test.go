@@ -13,8 +13,9 @@ import (
 	"github.com/caisse/checkout/simulator"
 )
 
-// evil is a site that knows a payer's link and the form of its page, as the merchant does, and does with them what it is given.
-func evil(t *testing.T, body string) string {
+// evilSite starts a web site of an attacker, which shows body. It returns the URL. The attacker may know a payer's link and the form of the
+// page, as the merchant does.
+func evilSite(t *testing.T, body string) string {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -24,7 +25,8 @@ func evil(t *testing.T, body string) string {
 	return s.URL
 }
 
-// The other site is on another port of the same machine, which browsers call the same site: cross-origin all the same.
+// TestAnotherSiteCannotPay proves that a form on another site cannot pay with a payer's link. The other site has another port on the same
+// machine. So browsers call the request "same-site", and it is still cross-origin.
 func TestAnotherSiteCannotPay(t *testing.T) {
 	h := newHost(t, simulator.Config{})
 	s := h.create("54")
@@ -32,40 +34,42 @@ func TestAnotherSiteCannotPay(t *testing.T) {
 	b.open(h.page.Link(s))
 	form := b.value(`document.querySelector("input[name=form]").value`)
 	for what, attributes := range map[string]string{
-		"a form":                    "",
-		"a form without a referrer": `rel="noreferrer"`,
+		"by a form":                    "",
+		"by a form without a referrer": `rel="noreferrer"`,
 	} {
 		t.Run(what, func(t *testing.T) {
-			b.open(evil(t, `<form method="post" `+attributes+` action="`+html.EscapeString(h.page.Link(s))+`">
+			b.open(evilSite(t, `<form method="post" `+attributes+` action="`+html.EscapeString(h.page.Link(s))+`">
 				<input name="form" value="`+html.EscapeString(form)+`"><button name="do" value="pay">x</button></form>`))
 			b.click(payButton)
 			b.sees("Request refused")
 			if h.status(s) != checkout.StatusCreated || len(h.askedFor()) > 0 {
-				t.Errorf("another site has paid: the session is %s", h.status(s))
+				t.Errorf("another site has begun a payment: the session is %s", h.status(s))
 			}
 		})
 	}
 }
 
+// TestAnotherSiteCannotFrameThePage proves that the browser refuses to show the page in a frame. In a frame an attacker could make the
+// payer click a hidden button.
 func TestAnotherSiteCannotFrameThePage(t *testing.T) {
 	h := newHost(t, simulator.Config{})
 	s := h.create("54")
 	b := openBrowser(t, "en")
-	b.open(evil(t, `<iframe src="`+html.EscapeString(h.page.Link(s))+`"></iframe>`))
+	b.open(evilSite(t, `<iframe src="`+html.EscapeString(h.page.Link(s))+`"></iframe>`))
 	b.sees("Evil")
-	told := func() string {
+	complaints := func() string {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		return strings.Join(b.faults, "\n")
 	}
-	for deadline := time.Now().Add(patience); !strings.Contains(told(), "frame-ancestors"); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !strings.Contains(complaints(), "frame-ancestors"); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("the browser does not refuse to frame the page: %s", told())
+			t.Fatalf("the browser does not refuse to frame the page: %s", complaints())
 		}
 	}
 }
 
-// What a merchant writes is shown, and does nothing.
+// TestHostileTextsDoNothing proves that the browser shows the HTML of a merchant as text and runs nothing of it.
 func TestHostileTextsDoNothing(t *testing.T) {
 	h := newHost(t, simulator.Config{})
 	hostile := `"><img src=x onerror="window.ran=1"><script>window.ran=1</script>{{.Form}}`
@@ -77,22 +81,22 @@ func TestHostileTextsDoNothing(t *testing.T) {
 	b.open(h.page.Link(s))
 	b.sees("Pay with your phone")
 	if shown := b.value(`document.querySelector("dd").textContent`); shown != hostile {
-		t.Errorf("shown is %q", shown)
+		t.Errorf("the page shows %q, want the merchant's text", shown)
 	}
 	if n := b.value(`String(document.forms.length+document.images.length)`); n != "1" {
-		t.Errorf("there are %s forms and images", n)
+		t.Errorf("the page has %s forms and images, want 1", n)
 	}
 	if ran := b.value(`String(window.ran)`); ran != "undefined" {
-		t.Error("it ran")
+		t.Error("a script of the merchant ran")
 	}
 	if _, err := h.Fail(t.Context(), s.Account, s.ID, "", hostile); err != nil {
 		t.Fatal(err)
 	}
 	b.sees("Payment refused")
 	if to := b.value(`document.querySelector("a").getAttribute("href")`); to != s.CancelURL {
-		t.Errorf("the link is %q", to)
+		t.Errorf("the link to the shop is %q, want %q", to, s.CancelURL)
 	}
 	b.click(`a`)
 	b.sees("Shop /back")
-	b.clean(h)
+	b.checkNoFaults(h)
 }

@@ -1,5 +1,5 @@
-// Package browsertest drives the payer's page in a real browser: Debian's chromium, by chromedp. It is a module of its own, so
-// that what drives a browser stays out of the library's go.mod.
+// Package browsertest tests the payer's page in a real browser: Debian's chromium, controlled by chromedp. It is a module of its own, so
+// that the library's go.mod does not require chromedp.
 //
 //	apt-get install chromium
 //	npm ci
@@ -30,12 +30,12 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patience is how long a browser may take for one step. The machine may be busy.
+// patience is how long a test waits for one step of the browser. It is long because the machine may be busy.
 const patience = 40 * time.Second
 
 var account = checkout.Account{ID: "acct_1"}
 
-// clock is the system's, moved ahead by hand.
+// clock is the system's clock, which a test can move ahead.
 type clock struct {
 	mu    sync.Mutex
 	ahead time.Duration
@@ -53,7 +53,7 @@ func (c *clock) advance(d time.Duration) {
 	c.ahead += d
 }
 
-// host is a payer's page on one origin, a card processor on another and a shop on a third.
+// host serves a payer's page, a simulated card processor and a shop. Each has its own origin.
 type host struct {
 	*checkout.Checkouts
 	t                  *testing.T
@@ -62,9 +62,9 @@ type host struct {
 	sim                *simulator.Simulator
 	pages, cards, shop *httptest.Server
 	mu                 sync.Mutex
-	asked              []string // the payment IDs that Pay was called with
-	before             func(checkout.Session) error
-	slow               time.Duration
+	asked              []string                     // the payment IDs that Pay was called with
+	before             func(checkout.Session) error // called before the simulator's Pay; its error is the one of Pay
+	slow               time.Duration                // how long Pay waits first
 }
 
 func newHost(t *testing.T, cfg simulator.Config) *host {
@@ -74,6 +74,7 @@ func newHost(t *testing.T, cfg simulator.Config) *host {
 	if h.Checkouts, err = checkout.New(memory.New(), checkout.Config{Clock: h.clock}); err != nil {
 		t.Fatal(err)
 	}
+	// handler is a function because each handler is made after its server: it needs the URL of the server.
 	server := func(handler func() http.Handler) *httptest.Server {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler().ServeHTTP(w, r) }))
 		t.Cleanup(s.CloseClientConnections)
@@ -120,13 +121,15 @@ func (h *host) pay(ctx context.Context, s checkout.Session) (paypage.Next, error
 	return h.sim.Pay(ctx, s)
 }
 
-// askedFor are the distinct payments that were asked for.
+// askedFor returns the different payment IDs that Pay was called with.
 func (h *host) askedFor() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Compact(slices.Sorted(slices.Values(h.asked)))
 }
 
+// create makes a session that is paid by phone. digits are the last two of the phone number, which tell the simulator how the payment
+// ends.
 func (h *host) create(digits string, change ...func(*checkout.CreateParams)) checkout.Session {
 	h.t.Helper()
 	p := checkout.CreateParams{
@@ -143,6 +146,7 @@ func (h *host) create(digits string, change ...func(*checkout.CreateParams)) che
 	return s
 }
 
+// byCard changes a request into one that is paid by card.
 func byCard(p *checkout.CreateParams) { p.PaymentMethod, p.UserPhone = checkout.Card, "" }
 
 func (h *host) status(s checkout.Session) checkout.Status {
@@ -154,17 +158,17 @@ func (h *host) status(s checkout.Session) checkout.Status {
 	return now.Status
 }
 
-// browser is one window on one profile, and what went wrong in it.
+// browser is one tab. It records every request, and every error and console message of the browser.
 type browser struct {
 	ctx context.Context
 	t   *testing.T
 
 	mu       sync.Mutex
-	requests []string
-	faults   []string
+	requests []string // URLs
+	faults   []string // errors and console messages
 }
 
-// openBrowser starts a chromium of its own.
+// openBrowser starts a chromium process with a new profile, and opens a tab.
 func openBrowser(t *testing.T, language string) *browser {
 	t.Helper()
 	profile, err := os.MkdirTemp("", "browsertest")
@@ -178,18 +182,19 @@ func openBrowser(t *testing.T, language string) *browser {
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	b := newTab(t, ctx, language)
 	t.Cleanup(func() {
-		_ = chromedp.Cancel(b.ctx) // which waits for the browser to end, however it does
+		_ = chromedp.Cancel(b.ctx) // waits until the browser has ended
 		stop()
 		os.RemoveAll(profile)
 	})
 	return b
 }
 
+// newTab opens a tab in the browser of parent.
 func newTab(t *testing.T, parent context.Context, language string) *browser {
 	t.Helper()
 	b := &browser{t: t}
 	var cancel context.CancelFunc
-	b.ctx, cancel = chromedp.NewContext(parent, chromedp.WithListener(b.hear))
+	b.ctx, cancel = chromedp.NewContext(parent, chromedp.WithListener(b.record))
 	t.Cleanup(cancel)
 	err := chromedp.Do(b.ctx, call(network.Enable, network.EnableParams{}), call(cdplog.Enable, cdp.Empty{}), call(runtime.Enable, cdp.Empty{}),
 		call(network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": language}}),
@@ -200,7 +205,7 @@ func newTab(t *testing.T, parent context.Context, language string) *browser {
 	return b
 }
 
-// call makes a command of the protocol a step.
+// call makes an action of chromedp from a command of the DevTools protocol.
 func call[P, R any](command cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		_, err := cdp.Call(ctx, t, command, params)
@@ -208,7 +213,8 @@ func call[P, R any](command cdp.Command[P, R], params P) chromedp.Action[chromed
 	})
 }
 
-func (b *browser) hear(event any) {
+// record is called with every event of the tab.
+func (b *browser) record(event any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch e := event.(type) {
@@ -225,21 +231,23 @@ func (b *browser) hear(event any) {
 	}
 }
 
-// clean fails the test if the browser had anything to complain of, or asked another server than those of the host.
-func (b *browser) clean(h *host) {
+// checkNoFaults fails the test if the browser has reported an error or a console message, or has sent a request to a server that is not the
+// host's.
+func (b *browser) checkNoFaults(h *host) {
 	b.t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, f := range b.faults {
-		b.t.Errorf("the browser complains: %s", f)
+		b.t.Errorf("the browser reports: %s", f)
 	}
 	for _, r := range b.requests {
 		if !strings.HasPrefix(r, h.pages.URL) && !strings.HasPrefix(r, h.cards.URL) && !strings.HasPrefix(r, h.shop.URL) {
-			b.t.Errorf("the browser asked %s", r)
+			b.t.Errorf("the browser has sent a request to %s", r)
 		}
 	}
 }
 
+// run runs actions, and fails the test after patience.
 func (b *browser) run(steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
@@ -249,7 +257,7 @@ func (b *browser) run(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// ask runs an expression in the page.
+// ask evaluates a JavaScript expression in the page.
 func ask[T any](b *browser, expression string) (T, error) {
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
@@ -258,24 +266,26 @@ func ask[T any](b *browser, expression string) (T, error) {
 
 func (b *browser) open(url string) { b.t.Helper(); b.run(chromedp.Navigate(url)) }
 
-// sees waits until the page's first heading has a text.
+// sees waits until the page's first heading contains a text.
 func (b *browser) sees(text string) {
 	b.t.Helper()
 	last := ""
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		heading, err := ask[string](b, `(document.querySelector("h1")||{}).textContent||""`)
-		if err == nil && strings.Contains(heading, text) { // an error is a page that is being left
+		if err == nil && strings.Contains(heading, text) { // an error means that the browser is loading another page
 			return
 		}
 		last = heading
 	}
-	b.t.Fatalf("the page never says %q, but %q at %s", text, last, b.at())
+	b.t.Fatalf("the heading never contains %q; it is %q at %s", text, last, b.at())
 }
 
+// at returns the URL of the page.
 func (b *browser) at() string { b.t.Helper(); return b.value(`location.href`) }
 
 func (b *browser) text() string { b.t.Helper(); return b.value(`document.body.innerText`) }
 
+// value evaluates an expression as ask does, and fails the test on an error.
 func (b *browser) value(expression string) string {
 	b.t.Helper()
 	value, err := ask[string](b, expression)
@@ -298,25 +308,26 @@ const (
 	cancelButton = chromedp.CSS(`button[value=cancel]`)
 )
 
-// click clicks, and waits until the page that comes of it is there, which may look like the one before.
+// click clicks an element, and waits until the next page is loaded. That page may look like the one before.
 func (b *browser) click(selector chromedp.CSS) {
 	b.t.Helper()
-	b.leaves(chromedp.Click(selector))
+	b.runAndLoad(chromedp.Click(selector))
 }
 
-// leaves takes a step that leads to another page, and waits for that.
-func (b *browser) leaves(step chromedp.Action[chromedp.Void]) {
+// runAndLoad runs an action that loads another page, and waits until that page is loaded.
+func (b *browser) runAndLoad(step chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	const birth = `performance.timeOrigin+" "+document.readyState`
-	before, _, _ := strings.Cut(b.value(birth), " ")
+	// performance.timeOrigin is the time of the load. So it differs between two pages with the same URL.
+	const loaded = `performance.timeOrigin+" "+document.readyState`
+	before, _, _ := strings.Cut(b.value(loaded), " ")
 	b.run(step)
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		now, err := ask[string](b, birth)
-		if born, state, _ := strings.Cut(now, " "); err == nil && born != before && state == "complete" {
+		now, err := ask[string](b, loaded)
+		if origin, state, _ := strings.Cut(now, " "); err == nil && origin != before && state == "complete" {
 			return
 		}
 	}
-	b.t.Fatalf("no other page comes after %s", b.at())
+	b.t.Fatalf("no other page is loaded after %s", b.at())
 }
 
 var errNoRoute = errors.New("no route to the operator")

@@ -16,7 +16,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// axe is the accessibility checker, as npm ci puts it there.
+// axe returns the script of the accessibility checker axe-core, which npm ci installs.
 func axe(t *testing.T) string {
 	t.Helper()
 	script, err := os.ReadFile(filepath.Join("node_modules", "axe-core", "axe.min.js"))
@@ -26,9 +26,9 @@ func axe(t *testing.T) string {
 	return string(script)
 }
 
-// objections are what axe finds wrong with the page as it is: "rule: element", with nothing left out but what is only advice on
-// things that cannot be decided by a program.
-func (b *browser) objections(script string) []string {
+// violations returns the elements of the page that violate a rule of axe, in the form "rule: element". It returns only what axe can decide:
+// it leaves out the elements that a person has to review.
+func (b *browser) violations(script string) []string {
 	b.t.Helper()
 	if _, err := ask[string](b, script+`;""`); err != nil {
 		b.t.Fatalf("axe: %v", err)
@@ -48,10 +48,10 @@ func (b *browser) objections(script string) []string {
 	return list
 }
 
-// states are sessions in every state that a payer can see, and what their pages say.
-func states(t *testing.T, h *host) map[string]string {
+// linksByState makes sessions in the states that a payer can see, and returns their links by the name of the state.
+func linksByState(t *testing.T, h *host) map[string]string {
 	t.Helper()
-	plain := func(p *checkout.CreateParams) { p.SuccessURL, p.CancelURL = "", "" }
+	noURLs := func(p *checkout.CreateParams) { p.SuccessURL, p.CancelURL = "", "" }
 	links := map[string]string{"not found": h.pages.URL + "/pay/x"}
 	add := func(name string, change func(*checkout.CreateParams), move func(checkout.Session) error) {
 		s := h.create("03", change)
@@ -63,24 +63,26 @@ func states(t *testing.T, h *host) map[string]string {
 		}
 	}
 	ctx := t.Context()
-	add("pay", plain, nil)
+	add("pay", noURLs, nil)
 	add("pay by card", func(p *checkout.CreateParams) { p.PaymentMethod, p.UserPhone = checkout.Card, "" }, nil)
 	add("pay in test mode", func(p *checkout.CreateParams) { p.Account.Test = true }, nil)
-	add("waiting for another's payment", plain, func(s checkout.Session) error { _, err := h.Begin(ctx, account, s.ID, "X"); return err })
-	add("processing", plain, func(s checkout.Session) error { _, err := h.Process(ctx, account, s.ID, "X"); return err })
-	add("completed", plain, func(s checkout.Session) error { _, err := h.Complete(ctx, account, s.ID, "X"); return err })
+	add("waiting for a payment of the host's", noURLs, func(s checkout.Session) error { _, err := h.Begin(ctx, account, s.ID, "X"); return err })
+	add("processing", noURLs, func(s checkout.Session) error { _, err := h.Process(ctx, account, s.ID, "X"); return err })
+	add("completed", noURLs, func(s checkout.Session) error { _, err := h.Complete(ctx, account, s.ID, "X"); return err })
 	add("failed", func(*checkout.CreateParams) {}, func(s checkout.Session) error {
 		_, err := h.Fail(ctx, account, s.ID, "X", simulator.ReasonFunds)
 		return err
 	})
-	add("cancelled", plain, func(s checkout.Session) error { _, err := h.Cancel(ctx, account, s.ID); return err })
+	add("cancelled", noURLs, func(s checkout.Session) error { _, err := h.Cancel(ctx, account, s.ID); return err })
 	return links
 }
 
+// TestAccessibility runs axe over the pages of linksByState, and over two pages after a click: in both languages, in light and dark
+// colours.
 func TestAccessibility(t *testing.T) {
 	script := axe(t)
 	h := newHost(t, simulator.Config{Interactive: true})
-	links := states(t, h)
+	links := linksByState(t, h)
 	for _, language := range []string{"fr", "en"} {
 		b := openBrowser(t, language)
 		check := func(t *testing.T) {
@@ -89,8 +91,8 @@ func TestAccessibility(t *testing.T) {
 				b.run(call(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
 					{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
 				}}))
-				for _, o := range b.objections(script) {
-					t.Errorf("%s: %s", scheme, o)
+				for _, violation := range b.violations(script) {
+					t.Errorf("%s: %s", scheme, violation)
 				}
 			}
 		}
@@ -119,7 +121,8 @@ func TestAccessibility(t *testing.T) {
 	}
 }
 
-// A checker that finds nothing anywhere would prove nothing.
+// TestTheCheckersCanFail puts faults into a page, and proves that axe and checkNoFaults would report them. Tests with a checker that never
+// reports anything would prove nothing.
 func TestTheCheckersCanFail(t *testing.T) {
 	script := axe(t)
 	h := newHost(t, simulator.Config{})
@@ -128,9 +131,9 @@ func TestTheCheckersCanFail(t *testing.T) {
 	if _, err := ask[string](b, `document.querySelector(".amount").style.color="#eee";document.documentElement.removeAttribute("lang");""`); err != nil {
 		t.Fatal(err)
 	}
-	found := strings.Join(b.objections(script), "\n")
+	found := strings.Join(b.violations(script), "\n")
 	if !strings.Contains(found, "html-has-lang") || !strings.Contains(found, "color-contrast") {
-		t.Errorf("axe finds nothing wrong with what is wrong: %s", found)
+		t.Errorf("axe does not report the missing language and the low contrast, only: %s", found)
 	}
 
 	if _, err := ask[string](b, `var s=document.createElement("script");s.textContent="window.ran=1";document.body.append(s);
@@ -146,37 +149,40 @@ func TestTheCheckersCanFail(t *testing.T) {
 	}
 	for _, part := range []string{"script-src", "img-src", "console.error", "exception"} {
 		if !strings.Contains(complaints(), part) {
-			t.Errorf("the browser's complaints lack %s: %s", part, complaints())
+			t.Errorf("the browser does not report %s, only: %s", part, complaints())
 		}
 	}
 	if ran := b.value(`String(window.ran)`); ran != "undefined" {
-		t.Errorf("a script that was put into the page ran")
+		t.Errorf("the browser ran a script that the policy forbids")
 	}
 }
 
+// TestNothingIsCutOffAt320Pixels proves that the page fits on the narrowest phone, also with the longest texts, and that its buttons are
+// high enough for a thumb.
 func TestNothingIsCutOffAt320Pixels(t *testing.T) {
 	h := newHost(t, simulator.Config{})
 	long := h.create("03", func(p *checkout.CreateParams) {
 		p.Amount, p.Description, p.ClientReference = 9007199254740991, strings.Repeat("W", 200), strings.Repeat("X", 255)
 	})
-	links := states(t, h)
+	links := linksByState(t, h)
 	links["long"] = h.page.Link(long)
 	for _, language := range []string{"fr", "en"} {
 		b := openBrowser(t, language)
 		b.run(chromedp.EmulateViewport(320, 568))
 		for name, link := range links {
 			b.open(link)
-			if widest := b.value(`String(Math.max(...[...document.querySelectorAll("*")].map(e=>e.getBoundingClientRect().right),document.documentElement.scrollWidth)<=320)`); widest != "true" {
+			if fits := b.value(`String(Math.max(...[...document.querySelectorAll("*")].map(e=>e.getBoundingClientRect().right),document.documentElement.scrollWidth)<=320)`); fits != "true" {
 				t.Errorf("%s/%s: the page is wider than the screen", language, name)
 			}
 			small := b.value(`[...document.querySelectorAll("button,.out a")].filter(e=>e.getBoundingClientRect().height<44).map(e=>e.textContent).join()`)
 			if small != "" {
-				t.Errorf("%s/%s: too small for a thumb: %s", language, name, small)
+				t.Errorf("%s/%s: less than 44 pixels high: %s", language, name, small)
 			}
 		}
 	}
 }
 
+// TestByKeyboard proves that a payer can pay without a mouse or a touch screen.
 func TestByKeyboard(t *testing.T) {
 	h := newHost(t, simulator.Config{Interactive: true})
 	b := openBrowser(t, "en")
@@ -184,11 +190,11 @@ func TestByKeyboard(t *testing.T) {
 	b.sees("Pay with your phone")
 	b.run(chromedp.KeyEvent("\t"))
 	if on := b.value(`document.activeElement.textContent`); !strings.HasPrefix(on, "Pay ") {
-		t.Fatalf("the first stop is %q", on)
+		t.Fatalf("the first Tab leads to %q, want the button that pays", on)
 	}
 	b.run(chromedp.KeyEvent("\r"))
 	b.sees("Confirm on your phone")
-	// Once the state changes, the focus is on what has changed, so that a screen reader says it.
+	// When the state changes, the page moves the focus to the new heading, so that a screen reader reads it.
 	h.sim.Answer(h.askedFor()[0], false, simulator.ReasonDeclined)
 	b.sees("Payment refused")
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
@@ -197,14 +203,14 @@ func TestByKeyboard(t *testing.T) {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("the focus is on %q", on)
+			t.Fatalf("the focus is on %q, want the heading", on)
 		}
 	}
-	b.clean(h)
+	b.checkNoFaults(h)
 }
 
-// Screenshots of the page as docs/ has them. With UPDATE_SCREENSHOTS set they are written there, else only taken, since fonts and
-// browsers differ from machine to machine.
+// TestScreenshots takes the screenshots of docs/. It writes them there only if UPDATE_SCREENSHOTS is set. It does not compare them with the
+// files, because fonts and browsers differ between machines.
 func TestScreenshots(t *testing.T) {
 	for _, language := range []string{"fr", "en"} {
 		h := newHost(t, simulator.Config{Interactive: true})
@@ -225,7 +231,7 @@ func TestScreenshots(t *testing.T) {
 				t.Fatal(err)
 			}
 			if len(picture) < 10_000 {
-				t.Errorf("the picture has %d bytes", len(picture))
+				t.Errorf("the screenshot has only %d bytes", len(picture))
 			}
 			if err := os.WriteFile(filepath.Join(dir, name), picture, 0o644); err != nil {
 				t.Fatal(err)
@@ -236,6 +242,6 @@ func TestScreenshots(t *testing.T) {
 		b.click(payButton)
 		b.sees(map[string]string{"fr": "Confirmez", "en": "Confirm"}[language])
 		shoot("paypage-" + language + "-waiting.png")
-		b.clean(h)
+		b.checkNoFaults(h)
 	}
 }

@@ -26,18 +26,18 @@ func TestPayingByPhone(t *testing.T) {
 			b.click(payButton)
 			b.sees(words[1])
 			h.sim.Answer(h.askedFor()[0], true, "")
-			b.sees(words[2]) // the page found out by itself
+			b.sees(words[2]) // the page updates itself
 			b.sees("Shop /paid")
 			if got, want := b.at(), h.shop.URL+"/paid?s="+s.ID; got != want {
-				t.Errorf("sent to %s, not %s", got, want)
+				t.Errorf("the payer was sent to %s, want %s", got, want)
 			}
-			// The back button leads to no second payment.
+			// After the back button the page sends the payer to the shop again. There is no second payment.
 			b.back()
 			time.Sleep(500 * time.Millisecond)
 			b.sees("Shop /paid")
-			b.clean(h)
+			b.checkNoFaults(h)
 			if n := len(h.askedFor()); n != 1 {
-				t.Errorf("%d payments were asked for", n)
+				t.Errorf("Pay was called for %d payments", n)
 			}
 		})
 	}
@@ -52,16 +52,16 @@ func TestPayingByCard(t *testing.T) {
 	b.click(payButton)
 	b.sees("Simulated card processor")
 
-	// The back button, and off again: the same payment.
+	// The payer goes back, and then to the processor again. It is still the same payment.
 	b.back()
 	b.sees("Waiting for your card")
 	b.click(payButton)
 	b.sees("Simulated card processor")
 	b.click(payButton)
 	b.sees("Shop /paid")
-	b.clean(h)
+	b.checkNoFaults(h)
 	if n := len(h.askedFor()); n != 1 {
-		t.Errorf("%d payments were asked for", n)
+		t.Errorf("Pay was called for %d payments", n)
 	}
 	if h.status(s) != checkout.StatusCompleted {
 		t.Errorf("the session is %s", h.status(s))
@@ -80,9 +80,10 @@ func TestADeclinedCard(t *testing.T) {
 	if !strings.Contains(b.text(), "la banque a refusé la carte") {
 		t.Errorf("the page does not say why: %s", b.text())
 	}
-	b.clean(h)
+	b.checkNoFaults(h)
 }
 
+// TestRefusedForGood shows a payment that fails after the operator was asked: the session has ended.
 func TestRefusedForGood(t *testing.T) {
 	h := newHost(t, simulator.Config{})
 	s := h.create("01")
@@ -95,9 +96,10 @@ func TestRefusedForGood(t *testing.T) {
 	}
 	b.click(`a`)
 	b.sees("Shop /back")
-	b.clean(h)
+	b.checkNoFaults(h)
 }
 
+// TestRefusedAtOnceAndTriedAgain shows an operator that refuses the request itself: the payer can try again.
 func TestRefusedAtOnceAndTriedAgain(t *testing.T) {
 	h := newHost(t, simulator.Config{})
 	refusals := 2
@@ -116,7 +118,7 @@ func TestRefusedAtOnceAndTriedAgain(t *testing.T) {
 		if !strings.Contains(b.text(), "not enough money in the account") {
 			t.Errorf("the page does not say why: %s", b.text())
 		}
-		b.run(chromedp.Reload()) // which says the same and asks for nothing
+		b.run(chromedp.Reload()) // a reload shows the same and does not call Pay
 		b.sees("The payment did not go through")
 		if h.status(s) != checkout.StatusPending {
 			t.Errorf("the session is %s", h.status(s))
@@ -124,12 +126,13 @@ func TestRefusedAtOnceAndTriedAgain(t *testing.T) {
 	}
 	b.click(payButton)
 	b.sees("Shop /paid")
-	b.clean(h)
+	b.checkNoFaults(h)
 	if n := len(h.askedFor()); n != 3 {
-		t.Errorf("%d payments were asked for", n)
+		t.Errorf("Pay was called for %d payments", n)
 	}
 }
 
+// TestAnOperatorThatCannotBeReached proves that the payer can repeat the same payment after an error of Pay.
 func TestAnOperatorThatCannotBeReached(t *testing.T) {
 	h := newHost(t, simulator.Config{})
 	failures := 1
@@ -146,9 +149,9 @@ func TestAnOperatorThatCannotBeReached(t *testing.T) {
 	b.sees("One moment, please")
 	b.click(payButton)
 	b.sees("Shop /paid")
-	b.clean(h)
+	b.checkNoFaults(h)
 	if n := len(h.askedFor()); n != 1 {
-		t.Errorf("%d payments were asked for", n)
+		t.Errorf("Pay was called for %d payments", n)
 	}
 }
 
@@ -159,7 +162,7 @@ func TestCancelling(t *testing.T) {
 	b.open(h.page.Link(s))
 	b.click(cancelButton)
 	b.sees("Shop /back")
-	b.clean(h)
+	b.checkNoFaults(h)
 	if h.status(s) != checkout.StatusCancelled {
 		t.Errorf("the session is %s", h.status(s))
 	}
@@ -172,7 +175,7 @@ func TestExpiryWhileThePageIsOpen(t *testing.T) {
 	b.sees("Pay with your phone")
 	h.clock.advance(31 * time.Minute)
 	b.sees("Time is up")
-	b.clean(h)
+	b.checkNoFaults(h)
 }
 
 func TestClicksReloadsAndTabsMakeOnePayment(t *testing.T) {
@@ -183,71 +186,72 @@ func TestClicksReloadsAndTabsMakeOnePayment(t *testing.T) {
 	other := newTab(t, b.ctx, "en")
 	other.open(h.page.Link(s))
 	b.open(h.page.Link(s))
-	b.leaves(chromedp.DoubleClick(payButton))
+	b.runAndLoad(chromedp.DoubleClick(payButton))
 	b.sees("Confirm on your phone")
-	other.sees("Confirm on your phone") // by itself
+	other.sees("Confirm on your phone") // the other tab updates itself
 	for range 3 {
 		b.run(chromedp.Reload())
 		b.sees("Confirm on your phone")
 	}
-	b.click(payButton) // "send the request again"
+	b.click(payButton) // the button "Send the request again"
 	b.sees("Confirm on your phone")
 	b.back()
 	b.sees("Confirm on your phone")
 	other.click(payButton)
 	other.sees("Confirm on your phone")
 	if ids := h.askedFor(); len(ids) != 1 {
-		t.Fatalf("%d payments were asked for", len(ids))
+		t.Fatalf("Pay was called for %d payments, want 1", len(ids))
 	}
 	h.sim.Answer(h.askedFor()[0], true, "")
 	b.sees("Shop /paid")
 	other.sees("Shop /paid")
-	b.clean(h)
-	other.clean(h)
+	b.checkNoFaults(h)
+	other.checkNoFaults(h)
 }
 
+// TestWithoutScript proves that the page works in a browser that runs no script.
 func TestWithoutScript(t *testing.T) {
-	off := call(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	scriptOff := call(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 
-	t.Run("by phone", func(t *testing.T) {
+	t.Run("a payer pays by phone", func(t *testing.T) {
 		h := newHost(t, simulator.Config{})
 		s := h.create("54")
 		b := openBrowser(t, "fr")
-		b.run(off)
+		b.run(scriptOff)
 		b.open(h.page.Link(s))
 		b.click(payButton)
 		b.sees("Confirmez sur votre téléphone")
-		b.sees("Shop /paid") // by the refresh
-		b.clean(h)
+		b.sees("Shop /paid") // by the Refresh header
+		b.checkNoFaults(h)
 	})
 
-	t.Run("by card", func(t *testing.T) {
+	t.Run("a payer pays by card", func(t *testing.T) {
 		h := newHost(t, simulator.Config{})
 		s := h.create("", byCard)
 		b := openBrowser(t, "fr")
-		b.run(off)
+		b.run(scriptOff)
 		b.open(h.page.Link(s))
 		b.click(payButton)
 		b.sees("Simulated card processor")
 		b.click(payButton)
 		b.sees("Shop /paid")
-		b.clean(h)
+		b.checkNoFaults(h)
 	})
 
-	t.Run("cancelled, with a double click", func(t *testing.T) {
+	t.Run("a payer cancels after a double click", func(t *testing.T) {
 		h := newHost(t, simulator.Config{})
 		h.slow = 300 * time.Millisecond
 		s := h.create("03")
 		b := openBrowser(t, "fr")
-		b.run(off)
+		b.run(scriptOff)
 		b.open(h.page.Link(s))
-		b.leaves(chromedp.DoubleClick(payButton))
+		b.runAndLoad(chromedp.DoubleClick(payButton))
 		b.sees("Confirmez sur votre téléphone")
 		if n := len(h.askedFor()); n != 1 {
-			t.Errorf("%d payments were asked for", n)
+			t.Errorf("Pay was called for %d payments", n)
 		}
 		b.click(cancelButton)
 		b.sees("Shop /back")
-		b.clean(h)
+		b.checkNoFaults(h)
 	})
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// startShop runs the example as everybody does, and returns the one URL that it prints.
+// startShop builds and starts examples/shop, and returns the URL that it prints. The program must end without an error on SIGINT.
 func startShop(t *testing.T) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "shop")
@@ -34,7 +34,7 @@ func startShop(t *testing.T) string {
 	t.Cleanup(func() {
 		_ = shop.Process.Signal(os.Interrupt)
 		if err := shop.Wait(); err != nil {
-			t.Errorf("the shop: %v", err)
+			t.Errorf("the shop has ended with an error: %v", err)
 		}
 	})
 	line, err := bufio.NewReader(out).ReadString('\n')
@@ -44,28 +44,30 @@ func startShop(t *testing.T) string {
 	return strings.TrimSpace(line)
 }
 
-// stage is the shop's screen: the customer's browser in one frame, the phone in the other.
-type stage struct{ *browser }
+// shopPage is the page of examples/shop. It has two frames: the customer's browser and the phone.
+type shopPage struct{ *browser }
 
 const (
+	// The documents of the two frames, in JavaScript.
 	customer = `document.querySelectorAll("iframe")[0].contentDocument`
 	phone    = `document.querySelectorAll("iframe")[1].contentDocument`
 )
 
-// sees waits until a frame says something.
-func (s stage) sees(frame, text string) {
+// sees waits until a frame shows a text.
+func (s shopPage) sees(frame, text string) {
 	s.t.Helper()
-	said := ""
+	shown := ""
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		var err error
-		if said, err = ask[string](s.browser, frame+`.body.innerText`); err == nil && strings.Contains(strings.ReplaceAll(said, "\u00a0", " "), text) {
+		if shown, err = ask[string](s.browser, frame+`.body.innerText`); err == nil && strings.Contains(strings.ReplaceAll(shown, "\u00a0", " "), text) {
 			return
 		}
 	}
-	s.t.Fatalf("the frame never says %q, but %q", text, said)
+	s.t.Fatalf("the frame never shows %q, but %q", text, shown)
 }
 
-func (s stage) press(frame, selector string) {
+// press waits until a frame has an element, and clicks it.
+func (s shopPage) press(frame, selector string) {
 	s.t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if done, err := ask[bool](s.browser, `(e=>e?(e.click(),true):false)(`+frame+`.querySelector('`+selector+`'))`); err == nil && done {
@@ -75,23 +77,25 @@ func (s stage) press(frame, selector string) {
 	s.t.Fatalf("there is no %s", selector)
 }
 
-func (s stage) complaints(url string) {
+// checkNoFaults does what browser.checkNoFaults does, for the one server of the shop.
+func (s shopPage) checkNoFaults(url string) {
 	s.t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range s.faults {
-		s.t.Errorf("the browser complains: %s", f)
+		s.t.Errorf("the browser reports: %s", f)
 	}
 	for _, r := range s.requests {
 		if !strings.HasPrefix(r, url) {
-			s.t.Errorf("the browser asked %s", r)
+			s.t.Errorf("the browser has sent a request to %s", r)
 		}
 	}
 }
 
+// TestTheShop buys in examples/shop: the customer pays by phone and by card, refuses on the phone, and cancels on the page.
 func TestTheShop(t *testing.T) {
 	url := startShop(t)
-	s := stage{openBrowser(t, "fr")}
+	s := shopPage{openBrowser(t, "fr")}
 	s.run(chromedp.EmulateViewport(1200, 800),
 		call(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-reduced-motion", Value: "reduce"}}}))
 	s.open(url)
@@ -104,9 +108,9 @@ func TestTheShop(t *testing.T) {
 		s.sees(customer, "Confirmez sur votre téléphone")
 		s.sees(phone, "à Chez Awa ?")
 	}
-	again := func() { s.press(customer, `a`); s.sees(customer, "Comment payez-vous") }
+	backToShop := func() { s.press(customer, `a`); s.sees(customer, "Comment payez-vous") }
 
-	t.Run("from the first click to paid", func(t *testing.T) {
+	t.Run("a customer pays by phone", func(t *testing.T) {
 		buy(t, "attieke")
 		shot, err := chromedp.Run(s.ctx, chromedp.CaptureScreenshot())
 		if err != nil {
@@ -119,22 +123,22 @@ func TestTheShop(t *testing.T) {
 		}
 		s.press(phone, `button[value=confirm]`)
 		s.sees(customer, "Merci, votre commande est payée")
-		again()
+		backToShop()
 	})
-	t.Run("refused on the phone", func(t *testing.T) {
+	t.Run("a customer refuses on the phone", func(t *testing.T) {
 		buy(t, "pagne")
 		s.press(phone, `button[value=refuse]`)
 		s.sees(customer, "vous avez refusé sur votre téléphone")
-		again1 := func() { s.press(customer, `.out a`); s.sees(customer, "n’est pas payée"); again() }
-		again1()
+		backToShopAfterRefusal := func() { s.press(customer, `.out a`); s.sees(customer, "n’est pas payée"); backToShop() }
+		backToShopAfterRefusal()
 	})
-	t.Run("cancelled on the page, while the phone is silent", func(t *testing.T) {
+	t.Run("a customer cancels on the page before the phone answers", func(t *testing.T) {
 		buy(t, "karite")
 		s.press(customer, `button[value=cancel]`)
 		s.sees(customer, "Paiement annulé")
-		again()
+		backToShop()
 	})
-	t.Run("by card", func(t *testing.T) {
+	t.Run("a customer pays by card", func(t *testing.T) {
 		s.press(customer, `input[value=card]`)
 		s.press(customer, `button[value=pagne]`)
 		s.sees(customer, "Payez par carte")
@@ -143,7 +147,7 @@ func TestTheShop(t *testing.T) {
 		s.press(customer, `button[value=pay]`)
 		s.sees(customer, "Merci, votre commande est payée")
 	})
-	s.complaints(url)
+	s.checkNoFaults(url)
 }
 
 func TestTheShopIsAccessible(t *testing.T) {
@@ -152,8 +156,8 @@ func TestTheShopIsAccessible(t *testing.T) {
 	b := openBrowser(t, "fr")
 	for _, path := range []string{"/", "/shop", "/phone"} {
 		b.open(url + path)
-		for _, o := range b.objections(script) {
-			t.Errorf("%s: %s", path, o)
+		for _, violation := range b.violations(script) {
+			t.Errorf("%s: %s", path, violation)
 		}
 	}
 }

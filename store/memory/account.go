@@ -11,7 +11,7 @@ import (
 type account struct {
 	checkout.Account
 	all     order
-	indexes *indexes // nil until the account has more than one chunk, which can be read cheaply
+	indexes *indexes // nil as long as the account has only one chunk, which is cheap to read
 }
 
 // indexes find the sessions of an account that pass a filter.
@@ -58,7 +58,7 @@ func (a *account) remove(r *record) {
 	a.removeChanging(r)
 }
 
-// insertChanging adds r to the indexes by fields that a change may change.
+// insertChanging adds r to the indexes by status and by payment, which an update may change.
 func (a *account) insertChanging(r *record) {
 	if a.indexes != nil {
 		a.indexes.insertChanging(r)
@@ -72,7 +72,7 @@ func (a *account) removeChanging(r *record) {
 	}
 }
 
-// order returns the records of the account, in their order.
+// order returns those of records that belong to the account, in the order of a list. It reuses the slice.
 func (a *account) order(records []*record) *order {
 	records = slices.DeleteFunc(records, func(r *record) bool { return r.owner != a })
 	if len(records) == 0 {

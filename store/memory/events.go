@@ -10,10 +10,10 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// state has the changeable fields of a session as one change left them. Its texts are copies: parts of the record's texts would keep
-// these in memory for every change.
+// state has the changeable fields of a session as one change left them. Its texts are copies: a part of a record's text would
+// keep the whole text in memory.
 type state struct {
-	num                uint64 // its place in the feed; 0 for the creation, which is not in it
+	num                uint64 // the place in the feed; 0 for the creation, which is not in the feed
 	of                 *record
 	before             *state // the state before; nil for the creation
 	version            int64
@@ -45,7 +45,7 @@ func (r *record) state() *state {
 	return e
 }
 
-// kept returns a text that is kept anyway if it is equal, and otherwise a copy.
+// kept returns the candidate that equals text, because that is in memory anyway. If there is none, it returns a copy of text.
 func kept[T ~string](text T, candidates ...T) T {
 	if i := slices.Index(candidates, text); i >= 0 {
 		return candidates[i]
@@ -135,7 +135,7 @@ func (m *Store) History(ctx context.Context, account checkout.Account, id string
 	return events, nil
 }
 
-// Prune implements [checkout.Store]. It looks at every session while others wait.
+// Prune implements [checkout.Store]. It looks at every session, and all other calls wait meanwhile.
 func (m *Store) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err

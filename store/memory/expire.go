@@ -55,8 +55,8 @@ func (h *dueHeap) track(r *record) {
 	}
 }
 
-// until returns records that are due at now, in no order, up to a number, and reports whether these are all. A record is due no later
-// than those below it in the heap, so at most twice as many are looked at.
+// until returns all records that are due at now, in no order. If there are more than most, it returns none and false. A record is
+// due no later than those below it in the heap, so until looks at no more than about twice as many records as it returns.
 func (h dueHeap) until(now time.Time, most int) (due []*record, all bool) {
 	at := now.UnixMicro()
 	for look := []int{0}; len(look) > 0; {

@@ -11,7 +11,8 @@ import (
 const (
 	// longestExpiry is the longest time from a session's creation to its expiry.
 	longestExpiry = checkout.MaxExpiresIn
-	// mostDue is up to how many sessions that are due and were not swept a list by expired sorts into its order.
+	// mostDue is the greatest number of due sessions that a list by expired sorts itself. If more are due, it looks at the
+	// created and pending sessions of the account instead.
 	mostDue = 4096
 )
 
@@ -21,9 +22,9 @@ const counted = checkout.MaxListTotal + 1
 // List implements [checkout.Store]. Its time depends on what it returns, skips and counts, not on the size of the account: an account of
 // more than 512 sessions has indexes by status, reference and payment.
 //
-// Two filters cost more. A list by created or pending skips the sessions of a day that are due and were not swept. A list by expired
-// skips those that wait, if more than 4,096 of all accounts are due. So sweep. A list by reference or payment looks at all sessions
-// that share it, whatever their status.
+// Some filters cost more. A list by created or pending skips the sessions of the last day that are due and were not swept. If more than
+// 4,096 sessions of all accounts are due, a list by expired skips the created and pending sessions that are not due. So sweep often. A
+// list by reference or payment looks at all sessions that have it, whatever their status.
 func (m *Store) List(ctx context.Context, account checkout.Account, q checkout.Query) ([]checkout.Session, int, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, 0, err
@@ -54,7 +55,7 @@ func (m *Store) List(ctx context.Context, account checkout.Account, q checkout.Q
 	return page, min(total, counted), nil
 }
 
-// byPhone looks at a bounded number of sessions.
+// byPhone lists by phone, and looks at up to checkout.MaxPhoneScan sessions.
 func (m *Store) byPhone(a *account, q checkout.Query) []checkout.Session {
 	var page []checkout.Session
 	looked := -q.Offset

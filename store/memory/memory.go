@@ -4,10 +4,10 @@
 // A [Store] is bounded. When it is full it refuses new sessions with [checkout.ErrUnavailable] and forgets none: a
 // store that evicted a session would free its idempotency key, and the client's next retry would be a second payment.
 //
-// A session of usual size takes about 500 bytes, so that a full store of [New] takes about 500 MB, and as much again
-// while the garbage collector lets it grow. The first change of a session takes some 250 bytes more and each further one 130,
-// beside the texts that it brings. So does a reference or payment that no other session of the account has. Only Prune
-// removes anything: sessions that have ended, with their keys and events.
+// A session of usual size takes about 500 bytes, so that a full store of [New] takes about 500 MB, and as much again while the
+// garbage collector lets it grow. The first change of a session takes some 250 bytes more and each further one 130, beside the
+// texts that it brings. A reference or payment that no other session of the account has takes as much. Only Prune removes
+// anything: sessions that have ended, with their keys and events.
 package memory
 
 import (

@@ -27,7 +27,7 @@ type order struct {
 	chunks [][]*record // none is empty
 }
 
-// find returns where the first record at p or after it is.
+// find returns the position of the first record that is at p or after it.
 func (o *order) find(p place) (chunk, index int) {
 	chunk = sort.Search(len(o.chunks), func(i int) bool {
 		c := o.chunks[i]

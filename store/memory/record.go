@@ -9,16 +9,16 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// record is a session as the store keeps it. The store's lock guards it. Its texts are joined into two strings, because the garbage
-// collector follows every pointer of every session in each run: with a string for each text it took 22 % of a server's processor time
-// beside half a million sessions, and with two strings 18 %.
+// record is a session as the store keeps it. The store's lock guards it. Its texts are joined into two strings, because the
+// garbage collector follows every pointer of every session in each run. With half a million sessions and a string for each text,
+// the collector took 22 % of a server's processor time, and with two strings 18 %.
 //
 // The texts are copies. A part of a request would keep the whole request in memory, or would change if the host reuses its buffers.
 type record struct {
 	owner    *account
 	place    int        // in dueHeap, or unplaced
 	idLength uint32     // within identity, which begins with the id
-	keyEnd   uint32     // within identity: the idempotency key ends, and the client reference begins
+	keyEnd   uint32     // within identity, where the idempotency key ends and the client reference begins
 	ends     [10]uint32 // of each detail within details
 	identity string
 	details  string
@@ -62,7 +62,7 @@ func (r *record) change(s checkout.Session) {
 	r.amount, r.fee, r.version, r.late = s.Amount, s.TransactionFee, s.Version, s.Late
 }
 
-// session returns the session as it is now.
+// session returns the session as it is stored.
 func (r *record) session() checkout.Session {
 	s := checkout.Session{
 		ID:             r.id(),
@@ -113,7 +113,7 @@ func join(texts ...string) string {
 	return all.String()
 }
 
-// Indexes in detailsOf of details that are also read alone.
+// Indexes into detailsOf of the details that are also read by themselves.
 const (
 	statusDetail  = 0
 	paymentDetail = 1
@@ -145,5 +145,5 @@ func (r *record) key() idempotency.Key    { return idempotency.Key(r.identity[r.
 func (r *record) reference() string       { return r.identity[r.keyEnd:] }
 func (r *record) status() checkout.Status { return checkout.Status(r.detail(statusDetail)) }
 
-// timeOf returns an instant as it was given. A zero time stays zero.
+// timeOf returns the time of record's microseconds. The zero time stays zero.
 func timeOf(micros int64) time.Time { return time.UnixMicro(micros).UTC() }

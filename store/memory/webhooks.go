@@ -25,13 +25,13 @@ type webhooks struct {
 	mu         sync.Mutex
 	endpoints  map[string]*webhook.StoredEndpoint
 	deliveries map[string]*webhook.StoredDelivery
-	pending    map[string]*webhook.StoredDelivery // of deliveries
+	pending    map[string]*webhook.StoredDelivery // those of deliveries that are pending
 	position   checkout.Cursor
 }
 
 var _ webhook.Store = (*webhooks)(nil)
 
-// enter begins a call. The call ends by unlocking mu.
+// enter begins a call: it checks ctx and locks mu. The caller unlocks mu at its end.
 func (w *webhooks) enter(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err

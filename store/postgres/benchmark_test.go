@@ -15,9 +15,9 @@ import (
 	"github.com/matryer/is"
 )
 
-// BenchmarkCreate creates sessions of the smallest request, each durable before its caller goes on: in groups as the
-// store does, and each in a transaction of its own as WithTx lets a host do. Compare with pgbench on the same server,
-// one such row inserted in each transaction.
+// BenchmarkCreate measures creates of the smallest request. Each session is durable before its caller goes on. "grouped" is the group
+// commit of the store. "row by row" writes each session in its own transaction, as a host can do with WithTx. To compare, run pgbench
+// on the same server with one INSERT of such a row in each transaction.
 func BenchmarkCreate(b *testing.B) {
 	url := pgtest.URL(b, "pool_max_conns=64")
 	store, pool := openURL(b, url), connect(b, url)
@@ -44,7 +44,7 @@ func BenchmarkCreate(b *testing.B) {
 	}
 }
 
-// createAll has callers create b.N sessions between them.
+// createAll creates b.N sessions in all, with this number of concurrent callers.
 func createAll(b *testing.B, callers int, create func(context.Context, checkout.Session) error) {
 	is := is.New(b)
 	var (
@@ -67,7 +67,7 @@ func createAll(b *testing.B, callers int, create func(context.Context, checkout.
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 }
 
-// newSession is a session of the smallest request, as Checkouts would create it now.
+// newSession returns a session of the smallest request, as Checkouts would create it now. Its id and key are new.
 func newSession() checkout.Session {
 	id, key := uuid.Must(uuid.NewV7()), uuid.New()
 	now := time.Now().UTC().Truncate(time.Microsecond)

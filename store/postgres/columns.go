@@ -34,7 +34,7 @@ const (
 	label                      // null in most sessions, which are then written without it
 )
 
-// columns are all columns, in the order of every statement. Besides them only [scanMore] knows the columns.
+// columns are all columns, in the order of every statement. Besides them only scanBetween knows the columns.
 var columns = []column{
 	columnOf("id", "text", named, func(s *checkout.Session) string { return s.ID }),
 	columnOf("account", "text", named, func(s *checkout.Session) string { return s.Account.ID }),

@@ -14,6 +14,8 @@ import (
 	"github.com/matryer/is"
 )
 
+// TestCallersContext proves that the end of the caller's context ends a call that is still waiting. It does not end a write that was already
+// sent: the caller would not learn its outcome, although the answer is on its way.
 func TestCallersContext(t *testing.T) {
 	is := is.New(t)
 	url := pgtest.URL(t, "pool_max_conns=1")
@@ -21,7 +23,7 @@ func TestCallersContext(t *testing.T) {
 	pool := connect(t, url)
 	store, err := postgres.New(pool)
 	is.NoErr(err)
-	begin(t, pool) // has the only connection
+	begin(t, pool) // takes the only connection of the pool
 	s := newSession()
 	for name, call := range map[string]func(context.Context) error{
 		"Get": func(ctx context.Context) error { _, err := store.Get(ctx, s.Account, s.ID); return err },
@@ -31,7 +33,7 @@ func TestCallersContext(t *testing.T) {
 		},
 		"Expire": func(ctx context.Context) error { _, err := store.Expire(ctx, s.ExpiresAt, 1); return err },
 	} {
-		t.Run("ends "+name+", which waits for a connection", func(t *testing.T) {
+		t.Run("ends "+name+" while it waits for a connection", func(t *testing.T) {
 			is := is.New(t)
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan error)
@@ -40,7 +42,7 @@ func TestCallersContext(t *testing.T) {
 			is.Equal(kindOf(t, <-done), context.Canceled)
 		})
 	}
-	t.Run("ends Get, which waits for an answer", func(t *testing.T) {
+	t.Run("ends Get while it waits for an answer", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
@@ -50,18 +52,18 @@ func TestCallersContext(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { _, err := store.Get(ctx, s.Account, s.ID); done <- err }()
-		await(t, "Get to wait", func() bool {
+		await(t, "Get to wait for the locked table", func() bool {
 			return value[int](t, pool, "select count(*) from pg_locks where relation = 'checkout_sessions'::regclass and not granted") == 1
 		})
 		cancel()
 		select {
 		case err := <-done:
 			is.Equal(kindOf(t, err), context.Canceled)
-		case <-time.After(8 * time.Second): // less than the store would wait for an answer
-			t.Fatal("Get waits on")
+		case <-time.After(8 * time.Second): // less than the ten seconds after which the store itself gives up
+			t.Fatal("Get still waits after its context has ended")
 		}
 	})
-	t.Run("does not end a Create that is on its way", func(t *testing.T) {
+	t.Run("does not end a Create that was already sent", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
@@ -72,22 +74,22 @@ func TestCallersContext(t *testing.T) {
 		is.NoErr(err)
 		done := make(chan error)
 		go func() { _, _, err := store.Create(ctx, first); done <- err }()
-		await(t, "Create to wait alone", func() bool {
+		await(t, "Create to be retried by itself", func() bool {
 			return value[int](t, pool, "select count(*) from pg_stat_activity where wait_event = 'transactionid' and query_start < clock_timestamp() - interval '150 ms'") == 1
 		})
 		cancel()
 		is.NoErr(tx.Rollback(t.Context()))
-		is.NoErr(<-done) // the answer came, and it is the truth
+		is.NoErr(<-done) // Create has waited for the answer, and the session is written
 		_, err = store.Get(t.Context(), first.Account, first.ID)
 		is.NoErr(err)
 	})
-	t.Run("is not what ends a batch that waits for a connection in vain", func(t *testing.T) {
+	t.Run("is not used by a batch, which ends with ErrUnavailable if it gets no connection", func(t *testing.T) {
 		_, _, err := store.Create(t.Context(), s)
 		is.New(t).Equal(kindOf(t, err), checkout.ErrUnavailable)
 	})
 }
 
-// panicTracer is a host's tracer that panics in the middle of a write, once it is told to.
+// panicTracer is a host's tracer. When armed, it panics once, in the middle of a write.
 type panicTracer struct{ armed bool }
 
 func (p *panicTracer) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
@@ -104,6 +106,8 @@ func (*panicTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.Trac
 }
 func (*panicTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
+// TestHostsPanic proves that a panic in the host's tracer does not stop the store. The caller learns that the outcome is unknown, and the
+// next call works.
 func TestHostsPanic(t *testing.T) {
 	is := is.New(t)
 	url := pgtest.URL(t, "pool_max_conns=1")
@@ -120,8 +124,8 @@ func TestHostsPanic(t *testing.T) {
 	s := newSession()
 	tracer.armed = true
 	_, _, err = store.Create(t.Context(), s)
-	is.Equal(kindOf(t, err), checkout.ErrOutcomeUnknown) // who knows how far it came
-	_, created, err := store.Create(t.Context(), s)      // and the store goes on
+	is.Equal(kindOf(t, err), checkout.ErrOutcomeUnknown) // the store cannot know whether it was written
+	_, created, err := store.Create(t.Context(), s)      // the store still works
 	is.NoErr(err)
 	is.True(created)
 	tracer.armed = true
@@ -130,7 +134,8 @@ func TestHostsPanic(t *testing.T) {
 	is.NoErr(store.Update(t.Context(), s))
 }
 
-// The host's own functions are called in the middle of a write that goes without its tracer, too.
+// TestHostsPanicAtANotice proves the same for a pipelined write. Such a write has no tracer, but pgx calls the host's OnNotice in the
+// middle of it. If the store used the connection again, the next caller would read the answers to this write.
 func TestHostsPanicAtANotice(t *testing.T) {
 	is := is.New(t)
 	url := pgtest.URL(t, "pool_max_conns=1")
@@ -155,12 +160,12 @@ func TestHostsPanicAtANotice(t *testing.T) {
 		s := newSession()
 		armed = true
 		_, _, err = store.Create(t.Context(), s)
-		is.Equal(kindOf(t, err), checkout.ErrOutcomeUnknown) // who knows how far it came
+		is.Equal(kindOf(t, err), checkout.ErrOutcomeUnknown) // the store cannot know whether it was written
 		again := newSession()
 		held, created, err := store.Create(t.Context(), again)
 		is.NoErr(err)
 		is.True(created)
-		is.Equal(held.ID, again.ID) // the answers of before are nobody's
+		is.Equal(held.ID, again.ID) // not an answer to the write that panicked
 		_, err = store.Get(t.Context(), again.Account, again.ID)
 		is.NoErr(err)
 	}

@@ -123,7 +123,7 @@ func (t table) createRows(ctx context.Context, sessions []*checkout.Session, row
 var byKeys = `SELECT ` + selected + ` FROM unnest($1::text[], $2::boolean[], $3::text[]) AS u (account, test, idempotency_key)
 JOIN checkout_sessions AS s ON s.account = u.account AND s.test = u.test AND s.idempotency_key = u.idempotency_key`
 
-// taken returns which of some ids a session of any account has.
+// taken returns those of some ids that a session of any account has.
 const taken = `SELECT s.id FROM checkout_sessions AS s WHERE s.id = ANY ($1::text[])`
 
 // readBack finds out why sessions were not inserted: another session has the same key or, which is an error, the same id. Its

@@ -14,14 +14,14 @@ import (
 	"github.com/matryer/is"
 )
 
-// answer is what a store said to a Create.
+// answer is what a store returned from Create.
 type answer struct {
 	held    checkout.Session
 	created bool
 	err     error
 }
 
-// createAtOnce creates sessions at once, the nth in the store that comes nth around.
+// createAtOnce creates all sessions at the same time. It uses the stores in turn.
 func createAtOnce(ctx context.Context, sessions []checkout.Session, stores ...checkout.Store) []answer {
 	answers := make([]answer, len(sessions))
 	var wg sync.WaitGroup
@@ -46,7 +46,7 @@ func newSessions(n int) []checkout.Session {
 	return sessions
 }
 
-// random is a text that does not compress.
+// random returns text that does not compress.
 func random(n int) string {
 	var b strings.Builder
 	for b.Len() < n {
@@ -55,9 +55,11 @@ func random(n int) string {
 	return b.String()
 }
 
+// TestCreateAtOnce proves the promises of concurrent creates: one key names one session, also across instances, and a bad row fails only
+// its own call.
 func TestCreateAtOnce(t *testing.T) {
 	for _, level := range []string{"read committed", "repeatable read", "serializable"} {
-		t.Run("creates one session for one key and 200 callers of two instances, with a default of "+level, func(t *testing.T) {
+		t.Run("creates one session for 200 callers of two instances with one key, with the default isolation "+level, func(t *testing.T) {
 			is := is.New(t)
 			url := pgtest.URL(t, "default_transaction_isolation="+level)
 			here, there := openURL(t, url), openURL(t, url)
@@ -70,7 +72,7 @@ func TestCreateAtOnce(t *testing.T) {
 				answers := createAtOnce(t.Context(), sessions, here, there)
 				for i, a := range answers {
 					is.NoErr(a.err)
-					is.Equal(a.held, answers[0].held) // all hold the same session
+					is.Equal(a.held, answers[0].held) // all callers get the same session
 					if a.created {
 						created++
 						is.Equal(a.held.ID, sessions[i].ID)
@@ -81,7 +83,7 @@ func TestCreateAtOnce(t *testing.T) {
 		})
 	}
 
-	t.Run("writes a key once that comes many times in one batch", func(t *testing.T) {
+	t.Run("writes a key once when many calls of one batch have it", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
@@ -94,10 +96,10 @@ func TestCreateAtOnce(t *testing.T) {
 		for _, a := range createAtOnce(t.Context(), sessions, store) {
 			is.NoErr(a.err)
 		}
-		is.True(value[int](t, pool, "select last_value from tries") < 100) // far fewer than came
+		is.True(value[int](t, pool, "select last_value from tries") < 100) // far fewer inserts than the 200 calls
 	})
 
-	t.Run("creates every session of a mixed crowd of two instances", func(t *testing.T) {
+	t.Run("creates every session when three calls share a key and others have none, on two instances", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		here, there := openURL(t, url), openURL(t, url)
@@ -117,7 +119,7 @@ func TestCreateAtOnce(t *testing.T) {
 				is.Equal(a.held, sessions[i])
 			}
 		}
-		is.Equal(len(created), 90+30) // one for each key, and those without
+		is.Equal(len(created), 90+30) // 90 keys, and 30 sessions without a key
 		for i, a := range answers {
 			is.True(created[a.held.ID])
 			is.Equal(a.held.IdempotencyKey, sessions[i].IdempotencyKey)
@@ -125,7 +127,7 @@ func TestCreateAtOnce(t *testing.T) {
 		is.Equal(value[int](t, connect(t, url), "select count(*) from checkout_sessions"), 120)
 	})
 
-	t.Run("takes batches and answers that no buffer holds", func(t *testing.T) {
+	t.Run("writes batches larger than any buffer, whose answers are as large", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
@@ -133,7 +135,7 @@ func TestCreateAtOnce(t *testing.T) {
 		exec(t, pool, "create trigger say before insert on checkout_sessions for each row execute function say()")
 		sessions := newSessions(600)
 		for i := range sessions {
-			sessions[i].Description = random(20_000) // 5 MB for each batch, and as much to answer
+			sessions[i].Description = random(20_000) // 5 MB for each batch, and as much in notices from the server
 		}
 		for i, a := range createAtOnce(t.Context(), sessions, store) {
 			is.NoErr(a.err)
@@ -142,7 +144,7 @@ func TestCreateAtOnce(t *testing.T) {
 		}
 		is.Equal(value[int](t, pool, "select count(*) from checkout_sessions"), len(sessions))
 	})
-	t.Run("keeps one bad row from its batch mates", func(t *testing.T) {
+	t.Run("fails only the bad row of a batch", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
@@ -152,8 +154,8 @@ func TestCreateAtOnce(t *testing.T) {
 			func(s *checkout.Session) { s.PaymentID = "not UTF-8 \xff" },
 			func(s *checkout.Session) { s.Account.ID = "\xc3" },
 			func(s *checkout.Session) { s.Amount = 1000000 },                             // 23514: the host's constraint
-			func(s *checkout.Session) { s.Account.ID = random(9000) },                    // 54000: more than an index holds
-			func(s *checkout.Session) { s.ExpiresAt = s.ExpiresAt.AddDate(10000, 0, 0) }, // not of the wire
+			func(s *checkout.Session) { s.Account.ID = random(9000) },                    // 54000: too long for an index
+			func(s *checkout.Session) { s.ExpiresAt = s.ExpiresAt.AddDate(10000, 0, 0) }, // a year of five digits
 		}
 		for i, spoil := range spoil {
 			sessions := newSessions(120)
@@ -167,14 +169,14 @@ func TestCreateAtOnce(t *testing.T) {
 				}
 				is.True(a.err != nil)
 				is.True(!errors.Is(a.err, checkout.ErrUnavailable))    // a retry would fail again
-				is.True(!errors.Is(a.err, checkout.ErrOutcomeUnknown)) // surely not written
+				is.True(!errors.Is(a.err, checkout.ErrOutcomeUnknown)) // a definite error: it was not written
 				is.Equal(value[int](t, pool, "select count(*) from checkout_sessions where id = $1", sessions[bad].ID), 0)
 			}
 		}
 		is.Equal(value[int](t, pool, "select count(*) from checkout_sessions"), len(spoil)*119)
 	})
 
-	t.Run("tells a taken id from a taken key", func(t *testing.T) {
+	t.Run("distinguishes a taken id from a taken key", func(t *testing.T) {
 		is := is.New(t)
 		store := open(t)
 		first := newSession()
@@ -185,7 +187,7 @@ func TestCreateAtOnce(t *testing.T) {
 		sessions[20].ID, sessions[20].IdempotencyKey = first.ID, ""
 		sessions[30].ID, sessions[30].Account = first.ID, checkout.Account{ID: "acct_2"}
 		sessions[40].IdempotencyKey = first.IdempotencyKey
-		sessions[45].ID = sessions[44].ID // one of the two
+		sessions[45].ID = sessions[44].ID // only one of these two is created
 		answers := createAtOnce(t.Context(), sessions, store)
 		for _, i := range []int{10, 20, 30} {
 			is.True(answers[i].err != nil)
@@ -197,9 +199,10 @@ func TestCreateAtOnce(t *testing.T) {
 	})
 }
 
-// A host's transaction may hold a key, or a session, for as long as it likes.
-func TestHeldByAnother(t *testing.T) {
-	t.Run("keeps a held key from its batch mates, and answers once it is free", func(t *testing.T) {
+// TestLockedByAnotherTransaction proves what the store does while a transaction of the host locks a key or a session. The host may keep
+// the lock for a long time, so only the calls for that key or session may wait.
+func TestLockedByAnotherTransaction(t *testing.T) {
+	t.Run("delays only the caller of the locked key, and answers it once the key is free", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
@@ -212,11 +215,11 @@ func TestHeldByAnother(t *testing.T) {
 
 			again := newSession()
 			again.IdempotencyKey = first.IdempotencyKey
-			held := make(chan answer, 1)
+			answered := make(chan answer, 1)
 			go func() {
 				var a answer
 				a.held, a.created, a.err = store.Create(t.Context(), again)
-				held <- a
+				answered <- a
 			}()
 			for _, a := range createAtOnce(t.Context(), newSessions(100), store) {
 				is.NoErr(a.err)
@@ -227,7 +230,7 @@ func TestHeldByAnother(t *testing.T) {
 			} else {
 				is.NoErr(tx.Rollback(t.Context()))
 			}
-			a := <-held
+			a := <-answered
 			is.NoErr(a.err)
 			is.Equal(a.created, !commit)
 			if commit {
@@ -235,7 +238,7 @@ func TestHeldByAnother(t *testing.T) {
 			}
 		}
 	})
-	t.Run("gives up on a held key in time, having written nothing", func(t *testing.T) {
+	t.Run("ends a call for the locked key after the lock timeout, and writes nothing", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
@@ -254,7 +257,7 @@ func TestHeldByAnother(t *testing.T) {
 		_, err = store.GetByKey(t.Context(), first.Account, first.IdempotencyKey)
 		is.True(errors.Is(err, checkout.ErrNotFound))
 	})
-	t.Run("passes over a held session in a sweep", func(t *testing.T) {
+	t.Run("skips a locked session in a sweep", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
@@ -271,9 +274,9 @@ func TestHeldByAnother(t *testing.T) {
 		is.NoErr(tx.Commit(t.Context()))
 		expired, err = store.Expire(t.Context(), sessions[9].ExpiresAt, 100)
 		is.NoErr(err)
-		is.Equal(len(expired), 1) // free by now, and still due
+		is.Equal(len(expired), 1) // no longer locked, and still due
 	})
-	t.Run("keeps a held session from the updates of others", func(t *testing.T) {
+	t.Run("delays only the update of the locked session", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)

@@ -13,24 +13,28 @@
 // # Connections
 //
 // One store writes with eight connections at most, however many callers there are: two batches of creates, two of updates, two
-// rows that are retried, and two that wait for a locked row. A sweep takes one more while it lasts. The rest of the pool is for
-// reads. Callers whose key or session is locked for long share one connection while they wait. The other callers of their batch
-// are delayed by those 100 ms, and by 50 ms more for each further key or session that is found to be locked at the same time.
+// rows that are retried, and two that wait for a locked row. A sweep, a call of Prune and each write of [Store.Webhooks] take one
+// more while they last. The rest of the pool is for reads. All callers that wait for the same locked key or session share one
+// connection. The other callers of their batch are delayed by those 100 ms, and by 50 ms more for each further key or session
+// that is found to be locked at the same time.
 //
 // # Outcomes
 //
-// [checkout.ErrUnavailable] says that nothing was written: the server refuses connections, starts or shuts down
-// (57P01 to 57P03), has none left or lacks some other resource (class 53), is read-only (25006), was too slow (57014) or
-// another transaction held the row for too long (55P03), which is two seconds for whoever comes first and less for those
-// who join the wait; or serialization failures and deadlocks (40001, 40P01) did not end after five tries.
-// [checkout.ErrOutcomeUnknown] says that COMMIT was sent and its answer is not to be had: the connection broke, ten
-// seconds passed, or the server committed with a warning, as PostgreSQL does when its wait for a standby is cancelled.
-// The same call with the same key finds out. No other error is either.
+// [checkout.ErrUnavailable] says that nothing was written, for one of these reasons:
 //
-// A commit that takes too long is not cancelled, only no longer waited for. To cancel it would end its wait for a
-// standby and show a session to others, who might replay it, that a failover can still lose.
-// Where the connection breaks in the midst of such a wait, pgx itself asks the server to cancel: if that gets through,
-// such a session may be seen.
+//   - The server refuses connections, starts or shuts down (57P01 to 57P03), has no connection left or lacks some other resource
+//     (class 53), is read-only (25006), or was too slow (57014).
+//   - Another transaction held the row for too long (55P03). The first caller waits for two seconds. Callers that come later wait
+//     only until the first one gives up.
+//   - Serialization failures and deadlocks (40001, 40P01) did not end after five tries.
+//
+// [checkout.ErrOutcomeUnknown] says that COMMIT was sent and that its answer was lost: the connection broke, ten seconds passed,
+// or the server committed with a warning, as PostgreSQL does when its wait for a standby is cancelled. Repeat the call with the
+// same key to learn the outcome. No other error is or wraps one of these two.
+//
+// If a commit takes too long, the store stops waiting for it, but does not cancel it. A cancellation would end the commit's wait
+// for a standby. Others could then see and replay a session that a failover can still lose. If the connection breaks during such
+// a wait, pgx itself asks the server to cancel. If that request arrives, such a session may be seen.
 //
 // # What the database must be
 //
@@ -52,43 +56,46 @@
 //
 // # Events
 //
-// Update and Expire append the event in the statement of the change, so that either both are there or neither, in a
-// transaction of the host's too. The feed of Events is ordered by transaction. It shows an event once every transaction is
-// over that has written, on the same server, in any database, and was under way when the event was. So a transaction that
-// has written and is left open, or prepared and not finished, holds up the feed, and all that stands on it; it does
-// not hold up the sessions. One that only reads does not hold it up. Set idle_in_transaction_session_timeout, and look for
-// the culprit in pg_stat_activity, by backend_xid, and in pg_prepared_xacts.
+// Update and Expire append the event in the statement of the change, so that both are stored or neither, also in a transaction of
+// the host's. The feed of Events is ordered by transaction. It shows an event only after every transaction has ended that was
+// open when the event was written and has itself written something, in any database of the same server. So a transaction that has
+// written and is left open, or is prepared and not finished, delays the feed and everything that is built on it, such as
+// webhooks. It does not delay the sessions. A transaction that only reads delays nothing. Set
+// idle_in_transaction_session_timeout. To find a transaction that delays the feed, look in pg_stat_activity, by backend_xid, and
+// in pg_prepared_xacts.
 //
-// The places of the feed are those of the server's count of transactions, which its standbys, a base backup and pg_upgrade
-// keep. A dump does not: a new server counts from the beginning. Restored there, the old events are not shown, new ones
-// would stand before them, and a cursor from before is refused. Either give the new server a count beyond, before any
-// program uses it: with N as
+// A place in the feed is a number of a transaction, which the server counts. Its standbys, a base backup and pg_upgrade keep the
+// count. A dump does not: a new server counts from the beginning. If the dump is restored there, the old events are not shown, new
+// events would come before them, and older cursors are refused. There are two ways to avoid that.
+//
+// The first is to raise the count of the new server before any program uses it. Compute N with
 //
 //	SELECT div(max(xid::text::numeric), 4294967296) + 1 FROM checkout_events
 //
-// stop it, run pg_resetwal --epoch=N on its data, and start it. Cursors stay good. Or, where that cannot be done: let every
-// reader reach the end of the feed before the dump, and after the restore
+// Then stop the server, run pg_resetwal --epoch=N on its data, and start it. All cursors stay valid.
+//
+// If that cannot be done, let every reader reach the end of the feed before the dump. After the restore, run
 //
 //	UPDATE checkout_events SET xid = '3' WHERE xid IS NOT NULL
 //
-// Readers must then begin anew, at the cursor of [checkout.LastEvent]: their old ones may be refused, or pass over events.
+// All readers must then begin at the cursor of [checkout.LastEvent], because their old cursors may be refused or skip events.
 // The same holds for logical replication to another server.
 //
 // # Upgrades
 //
-// Programs of the release before go on beside this one. What they change has no event, and the feed does not tell it. The
-// history does: the next change by this release keeps the state that it finds. Their lists take long in a large table, since
-// 0006_created.sql and 0007_waiting.sql put three indexes in place of the one that they read.
+// Programs of the previous release can run beside this one. Their changes write no event, so the feed does not show them. The
+// history does: the next change by this release also stores the state that it finds. The lists of the older programs become slow
+// in a large table, because 0006_created.sql and 0007_waiting.sql replace the index that they read by three others.
 //
-// 0002_events.sql takes milliseconds. 0003_lists.sql writes the table anew, with its indexes, and keeps everybody from it
-// meanwhile: measured, 24 s for 2,000,000 sessions and 103 s for 10,000,000, on two cores. It needs as much free room on
-// the disk as the table and its indexes have. Calls in that time fail with [checkout.ErrUnavailable]. The new column is
-// computed by PostgreSQL, so that lists are right while older programs write, too. 0004_pending.sql builds an index,
-// 0006_created.sql and 0007_waiting.sql two each; nobody writes sessions meanwhile.
+// 0002_events.sql takes milliseconds. 0003_lists.sql rewrites the table and its indexes, and locks the table meanwhile. On two
+// cores that took 24 s for 2,000,000 sessions and 103 s for 10,000,000. It needs as much free room on the disk as the table and
+// its indexes have. Calls in that time fail with [checkout.ErrUnavailable]. The new column is computed by PostgreSQL, so that
+// lists are right while older programs write, too. 0004_pending.sql builds an index, 0006_created.sql and 0007_waiting.sql two
+// each. Writes of sessions wait meanwhile.
 //
-// # Sessions of one account on one server
+// # Partitions
 //
-// Every statement names the account but those of the sweep, the feed and Prune. The table of sessions can be partitioned
-// by hash of the account: the primary key must then be (account, id), which a host's own migration says in place of
-// 0001_sessions.sql.
+// The table of sessions can be partitioned by hash of the account. The primary key must then be (account, id), which a host's own
+// migration must say in place of 0001_sessions.sql. Most statements name the account. Those of the sweep, the feed and Prune do
+// not, nor do the search of a list for due sessions and the check whether an id is taken.
 package postgres

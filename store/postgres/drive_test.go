@@ -13,25 +13,25 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// history is what the stores said while something went on with their server.
+// history is what the stores answered while a test broke their server or its connections.
 type history struct {
 	mu       sync.Mutex
-	created  map[idempotency.Key]string // the session that was acknowledged for each key
-	replaced map[string]int64           // the version of each session that was acknowledged by Update
-	refused  map[string]int64           // and those versions, of Create and Update, that were surely not written
-	unknown  int                        // answers that left it open
-	faults   []string                   // answers that no store may give
+	created  map[idempotency.Key]string // the acknowledged session of each key
+	replaced map[string]int64           // the version of each session that Update acknowledged
+	refused  map[string]int64           // the version of each session, of Create or Update, that was not written according to the store
+	unknown  int                        // answers with an unknown outcome
+	faults   []string                   // answers that break the contract
 }
 
-// driver has callers create and update sessions until it is stopped.
+// driver runs callers that create and update sessions until it is stopped.
 type driver struct {
 	history
 	callers sync.WaitGroup
 	stop    context.CancelFunc
 }
 
-// drive starts eight pairs of callers. Each pair comes with one new key after another, one caller to each of two
-// instances, and goes on with a key until both know the session that it names. Then one of them updates it once.
+// drive starts eight pairs of callers, with one caller of each pair at each instance. Both callers of a pair try the same new key until
+// each knows the session that the key names. The first of them then updates this session once, and the pair takes the next key.
 func drive(ctx context.Context, instances [2]checkout.Store) *driver {
 	d := &driver{history: history{
 		created:  make(map[idempotency.Key]string),
@@ -59,7 +59,7 @@ func drive(ctx context.Context, instances [2]checkout.Store) *driver {
 	return d
 }
 
-// create goes on until the store acknowledges the key.
+// create tries until the store acknowledges the key.
 func (d *driver) create(ctx context.Context, store checkout.Store, key idempotency.Key) (checkout.Session, bool) {
 	for ctx.Err() == nil {
 		s := newSession()
@@ -82,12 +82,12 @@ func (d *driver) create(ctx context.Context, store checkout.Store, key idempoten
 		if err == nil {
 			return held, true
 		}
-		time.Sleep(time.Millisecond) // as a client would, only longer
+		time.Sleep(time.Millisecond) // a client also waits, and for longer
 	}
 	return checkout.Session{}, false
 }
 
-// update makes a session pending, and does not try again.
+// update makes a session pending. It does not retry.
 func (d *driver) update(ctx context.Context, store checkout.Store, s checkout.Session) {
 	s.Version, s.Status = 2, checkout.StatusPending
 	err := store.Update(ctx, s)
@@ -105,7 +105,7 @@ func (d *driver) update(ctx context.Context, store checkout.Store, s checkout.Se
 	}
 }
 
-// acknowledged waits for so many more sessions to be acknowledged.
+// acknowledged waits until this number of further sessions has been acknowledged.
 func (d *driver) acknowledged(t *testing.T, more int) {
 	t.Helper()
 	count := func() int {
@@ -117,13 +117,13 @@ func (d *driver) acknowledged(t *testing.T, more int) {
 	await(t, fmt.Sprintf("%d sessions to be acknowledged", want), func() bool { return count() >= want })
 }
 
-// finish stops the callers, once each has finished with its key.
+// finish stops the callers. Each of them finishes its key first.
 func (d *driver) finish() {
 	d.stop()
 	d.callers.Wait()
 }
 
-// check compares what the stores said with what is there, and returns what does not fit.
+// check compares the answers of the stores with the rows in the table. It returns every contradiction.
 func (d *driver) check(t *testing.T, pool *pgxpool.Pool) (faults []string) {
 	t.Helper()
 	rows, err := pool.Query(t.Context(), "select idempotency_key, id, version from checkout_sessions")
@@ -148,23 +148,23 @@ func (d *driver) check(t *testing.T, pool *pgxpool.Pool) (faults []string) {
 	}
 	for key, id := range d.created {
 		if ids[key] != id {
-			faults = append(faults, fmt.Sprintf("session %s was acknowledged, and its key names %q", id, ids[key]))
+			faults = append(faults, fmt.Sprintf("session %s was acknowledged, but its key names %q", id, ids[key]))
 		}
 	}
 	for id, version := range d.replaced {
 		if versions[id] < version {
-			faults = append(faults, fmt.Sprintf("version %d of %s was acknowledged, and %d is kept", version, id, versions[id]))
+			faults = append(faults, fmt.Sprintf("version %d of %s was acknowledged, but the table has version %d", version, id, versions[id]))
 		}
 	}
 	for id, version := range d.refused {
 		if versions[id] >= version {
-			faults = append(faults, fmt.Sprintf("version %d of %s was surely not written, and %d is kept", version, id, versions[id]))
+			faults = append(faults, fmt.Sprintf("version %d of %s was refused as not written, but the table has version %d", version, id, versions[id]))
 		}
 	}
 	return faults
 }
 
-// await waits for what a server does in its own time.
+// await polls until the server has done something, for a minute at most.
 func await(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !done(); {

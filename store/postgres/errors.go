@@ -114,8 +114,9 @@ func settled(pg *pgconn.PgError, at phase) bool {
 	case class == "08", pg.Code == "40003": // from a pooler that lost the server, or a server that lost another one
 		return false
 	case fatal(pg):
-		// The server has ended the session. Answers come in order: if the statement was not answered, COMMIT was not begun. That is
-		// true if the server itself says so. A pooler may have lost answers; it does not name a source file of PostgreSQL.
+		// The server has ended the session. Answers come in order: if the statement was not answered, COMMIT was not begun. This
+		// holds only for an error of the server itself. A pooler may have lost answers; its errors do not name a source file of
+		// PostgreSQL.
 		return at == answering && strings.HasPrefix(pg.Code, "57P") && pg.File != ""
 	case at == committing:
 		return class != "58" && class != "XX" // after an I/O error or an internal error, the commit may be in the log

@@ -15,7 +15,7 @@ import (
 	"github.com/matryer/is"
 )
 
-// kindOf is which of the errors that tell a caller what to do an error is; nil for any other.
+// kindOf returns the one error within err that tells a caller what to do, or nil if there is none. The test fails if there are two.
 func kindOf(t *testing.T, err error) error {
 	t.Helper()
 	var found error
@@ -33,39 +33,40 @@ func kindOf(t *testing.T, err error) error {
 	return found
 }
 
-// What a server says within a transaction is said here by triggers: as an INSERT runs, and, deferred, as COMMIT does.
+// TestErrorsOfATransaction proves which error a caller gets for each error of the server. Triggers raise the errors: immediate triggers
+// during INSERT, deferred triggers during COMMIT.
 func TestErrorsOfATransaction(t *testing.T) {
 	const terminate = "perform pg_terminate_backend(pg_backend_pid()); perform pg_sleep(10)"
 	for _, test := range []struct {
-		name, do, in string // in is the statement, COMMIT or either
+		name, do, in string // in is statement, commit or either
 		want         error
-		code         string // that errors.As finds
+		code         string // of the *pgconn.PgError within the error
 	}{
 		{"a constraint", "raise exception using errcode = '23514'", "either", nil, "23514"},
 		{"bad data", "raise exception using errcode = '22000'", "either", nil, "22000"},
 		{"a host's own exception", "raise exception 'no'", "either", nil, "P0001"},
 		{"no privilege", "raise exception using errcode = '42501'", "either", nil, "42501"},
-		{"a serialization failure that stays", "raise exception using errcode = '40001'", "either", checkout.ErrUnavailable, "40001"},
-		{"a deadlock that stays", "raise exception using errcode = '40P01'", "either", checkout.ErrUnavailable, "40P01"},
+		{"a serialization failure that does not end", "raise exception using errcode = '40001'", "either", checkout.ErrUnavailable, "40001"},
+		{"a deadlock that does not end", "raise exception using errcode = '40P01'", "either", checkout.ErrUnavailable, "40P01"},
 		{"a full disk", "raise exception using errcode = '53100'", "either", checkout.ErrUnavailable, "53100"},
 		{"no memory", "raise exception using errcode = '53200'", "either", checkout.ErrUnavailable, "53200"},
-		{"a lock that others hold", "raise exception using errcode = '55P03'", "either", checkout.ErrUnavailable, "55P03"},
+		{"a row that is locked for too long", "raise exception using errcode = '55P03'", "either", checkout.ErrUnavailable, "55P03"},
 		{"a statement that took too long", "raise exception using errcode = '57014'", "either", checkout.ErrUnavailable, "57014"},
 		{"a primary that became read-only", "raise exception using errcode = '25006'", "either", checkout.ErrUnavailable, "25006"},
 		{"a pooler that lost the server", "raise exception using errcode = '08P01'", "either", checkout.ErrOutcomeUnknown, "08P01"},
-		{"a server that does not know", "raise exception using errcode = '40003'", "either", checkout.ErrOutcomeUnknown, "40003"},
+		{"a server that does not know whether it committed", "raise exception using errcode = '40003'", "either", checkout.ErrOutcomeUnknown, "40003"},
 		{"an internal error", "raise exception using errcode = 'XX000'", "statement", nil, "XX000"},
 		{"an internal error", "raise exception using errcode = 'XX000'", "commit", checkout.ErrOutcomeUnknown, "XX000"},
 		{"an I/O error", "raise exception using errcode = '58030'", "statement", nil, "58030"},
 		{"an I/O error", "raise exception using errcode = '58030'", "commit", checkout.ErrOutcomeUnknown, "58030"},
-		{"a session that is ended", terminate, "statement", checkout.ErrUnavailable, "57P01"},
-		{"a session that is ended", terminate, "commit", checkout.ErrOutcomeUnknown, "57P01"},
+		{"a connection that the server ends", terminate, "statement", checkout.ErrUnavailable, "57P01"},
+		{"a connection that the server ends", terminate, "commit", checkout.ErrOutcomeUnknown, "57P01"},
 	} {
 		for _, in := range []string{"statement", "commit"} {
 			if test.in != in && test.in != "either" {
 				continue
 			}
-			t.Run("tells "+test.name+" in "+in, func(t *testing.T) {
+			t.Run("reports "+test.name+", in the "+in, func(t *testing.T) {
 				is := is.New(t)
 				url := pgtest.URL(t)
 				store, pool := openURL(t, url), connect(t, url)
@@ -80,7 +81,7 @@ func TestErrorsOfATransaction(t *testing.T) {
 				is.True(errors.As(err, &pg))
 				is.Equal(pg.Code, test.code)
 
-				// None of these was written, and the store goes on.
+				// Nothing was written, and the store still works.
 				_, err = store.Get(t.Context(), s.Account, s.ID)
 				is.Equal(err, checkout.ErrNotFound)
 			})
@@ -102,7 +103,7 @@ func TestErrorsOfATransaction(t *testing.T) {
 		is.True(err != nil)
 		is.Equal(value[int](t, pool, "select pg_backend_pid()"), before)
 	})
-	t.Run("tells a commit that came with a warning", func(t *testing.T) {
+	t.Run("reports a commit with a warning as an unknown outcome", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
@@ -111,7 +112,7 @@ func TestErrorsOfATransaction(t *testing.T) {
 		_, _, err := store.Create(t.Context(), newSession())
 		is.Equal(kindOf(t, err), checkout.ErrOutcomeUnknown)
 	})
-	t.Run("heeds no notice, nor a warning of the statement's", func(t *testing.T) {
+	t.Run("ignores a notice during COMMIT, and a warning during the statement", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
@@ -123,12 +124,12 @@ func TestErrorsOfATransaction(t *testing.T) {
 		is.NoErr(err)
 		is.True(created)
 	})
-	t.Run("tries again after a serialization failure or a deadlock", func(t *testing.T) {
+	t.Run("retries after a serialization failure or a deadlock", func(t *testing.T) {
 		for _, code := range []string{"40001", "40P01"} {
 			is := is.New(t)
 			url := pgtest.URL(t)
 			store, pool := openURL(t, url), connect(t, url)
-			exec(t, pool, "create sequence tries") // which no rollback takes back
+			exec(t, pool, "create sequence tries") // a rollback does not undo nextval
 			exec(t, pool, "create function say() returns trigger language plpgsql as $$ begin if nextval('tries') < 4 then raise exception using errcode = '"+code+"'; end if; return new; end $$")
 			exec(t, pool, "create trigger say before insert or update on checkout_sessions for each row execute function say()")
 			s := newSession()
@@ -145,11 +146,11 @@ func TestErrorsOfATransaction(t *testing.T) {
 			is.Equal(len(expired), 1)
 		}
 	})
-	t.Run("tells a database that is read-only", func(t *testing.T) {
+	t.Run("reports a database that is read-only", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		openURL(t, url)
-		store := openURL(t, pgtest.With(t, url, "default_transaction_read_only=on")) // with nothing to migrate
+		store := openURL(t, pgtest.With(t, url, "default_transaction_read_only=on")) // the schema is up to date, so Open writes nothing
 		s := newSession()
 		_, _, err := store.Create(t.Context(), s)
 		is.Equal(kindOf(t, err), checkout.ErrUnavailable)
@@ -157,11 +158,11 @@ func TestErrorsOfATransaction(t *testing.T) {
 		_, err = store.Expire(t.Context(), s.ExpiresAt, 10)
 		is.Equal(kindOf(t, err), checkout.ErrUnavailable)
 		_, err = store.Get(t.Context(), s.Account, s.ID)
-		is.Equal(err, checkout.ErrNotFound) // reads go on
+		is.Equal(err, checkout.ErrNotFound) // reads still work
 	})
 }
 
-// refuse listens as a server that answers every connection with one error, or, without a code, with silence.
+// refuse starts a server that answers every connection with one error. If code is empty, it closes the connection without an answer.
 func refuse(t *testing.T, code string) (address string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -185,19 +186,20 @@ func refuse(t *testing.T, code string) (address string) {
 	return listener.Addr().String()
 }
 
+// TestErrorsOfConnecting proves which error a caller gets if there is no connection, and that no error shows the password.
 func TestErrorsOfConnecting(t *testing.T) {
 	for _, test := range []struct {
 		name, address string
 		want          error
 	}{
 		{"a server that is not there", "127.0.0.1:1", checkout.ErrUnavailable},
-		{"a server that hangs up", refuse(t, ""), checkout.ErrUnavailable},
-		{"a server that starts", refuse(t, "57P03"), checkout.ErrUnavailable},
+		{"a server that closes the connection", refuse(t, ""), checkout.ErrUnavailable},
+		{"a server that is starting", refuse(t, "57P03"), checkout.ErrUnavailable},
 		{"too many connections", refuse(t, "53300"), checkout.ErrUnavailable},
 		{"a wrong password", refuse(t, "28P01"), nil},
 		{"no such database", refuse(t, "3D000"), nil},
 	} {
-		t.Run("tells "+test.name, func(t *testing.T) {
+		t.Run("reports "+test.name, func(t *testing.T) {
 			is := is.New(t)
 			url := "postgres://checkout:hunter2@" + test.address + "/shop?sslmode=disable"
 			_, err := postgres.Open(t.Context(), url)

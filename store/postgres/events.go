@@ -25,17 +25,18 @@ const keepBefore = `first_status = CASE WHEN s.version = 1 THEN s.status ELSE s.
 			'version', s.version, 'status', s.status, 'at', ` + updatedAt + `, 'completed_at', s.completed_at,
 			'payment_id', s.payment_id, 'failure_reason', s.failure_reason, 'late', s.late) ELSE s.unlogged END`
 
-// appendEvents appends the events of the sessions that a statement has changed. Within a savepoint too, it stores the top-level
-// transaction.
+// appendEvents appends the events of the sessions that a statement has changed. It stores the ID of the top-level transaction,
+// also within a savepoint.
 const appendEvents = `INSERT INTO checkout_events (xid, session, account, version, status, at, completed_at, payment_id, failure_reason, late)
 	SELECT pg_current_xact_id(), id, account, version, status, updated_at, completed_at, payment_id, failure_reason, late FROM changed`
 
 // The columns of an event e that state reads.
 const eventColumns = `e.version, e.status, e.at, e.completed_at, coalesce(e.payment_id, ''), e.failure_reason, e.late`
 
-// feed selects the events after a place, or the last one alone. It shows only events whose transaction is older than every transaction
-// that is still open, in all databases of the server. So an event that becomes visible later stands after them. It must be one
-// statement, since each statement has a snapshot of its own. Without events it returns one row, with the snapshot alone.
+// feed selects the events after a place, or only the last one. It shows only events whose transaction is older than every
+// transaction that is still open, in all databases of the server. So an event that becomes visible later stands after them. It
+// must be one statement, since each statement has a snapshot of its own. Without events it returns one row, with the snapshot
+// alone.
 //
 // The inner limit is a literal; the caller's limit is around it. For a parameter the planner would assume a tenth of all events, and
 // might read and sort them.
@@ -86,9 +87,9 @@ func (e *state) of(s checkout.Session) checkout.Session {
 	return kept(s)
 }
 
-// Events implements [checkout.Store]. Events are in the order of their transactions. An event appears once every transaction has ended
-// that had begun to write before the event's transaction ended, whatever it writes and in whatever database of the server. So a
-// transaction that is left open holds up the feed, and so does a prepared one.
+// Events implements [checkout.Store]. Events are in the order of their transactions. An event appears only after all transactions
+// have ended that had begun to write before the event's transaction ended, in any database of the server. So a transaction that
+// is left open delays the feed, and so does a prepared one.
 //
 // In a host's transaction the feed does not show what that transaction has written.
 //
@@ -274,8 +275,8 @@ func withUnlogged(states []state, kept string) ([]state, error) {
 	return states, nil
 }
 
-// told makes a history of what is stored. It begins with the creation if that is known. If there are no events, or if an older
-// program has made the last change, the last entry is made from the session's row.
+// told makes a history from the stored states. It begins with the creation if that is known. If there are no events, or if an
+// older program has made the last change, the last entry is made from the session's row.
 func told(now checkout.Session, first state, states []state) []checkout.Event {
 	var events []checkout.Event
 	if first.status != "" {

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// A URL of two hosts follows the primary. The schema is made, or brought up to date.
+// The URL names two servers, and the store uses the one that is the primary. Open creates the schema or brings it up to date.
 func ExampleOpen() {
 	ctx := context.Background()
 	store, err := postgres.Open(ctx, "postgres://checkout@db1,db2/shop?target_session_attrs=read-write&sslmode=verify-full")
@@ -22,7 +22,7 @@ func ExampleOpen() {
 	fmt.Println(checkouts != nil, err)
 }
 
-// A session that commits or rolls back together with the host's own row.
+// The session commits or rolls back together with the host's own row.
 func ExampleStore_WithTx() {
 	ctx := context.Background()
 	var (

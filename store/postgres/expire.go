@@ -9,8 +9,8 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// expire passes over what another sweep holds. The common table expression is worked out once, however the update is
-// planned: a subquery in its place might be asked again for every row, and each time find others. The account is there
+// expire skips the rows that another sweep has locked. PostgreSQL evaluates the common table expression once, however it plans
+// the update. It might evaluate a subquery in its place for every row, and find other sessions each time. The account is compared
 // for tables that are partitioned by it.
 var expire = `WITH due AS (
 	SELECT s.id, s.account FROM checkout_sessions AS s WHERE s.due_at <= $1
@@ -22,10 +22,10 @@ var expire = `WITH due AS (
 	RETURNING s.*
 ), logged AS (` + appendEvents + `) SELECT ` + selected + ` FROM changed AS s`
 
-// Expire implements [checkout.Store]. Sweeps of any number of instances at once pass over the sessions that others have
-// in hand. One call is one transaction of at most ten seconds, so keep the limit at a few thousand.
+// Expire implements [checkout.Store]. Any number of instances may sweep at once: each skips the sessions that another one has
+// locked. One call is one transaction of at most ten seconds, so keep the limit at a few thousand.
 //
-// Where the error is [checkout.ErrOutcomeUnknown] sessions may have expired that no sweep ever returns.
+// After [checkout.ErrOutcomeUnknown], sessions may be stored as expired that no sweep ever returns.
 func (t table) Expire(ctx context.Context, now time.Time, limit int) ([]checkout.Session, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ import (
 	"github.com/matryer/is"
 )
 
-// bySequence reads the feed as it must not be read: after a number, in the order of numbers. It is the negative control.
+// bySequence reads the feed in the wrong way, in the order of the sequence numbers. It is the negative control.
 func bySequence(t *testing.T, pool *pgxpool.Pool, after int64) (ids []string, last int64) {
 	t.Helper()
 	rows, err := pool.Query(t.Context(), "select session, num from checkout_events where num > $1 order by num", after)
@@ -29,7 +29,7 @@ func bySequence(t *testing.T, pool *pgxpool.Pool, after int64) (ids []string, la
 	return ids, last
 }
 
-// feedOf reads all events after a cursor, by pages of two, and returns the cursor of the last.
+// feedOf reads all events after a cursor, in pages of two. It returns their ids and the cursor of the last event.
 func feedOf(t *testing.T, store checkout.Store, after checkout.Cursor) (ids []string, last checkout.Cursor) {
 	t.Helper()
 	for {
@@ -44,15 +44,15 @@ func feedOf(t *testing.T, store checkout.Store, after checkout.Cursor) (ids []st
 	}
 }
 
-// made creates a session.
-func made(t *testing.T, store checkout.Store) checkout.Session {
+// createNew creates a session.
+func createNew(t *testing.T, store checkout.Store) checkout.Session {
 	t.Helper()
 	s, _, err := store.Create(t.Context(), newSession())
 	is.New(t).NoErr(err)
 	return s
 }
 
-// change makes a session's next version, and returns it.
+// change updates a session to its next version, and returns that.
 func change(t *testing.T, store checkout.Store, s checkout.Session, status checkout.Status) checkout.Session {
 	t.Helper()
 	s = next(s, status)
@@ -60,6 +60,7 @@ func change(t *testing.T, store checkout.Store, s checkout.Session, status check
 	return s
 }
 
+// next returns the next version of a session, one second later.
 func next(s checkout.Session, status checkout.Status) checkout.Session {
 	s.Version++
 	s.Status = status
@@ -70,19 +71,21 @@ func next(s checkout.Session, status checkout.Status) checkout.Session {
 	return s
 }
 
-// eventOf is the id of the event that left a session so.
+// eventOf returns the id of the event whose change made this version of a session.
 func eventOf(s checkout.Session) string { return checkout.NewEvent(s, "").ID }
 
 var isolations = []pgx.TxIsoLevel{pgx.ReadCommitted, pgx.RepeatableRead, pgx.Serializable}
 
+// TestFeedWhileATransactionIsHeldOpen proves that a reader misses no event that commits late. A transaction may take its place in the feed
+// and commit only after others that come behind it. A reader that had gone past its place would never see its event.
 func TestFeedWhileATransactionIsHeldOpen(t *testing.T) {
 	for _, level := range isolations {
-		t.Run("loses no event that is committed late, under "+string(level)+", where a sequence does", func(t *testing.T) {
+		t.Run("loses no event that commits late under "+string(level)+", unlike a sequence", func(t *testing.T) {
 			is := is.New(t)
 			url := pgtest.URL(t)
 			store, other, reader, pool := openURL(t, url), openURL(t, url), openURL(t, url), connect(t, url)
-			slow, quick := made(t, store), made(t, other)
-			quiet(t, pool)
+			slow, quick := createNew(t, store), createNew(t, other)
+			awaitTransactions(t, pool)
 
 			tx, err := pool.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: level})
 			is.NoErr(err)
@@ -92,64 +95,64 @@ func TestFeedWhileATransactionIsHeldOpen(t *testing.T) {
 
 			seen, number := bySequence(t, pool, 0)
 			is.Equal(seen, []string{quick.ID})
-			held, cursor := feedOf(t, reader, "")
-			is.Equal(len(held), 0) // a change might still come that stands before it
+			early, cursor := feedOf(t, reader, "")
+			is.Equal(len(early), 0) // the open transaction may still add an event before the event of quick
 			last, err := reader.Events(t.Context(), checkout.LastEvent, 10)
 			is.NoErr(err)
 			is.Equal(len(last), 0)
 
 			is.NoErr(tx.Commit(t.Context()))
-			quiet(t, pool)
+			awaitTransactions(t, pool)
 			seen, _ = bySequence(t, pool, number)
-			is.Equal(len(seen), 0) // the control: who goes on from the last number never meets the event of slow
-			told, _ := feedOf(t, reader, cursor)
-			is.Equal(told, []string{eventOf(slow), eventOf(quick)})
+			is.Equal(len(seen), 0) // negative control: a reader that continues after the last number never sees the event of slow
+			shown, _ := feedOf(t, reader, cursor)
+			is.Equal(shown, []string{eventOf(slow), eventOf(quick)})
 		})
 
-		t.Run("shows in a transaction under "+string(level)+" what all others see, and not what it has written", func(t *testing.T) {
+		t.Run("shows within a transaction under "+string(level)+" what others see, without its own events", func(t *testing.T) {
 			is := is.New(t)
 			url := pgtest.URL(t)
 			store, pool := openURL(t, url), connect(t, url)
-			first := change(t, store, made(t, store), checkout.StatusPending)
-			second := made(t, store)
-			quiet(t, pool)
+			first := change(t, store, createNew(t, store), checkout.StatusPending)
+			second := createNew(t, store)
+			awaitTransactions(t, pool)
 			tx, err := pool.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: level})
 			is.NoErr(err)
 			defer tx.Rollback(t.Context())
 			second = change(t, store.WithTx(tx), second, checkout.StatusPending)
-			told, cursor := feedOf(t, store.WithTx(tx), "")
-			is.Equal(told, []string{eventOf(first)})
+			shown, cursor := feedOf(t, store.WithTx(tx), "")
+			is.Equal(shown, []string{eventOf(first)})
 			is.NoErr(tx.Commit(t.Context()))
-			quiet(t, pool)
-			told, _ = feedOf(t, store, cursor)
-			is.Equal(told, []string{eventOf(second)})
+			awaitTransactions(t, pool)
+			shown, _ = feedOf(t, store, cursor)
+			is.Equal(shown, []string{eventOf(second)})
 		})
 	}
 
-	t.Run("loses no event of a transaction that took its number after others, and began before them", func(t *testing.T) {
+	t.Run("loses no event of a transaction that began before others and changed a session after them", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
-		slow, quick := made(t, store), made(t, store)
+		slow, quick := createNew(t, store), createNew(t, store)
 		tx := begin(t, pool)
 		_, err := tx.Exec(t.Context(), "select pg_current_xact_id()")
 		is.NoErr(err)
 		quick = change(t, store, quick, checkout.StatusPending)
-		held, cursor := feedOf(t, store, "")
-		is.Equal(len(held), 0)
+		early, cursor := feedOf(t, store, "")
+		is.Equal(len(early), 0)
 		slow = change(t, store.WithTx(tx), slow, checkout.StatusPending)
 		is.NoErr(tx.Commit(t.Context()))
-		quiet(t, pool)
-		told, _ := feedOf(t, store, cursor)
-		is.Equal(told, []string{eventOf(slow), eventOf(quick)})
+		awaitTransactions(t, pool)
+		shown, _ := feedOf(t, store, cursor)
+		is.Equal(shown, []string{eventOf(slow), eventOf(quick)})
 	})
 
-	t.Run("loses no event of a savepoint, and tells none that was rolled back", func(t *testing.T) {
+	t.Run("loses no event of a savepoint, and shows none that was rolled back", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, other, pool := openURL(t, url), openURL(t, url), connect(t, url)
-		kept, dropped, quick := made(t, store), made(t, store), made(t, other)
-		quiet(t, pool)
+		kept, dropped, quick := createNew(t, store), createNew(t, store), createNew(t, other)
+		awaitTransactions(t, pool)
 		tx := begin(t, pool)
 		inner, err := tx.Begin(t.Context())
 		is.NoErr(err)
@@ -160,43 +163,44 @@ func TestFeedWhileATransactionIsHeldOpen(t *testing.T) {
 		kept = change(t, store.WithTx(inner), kept, checkout.StatusPending)
 		is.NoErr(inner.Commit(t.Context()))
 		quick = change(t, other, quick, checkout.StatusPending)
-		held, cursor := feedOf(t, other, "")
-		is.Equal(len(held), 0)
+		early, cursor := feedOf(t, other, "")
+		is.Equal(len(early), 0)
 		is.NoErr(tx.Commit(t.Context()))
-		quiet(t, pool)
-		told, _ := feedOf(t, other, cursor)
-		is.Equal(told, []string{eventOf(kept), eventOf(quick)})
+		awaitTransactions(t, pool)
+		shown, _ := feedOf(t, other, cursor)
+		is.Equal(shown, []string{eventOf(kept), eventOf(quick)})
 		history, err := store.History(t.Context(), dropped.Account, dropped.ID)
 		is.NoErr(err)
-		is.Equal(len(history), 1) // the creation
+		is.Equal(len(history), 1) // only the creation
 	})
 
-	t.Run("is held up by a transaction that writes elsewhere, and not by one that only reads", func(t *testing.T) {
+	t.Run("waits for a transaction that writes another table, but not for one that only reads", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
 		exec(t, pool, "create table orders (id int)")
-		s := made(t, store)
-		quiet(t, pool)
+		s := createNew(t, store)
+		awaitTransactions(t, pool)
 		reads, writes := begin(t, pool), begin(t, pool)
 		_, err := reads.Exec(t.Context(), "select count(*) from checkout_sessions")
 		is.NoErr(err)
 		_, err = writes.Exec(t.Context(), "insert into orders values (1)")
 		is.NoErr(err)
 		s = change(t, store, s, checkout.StatusPending)
-		told, _ := feedOf(t, store, "")
-		is.Equal(len(told), 0)
+		shown, _ := feedOf(t, store, "")
+		is.Equal(len(shown), 0)
 		is.NoErr(writes.Rollback(t.Context()))
-		quiet(t, pool)
-		told, _ = feedOf(t, store, "")
-		is.Equal(told, []string{eventOf(s)})
-		got, err := store.Get(t.Context(), s.Account, s.ID) // the session was never held up
+		awaitTransactions(t, pool)
+		shown, _ = feedOf(t, store, "")
+		is.Equal(shown, []string{eventOf(s)})
+		got, err := store.Get(t.Context(), s.Account, s.ID) // the session itself has the change
 		is.NoErr(err)
 		is.Equal(got, s)
 	})
 }
 
-// Writers of two instances and of hosts' transactions change sessions while readers of two more walk the feed.
+// TestFeedWhileOthersWrite proves that readers see every event once, and all in the same order, while others write. Two instances and
+// transactions of the host change sessions. At the same time the readers of two more instances walk the feed.
 func TestFeedWhileOthersWrite(t *testing.T) {
 	is := is.New(t)
 	url := pgtest.URL(t)
@@ -225,12 +229,12 @@ func TestFeedWhileOthersWrite(t *testing.T) {
 						if err := store.WithTx(tx).Update(t.Context(), s); err != nil {
 							return err
 						}
-						_, err := tx.Exec(t.Context(), "select pg_sleep(0.002)") // others commit meanwhile
+						_, err := tx.Exec(t.Context(), "select pg_sleep(0.002)") // so that others commit meanwhile
 						return err
 					})
 					var pg *pgconn.PgError
 					if errors.As(err, &pg) && pg.Code == "40001" {
-						continue // as the host must
+						continue // the host must begin again
 					}
 					if err != nil {
 						t.Error(err)
@@ -249,8 +253,8 @@ func TestFeedWhileOthersWrite(t *testing.T) {
 			for over := false; !over; {
 				select {
 				case <-done:
-					over = true // once more, to the end
-					quiet(t, pool)
+					over = true // read once more, to the end
+					awaitTransactions(t, pool)
 				default:
 				}
 				var ids []string
@@ -266,12 +270,13 @@ func TestFeedWhileOthersWrite(t *testing.T) {
 	all, _ := feedOf(t, stores[0], "")
 	is.Equal(len(all), len(sessions))
 	for _, walk := range walks {
-		is.Equal(walk, all) // each event once, in the order that stays
+		is.Equal(walk, all) // each event once, in the final order
 	}
 	slices.Sort(all)
 	is.Equal(len(slices.Compact(all)), len(sessions))
 }
 
+// TestFeedAfterFailover proves that a cursor of the old primary stays valid on the standby that replaces it.
 func TestFeedAfterFailover(t *testing.T) {
 	is := is.New(t)
 	primary := pgtest.Start(t)
@@ -280,30 +285,31 @@ func TestFeedAfterFailover(t *testing.T) {
 	primary.WaitForStandby(t, true)
 	var want []string
 	for range 5 {
-		want = append(want, eventOf(change(t, store, made(t, store), checkout.StatusPending)))
+		want = append(want, eventOf(change(t, store, createNew(t, store), checkout.StatusPending)))
 	}
 	page, err := store.Events(t.Context(), "", 3)
 	is.NoErr(err)
 	is.Equal(len(page), 3)
-	// A transaction that dies with the primary has taken a number and a place before those that follow it.
-	lost := made(t, store)
+	// This transaction is lost with the primary. It takes a number and a place before those of the next event.
+	lost := createNew(t, store)
 	tx := begin(t, connect(t, primary.URL()))
 	change(t, store.WithTx(tx), lost, checkout.StatusPending)
-	want = append(want, eventOf(change(t, store, made(t, store), checkout.StatusPending)))
+	want = append(want, eventOf(change(t, store, createNew(t, store), checkout.StatusPending)))
 
 	primary.Crash(t)
 	standby.Promote(t)
 	store = openURL(t, standby.URL())
-	told, cursor := feedOf(t, store, page[2].Cursor)
-	is.Equal(told, want[3:])
+	shown, cursor := feedOf(t, store, page[2].Cursor)
+	is.Equal(shown, want[3:])
 	last, err := store.Events(t.Context(), checkout.LastEvent, 1)
 	is.NoErr(err)
 	is.Equal(last[0].Cursor, cursor)
-	after := change(t, store, made(t, store), checkout.StatusPending)
-	told, _ = feedOf(t, store, cursor)
-	is.Equal(told, []string{eventOf(after)})
+	after := change(t, store, createNew(t, store), checkout.StatusPending)
+	shown, _ = feedOf(t, store, cursor)
+	is.Equal(shown, []string{eventOf(after)})
 }
 
+// TestFeedCursor proves which cursors the feed accepts.
 func TestFeedCursor(t *testing.T) {
 	isRefused := func(t *testing.T, err error) {
 		t.Helper()
@@ -312,7 +318,7 @@ func TestFeedCursor(t *testing.T) {
 			t.Errorf("got %v, want a ValidationError about the cursor", err)
 		}
 	}
-	t.Run("is refused where the store cannot have made it", func(t *testing.T) {
+	t.Run("is refused if no store can have made it", func(t *testing.T) {
 		store := open(t)
 		for _, cursor := range []checkout.Cursor{
 			"x", ":", "1", "1:", ":1", "0:1", "1:0", "-1:1", "1:-1", "01:1", "1:01", "+1:1", " 1:1", "1:1 ", "1:1:1", "1:1x", "1.5:1",
@@ -322,48 +328,48 @@ func TestFeedCursor(t *testing.T) {
 			isRefused(t, err)
 		}
 	})
-	t.Run("is refused where its transaction is not begun, as in a database restored from a dump", func(t *testing.T) {
+	t.Run("is refused if its transaction has not begun, as in a database restored from a dump", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
-		change(t, store, made(t, store), checkout.StatusPending)
+		change(t, store, createNew(t, store), checkout.StatusPending)
 		var xmax uint64
 		is.NoErr(pool.QueryRow(t.Context(), "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint").Scan(&xmax))
 		for _, beyond := range []uint64{xmax + 1000, xmax + 1<<32, 1<<64 - 1} {
 			_, err := store.Events(t.Context(), checkout.Cursor(fmt.Sprintf("%d:1", beyond)), 10)
 			isRefused(t, err)
 		}
-		told, err := store.Events(t.Context(), checkout.Cursor(fmt.Sprintf("%d:1", xmax-1)), 10)
+		shown, err := store.Events(t.Context(), checkout.Cursor(fmt.Sprintf("%d:1", xmax-1)), 10)
 		is.NoErr(err)
-		is.Equal(len(told), 0)
+		is.Equal(len(shown), 0)
 	})
-	t.Run("is good after its event was pruned", func(t *testing.T) {
+	t.Run("stays valid after its event was pruned", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
-		first := change(t, store, made(t, store), checkout.StatusFailed)
-		second := change(t, store, made(t, store), checkout.StatusPending)
-		quiet(t, pool)
+		first := change(t, store, createNew(t, store), checkout.StatusFailed)
+		second := change(t, store, createNew(t, store), checkout.StatusPending)
+		awaitTransactions(t, pool)
 		page, err := store.Events(t.Context(), "", 1)
 		is.NoErr(err)
 		is.Equal(page[0].Session, first)
 		n, err := store.Prune(t.Context(), first.CreatedAt.Add(time.Hour), 10)
 		is.NoErr(err)
 		is.Equal(n, 1)
-		told, _ := feedOf(t, store, page[0].Cursor)
-		is.Equal(told, []string{eventOf(second)})
+		shown, _ := feedOf(t, store, page[0].Cursor)
+		is.Equal(shown, []string{eventOf(second)})
 	})
-	t.Run("passes over events of sessions that somebody has deleted by hand, however many", func(t *testing.T) {
+	t.Run("skips all events of sessions that somebody has deleted by hand", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
 		for range 5 {
-			change(t, store, made(t, store), checkout.StatusPending)
+			change(t, store, createNew(t, store), checkout.StatusPending)
 		}
 		exec(t, pool, "delete from checkout_sessions")
-		after := change(t, store, made(t, store), checkout.StatusPending)
-		quiet(t, pool)
-		told, _ := feedOf(t, store, "")
-		is.Equal(told, []string{eventOf(after)})
+		after := change(t, store, createNew(t, store), checkout.StatusPending)
+		awaitTransactions(t, pool)
+		shown, _ := feedOf(t, store, "")
+		is.Equal(shown, []string{eventOf(after)})
 	})
 }

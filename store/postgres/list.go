@@ -7,16 +7,16 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// List implements [checkout.Store]. It costs the same however many sessions the account has. Beside 10,000,000, on two cores, a page
-// takes up to 3.5 ms, of which counting to 10,000 takes 2. A page by place is not counted, and takes less than 1 ms. One by phone
-// takes 10, and one at the greatest offset 8.
+// List implements [checkout.Store]. It costs the same however many sessions the account has. With 10,000,000 sessions on two
+// cores, a page takes up to 3.5 ms, of which counting to 10,000 takes 2 ms. A page by cursor is not counted, and takes less than
+// 1 ms. A page by phone takes 10 ms, and a page at the greatest offset 8 ms.
 //
-// To count within an index, PostgreSQL must know that its pages were vacuumed; autovacuum sees to that.
+// PostgreSQL can count within an index only where the pages of the table were vacuumed. Autovacuum does that.
 //
-// Sweep with Expire. A page of created or pending passes over sessions that are due and were not swept one by one, 0.3 s for each
-// million. If more than fewSessions of all accounts are due, created and pending are counted row by row, and a page of expired
-// passes over the account's sessions that are created or pending, from 24 hours before the one that has been due for the longest
-// time.
+// Sweep with Expire. A page of created or pending skips the sessions that are due and were not swept one by one, which takes 0.3
+// s for each million. If more than 1000 sessions of all accounts are due, created and pending sessions are counted row by row. A
+// page of expired then looks at the account's created and pending sessions, back to 24 hours before the session that has been due
+// for longest.
 func (t table) List(ctx context.Context, account checkout.Account, q checkout.Query) ([]checkout.Session, int, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, 0, err

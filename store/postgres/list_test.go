@@ -14,8 +14,8 @@ import (
 	"github.com/matryer/is"
 )
 
-// passes is what a list must hold, worked out from all rows in memory.
-func passes(all []checkout.Session, account checkout.Account, q checkout.Query) (page []string, total int) {
+// expectedPage works out in memory, from all rows, what a list must return.
+func expectedPage(all []checkout.Session, account checkout.Account, q checkout.Query) (page []string, total int) {
 	var some []checkout.Session
 	for _, s := range all {
 		after := q.AfterID == "" || s.CreatedAt.Before(q.AfterCreatedAt) || s.CreatedAt.Equal(q.AfterCreatedAt) && s.ID < q.AfterID
@@ -40,22 +40,22 @@ func passes(all []checkout.Session, account checkout.Account, q checkout.Query) 
 	return page, total
 }
 
-// Few and many sessions that are due or not, of an account that has few or many itself: each has a way of its own to be
-// listed, and all must hold the same.
+// TestListHoldsTheSameWhicheverWayItGoes proves that every list returns the expected page. The store builds a list in different ways. They
+// depend on how many sessions are due, and on how many the account and the others have. The cases lead to each of these ways.
 func TestListHoldsTheSameWhicheverWayItGoes(t *testing.T) {
 	for _, test := range []struct {
-		name                   string
-		alive, due, settled    int // of the account
-		otherAlive, otherSwept int // of another
-		every                  time.Duration
-		limits                 []int
+		name                 string
+		alive, due, settled  int // sessions of the account
+		otherAlive, otherDue int // of the same account in test mode
+		every                time.Duration
+		limits               []int
 	}{
-		{"few of all", 300, 300, 600, 100, 100, time.Second, []int{1, 7, 100}},
-		{"many that wait and are due, of others", 300, 300, 600, 2500, 2500, time.Second, []int{50}},
-		{"many that wait and are due, of the account", 3000, 3000, 1000, 10, 10, time.Second, []int{50}},
+		{"few sessions of each kind", 300, 300, 600, 100, 100, time.Second, []int{1, 7, 100}},
+		{"many waiting and due sessions of others", 300, 300, 600, 2500, 2500, time.Second, []int{50}},
+		{"many waiting and due sessions of the account", 3000, 3000, 1000, 10, 10, time.Second, []int{50}},
 		{"a busy account", 9000, 2500, 2000, 10, 10, time.Second, []int{50}},
-		{"as many as a list counts, and few that are due", 15_000, 900, 100, 10, 10, time.Second, []int{50}},
-		{"many at one instant", 150, 150, 300, 10, 10, 0, []int{1, 50, 100}},
+		{"more waiting sessions than a list counts, and few that are due", 15_000, 900, 100, 10, 10, time.Second, []int{50}},
+		{"many sessions created at one instant", 150, 150, 300, 10, 10, 0, []int{1, 50, 100}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			is := is.New(t)
@@ -76,10 +76,10 @@ func TestListHoldsTheSameWhicheverWayItGoes(t *testing.T) {
 			}
 			waiting := "case when n % 3 = 0 then 'pending' else 'created' end"
 			insert(mine, test.alive, waiting, 24*time.Hour, "alive")
-			insert(mine, test.due, waiting, -time.Hour, "due") // no session is, but a list may be asked for a later instant
+			insert(mine, test.due, waiting, -time.Hour, "due") // a real session is due only after its creation; this stands for a list at a later instant
 			insert(mine, test.settled, "(array['processing', 'completed', 'failed', 'expired', 'cancelled'])[1 + n % 5]", time.Hour, "settled")
 			insert(other, test.otherAlive, waiting, 24*time.Hour, "other alive")
-			insert(other, test.otherSwept, waiting, -time.Hour, "other due")
+			insert(other, test.otherDue, waiting, -time.Hour, "other due")
 			exec(t, pool, "analyze checkout_sessions")
 			all := everySession(t, pool)
 
@@ -87,11 +87,11 @@ func TestListHoldsTheSameWhicheverWayItGoes(t *testing.T) {
 				for _, limit := range test.limits {
 					q := base
 					q.At, q.Limit = now, limit
-					for place := range 4 { // the first page, two that follow it, and one by offset
+					for place := range 4 { // the first page, the two pages after it, and one by offset
 						if place == 3 {
 							q.AfterID, q.AfterCreatedAt, q.Offset = "", time.Time{}, 3*limit
 						}
-						want, total := passes(all, mine, q)
+						want, total := expectedPage(all, mine, q)
 						got, n, err := store.List(t.Context(), mine, q)
 						is.NoErr(err)
 						var ids []string
@@ -99,7 +99,7 @@ func TestListHoldsTheSameWhicheverWayItGoes(t *testing.T) {
 							ids = append(ids, s.ID)
 						}
 						if !slices.Equal(ids, want) || n != total {
-							t.Fatalf("%+v: %d of %d, want %d of %d", q, len(ids), n, len(want), total)
+							t.Fatalf("List(%+v) returned %d sessions and the total %d, want %d and %d", q, len(ids), n, len(want), total)
 						}
 						if len(got) > 0 && place < 2 {
 							last := got[len(got)-1]
@@ -112,6 +112,7 @@ func TestListHoldsTheSameWhicheverWayItGoes(t *testing.T) {
 	}
 }
 
+// everyFilter returns queries with filters of all kinds, each with every status and with none.
 func everyFilter(now time.Time, every time.Duration) (queries []checkout.Query) {
 	for _, status := range append([]checkout.Status{""}, checkout.Statuses()...) {
 		for _, q := range []checkout.Query{
@@ -127,6 +128,7 @@ func everyFilter(now time.Time, every time.Duration) (queries []checkout.Query) 
 	return queries
 }
 
+// everySession reads all sessions from the table, without the store.
 func everySession(t *testing.T, pool *pgxpool.Pool) []checkout.Session {
 	t.Helper()
 	rows, err := pool.Query(t.Context(), `select id, account, test, status, created_at, expires_at, coalesce(payment_id, ''),
@@ -140,34 +142,36 @@ func everySession(t *testing.T, pool *pgxpool.Pool) []checkout.Session {
 	return all
 }
 
+// TestListByPhone proves that a list by phone reads at most the first 10,000 sessions. If the page is not full then, it must end with the
+// last session that was read, so that the caller can go on from there.
 func TestListByPhone(t *testing.T) {
 	is := is.New(t)
 	url := pgtest.URL(t)
 	store, pool := openURL(t, url), connect(t, url)
 	const n = checkout.MaxPhoneScan + 500
-	exec(t, pool, spread("acct_1", n, 2, "completed", "failed")) // the phone number has n % 1000
+	exec(t, pool, insertRareAndCommon("acct_1", n, 2, "completed", "failed")) // the phone number has n % 1000
 	account := checkout.Account{ID: "acct_1"}
 	phone := func(n int) string { return fmt.Sprintf("+22507%08d", n) }
 	q := checkout.Query{UserPhone: phone(7), Limit: 100, At: time.Now()}
 	page, total, err := store.List(t.Context(), account, q)
 	is.NoErr(err)
 	is.Equal(total, 0)
-	is.Equal(len(page), 11) // those of the first 10,000, and the last one looked at
+	is.Equal(len(page), 11) // the ten with this phone among the first 10,000, and the last session that was read
 	is.Equal(page[9].UserPhone, phone(7))
 	is.True(page[10].UserPhone != phone(7))
 	q.AfterID, q.AfterCreatedAt = page[10].ID, page[10].CreatedAt
 	page, _, err = store.List(t.Context(), account, q)
 	is.NoErr(err)
-	is.Equal(len(page), 1) // the 10,007th; there are no more to look at
+	is.Equal(len(page), 1) // the 10,007th; there are no further sessions to read
 	is.Equal(page[0].UserPhone, phone(7))
 	q = checkout.Query{UserPhone: phone(8), Limit: 3, At: time.Now()}
 	page, _, err = store.List(t.Context(), account, q)
 	is.NoErr(err)
-	is.Equal(len(page), 3) // full: nothing is said of how far it looked
+	is.Equal(len(page), 3) // the page is full, so that the caller goes on from its last session
 	q.Limit, q.Status = 100, checkout.StatusCompleted
 	page, _, err = store.List(t.Context(), account, q)
 	is.NoErr(err)
-	is.Equal(len(page), 11) // 8, 1008, … of all that are completed, 10,008 too
+	is.Equal(len(page), 11) // 8, 1008, … and 10,008: fewer than 10,000 sessions are completed, so that all are read
 	for _, s := range page {
 		is.Equal(s.UserPhone, phone(8))
 	}

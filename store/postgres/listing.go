@@ -10,8 +10,8 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// fewSessions is up to how many sessions that are due, of all accounts, a list looks at one by one. If there are more, it looks for
-// them among the account's sessions. It takes some 1 ms.
+// fewSessions is the greatest number of due sessions, of all accounts, that a list looks at one by one, which takes some 1 ms. If
+// there are more, the list looks for due sessions among those of the account.
 const fewSessions = 1000
 
 // listing is the statement of a list while it is built. The planner may have old statistics, and it plans a prepared statement without
@@ -24,10 +24,10 @@ const fewSessions = 1000
 type listing struct {
 	args  []any
 	with  []string // common table expressions
-	span           // of created_at
+	span           // the range of created_at
 	more  string   // conditions on s for which there is no index
-	pages []arm    // where the page comes from
-	total string   // a query of how many sessions there are; "": those of pages
+	pages []arm    // the ranges from which the page is read
+	total string   // a query for the total; "": pages are counted
 }
 
 // arm is an ordered range of sessions s.
@@ -37,7 +37,7 @@ type arm struct {
 	order string
 }
 
-// span is a range of created_at, as SQL; "" is no bound.
+// span is a range of created_at, as SQL; a bound of "" is none. below is the operator of the upper bound, < or <=.
 type span struct{ lower, upper, below string }
 
 // list returns the statement for one page and the total. It is one statement, so that both are of the same snapshot in every
@@ -90,8 +90,8 @@ func (l *listing) narrow(q checkout.Query) {
 	}
 }
 
-// found is what is selected of a session until it is known which sessions are on the page: its place in the order, and the address of
-// its row in this snapshot, by which it is read at the end without any index.
+// found are the columns that are selected until it is known which sessions are on the page: the place in the order, and the
+// address of the row in this snapshot. The rows of the page are read by their addresses at the end, without an index.
 const (
 	found    = "s.tid, s.part, s.created_at, s.id"
 	rowPlace = "s.ctid AS tid, s.tableoid AS part"
@@ -111,7 +111,8 @@ func (l *listing) page(q checkout.Query) string {
 		checkout.MaxPhoneScan, offset, l.arg(q.UserPhone), checkout.MaxPhoneScan, offset, newest, limit)
 }
 
-// withTies limits an arm to n sessions, and adds those of the same instant as the last one. They are sorted by id later.
+// withTies limits an arm to n sessions, and adds those of the same instant as the last one. They are sorted by id later. It
+// rounds n up, so that there are few different statements.
 func withTies(n int) string {
 	for _, most := range []int{1, checkout.DefaultListLimit, checkout.MaxListLimit, 1000, checkout.MaxListOffset + checkout.MaxListLimit} {
 		if n <= most {
@@ -142,8 +143,8 @@ func union(arms []arm, columns, limit string) string {
 // mostCounted is how far a list counts.
 const mostCounted = checkout.MaxListTotal + 1
 
-// countOf counts the sessions of all arms, as far as a list counts. Each arm is counted by itself: to pass 10,000 rows through a union
-// takes as long again. An arm is counted only if those before it have fewer than the limit.
+// countOf counts the sessions of all arms, as far as a list counts. Each arm is counted by itself, because to pass 10,000 rows
+// through a union would double the time. An arm is counted only if those before it have fewer than the limit.
 func countOf(arms []arm) string {
 	total := arms[0].count(mostCounted) + " AS counted"
 	for _, a := range arms[1:] {
@@ -169,8 +170,8 @@ func (l *listing) waiting(status checkout.Status, lower, where string) arm {
 	return l.within(lower, " AND s.status = '"+string(status)+"'"+where)
 }
 
-// within returns a range of an index on created_at. A bound that excludes nothing is left out: to compare each row with it takes a
-// fifth of the time of a count.
+// within returns a range of an index on created_at. A bound that excludes nothing is left out, because comparing each row with it
+// takes a fifth of the time of a count.
 func (l *listing) within(lower, where string) arm {
 	bounds := ""
 	if lower != "" {
@@ -204,7 +205,7 @@ func (l *listing) walked(where string) arm {
 	return a
 }
 
-// walk selects the sessions of all accounts that are due, up to one more than fewSessions. If it finds that many, there are too many to
+// walk selects the due sessions of all accounts, up to one more than fewSessions. If it finds that many, there are too many to
 // look at one by one.
 func (l *listing) walk(at string) {
 	l.with = append(l.with, fmt.Sprintf(`walk AS MATERIALIZED (
@@ -255,8 +256,8 @@ func (l *listing) chooseNamed(q checkout.Query) {
 	l.pages = []arm{a}
 }
 
-// chooseWaiting lists the sessions that are created or pending and not due. The index does not say which are due, and to look at each
-// row takes twice as long as to count within the index. So it counts all of them, and subtracts the few that are due.
+// chooseWaiting lists the sessions that are created or pending and not due. The index does not say which are due, and looking at
+// each row takes twice as long as counting within the index. So it counts all of them, and subtracts the few that are due.
 func (l *listing) chooseWaiting(status checkout.Status, at string) {
 	l.pages = []arm{l.waiting(status, l.lower, " AND s.due_at > "+at)}
 	l.walk(at)

@@ -15,24 +15,25 @@ import (
 	"github.com/matryer/is"
 )
 
-// What is held is nobody's trouble but theirs who want it, for as long as it lasts and however many they are.
-func TestCrowdOnWhatIsHeld(t *testing.T) {
+// TestLockedRowsDelayOnlyTheirCallers proves that a locked key or session delays only the calls for it, however many they are and however
+// long the lock lasts. If they took all connections, no other call could be answered.
+func TestLockedRowsDelayOnlyTheirCallers(t *testing.T) {
 	for _, test := range []struct {
 		name    string
-		held    int // keys or sessions
-		callers int // of each
-		most    int // of the store's connections wait for them: two of batches, and those of rows that go alone
-		// hold takes what is to be held, in the host's transaction.
-		hold func(ctx context.Context, store *postgres.Store, tx pgx.Tx, s checkout.Session) error
-		// want is one call for what is held; nil for done.
-		want func(ctx context.Context, store *postgres.Store, s checkout.Session) error
+		locked  int // keys or sessions
+		callers int // for each of them
+		most    int // connections of the store that wait for a lock: two for batches, and those for rows that are retried by themselves
+		// lock locks a key or session in the host's transaction.
+		lock func(ctx context.Context, store *postgres.Store, tx pgx.Tx, s checkout.Session) error
+		// call is one call for the locked key or session. Its error is nil if the call has its result.
+		call func(ctx context.Context, store *postgres.Store, s checkout.Session) error
 	}{
-		{"creates with one key", 1, 79, 2 + 1, holdKey, wantKey},
-		{"creates with 12 keys", 12, 8, 2 + 4, holdKey, wantKey},
-		{"updates of one session", 1, 79, 2 + 1, holdSession, wantSession},
-		{"updates of 12 sessions", 12, 8, 2 + 4, holdSession, wantSession},
+		{"creates with one locked key", 1, 79, 2 + 1, lockKey, createWithKey},
+		{"creates with 12 locked keys", 12, 8, 2 + 4, lockKey, createWithKey},
+		{"updates of one locked session", 1, 79, 2 + 1, lockSession, updateSession},
+		{"updates of 12 locked sessions", 12, 8, 2 + 4, lockSession, updateSession},
 	} {
-		t.Run(test.name+" leave the others' writes and reads alone", func(t *testing.T) {
+		t.Run(test.name+" do not delay other writes and reads", func(t *testing.T) {
 			t.Parallel()
 			is := is.New(t)
 			url := pgtest.URL(t)
@@ -41,19 +42,19 @@ func TestCrowdOnWhatIsHeld(t *testing.T) {
 			for _, a := range createAtOnce(t.Context(), mine, store) {
 				is.NoErr(a.err)
 			}
-			held := newSessions(test.held)
+			locked := newSessions(test.locked)
 			tx := begin(t, pool)
-			for _, s := range held {
-				is.NoErr(test.hold(t.Context(), store, tx, s))
+			for _, s := range locked {
+				is.NoErr(test.lock(t.Context(), store, tx, s))
 			}
 
-			// Each caller comes again until it has what it wants, as clients do.
+			// Each caller retries until it has its result, as clients do.
 			var crowd sync.WaitGroup
 			var refused atomic.Int64
-			for _, s := range held {
+			for _, s := range locked {
 				for range test.callers {
 					crowd.Go(func() {
-						for err := test.want(t.Context(), store, s); err != nil; err = test.want(t.Context(), store, s) {
+						for err := test.call(t.Context(), store, s); err != nil; err = test.call(t.Context(), store, s) {
 							if kindOf(t, err) != checkout.ErrUnavailable {
 								t.Error(err)
 								return
@@ -63,9 +64,9 @@ func TestCrowdOnWhatIsHeld(t *testing.T) {
 					})
 				}
 			}
-			await(t, "one to wait alone", func() bool { return waitsAlone(t, pool, test.name) })
+			await(t, "a locked row to be retried by itself", func() bool { return waitsInRetry(t, pool, test.name) })
 
-			// The store waits for two seconds before it refuses what is held.
+			// The store waits for two seconds before it refuses a call for a locked row. The others must work during this time.
 			for round := 0; round < 3 || refused.Load() < int64(test.callers); round++ {
 				is.True(value[int](t, pool, "select count(*) from pg_stat_activity where application_name = $1 and wait_event_type = 'Lock'", test.name) <= test.most)
 				for _, a := range createAtOnce(t.Context(), newSessions(40), store) {
@@ -87,30 +88,30 @@ func TestCrowdOnWhatIsHeld(t *testing.T) {
 		})
 	}
 
-	t.Run("who gives up waits no longer, and the others get the session", func(t *testing.T) {
+	t.Run("a caller whose context ends stops waiting, and the others get the session", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, pgtest.With(t, url, "application_name=patient")), connect(t, url)
 		s := newSession()
 		tx := begin(t, pool)
-		is.NoErr(holdKey(t.Context(), store, tx, s))
+		is.NoErr(lockKey(t.Context(), store, tx, s))
 		stayers, quitters := make(chan error, 20), make(chan error, 20)
-		go func() { stayers <- wantKey(t.Context(), store, s) }()
-		await(t, "the first to wait alone", func() bool { return waitsAlone(t, pool, "patient") })
+		go func() { stayers <- createWithKey(t.Context(), store, s) }()
+		await(t, "the first call to be retried by itself", func() bool { return waitsInRetry(t, pool, "patient") })
 		ctx, cancel := context.WithCancel(t.Context())
 		quitter := waitedFor{ctx, make(chan struct{}, 1000)}
 		for range 20 {
-			go func() { quitters <- wantKey(quitter, store, s) }()
+			go func() { quitters <- createWithKey(quitter, store, s) }()
 		}
 		for range 19 {
-			go func() { stayers <- wantKey(t.Context(), store, s) }()
+			go func() { stayers <- createWithKey(t.Context(), store, s) }()
 		}
 		for range 20 {
 			<-quitter.waits
 		}
 		cancel()
 		for range 20 {
-			is.Equal(kindOf(t, <-quitters), context.Canceled) // while the key is held
+			is.Equal(kindOf(t, <-quitters), context.Canceled) // while the key is still locked
 		}
 		is.NoErr(tx.Commit(t.Context()))
 		for range 20 {
@@ -119,14 +120,14 @@ func TestCrowdOnWhatIsHeld(t *testing.T) {
 	})
 }
 
-// waitsAlone reports whether a store's row waits for longer than batches do.
-func waitsAlone(t *testing.T, pool *pgxpool.Pool, application string) bool {
+// waitsInRetry reports whether a row of a store has waited for a lock for longer than a batch does. It is then retried by itself.
+func waitsInRetry(t *testing.T, pool *pgxpool.Pool, application string) bool {
 	t.Helper()
 	return value[bool](t, pool, `select count(*) > 0 from pg_stat_activity where application_name = $1
 		and wait_event_type = 'Lock' and query_start < clock_timestamp() - interval '150 ms'`, application)
 }
 
-// waitedFor is a context that tells when somebody is about to wait for its end.
+// waitedFor is a context that sends on waits each time that its Done method is called. The store calls it just before it waits.
 type waitedFor struct {
 	context.Context
 	waits chan struct{}
@@ -137,22 +138,22 @@ func (w waitedFor) Done() <-chan struct{} {
 	return w.Context.Done()
 }
 
-func holdKey(ctx context.Context, store *postgres.Store, tx pgx.Tx, s checkout.Session) error {
+func lockKey(ctx context.Context, store *postgres.Store, tx pgx.Tx, s checkout.Session) error {
 	_, _, err := store.WithTx(tx).Create(ctx, s)
 	return err
 }
 
-func wantKey(ctx context.Context, store *postgres.Store, s checkout.Session) error {
+func createWithKey(ctx context.Context, store *postgres.Store, s checkout.Session) error {
 	again := newSession()
 	again.IdempotencyKey = s.IdempotencyKey
 	held, created, err := store.Create(ctx, again)
 	if err == nil && (created || held.ID != s.ID) {
-		return fmt.Errorf("the key names %s, and the host's transaction made it name %s", held.ID, s.ID)
+		return fmt.Errorf("the key names %s, but the host's transaction gave it to %s", held.ID, s.ID)
 	}
 	return err
 }
 
-func holdSession(ctx context.Context, store *postgres.Store, tx pgx.Tx, s checkout.Session) error {
+func lockSession(ctx context.Context, store *postgres.Store, tx pgx.Tx, s checkout.Session) error {
 	if _, _, err := store.Create(ctx, s); err != nil {
 		return err
 	}
@@ -160,10 +161,10 @@ func holdSession(ctx context.Context, store *postgres.Store, tx pgx.Tx, s checko
 	return store.WithTx(tx).Update(ctx, s)
 }
 
-func wantSession(ctx context.Context, store *postgres.Store, s checkout.Session) error {
+func updateSession(ctx context.Context, store *postgres.Store, s checkout.Session) error {
 	s.Version, s.Status = 2, checkout.StatusPending
 	err := store.Update(ctx, s)
-	if err == checkout.ErrConflict { // the host's came first
+	if err == checkout.ErrConflict { // the host's update came first
 		return nil
 	}
 	if err == nil {
@@ -172,7 +173,7 @@ func wantSession(ctx context.Context, store *postgres.Store, s checkout.Session)
 	return err
 }
 
-// updateAtOnce returns an error of those that there are.
+// updateAtOnce updates all sessions at the same time. It returns one of the errors, if there are any.
 func updateAtOnce(ctx context.Context, sessions []checkout.Session, store checkout.Store) error {
 	errs := make(chan error, len(sessions))
 	for _, s := range sessions {

@@ -16,19 +16,19 @@ import (
 	"github.com/matryer/is"
 )
 
-// commits reports whether the store sends COMMIT, as a text or, with the rest of a transaction, as a prepared statement.
+// commits reports whether b, which the store sends, has a COMMIT. It is text, or a prepared statement in a pipelined transaction.
 func commits(b []byte) bool {
 	text, _ := (&pgproto3.Query{String: "commit"}).Encode(nil)
 	prepared, _ := (&pgproto3.Bind{PreparedStatement: "checkout_commit"}).Encode(nil)
 	return bytes.Contains(b, text) || bytes.Contains(b, prepared)
 }
 
-// cutter makes connections that break around a COMMIT, once it is told to.
+// cutter makes connections that break around a COMMIT. Each field, once set, breaks the next COMMIT in its own way.
 type cutter struct {
-	refused atomic.Bool // the connection does not take the COMMIT
-	partly  atomic.Bool // it takes all but the last byte
-	dropped atomic.Bool // it takes it, but the server never gets it
-	after   atomic.Bool // the server commits, and its answer is lost
+	refused    atomic.Bool // the connection fails before it has sent a byte of the COMMIT
+	partly     atomic.Bool // the connection fails after all but the last byte
+	dropped    atomic.Bool // the connection takes the COMMIT, but the server never gets it
+	answerLost atomic.Bool // the server commits, but its answer is lost
 }
 
 func (c *cutter) dial(ctx context.Context, network, address string) (net.Conn, error) {
@@ -58,7 +58,7 @@ func (c *cutConn) Write(b []byte) (int, error) {
 			c.Close()
 			return len(b), nil
 		}
-		c.cut = c.after.CompareAndSwap(true, false)
+		c.cut = c.answerLost.CompareAndSwap(true, false)
 	}
 	return c.Conn.Write(b)
 }
@@ -87,9 +87,11 @@ func (c *cutConn) Read(b []byte) (int, error) {
 	}
 }
 
+// TestLostConnections proves that the store says ErrOutcomeUnknown exactly if COMMIT may have been carried out, and that it retries by
+// itself if COMMIT was not sent.
 func TestLostConnections(t *testing.T) {
-	t.Run("by prepared statements", func(t *testing.T) { lostConnections(t) })
-	t.Run("without", func(t *testing.T) { lostConnections(t, "default_query_exec_mode=exec") })
+	t.Run("with prepared statements", func(t *testing.T) { lostConnections(t) })
+	t.Run("without prepared statements", func(t *testing.T) { lostConnections(t, "default_query_exec_mode=exec") })
 }
 
 func lostConnections(t *testing.T, settings ...string) {
@@ -104,15 +106,15 @@ func lostConnections(t *testing.T, settings ...string) {
 		return store, cut, connect(t, url)
 	}
 	for name, lose := range map[string]func(*cutter){
-		"does not know what became of a COMMIT that never arrived":      func(c *cutter) { c.dropped.Store(true) },
-		"does not know what became of a COMMIT whose answer never came": func(c *cutter) { c.after.Store(true) },
+		"leaves the outcome unknown when COMMIT never arrives":         func(c *cutter) { c.dropped.Store(true) },
+		"leaves the outcome unknown when the answer to COMMIT is lost": func(c *cutter) { c.answerLost.Store(true) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			is := is.New(t)
 			store, cut, pool := setUp(t)
 			first := newSession()
 			lose(cut)
-			committed := cut.after.Load()
+			committed := cut.answerLost.Load()
 			_, created, err := store.Create(t.Context(), first)
 			is.Equal(kindOf(t, err), checkout.ErrOutcomeUnknown)
 			is.True(!created)
@@ -122,7 +124,7 @@ func lostConnections(t *testing.T, settings ...string) {
 			again.IdempotencyKey = first.IdempotencyKey
 			held, created, err := store.Create(t.Context(), again)
 			is.NoErr(err)
-			is.Equal(created, !committed) // either way the key names one session
+			is.Equal(created, !committed) // in both cases the key names one session
 			is.Equal(held.ID == first.ID, committed)
 
 			held.Version, held.Status = 2, checkout.StatusPending
@@ -134,7 +136,7 @@ func lostConnections(t *testing.T, settings ...string) {
 		})
 	}
 
-	t.Run("does not know what became of a COMMIT that was partly sent", func(t *testing.T) {
+	t.Run("leaves the outcome unknown when only a part of COMMIT is sent", func(t *testing.T) {
 		is := is.New(t)
 		store, cut, _ := setUp(t)
 		first := newSession()
@@ -146,9 +148,9 @@ func lostConnections(t *testing.T, settings ...string) {
 		again.IdempotencyKey = first.IdempotencyKey
 		held, created, err := store.Create(t.Context(), again)
 		is.NoErr(err)
-		is.Equal(created, held.ID == again.ID) // a prepared COMMIT was carried out all the same
+		is.Equal(created, held.ID == again.ID) // as a prepared statement the COMMIT was complete, and the server carried it out
 	})
-	t.Run("tries again when it knows that COMMIT was not sent", func(t *testing.T) {
+	t.Run("retries when it knows that COMMIT was not sent", func(t *testing.T) {
 		is := is.New(t)
 		store, cut, _ := setUp(t)
 		s := newSession()
@@ -156,17 +158,17 @@ func lostConnections(t *testing.T, settings ...string) {
 		_, created, err := store.Create(t.Context(), s)
 		is.NoErr(err)
 		is.True(created)
-		is.True(!cut.refused.Load()) // it was refused once
+		is.True(!cut.refused.Load()) // the first try was refused
 	})
 
-	t.Run("leaves a server that is the primary no more", func(t *testing.T) {
+	t.Run("leaves a server that is no longer the primary", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t, append(settings, "pool_max_conns=1")...)
 		openURL(t, url)
 		pool := connect(t, url)
 		store, err := postgres.New(pool)
 		is.NoErr(err)
-		exec(t, pool, "set default_transaction_read_only = on") // for as long as this connection lasts
+		exec(t, pool, "set default_transaction_read_only = on") // for this connection only
 		_, _, err = store.Create(t.Context(), newSession())
 		is.Equal(kindOf(t, err), checkout.ErrUnavailable)
 		_, created, err := store.Create(t.Context(), newSession())
@@ -174,7 +176,7 @@ func lostConnections(t *testing.T, settings ...string) {
 		is.True(created)
 	})
 
-	t.Run("goes on, without an error, when its idle connections were ended", func(t *testing.T) {
+	t.Run("works without an error after the server has ended its idle connections", func(t *testing.T) {
 		is := is.New(t)
 		store, _, pool := setUp(t)
 		s := newSession()

@@ -33,8 +33,8 @@ func Migrations() fs.FS {
 // table checkout_migrations has those that were applied. If there is nothing to apply, Migrate writes nothing. Any number of
 // instances may call it at once, while others are running.
 //
-// If the schema is of a newer release that this one cannot work with, the error says so. If the database cannot be reached, the
-// error is [checkout.ErrUnavailable].
+// If a newer release has changed the schema in a way that this release cannot work with, the error says so. If the database
+// cannot be reached, the error is [checkout.ErrUnavailable].
 func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
 	known, err := migrations.Load(Migrations())
 	if err != nil {
@@ -133,8 +133,9 @@ func appliedTo(ctx context.Context, conn *pgx.Conn) (map[int]string, error) {
 	return applied, err
 }
 
-// apply applies one migration, unless another instance does so first. The migration's row in the table is the lock: a second instance
-// waits until the first commits, and then has nothing to do, or fails, and then takes its place.
+// apply applies one migration, unless another instance does so first. The migration's row in the table is the lock: a second
+// instance waits for the first. If the first commits, the second has nothing to do. If the first fails, the second applies the
+// migration.
 func apply(ctx context.Context, conn *pgx.Conn, m migrations.Migration) error {
 	return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, "INSERT INTO checkout_migrations (version, name) VALUES ($1, $2) ON CONFLICT DO NOTHING", m.Version, m.Name)
@@ -154,7 +155,7 @@ func raced(err error) bool {
 	}
 	switch pg.Code {
 	case "40001", "40P01",
-		"42P07", "42710", "23505", // the table is there by now, or its type is
+		"42P07", "42710", "23505", // the other instance has created the table, or its type
 		"42P01", "XX000": // not yet visible; "tuple concurrently updated"
 		return true
 	}

@@ -12,8 +12,9 @@ import (
 	"github.com/matryer/is"
 )
 
+// TestMigrate proves that instances may start at the same time, and that two releases may share a schema.
 func TestMigrate(t *testing.T) {
-	t.Run("applies every migration once, whoever races to", func(t *testing.T) {
+	t.Run("applies every migration once when eight instances race", func(t *testing.T) {
 		for range 5 {
 			is := is.New(t)
 			url := pgtest.URL(t)
@@ -44,26 +45,26 @@ func TestMigrate(t *testing.T) {
 			is.True(created)
 		}
 	})
-	t.Run("writes nothing where there is nothing to apply", func(t *testing.T) {
+	t.Run("writes nothing if there is nothing to apply", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		openURL(t, url)
 		is.NoErr(postgres.Migrate(t.Context(), connect(t, pgtest.With(t, url, "default_transaction_read_only=on"))))
 	})
-	t.Run("goes on after a migration that failed half way", func(t *testing.T) {
+	t.Run("continues after a migration that failed half way", func(t *testing.T) {
 		is := is.New(t)
 		pool := connect(t, pgtest.URL(t))
-		exec(t, pool, "create view checkout_sessions as select 1") // in the way
+		exec(t, pool, "create view checkout_sessions as select 1") // its name makes the first migration fail
 		is.True(postgres.Migrate(t.Context(), pool) != nil)
 		is.Equal(value[int](t, pool, "select count(*) from checkout_migrations"), 0)
 		exec(t, pool, "drop view checkout_sessions")
 		is.NoErr(postgres.Migrate(t.Context(), pool))
 	})
-	t.Run("works beside a newer release that only adds", func(t *testing.T) {
+	t.Run("works with the schema of a newer release that only adds to it", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
-		_, _, err := store.Create(t.Context(), newSession()) // a statement that the newer schema finds prepared
+		_, _, err := store.Create(t.Context(), newSession()) // prepares the statement before the schema changes
 		is.NoErr(err)
 		exec(t, pool, "alter table checkout_sessions add column origin text not null default ''")
 		exec(t, pool, "insert into checkout_migrations values (9999, 'origin')")
@@ -83,7 +84,7 @@ func TestMigrate(t *testing.T) {
 		exec(t, connect(t, url), "insert into checkout_migrations values (9998, 'two_tables_breaking'), (9999, 'origin')")
 		_, err := postgres.Open(t.Context(), url)
 		is.True(err != nil)
-		is.True(!errors.Is(err, checkout.ErrUnavailable)) // waiting would not help
+		is.True(!errors.Is(err, checkout.ErrUnavailable)) // a retry would not help
 	})
 	t.Run("is not needed by a host that applies the files itself", func(t *testing.T) {
 		is := is.New(t)

@@ -13,7 +13,7 @@ import (
 	"github.com/matryer/is"
 )
 
-// A host may partition the table by account with a migration of its own.
+// TestPartitionedTable proves that the store works if a migration of the host's own has partitioned the table by account.
 func TestPartitionedTable(t *testing.T) {
 	is := is.New(t)
 	pool := connect(t, pgtest.URL(t))
@@ -30,8 +30,8 @@ func TestPartitionedTable(t *testing.T) {
 	store, err := postgres.New(pool)
 	is.NoErr(err)
 
-	// All of the contract holds but one thing: an id is only unique within its account. No two sessions have one id
-	// anyway.
+	// The whole contract holds, except that an id is unique only within its account. This does no harm: Checkouts gives every session a
+	// new id.
 	sessions := newSessions(200)
 	for i := range sessions {
 		sessions[i].Account.ID = fmt.Sprintf("acct_%d", i%7)
@@ -58,12 +58,12 @@ func TestPartitionedTable(t *testing.T) {
 	is.Equal(got, held)
 	expired, err := store.Expire(t.Context(), sessions[199].ExpiresAt, 1000)
 	is.NoErr(err)
-	is.Equal(len(expired), 199) // all but the one that is processing
+	is.Equal(len(expired), 199) // all except the one that is processing
 
-	quiet(t, pool)
+	awaitTransactions(t, pool)
 	events, err := store.Events(t.Context(), "", 1000)
 	is.NoErr(err)
-	is.Equal(len(events), 200) // of all accounts
+	is.Equal(len(events), 200) // of all accounts: one update and 199 expiries
 	is.Equal(events[0].Session, held)
 	is.Equal(historyOf(t, store, held), []checkout.Session{sessions[3], held})
 	at := sessions[199].ExpiresAt

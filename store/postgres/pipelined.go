@@ -37,12 +37,12 @@ func (p pooled) steps(st statement) [4]toPrepare {
 }
 
 const (
-	subject = 2 // of the steps
-	last    = 3
+	subject = 2 // index of st in the steps
+	last    = 3 // index of commit
 )
 
-// canPipeline reports whether transactions are pipelined on a connection. They are not where the host forbids prepared
-// statements, as it must behind some poolers, nor where it has a tracer, which would not see them.
+// canPipeline reports whether transactions are pipelined on a connection. They are not if the host forbids prepared statements,
+// as it must behind some poolers. Nor are they if the host has a tracer, because the tracer would not see them.
 func canPipeline(conn *pgx.Conn) bool {
 	const key = "github.com/caisse/checkout/store/postgres: can pipeline"
 	data := conn.PgConn().CustomData()
@@ -63,7 +63,7 @@ func (p pooled) transactPipelined(ctx context.Context, conn *pgx.Conn, st statem
 	spoilt := true // also after a panic: the next user of the connection would read these answers
 	defer func() {
 		switch {
-		case conn.IsClosed(): // pgx may still be at it, with a deadline of its own
+		case conn.IsClosed(): // pgx may still use the network connection, with a deadline of its own
 		case spoilt:
 			hangUp(conn)
 		default:
@@ -134,13 +134,13 @@ func (p pooled) queue(ctx context.Context, conn *pgx.Conn, st statement, a *answ
 // answers reads the server's answers to a pipelined transaction, as the rows of its statement. The transaction is committed only if
 // there is no error at their end.
 type answers struct {
-	pgx.Rows // nil: nobody asks for the rest of it
+	pgx.Rows // nil: only the methods below are called
 	conn     *pgx.Conn
 	fields   []pgconn.FieldDescription
 	values   [][]byte // of the row, until the next
-	complete int      // of the steps
+	complete int      // how many steps the server has completed
 	ended    bool
-	lost     bool // the connection
+	lost     bool // the connection is lost
 	err      error
 }
 
@@ -152,13 +152,13 @@ func (a *answers) at() phase {
 	return committing
 }
 
-// Next reads up to the next row, or to the very end.
+// Next reads up to the next row, or to the end of all answers.
 func (a *answers) Next() bool {
 	for !a.ended {
 		message, lost := a.conn.PgConn().ReceiveMessage(context.Background())
 		if lost != nil {
 			a.ended, a.lost = true, true
-			if a.err == nil || a.at() == committing { // an error of the statement's stands: COMMIT is skipped
+			if a.err == nil || a.at() == committing { // if the statement failed, its error stays: the server skips COMMIT
 				a.err = lost
 			}
 			break

@@ -16,19 +16,20 @@ import (
 	"github.com/matryer/is"
 )
 
-// asked records the statements that a store sends.
-type asked struct {
+// lastQuery is a tracer that keeps the last statement of a store.
+type lastQuery struct {
 	sql  string
 	args []any
 }
 
-func (a *asked) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
-	a.sql, a.args = data.SQL, data.Args
+func (q *lastQuery) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	q.sql, q.args = data.SQL, data.Args
 	return ctx
 }
 
-func (a *asked) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+func (q *lastQuery) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
+// These read a plan of EXPLAIN ANALYZE.
 var (
 	node    = regexp.MustCompile(`-> +(.*?) +\(`)
 	ours    = regexp.MustCompile(`(Scan|Index).* on checkout_`)
@@ -36,15 +37,15 @@ var (
 	removed = regexp.MustCompile(`Rows Removed by (?:Index Recheck|Filter): (\d+)`)
 )
 
-// looked is how many rows and entries of the tables and their indexes a plan has read, and the whole tables that it reads
-// or might have read.
-func looked(plan string) (rows int, whole []string) {
+// rowsRead returns how many rows and index entries of the store's tables a plan has read, and the sequential scans in the plan, even those
+// that were not executed.
+func rowsRead(plan string) (rows int, seqScans []string) {
 	scan, n, loops := false, 0, 0
 	for line := range strings.Lines(plan) {
 		if m := node.FindStringSubmatch(line); m != nil {
 			scan = ours.MatchString(m[1])
 			if strings.Contains(m[1], "Seq Scan on checkout_") {
-				whole = append(whole, m[1])
+				seqScans = append(seqScans, m[1])
 			}
 			if m := actual.FindStringSubmatch(line); m != nil && scan {
 				fmt.Sscan(m[1], &n)
@@ -57,12 +58,12 @@ func looked(plan string) (rows int, whole []string) {
 			rows += n * loops
 		}
 	}
-	return rows, whole
+	return rows, seqScans
 }
 
-// spread inserts n sessions of an account, one each second, of which the first of every share has a status and the others
-// another. Statistics are those of before.
-func spread(account string, n, share int, rare, common string) string {
+// insertRareAndCommon is SQL that inserts n sessions of an account, one for each second. One of every share sessions has the status rare,
+// the others have the status common. It does not update the statistics.
+func insertRareAndCommon(account string, n, share int, rare, common string) string {
 	return fmt.Sprintf(`insert into checkout_sessions (
 		id, account, test, idempotency_key, fingerprint, status, amount, currency, payment_method, user_phone, payment_id, customer_id,
 		description, success_url, cancel_url, created_at, expires_at, failure_reason, transaction_fee, late, version, client_reference
@@ -73,19 +74,22 @@ func spread(account string, n, share int, rare, common string) string {
 	from generate_series(1, %[2]d) as n`, account, n, share, rare, common)
 }
 
+// TestPlans proves that no query reads all sessions of a large account, even if PostgreSQL's statistics are out of date. Such a query would
+// become slower with every session.
 func TestPlans(t *testing.T) {
 	is := is.New(t)
 	url := pgtest.URL(t)
 	openURL(t, url)
 	pool := connect(t, url)
-	// Statistics are of a table without the account that is asked for, then true, then of when its sessions had another status.
+	// The test decides what the statistics say. At first they do not know the account. Then they are up to date. In the end they are of a
+	// time when its sessions had another status.
 	exec(t, pool, "alter table checkout_sessions set (autovacuum_enabled = off)")
 	exec(t, pool, "alter table checkout_events set (autovacuum_enabled = off)")
-	exec(t, pool, spread("acct_0", 20_000, 2, "failed", "expired"))
+	exec(t, pool, insertRareAndCommon("acct_0", 20_000, 2, "failed", "expired"))
 
 	config, err := pgxpool.ParseConfig(url)
 	is.NoErr(err)
-	trace := new(asked)
+	trace := new(lastQuery)
 	config.ConnConfig.Tracer = trace
 	traced, err := pgxpool.NewWithConfig(t.Context(), config)
 	is.NoErr(err)
@@ -95,14 +99,14 @@ func TestPlans(t *testing.T) {
 
 	account := checkout.Account{ID: "acct_big"}
 	now := time.Now()
-	const size = 60_000 // of the account: a walk would look at more than three times what is allowed
+	const size = 60_000 // sessions of the account: about three times as many as any query below may read
 	base := checkout.Query{Limit: 50, At: now}
 	with := func(set func(*checkout.Query)) checkout.Query { q := base; set(&q); return q }
 	queries := map[string]checkout.Query{
-		"the newest":  base,
-		"a last page": with(func(q *checkout.Query) { q.Offset, q.Limit = checkout.MaxListOffset, checkout.MaxListLimit }),
-		"a place":     with(func(q *checkout.Query) { q.AfterCreatedAt, q.AfterID = now.Add(-10*time.Hour), "cs_" }),
-		"a day": with(func(q *checkout.Query) {
+		"the newest sessions":   base,
+		"a last page":           with(func(q *checkout.Query) { q.Offset, q.Limit = checkout.MaxListOffset, checkout.MaxListLimit }),
+		"a page after a cursor": with(func(q *checkout.Query) { q.AfterCreatedAt, q.AfterID = now.Add(-10*time.Hour), "cs_" }),
+		"one hour": with(func(q *checkout.Query) {
 			q.CreatedAfter, q.CreatedBefore = now.Add(-9*time.Hour), now.Add(-8*time.Hour)
 		}),
 		"a payment":   with(func(q *checkout.Query) { q.PaymentID = "pay_30000" }),
@@ -111,7 +115,7 @@ func TestPlans(t *testing.T) {
 		"a reference, a payment and a status": with(func(q *checkout.Query) {
 			q.ClientReference, q.PaymentID, q.Status = "ref_0", "pay_30000", checkout.StatusCompleted
 		}),
-		"a reference and a place": with(func(q *checkout.Query) {
+		"a reference after a cursor": with(func(q *checkout.Query) {
 			q.ClientReference, q.AfterCreatedAt, q.AfterID = "ref_300", now.Add(-10*time.Hour), "cs_"
 		}),
 		"a phone":              with(func(q *checkout.Query) { q.UserPhone = "+2250700000007" }),
@@ -119,10 +123,10 @@ func TestPlans(t *testing.T) {
 	}
 	for _, status := range checkout.Statuses() {
 		queries["status "+string(status)] = with(func(q *checkout.Query) { q.Status = status })
-		queries["status "+string(status)+" after a place"] = with(func(q *checkout.Query) {
+		queries["status "+string(status)+" after a cursor"] = with(func(q *checkout.Query) {
 			q.Status, q.AfterCreatedAt, q.AfterID = status, now.Add(-10*time.Hour), "cs_"
 		})
-		queries["status "+string(status)+" of a day"] = with(func(q *checkout.Query) {
+		queries["status "+string(status)+" of one hour"] = with(func(q *checkout.Query) {
 			q.Status, q.CreatedAfter, q.CreatedBefore = status, now.Add(-9*time.Hour), now.Add(-8*time.Hour)
 		})
 	}
@@ -137,7 +141,7 @@ func TestPlans(t *testing.T) {
 		is.NoErr(err)
 		_, err = conn.Prepare(t.Context(), "asked", sql)
 		is.NoErr(err)
-		// EXPLAIN EXECUTE takes no parameters, so they are written out.
+		// EXPLAIN EXECUTE takes no parameters, so the arguments are written as literals.
 		literals := make([]string, len(args))
 		for i, arg := range args {
 			text := fmt.Sprint(arg)
@@ -150,7 +154,7 @@ func TestPlans(t *testing.T) {
 		if len(args) > 0 {
 			execute += "(" + strings.Join(literals, ", ") + ")"
 		}
-		if mode == "auto" { // after five plans for these arguments PostgreSQL may take one for any
+		if mode == "auto" { // after five executions PostgreSQL may choose a generic plan
 			for range 5 {
 				_, err := conn.Exec(t.Context(), execute, pgx.QueryExecModeSimpleProtocol)
 				is.NoErr(err)
@@ -166,25 +170,25 @@ func TestPlans(t *testing.T) {
 		t.Helper()
 		for _, mode := range []string{"force_custom_plan", "auto"} {
 			plan := explain(t, mode, sql, args)
-			if rows, whole := looked(plan); rows > most || len(whole) > 0 {
-				t.Errorf("%s looks at %d rows, %d at most; %v\n%s", mode, rows, most, whole, plan)
+			if rows, seqScans := rowsRead(plan); rows > most || len(seqScans) > 0 {
+				t.Errorf("with %s the plan reads %d rows, want %d at most; sequential scans: %v\n%s", mode, rows, most, seqScans, plan)
 			}
 		}
 	}
 
 	for _, step := range []struct{ name, sql string }{
-		{"statistics of before the account came", "analyze checkout_sessions; " + spread("acct_big", size, 3000, "processing", "completed")},
-		{"statistics that are true", "vacuum analyze checkout_sessions"},
-		{"statistics of before the account's sessions were another status", `delete from checkout_sessions where account = 'acct_big'; ` + spread("acct_big", size, 3000, "completed", "cancelled")},
+		{"statistics that do not know the account", "analyze checkout_sessions; " + insertRareAndCommon("acct_big", size, 3000, "processing", "completed")},
+		{"statistics that are up to date", "vacuum analyze checkout_sessions"},
+		{"statistics of a time when its sessions had another status", `delete from checkout_sessions where account = 'acct_big'; ` + insertRareAndCommon("acct_big", size, 3000, "completed", "cancelled")},
 	} {
 		for _, sql := range strings.Split(step.sql, ";") {
 			exec(t, pool, sql)
 		}
 		for name, q := range queries {
-			t.Run("needs no walk for "+name+", with "+step.name, func(t *testing.T) {
+			t.Run("reads few rows for "+name+", with "+step.name, func(t *testing.T) {
 				_, _, err := store.List(t.Context(), account, q)
 				is.New(t).NoErr(err)
-				most := 400 // a page of one arm or three, and the sessions themselves
+				most := 400 // index entries for one page or for the pages of three subqueries, and the sessions themselves
 				if q.AfterID == "" && q.UserPhone == "" {
 					most += checkout.MaxListTotal
 				}
@@ -194,19 +198,19 @@ func TestPlans(t *testing.T) {
 				check(t, most, trace.sql, trace.args)
 			})
 		}
-		t.Run("prunes and reads the feed without a walk, with "+step.name, func(t *testing.T) {
+		t.Run("reads few rows for Prune, with "+step.name, func(t *testing.T) {
 			is := is.New(t)
-			tx := begin(t, traced) // the statement is sent by pgx there
+			tx := begin(t, traced) // pgx sends the statement there, so that the tracer sees it
 			_, err := store.WithTx(tx).Prune(t.Context(), now.Add(-1000*time.Hour), 100)
 			is.NoErr(err)
 			check(t, 100, trace.sql, trace.args)
 			is.NoErr(tx.Rollback(t.Context()))
 		})
 	}
-	t.Run("needs no walk for pending beside as many that were only created", func(t *testing.T) {
+	t.Run("reads few rows for pending sessions beside many that are created", func(t *testing.T) {
 		is := is.New(t)
 		exec(t, pool, "delete from checkout_sessions where account = 'acct_big'")
-		exec(t, pool, spread("acct_big", size, 3000, "pending", "created"))
+		exec(t, pool, insertRareAndCommon("acct_big", size, 3000, "pending", "created"))
 		exec(t, pool, "update checkout_sessions set expires_at = now() + interval '1 hour' where account = 'acct_big'")
 		sessions, total, err := store.List(t.Context(), account, queries["status pending"])
 		is.NoErr(err)
@@ -214,11 +218,11 @@ func TestPlans(t *testing.T) {
 		is.Equal(len(sessions), total)
 		check(t, 400, trace.sql, trace.args)
 	})
-	t.Run("needs no walk for created beside as many that are pending", func(t *testing.T) {
+	t.Run("reads few rows for created sessions beside many that are pending", func(t *testing.T) {
 		is := is.New(t)
 		exec(t, pool, "delete from checkout_sessions where account = 'acct_big'")
-		exec(t, pool, spread("acct_big", size, 3000, "created", "pending"))
-		exec(t, pool, spread("acct_other", size, 1, "created", "created")) // and beside those of others
+		exec(t, pool, insertRareAndCommon("acct_big", size, 3000, "created", "pending"))
+		exec(t, pool, insertRareAndCommon("acct_other", size, 1, "created", "created")) // and beside many created sessions of another account
 		exec(t, pool, "update checkout_sessions set expires_at = now() + interval '1 hour' where account in ('acct_big', 'acct_other')")
 		sessions, total, err := store.List(t.Context(), account, queries["status created"])
 		is.NoErr(err)
@@ -226,10 +230,10 @@ func TestPlans(t *testing.T) {
 		is.Equal(len(sessions), total)
 		check(t, 400, trace.sql, trace.args)
 	})
-	t.Run("counts what waits within its index", func(t *testing.T) {
+	t.Run("counts waiting sessions with an index-only scan", func(t *testing.T) {
 		is := is.New(t)
 		exec(t, pool, "delete from checkout_sessions where account = 'acct_big'")
-		exec(t, pool, spread("acct_big", size, 1, "pending", "pending"))
+		exec(t, pool, insertRareAndCommon("acct_big", size, 1, "pending", "pending"))
 		exec(t, pool, "update checkout_sessions set expires_at = now() + interval '1 hour' where account = 'acct_big'")
 		exec(t, pool, "vacuum analyze checkout_sessions")
 		for _, status := range []checkout.Status{checkout.StatusCreated, checkout.StatusPending} {
@@ -239,10 +243,10 @@ func TestPlans(t *testing.T) {
 			is.Equal(total, checkout.MaxListTotal+1)
 			plan := explain(t, "auto", trace.sql, trace.args)
 			counting := regexp.MustCompile(`(Index Only Scan)[^\n]* on checkout_sessions [^\n]*rows=(\d{5})`).FindStringSubmatch(plan)
-			is.True(counting != nil) // not a look at each row, which takes twice as long
+			is.True(counting != nil) // it does not read each row, which would take twice as long
 		}
 	})
-	t.Run("reads the feed by its index", func(t *testing.T) {
+	t.Run("reads few rows for the feed and for a history", func(t *testing.T) {
 		is := is.New(t)
 		_, err := store.Expire(t.Context(), now, 10)
 		is.NoErr(err)

@@ -14,21 +14,23 @@ import (
 	"github.com/matryer/is"
 )
 
+// TestPgBouncer proves that Open finds out by itself that a pooler is in between. On a pool of the host's own, the error must name the
+// parameter that helps.
 func TestPgBouncer(t *testing.T) {
 	cluster := pgtest.Start(t)
 	for _, mode := range []string{"transaction", "session"} {
-		t.Run("Open needs no parameter behind it, by "+mode, func(t *testing.T) {
+		t.Run("Open needs no parameter in "+mode+" mode", func(t *testing.T) {
 			is := is.New(t)
-			// By session, each connection of ours takes one of the server's; by transaction they share a few.
+			// In session mode each of our connections takes one of the server's. In transaction mode ours share a few.
 			url := cluster.Pooler(t, mode, map[string]string{"transaction": "default_pool_size=5", "session": "default_pool_size=20"}[mode])
 			store := openURL(t, url)
 			var callers sync.WaitGroup
-			for range 32 { // more than the server's connections: each call gets another one
+			for range 32 { // more callers than connections to the server, so that each call may get another connection
 				callers.Go(func() {
 					for range 20 {
 						s := newSession()
 						if _, created, err := store.Create(context.Background(), s); err != nil || !created {
-							t.Errorf("created %v: %v", created, err)
+							t.Errorf("Create: created %v, error %v", created, err)
 							return
 						}
 						s.Status, s.Version = checkout.StatusPending, 2
@@ -37,7 +39,7 @@ func TestPgBouncer(t *testing.T) {
 							return
 						}
 						if got, err := store.Get(context.Background(), s.Account, s.ID); err != nil || got.Status != s.Status {
-							t.Errorf("%s: %v", got.Status, err)
+							t.Errorf("Get: status %s, error %v", got.Status, err)
 							return
 						}
 					}
@@ -53,7 +55,7 @@ func TestPgBouncer(t *testing.T) {
 	t.Run("an error about prepared statements names the parameter", func(t *testing.T) {
 		is := is.New(t)
 		url := cluster.Pooler(t, "transaction", "default_pool_size=2")
-		pool, err := pgxpool.New(t.Context(), url+"&default_query_exec_mode=cache_statement&pool_max_conns=20") // as the host insists
+		pool, err := pgxpool.New(t.Context(), url+"&default_query_exec_mode=cache_statement&pool_max_conns=20") // the host demands prepared statements
 		is.NoErr(err)
 		t.Cleanup(pool.Close)
 		store, err := postgres.New(pool)
@@ -75,16 +77,16 @@ func TestPgBouncer(t *testing.T) {
 			})
 		}
 		callers.Wait()
-		is.True(failed != nil)                                                                   // a pooler gives each transaction another connection
-		is.True(strings.Contains(failed.Error(), "add default_query_exec_mode=exec to the URL")) // and the error says what to do
+		is.True(failed != nil)                                                                   // the pooler gave a transaction a connection without the prepared statements
+		is.True(strings.Contains(failed.Error(), "add default_query_exec_mode=exec to the URL")) // the error says what to do
 	})
 }
 
-// TestErrorsSayWhatToDo has a server in each state that an operator can mend.
+// TestErrorsSayWhatToDo brings a server into each state that an administrator can correct, and proves that the error says how.
 func TestErrorsSayWhatToDo(t *testing.T) {
 	cluster := pgtest.Start(t, "max_connections=10", "superuser_reserved_connections=0")
 	admin := connect(t, cluster.URL())
-	openURL(t, cluster.URL()).Close() // the schema is there
+	openURL(t, cluster.URL()).Close() // creates the schema
 	database := func(name string) string { return strings.Replace(cluster.URL(), "/postgres?", "/"+name+"?", 1) }
 	exec(t, admin, "create role nobody login")
 	exec(t, admin, "create database latin encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0")
@@ -110,7 +112,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name, want string
-		kind       error // nil: a fault
+		kind       error // ErrUnavailable, or nil if a retry does not help
 		ask        func(t *testing.T) error
 	}{
 		{"an encoding other than UTF-8", "encoding is LATIN1, and must be UTF8", nil,
@@ -143,7 +145,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 					is.New(t).NoErr(err)
 					taken = append(taken, pool)
 					if pool.Ping(t.Context()) != nil {
-						break // there are no more
+						break // no connection is left
 					}
 				}
 				return open(t, cluster.URL())
@@ -151,14 +153,14 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{"no server at any of its addresses", "connection refused", checkout.ErrUnavailable,
 			func(t *testing.T) error { return open(t, "postgres://postgres@127.0.0.1:1,127.0.0.1:2/postgres") }},
 	} {
-		t.Run(test.name, func(t *testing.T) {
+		t.Run("about "+test.name, func(t *testing.T) {
 			is := is.New(t)
 			err := test.ask(t)
 			is.True(err != nil)
 			if !strings.Contains(err.Error(), test.want) {
-				t.Fatalf("does not say %q: %v", test.want, err)
+				t.Fatalf("the error does not say %q: %v", test.want, err)
 			}
-			is.True(!strings.ContainsAny(err.Error(), "\n\t")) // in one line
+			is.True(!strings.ContainsAny(err.Error(), "\n\t")) // one line for the log
 			is.Equal(errors.Is(err, checkout.ErrUnavailable), test.kind != nil)
 		})
 	}

@@ -86,9 +86,9 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	return s, nil
 }
 
-// behindPooler reports whether a pooler such as PgBouncer stands between this program and the server. It may give each transaction
-// another connection of its own, on which our prepared statements do not exist. A pooler makes up the process ID that it tells a
-// client, so that differs from what the server says.
+// behindPooler reports whether a pooler such as PgBouncer stands between this program and the server. It may give each
+// transaction another connection of its own, on which our prepared statements do not exist. A pooler invents the process ID that
+// it sends to a client, so this ID differs from the one that the server reports.
 func behindPooler(ctx context.Context, config *pgx.ConnConfig) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
@@ -140,7 +140,7 @@ func (s *Store) Create(ctx context.Context, session checkout.Session) (held chec
 	if err != nil {
 		return checkout.Session{}, false, unpanicked(err)
 	}
-	return kept(*c.held), c.created, nil // others may hold the same
+	return kept(*c.held), c.created, nil // a copy, because callers share c.held
 }
 
 // Update implements [checkout.Store]. Concurrent calls share a transaction.
@@ -192,10 +192,10 @@ func unpanicked(err error) error {
 // WithTx returns a store that works in a transaction of the host's: what it writes commits or rolls back with everything else that the
 // host does in it. Use it from one goroutine at a time, and only as long as the transaction lasts.
 //
-// As with every statement in a transaction of PostgreSQL, after an error other than [checkout.ErrNotFound] and [checkout.ErrConflict]
-// the transaction can only be rolled back. The database's own error can be had with [errors.As], as a *pgconn.PgError. After 40P01,
-// and under REPEATABLE READ or SERIALIZABLE after 40001, the host must begin again. A key stays locked until the host commits, and
-// other callers with the same key wait for up to two seconds, so keep such transactions short.
+// As with every statement in a transaction of PostgreSQL, after an error other than [checkout.ErrNotFound] and
+// [checkout.ErrConflict] the transaction can only be rolled back. Use [errors.As] to get the database's own error, a
+// *pgconn.PgError. After 40P01, and under REPEATABLE READ or SERIALIZABLE after 40001, the host must begin again. A key stays
+// locked until the host commits, and other callers with the same key wait for up to two seconds, so keep such transactions short.
 func (s *Store) WithTx(tx pgx.Tx) checkout.Store { return inTx{table{hosted{tx}}} }
 
 type inTx struct{ table }

@@ -18,12 +18,13 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
-// open opens a store on an empty schema, which ends with the test.
+// open opens a store on an empty schema, which is dropped at the end of the test.
 func open(t testing.TB, settings ...string) *postgres.Store {
 	t.Helper()
 	return openURL(t, pgtest.URL(t, settings...))
 }
 
+// openURL opens a store, which is closed at the end of the test.
 func openURL(t testing.TB, url string) *postgres.Store {
 	t.Helper()
 	is := is.New(t)
@@ -33,13 +34,13 @@ func openURL(t testing.TB, url string) *postgres.Store {
 	return store
 }
 
-// connect connects a pool of the test's own.
+// connect returns a pool of the test's own, beside that of the store.
 func connect(t testing.TB, url string) *pgxpool.Pool {
 	t.Helper()
 	return connectBy(t, url, nil)
 }
 
-// connectBy connects a pool through dial, which may be nil.
+// connectBy returns a pool that connects with dial. If dial is nil, it connects as usual.
 func connectBy(t testing.TB, url string, dial pgconn.DialFunc) *pgxpool.Pool {
 	t.Helper()
 	is := is.New(t)
@@ -54,7 +55,7 @@ func connectBy(t testing.TB, url string, dial pgconn.DialFunc) *pgxpool.Pool {
 	return pool
 }
 
-// begin begins a transaction of the host's, which is rolled back with the test unless it ends before.
+// begin begins a transaction of the host. It is rolled back at the end of the test, unless the test has ended it before.
 func begin(t testing.TB, pool *pgxpool.Pool) pgx.Tx {
 	t.Helper()
 	tx, err := pool.Begin(t.Context())
@@ -70,7 +71,7 @@ func exec(t testing.TB, pool *pgxpool.Pool, sql string) {
 	}
 }
 
-// value is the one value of a query.
+// value returns the only value of a query's only row.
 func value[T any](t testing.TB, pool *pgxpool.Pool, sql string, args ...any) (v T) {
 	t.Helper()
 	if err := pool.QueryRow(t.Context(), sql, args...).Scan(&v); err != nil {
@@ -79,15 +80,16 @@ func value[T any](t testing.TB, pool *pgxpool.Pool, sql string, args ...any) (v 
 	return v
 }
 
+// TestStore runs the conformance suite in every mode in which pgx may send statements, and with every default isolation.
 func TestStore(t *testing.T) {
 	for name, settings := range map[string][]string{
-		"as Open opens it":                     nil,
-		"behind a pooler, by the protocol":     {"default_query_exec_mode=exec", "statement_cache_capacity=0", "description_cache_capacity=0"},
-		"behind a pooler, by plain text":       {"default_query_exec_mode=simple_protocol"},
-		"with descriptions cached":             {"default_query_exec_mode=cache_describe"},
-		"with descriptions asked for":          {"default_query_exec_mode=describe_exec"},
-		"where REPEATABLE READ is the default": {"default_transaction_isolation=repeatable read"},
-		"where SERIALIZABLE is the default":    {"default_transaction_isolation=serializable"},
+		"with the defaults of Open":                    nil,
+		"with exec mode, as behind a pooler":           {"default_query_exec_mode=exec", "statement_cache_capacity=0", "description_cache_capacity=0"},
+		"with the simple protocol, as behind a pooler": {"default_query_exec_mode=simple_protocol"},
+		"with cached descriptions":                     {"default_query_exec_mode=cache_describe"},
+		"with a description for each call":             {"default_query_exec_mode=describe_exec"},
+		"with REPEATABLE READ as the default":          {"default_transaction_isolation=repeatable read"},
+		"with SERIALIZABLE as the default":             {"default_transaction_isolation=serializable"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -95,7 +97,7 @@ func TestStore(t *testing.T) {
 			conforms(t, openURL(t, url), connect(t, url))
 		})
 	}
-	t.Run("on a pool of the host's", func(t *testing.T) {
+	t.Run("on the host's own pool", func(t *testing.T) {
 		t.Parallel()
 		is := is.New(t)
 		pool := connect(t, pgtest.URL(t))
@@ -106,7 +108,7 @@ func TestStore(t *testing.T) {
 	})
 }
 
-// conforms runs the suite on one store, which is emptied before each check.
+// conforms runs the conformance suite on one store. It empties the tables before each check.
 func conforms(t *testing.T, store checkout.Store, pool *pgxpool.Pool) {
 	t.Helper()
 	storetest.Run(t, func(t *testing.T) checkout.Store {
@@ -115,8 +117,8 @@ func conforms(t *testing.T, store checkout.Store, pool *pgxpool.Pool) {
 	})
 }
 
-// undisturbed is a store that others do not hold up: before it reads the feed, it waits for the end of what other tests
-// have under way on the same server.
+// undisturbed is a store whose feed other tests do not delay. Before it reads the feed, it waits until the transactions of other tests on
+// the same server have ended.
 type undisturbed struct {
 	checkout.Store
 	t    testing.TB
@@ -125,13 +127,13 @@ type undisturbed struct {
 
 func (u undisturbed) Events(ctx context.Context, after checkout.Cursor, limit int) ([]checkout.Event, error) {
 	if ctx.Err() == nil {
-		quiet(u.t, u.pool)
+		awaitTransactions(u.t, u.pool)
 	}
 	return u.Store.Events(ctx, after, limit)
 }
 
-// quiet waits for the end of every transaction that is under way on the server.
-func quiet(t testing.TB, pool *pgxpool.Pool) {
+// awaitTransactions waits for the end of every transaction that is under way on the server. The feed then shows every event so far.
+func awaitTransactions(t testing.TB, pool *pgxpool.Pool) {
 	t.Helper()
 	now := value[string](t, pool, "select pg_snapshot_xmax(pg_current_snapshot())::text")
 	await(t, "the transactions of other tests to end", func() bool {
@@ -140,15 +142,15 @@ func quiet(t testing.TB, pool *pgxpool.Pool) {
 }
 
 func TestOpen(t *testing.T) {
-	t.Run("refuses a URL that is none", func(t *testing.T) {
+	t.Run("refuses an invalid URL", func(t *testing.T) {
 		_, err := postgres.Open(t.Context(), "postgres://localhost:port/")
 		is.New(t).True(err != nil)
 	})
-	t.Run("tells a server that is not there", func(t *testing.T) {
+	t.Run("returns ErrUnavailable if there is no server", func(t *testing.T) {
 		_, err := postgres.Open(t.Context(), "postgres://127.0.0.1:1/")
 		is.New(t).True(errors.Is(err, checkout.ErrUnavailable))
 	})
-	t.Run("ends with its context", func(t *testing.T) {
+	t.Run("ends when its context ends", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		_, err := postgres.Open(ctx, pgtest.URL(t))
@@ -157,11 +159,11 @@ func TestOpen(t *testing.T) {
 }
 
 func TestNew(t *testing.T) {
-	t.Run("refuses no pool", func(t *testing.T) {
+	t.Run("refuses a nil pool", func(t *testing.T) {
 		_, err := postgres.New(nil)
 		is.New(t).True(err != nil)
 	})
-	t.Run("touches no schema", func(t *testing.T) {
+	t.Run("does not create the schema", func(t *testing.T) {
 		is := is.New(t)
 		pool := connect(t, pgtest.URL(t))
 		store, err := postgres.New(pool)
@@ -169,7 +171,7 @@ func TestNew(t *testing.T) {
 		_, _, err = store.Create(t.Context(), newSession())
 		is.True(err != nil) // there is no table
 		for _, kind := range []error{checkout.ErrUnavailable, checkout.ErrOutcomeUnknown} {
-			is.True(!errors.Is(err, kind)) // which no retry will bring
+			is.True(!errors.Is(err, kind)) // a retry would not help
 		}
 		is.Equal(value[int](t, pool, "select count(*) from pg_tables where schemaname = current_schema()"), 0)
 	})
@@ -180,7 +182,7 @@ func TestNew(t *testing.T) {
 		store, err := postgres.New(connect(t, url))
 		is.NoErr(err)
 		s := newSession()
-		for _, created := range []bool{true, false} { // the second is read back
+		for _, created := range []bool{true, false} { // the second call reads the session back
 			_, got, err := store.Create(t.Context(), s)
 			is.NoErr(err)
 			is.Equal(got, created)
@@ -189,7 +191,7 @@ func TestNew(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
-	t.Run("closes what Open opened, and is harmless twice", func(t *testing.T) {
+	t.Run("closes the connections of Open, and may be called twice", func(t *testing.T) {
 		is := is.New(t)
 		store := open(t)
 		is.NoErr(store.Close())
@@ -199,7 +201,7 @@ func TestClose(t *testing.T) {
 		_, err = store.Get(t.Context(), checkout.Account{ID: "acct_1"}, "cs_1")
 		is.True(errors.Is(err, checkout.ErrUnavailable))
 	})
-	t.Run("lets calls under way end", func(t *testing.T) {
+	t.Run("lets calls under way finish", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
@@ -214,7 +216,7 @@ func TestClose(t *testing.T) {
 				is.Equal(there, 1) // acknowledged
 			default:
 				is.Equal(kindOf(t, a.err), checkout.ErrUnavailable)
-				is.Equal(there, 0) // surely not written
+				is.Equal(there, 0) // a definite error: not written
 			}
 		}
 		is.NoErr(<-closed)

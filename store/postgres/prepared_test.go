@@ -12,9 +12,11 @@ import (
 	"github.com/matryer/is"
 )
 
+// TestPreparedStatements proves that the store prepares its statements again if a connection has lost them, and that they never mix with
+// those of the host.
 func TestPreparedStatements(t *testing.T) {
-	// setUp returns a store whose connections have all prepared their statements.
-	const connections = 7 // more than a call is tried on
+	const connections = 7 // more than the five connections that a call tries
+	// setUp returns a store on a pool whose connections have all prepared the store's statements.
 	setUp := func(t *testing.T) (*postgres.Store, *pgxpool.Pool) {
 		t.Helper()
 		is := is.New(t)
@@ -23,27 +25,27 @@ func TestPreparedStatements(t *testing.T) {
 		pool := connect(t, url)
 		store, err := postgres.New(pool)
 		is.NoErr(err)
-		onEach(t, pool, func() { creates(t, store) })
+		onEach(t, pool, func() { mustCreate(t, store) })
 		return store, pool
 	}
 
 	for _, vanish := range []string{"deallocate all", "discard all", "deallocate checkout_begin", "deallocate checkout_commit"} {
-		t.Run("are prepared again after "+vanish+", and nobody notices", func(t *testing.T) {
+		t.Run("are prepared again after "+vanish+", without an error", func(t *testing.T) {
 			is := is.New(t)
 			store, pool := setUp(t)
 			onEach(t, pool, func() { exec(t, pool, vanish) })
 			for range connections {
-				creates(t, store)
+				mustCreate(t, store)
 			}
 			is.Equal(value[int](t, pool, "select count(*) from checkout_sessions"), 2*connections)
 		})
 	}
-	t.Run("are prepared again when the table is not what it was", func(t *testing.T) {
+	t.Run("are prepared again after the table was changed", func(t *testing.T) {
 		store, pool := setUp(t)
-		exec(t, pool, "alter table checkout_sessions alter column id type varchar") // which INSERT returns
-		onEach(t, pool, func() { creates(t, store) })
+		exec(t, pool, "alter table checkout_sessions alter column id type varchar") // INSERT returns this column
+		onEach(t, pool, func() { mustCreate(t, store) })
 	})
-	t.Run("are none of WithTx's, which gets over a loss on its own", func(t *testing.T) {
+	t.Run("are not used by WithTx, where pgx prepares its own again", func(t *testing.T) {
 		is := is.New(t)
 		store, pool := setUp(t)
 		within := func() error {
@@ -55,11 +57,11 @@ func TestPreparedStatements(t *testing.T) {
 		onEach(t, pool, func() {
 			is.NoErr(within())
 			exec(t, pool, "deallocate all")
-			_ = within() // pgx learns of the loss
+			_ = within() // here pgx finds out that its statement is gone
 			is.NoErr(within())
 		})
 	})
-	t.Run("are no more after many creates of any number of rows", func(t *testing.T) {
+	t.Run("do not become more with batches of many sizes", func(t *testing.T) {
 		is := is.New(t)
 		store, pool := setUp(t)
 		for n := range 20 {
@@ -71,7 +73,7 @@ func TestPreparedStatements(t *testing.T) {
 			is.True(value[int](t, pool, "select count(*) from pg_prepared_statements where statement not like 'select%'") <= 5)
 		})
 	})
-	t.Run("of a host's own stay, and do without the store's", func(t *testing.T) {
+	t.Run("of the host stay, and the host's BEGIN and COMMIT do not use the store's", func(t *testing.T) {
 		is := is.New(t)
 		store, pool := setUp(t)
 		onEach(t, pool, func() {
@@ -82,17 +84,17 @@ func TestPreparedStatements(t *testing.T) {
 			conn.Release()
 			exec(t, pool, "deallocate checkout_begin")
 			exec(t, pool, "deallocate checkout_commit")
-			is.NoErr(pgx.BeginTxFunc(t.Context(), pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(pgx.Tx) error { return nil })) // by the same texts
-			creates(t, store)
+			is.NoErr(pgx.BeginTxFunc(t.Context(), pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(pgx.Tx) error { return nil })) // the same SQL as the store's
+			mustCreate(t, store)
 			is.Equal(value[int](t, pool, "hosts"), 1)
 		})
 	})
 	for name, change := range map[string]func(*pgx.ConnConfig){
 		"has a tracer, which would not see them": func(c *pgx.ConnConfig) { c.Tracer = new(panicTracer) },
-		"executes at once":                       func(c *pgx.ConnConfig) { c.DefaultQueryExecMode = pgx.QueryExecModeExec },
-		"describes, then executes":               func(c *pgx.ConnConfig) { c.DefaultQueryExecMode = pgx.QueryExecModeDescribeExec },
-		"caches descriptions":                    func(c *pgx.ConnConfig) { c.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe },
-		"sends plain text":                       func(c *pgx.ConnConfig) { c.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol },
+		"uses QueryExecModeExec":                 func(c *pgx.ConnConfig) { c.DefaultQueryExecMode = pgx.QueryExecModeExec },
+		"uses QueryExecModeDescribeExec":         func(c *pgx.ConnConfig) { c.DefaultQueryExecMode = pgx.QueryExecModeDescribeExec },
+		"uses QueryExecModeCacheDescribe":        func(c *pgx.ConnConfig) { c.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe },
+		"uses QueryExecModeSimpleProtocol":       func(c *pgx.ConnConfig) { c.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol },
 	} {
 		t.Run("are not used on a pool that "+name, func(t *testing.T) {
 			is := is.New(t)
@@ -106,13 +108,14 @@ func TestPreparedStatements(t *testing.T) {
 			t.Cleanup(pool.Close)
 			store, err := postgres.New(pool)
 			is.NoErr(err)
-			creates(t, store)
+			mustCreate(t, store)
 			is.Equal(value[int](t, pool, "select count(*) from pg_prepared_statements where statement like 'INSERT%' and name not like 'stmtcache%'"), 0)
 		})
 	}
 }
 
-func creates(t *testing.T, store *postgres.Store) {
+// mustCreate creates a session, which must not be a replay.
+func mustCreate(t *testing.T, store *postgres.Store) {
 	t.Helper()
 	is := is.New(t)
 	_, created, err := store.Create(t.Context(), newSession())
@@ -120,7 +123,7 @@ func creates(t *testing.T, store *postgres.Store) {
 	is.True(created)
 }
 
-// onEach calls f for each of a pool's connections, while it is the only one that is to be had.
+// onEach calls f once for each connection of a pool. Meanwhile all other connections are taken, so that f gets this one.
 func onEach(t *testing.T, pool *pgxpool.Pool, f func()) {
 	t.Helper()
 	is := is.New(t)

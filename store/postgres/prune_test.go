@@ -12,8 +12,9 @@ import (
 	"github.com/matryer/is"
 )
 
+// TestPrune proves that Prune removes ended sessions with their keys and events, and nothing else, also while others write.
 func TestPrune(t *testing.T) {
-	t.Run("removes what has ended in every account and mode, with its key and events, and nothing else", func(t *testing.T) {
+	t.Run("removes ended sessions of every account and mode, with their keys and events, and nothing else", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
@@ -38,7 +39,7 @@ func TestPrune(t *testing.T) {
 			}
 		}
 		total := 0
-		for n := 3; n == 3; { // over the borders of accounts
+		for n := 3; n == 3; { // three at a time, across accounts
 			var err error
 			n, err = store.Prune(t.Context(), cutoff, 3)
 			is.NoErr(err)
@@ -62,17 +63,17 @@ func TestPrune(t *testing.T) {
 		is.Equal(value[int](t, pool, "select count(*) from checkout_events as e where not exists (select from checkout_sessions as s where s.id = e.session)"), 0)
 		again := newSession()
 		again.Account, again.IdempotencyKey = gone[0].Account, gone[0].IdempotencyKey
-		_, created, err := store.Create(t.Context(), again) // the key went too
+		_, created, err := store.Create(t.Context(), again) // the key is free again
 		is.NoErr(err)
 		is.True(created)
 	})
 
-	t.Run("is shared by instances that prune at once", func(t *testing.T) {
+	t.Run("removes each session once when instances prune at the same time", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		stores := []checkout.Store{openURL(t, url), openURL(t, url)}
 		for range 60 {
-			change(t, stores[0], made(t, stores[0]), checkout.StatusFailed)
+			change(t, stores[0], createNew(t, stores[0]), checkout.StatusFailed)
 		}
 		var mu sync.Mutex
 		var wg sync.WaitGroup
@@ -94,19 +95,19 @@ func TestPrune(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		n, err := stores[0].Prune(t.Context(), time.Now().Add(time.Hour), 100) // what one passed over, since another held it
+		n, err := stores[0].Prune(t.Context(), time.Now().Add(time.Hour), 100) // those that one call skipped because another had locked them
 		is.NoErr(err)
 		is.Equal(total+n, 60)
 	})
 
-	t.Run("passes over a session that another transaction holds", func(t *testing.T) {
+	t.Run("skips a session that another transaction has locked", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
-		held := change(t, store, made(t, store), checkout.StatusFailed)
-		change(t, store, made(t, store), checkout.StatusFailed)
+		locked := change(t, store, createNew(t, store), checkout.StatusFailed)
+		change(t, store, createNew(t, store), checkout.StatusFailed)
 		tx := begin(t, pool)
-		late := change(t, store.WithTx(tx), held, checkout.StatusCompleted)
+		late := change(t, store.WithTx(tx), locked, checkout.StatusCompleted)
 		n, err := store.Prune(t.Context(), time.Now().Add(time.Hour), 10)
 		is.NoErr(err)
 		is.Equal(n, 1)
@@ -116,18 +117,18 @@ func TestPrune(t *testing.T) {
 		is.Equal(got, late)
 	})
 
-	t.Run("leaves no event behind of a change that commits while it runs", func(t *testing.T) {
+	t.Run("leaves behind no event of a change that commits while it runs", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
-		failed := change(t, store, made(t, store), checkout.StatusFailed)
-		// The trigger runs once the statement has its snapshot, and before it looks at any row.
+		failed := change(t, store, createNew(t, store), checkout.StatusFailed)
+		// The trigger runs after the statement has taken its snapshot and before it reads a row. There it waits, while the change commits.
 		exec(t, pool, `create function hold() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock_shared(4711); return null; end $$`)
 		exec(t, pool, "create trigger hold before delete on checkout_sessions for each statement execute function hold()")
 		gate := begin(t, pool)
 		_, err := gate.Exec(t.Context(), "select pg_advisory_xact_lock(4711)")
 		is.NoErr(err)
-		// In a transaction of the host's, since there no lock_timeout is set.
+		// Prune runs in a transaction of the host, because the store sets no lock_timeout there.
 		tx := begin(t, pool)
 		pruned := make(chan int)
 		go func() {
@@ -142,7 +143,7 @@ func TestPrune(t *testing.T) {
 		})
 		late := change(t, store, failed, checkout.StatusCompleted)
 		is.NoErr(gate.Rollback(t.Context()))
-		is.Equal(<-pruned, 0) // it is for the next time
+		is.Equal(<-pruned, 0) // the changed session is left to the next Prune
 		is.NoErr(tx.Commit(t.Context()))
 		is.Equal(len(historyOf(t, store, late)), 3)
 		exec(t, pool, "drop trigger hold on checkout_sessions")

@@ -39,7 +39,7 @@ func (t table) one(ctx context.Context, doing, sql, name string, account checkou
 	return found[0], nil
 }
 
-// askable reports whether PostgreSQL accepts these texts. No session can have others.
+// askable reports whether PostgreSQL accepts these texts. No session can have a text that it refuses.
 func askable(texts ...string) bool {
 	for _, text := range texts {
 		if !utf8.ValidString(text) || strings.IndexByte(text, 0) >= 0 {

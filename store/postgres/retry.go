@@ -8,17 +8,17 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// If a batch fails, one of its rows is the cause, and nobody knows which. So each row is retried in a transaction of its own.
-// Most succeed at once. Rows that another transaction has locked must not delay those, nor take the connections of reads: they
-// move to a second lane.
+// If a batch fails, one of its rows is the cause, but the error does not say which. So each row is retried in a transaction of
+// its own. Most rows succeed at once. Rows that another transaction has locked must not delay the others, nor take the
+// connections of reads. So they move to a second lane.
 const (
 	shortAtOnce = 2 // transactions that find out which rows are locked
 	longAtOnce  = 2 // transactions that wait for locked rows
 )
 
-// retryQueue retries the rows of failed batches, each in a transaction of its own. For each key or id there is one try at a
-// time, and its lane bounds how many tries run at once. So one locked key takes one connection, however long it is locked and
-// however many callers come with it.
+// retryQueue retries the rows of failed batches, each in a transaction of its own. There is one try at a time for each key or id,
+// and a lane bounds how many tries run at once. So one locked key takes one connection, however long it is locked and however
+// many callers use it.
 type retryQueue struct {
 	short, long lane
 
@@ -63,9 +63,9 @@ func newRetryQueue(short, long table) *retryQueue {
 
 // write writes a row in a batch. If the batch fails, it retries the row by itself, with single.
 //
-// While a retry with the same lock is under way, write waits for its end instead of joining a batch that it would delay. If the
-// lock was not to be had, this row fails too. Otherwise it joins a batch. It never takes over what the other retry has read,
-// because this caller may have come after that was read.
+// While a retry with the same lock is under way, write waits for its end, because it would delay any batch that it joins. If that
+// retry did not get the lock, this row fails too. Otherwise the row joins a batch. It never uses the result of the other retry,
+// because this caller may have come after that result was read.
 func write[R any](ctx context.Context, l *retryQueue, on lock, batched func() (R, error), single func(table) (R, error)) (result R, err error) {
 	for failed := false; ; {
 		t := l.underWay(on)
@@ -135,7 +135,7 @@ func (l *retryQueue) shortThenLong(ctx context.Context, write func(table) error)
 	if !isLocked(err) {
 		return err
 	}
-	// The time in which it waits for a place in the lane counts as well.
+	// The time limit includes the wait for a place in the lane.
 	patience, cancel := context.WithTimeout(ctx, retryLockTimeout)
 	defer cancel()
 	ran, atLast := l.long.run(patience, write)
@@ -148,7 +148,7 @@ func (l *retryQueue) shortThenLong(ctx context.Context, write func(table) error)
 	return err
 }
 
-// run calls write when the lane has a place. It reports false if ctx ended before. It does not bound the write itself.
+// run calls write when the lane has a free slot. It reports false if ctx ends before. ctx does not bound the write itself.
 func (l lane) run(ctx context.Context, write func(table) error) (ran bool, err error) {
 	select {
 	case <-ctx.Done():

@@ -14,8 +14,9 @@ import (
 	"github.com/matryer/is"
 )
 
+// TestSchema proves what the documentation says of the tables: their collation, the privileges that the store needs, and the indexes.
 func TestSchema(t *testing.T) {
-	t.Run("orders every text by its bytes, whatever the database's collation", func(t *testing.T) {
+	t.Run("orders every text by its bytes, with any collation of the database", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		openURL(t, url)
@@ -24,7 +25,7 @@ func TestSchema(t *testing.T) {
 			and collation_name is distinct from 'C'`), 0)
 	})
 
-	t.Run("needs the rights that the documentation names, and no more", func(t *testing.T) {
+	t.Run("needs only the privileges that the documentation names", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		openURL(t, url)
@@ -40,14 +41,14 @@ func TestSchema(t *testing.T) {
 		exec(t, owner, "grant select, insert, delete on checkout_events to "+role)
 		store, err := postgres.New(connect(t, pgtest.With(t, url, "role="+role)))
 		is.NoErr(err)
-		first := change(t, store, change(t, store, made(t, store), checkout.StatusPending), checkout.StatusFailed)
-		due := made(t, store)
+		first := change(t, store, change(t, store, createNew(t, store), checkout.StatusPending), checkout.StatusFailed)
+		due := createNew(t, store)
 		expired, err := store.Expire(t.Context(), due.ExpiresAt, 10)
 		is.NoErr(err)
 		is.Equal(len(expired), 1)
-		quiet(t, owner)
-		told, _ := feedOf(t, store, "")
-		is.Equal(len(told), 3)
+		awaitTransactions(t, owner)
+		shown, _ := feedOf(t, store, "")
+		is.Equal(len(shown), 3)
 		is.Equal(len(historyOf(t, store, first)), 3)
 		for _, status := range append(checkout.Statuses(), "") {
 			_, _, err := store.List(t.Context(), first.Account, checkout.Query{Status: status, Limit: 10, At: first.CreatedAt})
@@ -77,7 +78,7 @@ func TestSchema(t *testing.T) {
 		is.NoErr(hooks.DeleteEndpoint(t.Context(), e.Account, e.ID))
 	})
 
-	t.Run("has an index for every question", func(t *testing.T) {
+	t.Run("has an index for every query", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
@@ -127,21 +128,21 @@ func TestSchema(t *testing.T) {
 			const tableScans = "select seq_scan from pg_stat_xact_user_tables where relid = 'checkout_sessions'::regclass"
 			indexBefore, tableBefore := counted(t, tx, indexScans), counted(t, tx, tableScans)
 			is.NoErr(test.ask(store.WithTx(tx)))
-			is.True(counted(t, tx, indexScans) > indexBefore)   // asked the index
-			is.Equal(counted(t, tx, tableScans)-tableBefore, 0) // and nothing but indexes
+			is.True(counted(t, tx, indexScans) > indexBefore)   // the query has used the index
+			is.Equal(counted(t, tx, tableScans)-tableBefore, 0) // and has not scanned the table of sessions
 			is.NoErr(tx.Rollback(t.Context()))
 		}
 	})
 }
 
-// counted is one of the counters that a connection keeps of its own work.
+// counted returns one of the counters that PostgreSQL keeps for the current transaction.
 func counted(t *testing.T, tx pgx.Tx, sql string) (n int) {
 	t.Helper()
 	is.New(t).NoErr(tx.QueryRow(t.Context(), sql).Scan(&n))
 	return n
 }
 
-// manySessions inserts n sessions of a hundred accounts, most of them completed and a few due.
+// manySessions is SQL that inserts n sessions of a hundred accounts. Most of them are completed, a few are due.
 func manySessions(n int) string {
 	return fmt.Sprintf(`insert into checkout_sessions (
 		id, account, test, idempotency_key, fingerprint, status, amount, currency,

@@ -17,8 +17,8 @@ import (
 	"github.com/matryer/is"
 )
 
-// silent makes connections to a server that lets everyone in and then says nothing.
-func silent(context.Context, string, string) (net.Conn, error) {
+// dialSilentServer connects to a server that accepts every client and then answers nothing.
+func dialSilentServer(context.Context, string, string) (net.Conn, error) {
 	here, there := net.Pipe()
 	go func() {
 		defer there.Close()
@@ -42,13 +42,14 @@ func silent(context.Context, string, string) (net.Conn, error) {
 	return here, nil
 }
 
-// The store's own deadlines are not the caller's, who may have none.
+// TestSilentServer proves that every call ends although the server does not answer and the caller has set no deadline. The store must have
+// deadlines of its own.
 func TestSilentServer(t *testing.T) {
 	for _, test := range []struct {
 		name, settings string
 		writes         error
 	}{
-		{"before COMMIT is sent", "", checkout.ErrUnavailable}, // as a statement is prepared
+		{"before COMMIT is sent", "", checkout.ErrUnavailable}, // the server does not answer when a statement is prepared
 		{"after COMMIT was sent", "&default_query_exec_mode=exec", checkout.ErrOutcomeUnknown},
 	} {
 		calls := map[string]struct {
@@ -72,33 +73,35 @@ func TestSilentServer(t *testing.T) {
 			}, checkout.ErrUnavailable},
 		}
 		for name, call := range calls {
-			t.Run("is told by "+name+", "+test.name, func(t *testing.T) {
+			t.Run("makes "+name+" end by itself, "+test.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					is := is.New(t)
-					store := onSilence(t, test.settings)
+					store := onSilentServer(t, test.settings)
 					is.Equal(kindOf(t, call.call(context.Background(), store, newSession())), call.want)
 				})
 			})
 		}
 	}
-	t.Run("is no excuse where the caller's own deadline passed first", func(t *testing.T) {
+	t.Run("makes Expire end at the caller's deadline if that comes first", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
-			store := onSilence(t, "")
+			store := onSilentServer(t, "")
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			s := newSession()
 			_, err := store.Expire(ctx, s.ExpiresAt, 1)
-			is.Equal(kindOf(t, err), context.DeadlineExceeded) // surely nothing was written
+			is.Equal(kindOf(t, err), context.DeadlineExceeded) // not ErrOutcomeUnknown: nothing was written
 		})
 	})
 }
 
-func onSilence(t *testing.T, settings string) *postgres.Store {
+// onSilentServer returns a store on a server that answers nothing.
+func onSilentServer(t *testing.T, settings string) *postgres.Store {
 	t.Helper()
-	return onServer(t, settings, silent)
+	return onServer(t, settings, dialSilentServer)
 }
 
+// onServer returns a store whose connections are made by dial. The test must run in a synctest bubble.
 func onServer(t *testing.T, settings string, dial pgconn.DialFunc) *postgres.Store {
 	t.Helper()
 	is := is.New(t)
@@ -118,9 +121,9 @@ func onServer(t *testing.T, settings string, dial pgconn.DialFunc) *postgres.Sto
 	is.NoErr(err)
 	t.Cleanup(func() {
 		pool.Close()
-		time.Sleep(time.Minute) // of the test's own time: pgx goes on for a while to ask for the statement to be cancelled
-		// pgx 5.12 reads what is left of a connection that it gives up, until a deadline. The call that gave it up may take
-		// that deadline back, if it is slow to return; then only the end of the connection ends the read.
+		time.Sleep(time.Minute) // of the bubble's clock: for some seconds pgx goes on asking the server to cancel the statement
+		// When pgx 5.12 gives up a connection, it goes on reading from it until a deadline. If the call that gave it up returns late,
+		// it may remove that deadline. Then the read ends only when the connection is closed.
 		mu.Lock()
 		defer mu.Unlock()
 		for _, conn := range conns {
@@ -132,27 +135,28 @@ func onServer(t *testing.T, settings string, dial pgconn.DialFunc) *postgres.Sto
 	return store
 }
 
-// What a server left unsaid must not be taken for the answer to what is asked next.
+// TestServerThatFallsSilent proves that the store closes a connection on which answers are missing. If it used the connection again, it
+// could take a late answer for the answer to the next call.
 func TestServerThatFallsSilent(t *testing.T) {
 	for _, test := range []struct {
 		name    string
-		answers []pgproto3.BackendMessage // to a transaction
+		answers []pgproto3.BackendMessage // to the transaction
 		want    error
 	}{
-		{"after an error of the statement's", []pgproto3.BackendMessage{done("BEGIN"), done("SET"), &pgproto3.ErrorResponse{Severity: "ERROR", Code: "53200"}}, checkout.ErrUnavailable},
-		{"after the statement's answer", []pgproto3.BackendMessage{done("BEGIN"), done("SET"), done("INSERT 0 0")}, checkout.ErrOutcomeUnknown},
-		{"after an error of COMMIT's", []pgproto3.BackendMessage{done("BEGIN"), done("SET"), done("INSERT 0 0"), &pgproto3.ErrorResponse{Severity: "ERROR", Code: "53200"}}, checkout.ErrOutcomeUnknown},
-		{"after COMMIT's answer", []pgproto3.BackendMessage{done("BEGIN"), done("SET"), done("INSERT 0 0"), done("COMMIT")}, checkout.ErrOutcomeUnknown},
-		{"on COMMIT alone", []pgproto3.BackendMessage{done("BEGIN"), done("SET"), done("INSERT 0 0"), &pgproto3.ReadyForQuery{TxStatus: 'I'}}, checkout.ErrOutcomeUnknown},
+		{"after an error of the statement", []pgproto3.BackendMessage{done("BEGIN"), done("SET"), &pgproto3.ErrorResponse{Severity: "ERROR", Code: "53200"}}, checkout.ErrUnavailable},
+		{"after the answer to the statement", []pgproto3.BackendMessage{done("BEGIN"), done("SET"), done("INSERT 0 0")}, checkout.ErrOutcomeUnknown},
+		{"after an error of COMMIT", []pgproto3.BackendMessage{done("BEGIN"), done("SET"), done("INSERT 0 0"), &pgproto3.ErrorResponse{Severity: "ERROR", Code: "53200"}}, checkout.ErrOutcomeUnknown},
+		{"after the answer to COMMIT", []pgproto3.BackendMessage{done("BEGIN"), done("SET"), done("INSERT 0 0"), done("COMMIT")}, checkout.ErrOutcomeUnknown},
+		{"when only the answer to COMMIT is missing", []pgproto3.BackendMessage{done("BEGIN"), done("SET"), done("INSERT 0 0"), &pgproto3.ReadyForQuery{TxStatus: 'I'}}, checkout.ErrOutcomeUnknown},
 	} {
-		t.Run("is left "+test.name, func(t *testing.T) {
+		t.Run("is disconnected "+test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				is := is.New(t)
 				dials := 0
 				store := onServer(t, "", func(context.Context, string, string) (net.Conn, error) {
 					dials++
 					here, there := net.Pipe()
-					go taciturn(there, test.answers)
+					go serveThenFallSilent(there, test.answers)
 					return here, nil
 				})
 				for n := range 3 {
@@ -165,12 +169,13 @@ func TestServerThatFallsSilent(t *testing.T) {
 	}
 }
 
+// done is the server's message that a statement is complete.
 func done(tag string) *pgproto3.CommandComplete {
 	return &pgproto3.CommandComplete{CommandTag: []byte(tag)}
 }
 
-// taciturn is a server that prepares what it is asked to, answers a transaction as it is told to, and then nothing.
-func taciturn(conn net.Conn, answers []pgproto3.BackendMessage) {
+// serveThenFallSilent is a server that prepares statements and answers one transaction with the given messages. After that it answers nothing.
+func serveThenFallSilent(conn net.Conn, answers []pgproto3.BackendMessage) {
 	defer conn.Close()
 	server := pgproto3.NewBackend(conn, conn)
 	if startup, err := server.ReceiveStartupMessage(); err != nil {

@@ -97,8 +97,9 @@ func (p pooled) write(ctx context.Context, st statement, collect func(pgx.Rows) 
 	})
 }
 
-// transact runs one statement as one transaction, in one round trip if all goes well. It sets READ COMMITTED, whatever the database's
-// default is: then a session that another instance has just written with the same key is skipped, where REPEATABLE READ would fail.
+// transact runs one statement as one transaction, in one round trip if all goes well. It sets READ COMMITTED, whatever the
+// database's default is. Then ON CONFLICT skips a session that another instance has just written with the same key, where
+// REPEATABLE READ would fail.
 func (p pooled) transact(ctx context.Context, conn *pgx.Conn, st statement, collect func(pgx.Rows) error) error {
 	if canPipeline(conn) {
 		return p.transactPipelined(ctx, conn, st, collect)
@@ -109,9 +110,9 @@ func (p pooled) transact(ctx context.Context, conn *pgx.Conn, st statement, coll
 // transactInTwo sends the statement with pgx, in whatever mode the host has chosen.
 //
 // COMMIT is sent behind the statement, without waiting for its answer. If the statement fails, COMMIT rolls back. It does not use
-// pgx's Tx, for two reasons. If a wait for a standby is cancelled, COMMIT succeeds with a warning, and on a host's pool nothing else
-// would show that warning. And if COMMIT takes too long, the connection is closed without asking the server to cancel: to cancel
-// would end the wait for the standby, and make visible a session that no standby has.
+// pgx's Tx, for two reasons. If a wait for a standby is cancelled, COMMIT succeeds with a warning, and on a host's pool nothing
+// else would show that warning. And if COMMIT takes too long, the connection is closed without asking the server to cancel: a
+// cancellation would end the wait for the standby, and make visible a session that no standby has.
 func (p pooled) transactInTwo(ctx context.Context, conn *pgx.Conn, st statement, collect func(pgx.Rows) error) error {
 	var batch pgx.Batch
 	batch.Queue("begin isolation level read committed")
@@ -123,7 +124,7 @@ func (p pooled) transactInTwo(ctx context.Context, conn *pgx.Conn, st statement,
 	answers := conn.SendBatch(bounded, &batch)
 
 	server := conn.PgConn()
-	sent := server.IsBusy() // otherwise it failed before anything was sent
+	sent := server.IsBusy() // otherwise SendBatch failed before anything was sent
 	if sent {
 		server.Frontend().SendQuery(&pgproto3.Query{String: "commit"})
 		if err := server.Frontend().Flush(); err != nil {
@@ -233,7 +234,7 @@ func (p pooled) acquire(ctx context.Context, doing string) (*pgxpool.Conn, error
 	return conn, nil
 }
 
-// persist repeats a call while that may help: after a serialization failure, a deadlock, or if a connection of the pool was dead.
+// persist repeats a call if that may help: after a serialization failure or a deadlock, or if a connection of the pool was dead.
 func persist(ctx context.Context, doing string, call func() error) error {
 	for n := 1; ; n++ {
 		err := call()
@@ -242,7 +243,7 @@ func persist(ctx context.Context, doing string, call func() error) error {
 			return err
 		}
 		select {
-		case <-time.After(rand.N(time.Millisecond << n)): // so that two that collided do not collide again
+		case <-time.After(rand.N(time.Millisecond << n)): // a random time, so that two calls do not collide again
 		case <-ctx.Done():
 			return &failure{doing: doing, kind: ctx.Err(), cause: err}
 		}

@@ -46,7 +46,7 @@ func (t table) update(ctx context.Context, sessions []*checkout.Session) updates
 	return results
 }
 
-// present returns which of some ids exist in an account and mode.
+// present returns those of some ids that exist in the given account and mode.
 const present = `SELECT s.id FROM unnest($1::text[], $2::text[], $3::boolean[]) AS u (id, account, test)
 JOIN checkout_sessions AS s ON s.id = u.id AND s.account = u.account AND s.test = u.test`
 

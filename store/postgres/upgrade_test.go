@@ -12,13 +12,13 @@ import (
 	"github.com/matryer/is"
 )
 
-// older is the release before events: its schema and its statements, as it sent them for one row.
+// older acts as the release before events. It works on that release's schema, with the statements that it sent for a single row.
 type older struct {
 	t    *testing.T
 	pool *pgxpool.Pool
 }
 
-// olderSchema makes the database as that release left it.
+// olderSchema creates the schema as that release left it.
 func olderSchema(t *testing.T, pool *pgxpool.Pool) older {
 	t.Helper()
 	sql, err := fs.ReadFile(postgres.Migrations(), "0001_sessions.sql")
@@ -73,11 +73,11 @@ func (o older) affects(want int64, sql string, args ...any) {
 	o.t.Helper()
 	tag, err := o.pool.Exec(o.t.Context(), sql, args...)
 	if err != nil || tag.RowsAffected() != want {
-		o.t.Fatalf("%v, %d rows: %s", err, tag.RowsAffected(), sql)
+		o.t.Fatalf("error %v, %d rows affected: %s", err, tag.RowsAffected(), sql)
 	}
 }
 
-// historyOf reads a history, and checks what is true of any.
+// historyOf reads a history and checks what must be true of every history: each event belongs to its version, and no version is missing.
 func historyOf(t *testing.T, store checkout.Store, s checkout.Session) []checkout.Session {
 	t.Helper()
 	is := is.New(t)
@@ -92,12 +92,14 @@ func historyOf(t *testing.T, store checkout.Store, s checkout.Session) []checkou
 	return states
 }
 
-// as is a session as a store tells it whose last change has no time of its own.
-func as(s checkout.Session, updated time.Time) checkout.Session {
+// withUpdatedAt returns s with another UpdatedAt. The older release did not store the time of a change, so the store shows an earlier one.
+func withUpdatedAt(s checkout.Session, updated time.Time) checkout.Session {
 	s.UpdatedAt = updated
 	return s
 }
 
+// TestUpgradeFromTheReleaseWithoutEvents proves that a database of the release before events can be upgraded, also while programs of that
+// release still write.
 func TestUpgradeFromTheReleaseWithoutEvents(t *testing.T) {
 	setUp := func(t *testing.T) (older, string) {
 		t.Helper()
@@ -105,7 +107,7 @@ func TestUpgradeFromTheReleaseWithoutEvents(t *testing.T) {
 		return olderSchema(t, connect(t, url)), url
 	}
 
-	t.Run("keeps rows, replays keys, and begins histories with what is known", func(t *testing.T) {
+	t.Run("keeps rows, replays keys, and begins histories with the state that it finds", func(t *testing.T) {
 		is := is.New(t)
 		old, url := setUp(t)
 		untouched := old.create(newSession())
@@ -121,7 +123,7 @@ func TestUpgradeFromTheReleaseWithoutEvents(t *testing.T) {
 		old.create(due)
 
 		store := openURL(t, url)
-		want := []checkout.Session{untouched, as(begun, begun.CreatedAt), as(paid, paid.CompletedAt), due}
+		want := []checkout.Session{untouched, withUpdatedAt(begun, begun.CreatedAt), withUpdatedAt(paid, paid.CompletedAt), due}
 		for _, s := range want {
 			got, err := store.Get(t.Context(), s.Account, s.ID)
 			is.NoErr(err)
@@ -145,7 +147,7 @@ func TestUpgradeFromTheReleaseWithoutEvents(t *testing.T) {
 		feed, _ := feedOf(t, store, "")
 		is.Equal(len(feed), 0)
 
-		// What is changed now keeps the state before, which is no event of the feed.
+		// A change by this release keeps the state before it in the history. That state is not an event of the feed.
 		more := change(t, store, want[1], checkout.StatusProcessing)
 		is.Equal(historyOf(t, store, more), []checkout.Session{want[1], more})
 		last := change(t, store, more, checkout.StatusCompleted)
@@ -154,18 +156,18 @@ func TestUpgradeFromTheReleaseWithoutEvents(t *testing.T) {
 		is.NoErr(err)
 		is.Equal(len(expired), 1)
 		is.Equal(historyOf(t, store, due), []checkout.Session{due, expired[0]})
-		quiet(t, old.pool)
+		awaitTransactions(t, old.pool)
 		feed, _ = feedOf(t, store, "")
 		is.Equal(feed, []string{eventOf(more), eventOf(last), eventOf(expired[0])})
 	})
 
-	t.Run("lets the older release go on beside this one, and keeps histories without a gap", func(t *testing.T) {
+	t.Run("lets the older release write beside this one, and keeps histories without a gap", func(t *testing.T) {
 		is := is.New(t)
 		old, url := setUp(t)
 		old.create(newSession()) // its statements are prepared before the schema changes
 		store := openURL(t, url)
 
-		// By turns: this one creates and begins, the older one takes it up, this one completes.
+		// In turns: this release creates and begins the session, the older one sets it to processing, this one completes it.
 		first := newSession()
 		first.PaymentID = "pay_1"
 		first, _, err := store.Create(t.Context(), first)
@@ -174,29 +176,29 @@ func TestUpgradeFromTheReleaseWithoutEvents(t *testing.T) {
 		second.PaymentID = "pay_2"
 		is.NoErr(store.Update(t.Context(), second))
 		third := old.update(next(second, checkout.StatusProcessing))
-		is.Equal(historyOf(t, store, third), []checkout.Session{first, second, as(third, second.UpdatedAt)})
+		is.Equal(historyOf(t, store, third), []checkout.Session{first, second, withUpdatedAt(third, second.UpdatedAt)})
 		fourth := change(t, store, third, checkout.StatusCompleted)
-		states := []checkout.Session{first, second, as(third, second.UpdatedAt), fourth}
+		states := []checkout.Session{first, second, withUpdatedAt(third, second.UpdatedAt), fourth}
 		is.Equal(historyOf(t, store, fourth), states)
 		listed, _, err := store.List(t.Context(), fourth.Account, checkout.Query{Status: checkout.StatusCompleted, Limit: 50, At: fourth.CreatedAt})
 		is.NoErr(err)
 		is.Equal(listed, []checkout.Session{fourth})
 
-		// The older one makes the first change, and the last.
-		begun := made(t, store)
-		begun = as(old.update(next(begun, checkout.StatusPending)), begun.CreatedAt)
+		// The older release makes the first change and the last one.
+		begun := createNew(t, store)
+		begun = withUpdatedAt(old.update(next(begun, checkout.StatusPending)), begun.CreatedAt)
 		failed := next(begun, checkout.StatusFailed)
 		failed.FailureReason = "no money"
 		is.NoErr(store.Update(t.Context(), failed))
 		paid := next(failed, checkout.StatusCompleted)
 		paid.Late = true
 		old.update(paid)
-		is.Equal(historyOf(t, store, paid), []checkout.Session{begun, failed, as(paid, paid.CompletedAt)})
+		is.Equal(historyOf(t, store, paid), []checkout.Session{begun, failed, withUpdatedAt(paid, paid.CompletedAt)})
 
-		// The older one sweeps, and this one takes the late payment.
-		swept := made(t, store)
+		// The older release sweeps, and this one records the late payment.
+		swept := createNew(t, store)
 		pending := change(t, store, swept, checkout.StatusPending)
-		old.expire(swept.ExpiresAt, 2) // and the very first
+		old.expire(swept.ExpiresAt, 2) // this session, and the one that the older release created at first
 		expired := next(pending, checkout.StatusExpired)
 		expired.UpdatedAt = pending.UpdatedAt
 		late := next(expired, checkout.StatusCompleted)
@@ -204,18 +206,18 @@ func TestUpgradeFromTheReleaseWithoutEvents(t *testing.T) {
 		is.NoErr(store.Update(t.Context(), late))
 		is.Equal(historyOf(t, store, late), []checkout.Session{swept, pending, expired, late})
 
-		quiet(t, old.pool)
+		awaitTransactions(t, old.pool)
 		feed, _ := feedOf(t, store, "")
 		is.Equal(feed, []string{eventOf(second), eventOf(fourth), eventOf(failed), eventOf(pending), eventOf(late)})
 
-		// Nothing of it hinders Prune.
+		// Prune removes all of this.
 		n, err := store.Prune(t.Context(), late.CreatedAt.Add(time.Hour), 100)
 		is.NoErr(err)
 		is.Equal(n, 4)
 		is.Equal(value[int](t, old.pool, "select count(*) from checkout_events"), 0)
 	})
 
-	t.Run("rewrites no row for events, and changes none", func(t *testing.T) {
+	t.Run("does not rewrite the table for events", func(t *testing.T) {
 		is := is.New(t)
 		old, _ := setUp(t)
 		old.create(newSession())
@@ -228,6 +230,7 @@ func TestUpgradeFromTheReleaseWithoutEvents(t *testing.T) {
 	})
 }
 
+// TestCreateOnDisk proves that a create writes no more to the disk than in the release without events: no larger rows, no further index.
 func TestCreateOnDisk(t *testing.T) {
 	is := is.New(t)
 	const rows = 2000
@@ -245,15 +248,15 @@ func TestCreateOnDisk(t *testing.T) {
 	}
 	t.Run("takes as many pages as in the release without events", func(t *testing.T) {
 		const pages = "select pg_relation_size('checkout_sessions') / 8192"
-		is.New(t).Equal(value[int](t, now, pages), value[int](t, before, pages)) // 8 bytes a row would be two more
+		is.New(t).Equal(value[int](t, now, pages), value[int](t, before, pages)) // 8 bytes more in each row would take two more pages
 	})
-	t.Run("writes no index that was not there", func(t *testing.T) {
+	t.Run("writes to none of the new indexes", func(t *testing.T) {
 		is := is.New(t)
 		for _, index := range []string{"checkout_sessions_rest", "checkout_sessions_settled", "checkout_sessions_reference", "checkout_sessions_pending"} {
-			is.Equal(value[int](t, now, "select pg_relation_size($1::regclass) / 8192", index), 1) // the root's place, and no root
+			is.Equal(value[int](t, now, "select pg_relation_size($1::regclass) / 8192", index), 1) // only the metapage: the index has no root yet
 		}
 		is.Equal(value[int](t, now, "select count(*) from checkout_events"), 0)
 		const indexes = "select count(*) from pg_index where indrelid = 'checkout_sessions'::regclass"
-		is.Equal(value[int](t, now, indexes), value[int](t, before, indexes)+4) // checkout_sessions_created stands for checkout_sessions_list
+		is.Equal(value[int](t, now, indexes), value[int](t, before, indexes)+4) // checkout_sessions_created replaces checkout_sessions_list
 	})
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// endpointColumns are those of an endpoint e, in the order of endpointTargets.
+// endpointColumns are the columns of an endpoint e, in the order of endpointRow.targets.
 const endpointColumns = `e.id, e.account, e.test, e.url, e.events, e.description, e.status, e.disabled_reason, e.created_at, e.version,
 	e.secret, e.old_secret, e.old_until, e.failures, e.failing_since, e.not_before`
 
@@ -75,7 +75,7 @@ func (w webhooks) CreateEndpoint(ctx context.Context, e webhook.StoredEndpoint, 
 		case len(others) >= most:
 			return webhook.ErrTooManyEndpoints
 		}
-		// Another one took the slot meanwhile.
+		// Another call took the slot meanwhile. Try the next one.
 	}
 }
 

@@ -20,7 +20,7 @@ type webhooks struct{ table }
 
 var _ webhook.Store = webhooks{}
 
-// deliveryColumns are those of a delivery d.
+// deliveryColumns are the columns of a delivery d, in the order of deliveryRow.targets.
 const deliveryColumns = `d.id, d.endpoint, d.event_id, d.event_type, d.state, d.attempts, d.due_at, d.created_at, d.body, d.forced, d.once, d.lease`
 
 type deliveryRow struct {
@@ -55,7 +55,7 @@ func timeOf(t *time.Time) time.Time {
 	return t.UTC()
 }
 
-// orNoTime is null for the zero time.
+// orNoTime returns nil, which is null in SQL, for the zero time.
 func orNoTime(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -75,7 +75,7 @@ func (w webhooks) Position(ctx context.Context) (checkout.Cursor, error) {
 	return checkout.Cursor(places[0]), nil
 }
 
-// insertDeliveries inserts the deliveries in arrays from $1 on whose endpoints exist.
+// insertDeliveries inserts deliveries, given as arrays from $1 on. It leaves out those whose endpoint does not exist.
 const insertDeliveries = `INSERT INTO checkout_webhook_deliveries (id, endpoint, event_id, event_type, state, attempts, due_at, created_at, body, forced, once, lease)
 	SELECT u.id, u.endpoint, u.event_id, u.event_type, u.state, u.attempts, u.due_at, u.created_at, u.body, u.forced, u.once, u.lease
 	FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[], $9::bytea[],
@@ -127,9 +127,9 @@ func (w webhooks) AddDelivery(ctx context.Context, d webhook.StoredDelivery) err
 	return err
 }
 
-// Claim implements [webhook.Store]. It goes from endpoint to endpoint in the index of pending deliveries, and takes those of each that
-// have been due for longest. So it reads no more entries if one endpoint has many due deliveries. It skips deliveries that another
-// claim has locked.
+// Claim implements [webhook.Store]. It goes from endpoint to endpoint in the index of pending deliveries, and takes those of each
+// that have been due for longest. So the many due deliveries of one endpoint do not make it read more entries. It skips
+// deliveries that another claim has locked.
 func (w webhooks) Claim(ctx context.Context, now, until time.Time, limit, perEndpoint int, busy map[string]int) ([]webhook.Claim, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 	"github.com/matryer/is"
 )
 
+// TestWithTx proves that everything that a store of WithTx does commits or rolls back with the host's transaction.
 func TestWithTx(t *testing.T) {
 	setUp := func(t *testing.T) (*postgres.Store, *pgxpool.Pool) {
 		t.Helper()
@@ -23,7 +24,7 @@ func TestWithTx(t *testing.T) {
 		exec(t, pool, "create table orders (id text primary key, session_id text)")
 		return store, pool
 	}
-	// order writes a host's own row and the session for it, in one transaction.
+	// order writes a row of the host and a session for it in one transaction, and returns the transaction.
 	order := func(t *testing.T, store *postgres.Store, pool *pgxpool.Pool, s checkout.Session) pgx.Tx {
 		t.Helper()
 		is := is.New(t)
@@ -38,13 +39,13 @@ func TestWithTx(t *testing.T) {
 		return tx
 	}
 
-	t.Run("commits with what else the host does", func(t *testing.T) {
+	t.Run("commits together with the host's own row", func(t *testing.T) {
 		is := is.New(t)
 		store, pool := setUp(t)
 		s := newSession()
 		tx := order(t, store, pool, s)
 		_, err := store.Get(t.Context(), s.Account, s.ID)
-		is.Equal(err, checkout.ErrNotFound) // not yet
+		is.Equal(err, checkout.ErrNotFound) // it is not committed yet
 		inside, err := store.WithTx(tx).Get(t.Context(), s.Account, s.ID)
 		is.NoErr(err)
 		is.Equal(inside, s)
@@ -54,7 +55,7 @@ func TestWithTx(t *testing.T) {
 		is.Equal(got, s)
 		is.Equal(value[string](t, pool, "select session_id from orders"), s.ID)
 	})
-	t.Run("rolls back with what else the host does", func(t *testing.T) {
+	t.Run("rolls back together with the host's own row", func(t *testing.T) {
 		is := is.New(t)
 		store, pool := setUp(t)
 		s := newSession()
@@ -62,7 +63,7 @@ func TestWithTx(t *testing.T) {
 		_, err := store.Get(t.Context(), s.Account, s.ID)
 		is.Equal(err, checkout.ErrNotFound)
 		is.Equal(value[int](t, pool, "select count(*) from orders"), 0)
-		_, created, err := store.Create(t.Context(), s) // the key is not used up
+		_, created, err := store.Create(t.Context(), s) // the key is still free
 		is.NoErr(err)
 		is.True(created)
 	})
@@ -90,7 +91,7 @@ func TestWithTx(t *testing.T) {
 		is.NoErr(err)
 		is.Equal(total, 0)
 	})
-	t.Run("replays a session that is there, and goes on in the transaction", func(t *testing.T) {
+	t.Run("replays an existing session, and the transaction can go on", func(t *testing.T) {
 		is := is.New(t)
 		store, pool := setUp(t)
 		first := newSession()
@@ -106,13 +107,13 @@ func TestWithTx(t *testing.T) {
 		again = newSession()
 		again.ID = first.ID
 		_, _, err = store.WithTx(tx).Create(t.Context(), again)
-		is.True(err != nil) // the id is taken, and no statement failed
+		is.True(err != nil) // the id is taken, but no statement failed
 		_, created, err = store.WithTx(tx).Create(t.Context(), newSession())
 		is.NoErr(err)
 		is.True(created)
 		is.NoErr(tx.Commit(t.Context()))
 	})
-	t.Run("lets the host see a serialization failure", func(t *testing.T) {
+	t.Run("shows the host a serialization failure", func(t *testing.T) {
 		for _, level := range []pgx.TxIsoLevel{pgx.RepeatableRead, pgx.Serializable} {
 			is := is.New(t)
 			store, pool := setUp(t)
@@ -130,7 +131,7 @@ func TestWithTx(t *testing.T) {
 			is.Equal(pg.Code, "40001")
 		}
 	})
-	t.Run("refuses what cannot be stored before the transaction is spoilt", func(t *testing.T) {
+	t.Run("refuses a session that cannot be stored, and the transaction can go on", func(t *testing.T) {
 		is := is.New(t)
 		store, pool := setUp(t)
 		tx := order(t, store, pool, newSession())
@@ -141,7 +142,7 @@ func TestWithTx(t *testing.T) {
 		is.True(store.WithTx(tx).Update(t.Context(), bad) != nil)
 		is.NoErr(tx.Commit(t.Context()))
 	})
-	t.Run("tells a transaction that is over, or whose connection is gone", func(t *testing.T) {
+	t.Run("reports a transaction that is over or has lost its connection", func(t *testing.T) {
 		is := is.New(t)
 		store, pool := setUp(t)
 		tx := order(t, store, pool, newSession())
@@ -153,9 +154,9 @@ func TestWithTx(t *testing.T) {
 		tx = begin(t, pool)
 		is.True(value[bool](t, pool, "select pg_terminate_backend($1)", int32(tx.Conn().PgConn().PID())))
 		_, _, err = store.WithTx(tx).Create(t.Context(), newSession())
-		is.Equal(kindOf(t, err), checkout.ErrUnavailable) // nothing commits without the host
+		is.Equal(kindOf(t, err), checkout.ErrUnavailable) // only the host commits, so nothing was written
 	})
-	t.Run("tells the end of the caller's context, and of the transaction with it", func(t *testing.T) {
+	t.Run("reports the end of the caller's context", func(t *testing.T) {
 		is := is.New(t)
 		store, pool := setUp(t)
 		tx := order(t, store, pool, newSession())

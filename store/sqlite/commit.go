@@ -13,8 +13,8 @@ import (
 	"github.com/caisse/checkout/store/internal/groupcommit"
 )
 
-// maxBatch bounds a transaction to some 10 ms. A larger batch would gain nothing: with 512 rows, a flush of 0.1 to 1 ms takes
-// less than a tenth of the transaction's time.
+// maxBatch bounds a transaction to some 10 ms. A larger batch would gain nothing, because with 512 rows a flush of 0.1 to 1 ms
+// takes less than a tenth of the transaction's time.
 const maxBatch = 512
 
 // lockWait is how long a write waits for other processes, or for a connection of the host's pool, before it gives up.
@@ -47,7 +47,7 @@ func (s *Store) do(ctx context.Context, op operation) error {
 type batch struct {
 	next    []operation
 	more    func() []operation            // takes the operations that have arrived meanwhile
-	results []groupcommit.Result[nothing] // of all operations so far; the last ones are those of next
+	results []groupcommit.Result[nothing] // of all operations so far; those of next are the last ones
 }
 
 // commit writes one batch in one transaction. It has no context, because no single caller may end the batch of the others.
@@ -61,7 +61,7 @@ func (s *Store) commit(first []operation, more func() []operation) []groupcommit
 	return b.results
 }
 
-// transact writes a batch and sets its results. Its error is that of every operation of the batch.
+// transact writes a batch and sets its results. If it returns an error, that is the result of every operation of the batch.
 func (s *Store) transact(b *batch) (err error) {
 	if err := s.usable(); err != nil {
 		return err

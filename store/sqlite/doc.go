@@ -1,5 +1,5 @@
-// Package sqlite keeps sessions in a SQLite database: one file, durable, shared by as many processes of one machine as
-// need be. It is written in Go alone (modernc.org/sqlite).
+// Package sqlite keeps sessions in a SQLite database: one file, durable, shared by any number of processes on one machine. It
+// uses a SQLite that is written only in Go (modernc.org/sqlite).
 //
 //	store, err := sqlite.Open(ctx, "checkouts.db")
 //	if err != nil {
@@ -7,8 +7,8 @@
 //	}
 //	defer store.Close()
 //
-// [Open] makes the file and its schema. [New] takes a pool that the host has, beside tables of its own, and
-// [Store.WithTx] a transaction of it, so that a session commits or rolls back with the host's order.
+// [Open] makes the file and its schema. [New] uses a pool of the host's, whose database may also have tables of the host.
+// [Store.WithTx] uses a transaction of the host's, so that a session commits or rolls back with the host's order.
 //
 // # Durability
 //
@@ -27,11 +27,11 @@
 // # The file
 //
 // While the store is open, and after a crash, there are two files beside checkouts.db. checkouts.db-wal grows to some 64 MB under
-// load, to 128 MB beside a large database, and further while somebody reads one snapshot for long, as VACUUM INTO does.
-// checkouts.db-shm is small. The three belong together: never copy, move or delete one without the others. To copy a database that
-// is in use, run VACUUM INTO.
+// load, or to 128 MB if the database is large. It grows further while somebody reads one snapshot for long, as VACUUM INTO does.
+// checkouts.db-shm is small. The three belong together: never copy, move or delete one without the others. To copy a database
+// that is in use, run VACUUM INTO.
 //
-// A program that has the store open must not open the file by other means, not even to read it: to close it again would drop SQLite's
-// locks (https://www.sqlite.org/howtocorrupt.html, section 2.2). The file must be on a local disk: network file systems break the
-// locks.
+// A program that has the store open must not open the file by other means, not even to read it: when it closes the file again,
+// SQLite's locks are lost (https://www.sqlite.org/howtocorrupt.html, section 2.2). The file must be on a local disk: network file
+// systems break the locks.
 package sqlite

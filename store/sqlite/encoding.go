@@ -16,8 +16,9 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// encodeID returns an id as it is stored. An id of the documented form, cs_ci_<32 hex digits>, becomes the 16 bytes of its UUID and
-// then "ci": half as long, and ids of one millisecond lie together whatever their countries are. Any other id is stored as it is.
+// encodeID returns an id as it is stored. An id of the documented form, cs_ci_<32 hex digits>, becomes the 16 bytes of its UUID
+// and then "ci". That is half as long, and ids of one millisecond are neighbours in the index, whatever their countries are. Any
+// other id is stored as it is.
 func encodeID(id string) any {
 	rest, ok := strings.CutPrefix(id, "cs_")
 	scope, digits, _ := strings.Cut(rest, "_")

@@ -33,7 +33,7 @@ func unavailable(doing string, err error) error {
 	return fmt.Errorf("sqlite: %s: %w: %w", doing, checkout.ErrUnavailable, err)
 }
 
-// code is SQLite's primary result code (https://www.sqlite.org/rescode.html), SQLITE_OK where err is none of SQLite's.
+// code returns SQLite's primary result code (https://www.sqlite.org/rescode.html), or SQLITE_OK if err is no error of SQLite.
 func code(err error) int {
 	if e := (*sqlite.Error)(nil); errors.As(err, &e) {
 		return e.Code() & 0xff
@@ -57,7 +57,7 @@ func connectionLost(err error) bool {
 	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)
 }
 
-// locked reports whether another connection had the lock.
+// locked reports whether a call failed because another connection had the lock.
 func locked(err error) bool {
 	c := code(err)
 	return c == sqlite3.SQLITE_BUSY || c == sqlite3.SQLITE_LOCKED

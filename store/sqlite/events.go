@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// appendEvent writes the event of a change before the change is made, while the session's row is still as it was. The owner is added
-	// by the two statements that are made of it.
+	// appendEvent writes the event of a change before the change is made, while the session's row is still as it was. The two
+	// statements after it complete it with the owner.
 	appendEvent = `INSERT INTO checkout_events (session, version, status, late, at, completed_at, payment_id, failure_reason,
 			first_status, first_payment)
 		SELECT num, ?, ?, ?, ?, ?, ?, ?, iif(version = 1, status, NULL), iif(version = 1, payment_id, NULL)
@@ -31,7 +31,8 @@ const (
 			iif(version = 1, payment_id, NULL)
 		FROM checkout_sessions WHERE num IN (` + due + `)`
 
-	// keepOrigin writes an event for a session whose version has none, because a program of a release without events has made it.
+	// keepOrigin stores the state of a session whose version has no event, because a program of a release without events has made
+	// it.
 	keepOrigin = `INSERT INTO checkout_origins (session, version, status, late, at, completed_at, payment_id, failure_reason)
 		SELECT num, version, status, late, coalesce(completed_at, created_at), completed_at, payment_id, failure_reason
 		FROM checkout_sessions AS s WHERE version > 1
@@ -55,7 +56,7 @@ var (
 		WHERE e.num = (SELECT max(num) FROM checkout_events)`
 	greatestEvent = `SELECT seq FROM sqlite_sequence WHERE name = 'checkout_events'`
 
-	// historyOf has one row, without an event, for a session without events.
+	// historyOf returns one row, without an event, for a session without events.
 	historyOf = `SELECT coalesce(e.num, 0), coalesce(e.version, 0), coalesce(e.status, 0), coalesce(e.late, 0), coalesce(e.at, 0),
 			e.completed_at, e.payment_id, e.failure_reason, e.first_status, e.first_payment,
 			0, coalesce(o.version, 0), coalesce(o.status, 0), coalesce(o.late, 0), coalesce(o.at, 0),
@@ -69,7 +70,7 @@ var (
 func appendChange(ctx context.Context, q querier, o *owners, c *change) (num int64, err error) {
 	account := c.session.Account
 	query, values := appendEventOf, append(c.event, account.ID, account.Test)
-	if o.locked { // the transaction may read before it writes, and the owner was looked up
+	if o.locked { // the transaction may read before it writes, so the owner can be looked up
 		owner, err := o.known(ctx, q, account)
 		if err != nil {
 			return 0, err
@@ -132,7 +133,7 @@ func (e *state) of(s checkout.Session) (checkout.Session, error) {
 	return s, nil
 }
 
-// first returns s as it was created. The event of version 2 has what it was then.
+// first returns s as it was created. The event of version 2 stores that state.
 func (e *state) first(s checkout.Session) (checkout.Session, error) {
 	status, err := decodeStatus(e.firstStatus.V)
 	s.Version, s.Status, s.Late, s.UpdatedAt = 1, status, false, s.CreatedAt
@@ -168,7 +169,7 @@ func events(ctx context.Context, q querier, after checkout.Cursor, limit int) ([
 	if err != nil || len(found) > 0 || num == 0 {
 		return found, err
 	}
-	// There is nothing after it. It may also be a cursor of another database.
+	// There is nothing after the cursor. It may also be a cursor of another database.
 	var greatest int64
 	err = q.QueryRowContext(ctx, greatestEvent).Scan(&greatest)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && num > greatest {
@@ -203,7 +204,7 @@ func history(ctx context.Context, q querier, account checkout.Account, id string
 	}
 	var told []checkout.Event
 	for _, e := range states {
-		if e.version == 0 { // there is none
+		if e.version == 0 { // the row has no event
 			continue
 		}
 		if e.firstStatus.Valid {

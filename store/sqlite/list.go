@@ -20,12 +20,12 @@ import (
 type selection struct {
 	ctx  context.Context
 	q    querier
-	args []any // ?1 the owner, ?2 the instant of the question, ?3 and ?4 the first and the last microsecond of creation
+	args []any // ?1 the owner, ?2 the instant of the query, ?3 and ?4 the first and the last microsecond of creation
 	arms []string
 }
 
-// fewSessions is up to how many sessions that are due, or that are not due, are looked up one by one. If there are more of both, a list
-// must look at the row of each session that it passes over.
+// fewSessions is the greatest number of due sessions, or of sessions that are not due yet, that a list looks up one by one. If
+// there are more of both, the list must look at the row of each session that it skips.
 const fewSessions = 1000
 
 // list is List of [checkout.Store], within a snapshot.
@@ -88,7 +88,7 @@ func (l *selection) chooseLabeled(query checkout.Query) error {
 	return nil
 }
 
-// hasStatus is the condition that session s has a status at the time of the question.
+// hasStatus returns the condition that session s has a status at the instant of the query.
 func (l *selection) hasStatus(status checkout.Status) string {
 	code, err := encodeStatus(status)
 	switch {
@@ -182,7 +182,7 @@ func (l *selection) chooseExpired() error {
 	return nil
 }
 
-// probe counts the sessions of all accounts that are due, and those that are not yet, each up to a few more than fewSessions.
+// probe counts the sessions of all accounts that are due, and those that are not due yet, each up to fewSessions+1.
 func (l *selection) probe() (due, alive int, err error) {
 	count := func(condition string) string {
 		return `(SELECT count(*) FROM (SELECT 1` + byExpiry + condition + fmt.Sprintf(` LIMIT %d))`, fewSessions+1)
@@ -191,7 +191,7 @@ func (l *selection) probe() (due, alive int, err error) {
 	return due, alive, err
 }
 
-// all is a query of num and created_at of all arms, the newest first. Sessions of one instant are in no order.
+// all returns a query for num and created_at of all arms. The caller adds the order.
 func (l *selection) all() string { return strings.Join(l.arms, " UNION ALL ") }
 
 // instants returns the created_at of up to limit sessions after the first offset, newest first.
@@ -202,7 +202,7 @@ func (l *selection) instants(limit, offset int) ([]int64, error) {
 	}, fmt.Sprintf(`%s ORDER BY 2 DESC LIMIT %d OFFSET %d`, l.all(), limit, offset), l.args...)
 }
 
-// count returns how many sessions were created after an instant, up to where a list stops counting.
+// count returns how many sessions were created after an instant, counted up to MaxListTotal+1.
 func (l *selection) count(after int64) (n int, err error) {
 	args := slices.Clone(l.args)
 	if after > math.MinInt64 {
@@ -273,8 +273,8 @@ func (l *selection) sessions(account checkout.Account, query checkout.Query, whe
 			fmt.Sprintf(` LIMIT %d OFFSET %d`, limit, offset), args...)
 }
 
-// byPhone looks for a phone in the first sessions of a span. at has the instants of the sessions; skip sessions of the first instant come
-// before the span.
+// byPhone looks for a phone in the first sessions of a span. at has the instants of these sessions. skip is how many sessions of
+// the first instant come before the span.
 func (l *selection) byPhone(account checkout.Account, query checkout.Query, at []int64, skip int) ([]checkout.Session, error) {
 	last, err := l.lastScanned(account, query, at, skip)
 	if err != nil {
@@ -294,11 +294,11 @@ func (l *selection) byPhone(account checkout.Account, query checkout.Query, at [
 	return sessions, err
 }
 
-// lastScanned returns the last session that a page by phone may look at; nil if there are fewer sessions.
+// lastScanned returns the last session that a page by phone may look at, or nil if there are fewer sessions.
 func (l *selection) lastScanned(account checkout.Account, query checkout.Query, at []int64, skip int) (*checkout.Session, error) {
 	n := checkout.MaxPhoneScan
 	span := *l
-	if query.AfterID != "" { // those of the place's own instant come before the others
+	if query.AfterID != "" { // the sessions of the cursor's own instant come before the others
 		span.args = slices.Clone(l.args)
 		span.args[2], span.args[3] = microsAt(query.AfterCreatedAt), microsAt(query.AfterCreatedAt)
 		same, err := span.sessions(account, query, "", n, 0)
@@ -314,7 +314,7 @@ func (l *selection) lastScanned(account checkout.Account, query checkout.Query, 
 		return nil, nil
 	}
 	end := at[n-1]
-	nth := n - 1 - sort.Search(len(at), func(i int) bool { return at[i] <= end }) // among those of its instant
+	nth := n - 1 - sort.Search(len(at), func(i int) bool { return at[i] <= end }) // the position among the sessions of its instant
 	if end == at[0] {
 		nth += skip
 	}

@@ -17,9 +17,9 @@ import (
 // its flush. So the store makes the checkpoints itself, for two reasons:
 //
 //   - With 10 million sessions, every row changes a page of its own in the key index. To move 16,000 such pages took 220 ms in a
-//     measurement, and every caller waited. Instead, a caller whose write is done moves 2,000 pages on another connection, while the
-//     others go on writing: this is an assist. Then no transaction of 256 rows took longer than 35 ms, and as many rows were
-//     written per second.
+//     measurement, and every caller waited. Instead, a caller whose own write is done moves 2,000 pages on another connection,
+//     while the others go on writing. This is called an assist. Then no transaction of 256 rows took longer than 35 ms, and as
+//     many rows were written per second.
 //   - When a flush of the database file fails, SQLite tries again at the next checkpoint. That flush succeeds, since Linux reports an
 //     error only once, and the log, which still had the pages, is overwritten. This store stops at the error instead.
 const (
@@ -31,9 +31,9 @@ const (
 	longAssist   = 40 * time.Millisecond
 	longestPause = 200 * time.Millisecond
 
-	// The log may have an eighth of the database's size, within these bounds. In a longer log, more changes are of the same pages, which
-	// are moved only once: 64 MB of changes touch every page of a small database many times, and 128 MB those of one of 10 million
-	// sessions. The price is disk space, and 0.1 s to open the database after a crash.
+	// The log may have an eighth of the database's size, within these bounds. In a longer log, more changes are of the same
+	// pages, and a checkpoint moves each page only once. 64 MB of changes touch every page of a small database many times, and
+	// 128 MB do so for a database of 10 million sessions. The price is disk space, and 0.1 s to open the database after a crash.
 	leastLog = 16384 // 64 MB; a quarter of a second of writing at full speed
 	mostLog  = 32768
 )
@@ -69,7 +69,7 @@ func (l *writeAheadLog) committed(ctx context.Context, conn *sql.Conn) error {
 	}
 	bound := max(l.next, l.bound)
 	full := l.pages >= bound
-	// Nobody waits for what an assist moves. So there is one before the log starts over, too.
+	// No caller waits while an assist moves pages. So one also runs before the log starts over.
 	if l.assists >= max(int(l.every.Load()), leastAssist) || full && l.assists >= leastAssist/2 {
 		l.assists = 0
 		l.due.Store(true)
@@ -92,10 +92,10 @@ func (l *writeAheadLog) measure(ctx context.Context, conn *sql.Conn) {
 	_, _ = conn.ExecContext(ctx, fmt.Sprintf("PRAGMA cache_size = %d", min(max(pages/4, leastCache), mostCache)))
 }
 
-// startOver moves what the assists have left, and makes the next commit write from the log's beginning. For that no reader may need the
-// log any more. It waits 50 ms for readers, and if that was too short, twice as long with each 16 MB more, up to longestPause. So short
-// reads that overlap cannot make the log grow for ever. Every writer waits meanwhile, those of other processes too. So if a reader
-// takes longer, the log grows instead.
+// startOver moves the pages that the assists have left, and makes the next commit write from the log's beginning. That is
+// possible only when no reader needs the log any more. It waits 50 ms for readers, and if that was too short, twice as long with
+// each 16 MB more, up to longestPause. So short reads that overlap cannot make the log grow for ever. Every writer waits
+// meanwhile, those of other processes too. So if a reader takes longer, the log grows instead.
 func (l *writeAheadLog) startOver(ctx context.Context, conn *sql.Conn) error {
 	l.wait = min(max(2*l.wait, shortWait), longestPause)
 	defer conn.ExecContext(ctx, busyTimeout(shortWait))
@@ -124,7 +124,7 @@ func (l *writeAheadLog) assist(ctx context.Context, fail func(error)) {
 	ctx = context.WithoutCancel(ctx) // the caller's own write is done already
 	conn, err := l.readers.Conn(ctx)
 	if err != nil {
-		return // perhaps no file descriptor is free; the next assist will do
+		return // perhaps no file descriptor is free; the next assist will move the pages
 	}
 	defer conn.Close()
 	begun, every := time.Now(), l.every.Load()
@@ -139,8 +139,8 @@ func (l *writeAheadLog) assist(ctx context.Context, fail func(error)) {
 	}
 }
 
-// checkpoint moves pages and returns how many the log still has, or 0 if it can start over. It is no error if a reader is in the way or
-// the disk is full: the pages are safe in the log.
+// checkpoint moves pages and returns how many the log still has, or 0 if it can start over. It is no error if a reader still
+// needs the log or the disk is full: the pages are safe in the log.
 func checkpoint(ctx context.Context, conn *sql.Conn, mode string) (left int, err error) {
 	var busy, pages, moved int
 	err = conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint("+mode+")").Scan(&busy, &pages, &moved)

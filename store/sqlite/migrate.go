@@ -127,7 +127,7 @@ func exclusively(ctx context.Context, conn *sql.Conn, f func() error) (err error
 		}
 		_, undone := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
 		if undone != nil && code(undone) != sqlite3.SQLITE_ERROR { // SQLITE_ERROR: the failure has rolled back already
-			err = errors.Join(err, undone, conn.Raw(func(any) error { return driver.ErrBadConn })) // not back into the pool
+			err = errors.Join(err, undone, conn.Raw(func(any) error { return driver.ErrBadConn })) // keeps it out of the pool
 		}
 	}()
 	if err := f(); err != nil {

@@ -122,8 +122,8 @@ func openPool(path string, connections int, settings url.Values) (*sql.DB, error
 	return db, nil
 }
 
-// usablePath makes path absolute, so that it stays the same file if the program changes its working directory. It refuses paths that
-// would be a surprise.
+// usablePath makes path absolute, so that it stays the same file if the program changes its working directory. It refuses paths
+// that Open cannot use, such as a DSN or a folder.
 func usablePath(path string) (string, error) {
 	switch {
 	case path == "":
@@ -146,10 +146,10 @@ func usablePath(path string) (string, error) {
 	return path, nil
 }
 
-// makeFile creates an empty file at path, if there is none, that only its owner can read. SQLite would let everybody read it, and it
-// has phone numbers. The files beside it get the same mode. The file is created under another name and then linked: to open and close
-// path itself could drop the locks of a Store in this process that has just opened it. SQLite flushes the folder, and so the file's
-// name, when it creates the log.
+// makeFile creates an empty file at path, if there is none, that only its owner can read. A file that SQLite creates can be read
+// by everybody, and this one contains phone numbers. The files beside it get the same mode. The file is created under another
+// name and then linked, because opening and closing path itself could drop the locks of another Store in this process. SQLite
+// flushes the folder, and so the file's name, when it creates the log.
 func makeFile(path string) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil

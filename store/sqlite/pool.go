@@ -16,14 +16,14 @@ var (
 	reads = []string{anyDue, selectByID, selectByKey, ownerOf, eventsAfter, lastEvent, greatestEvent, historyOf}
 )
 
-// pool is a querier of a database whose statements, those of a list apart, are prepared.
+// pool is a querier of a database. It has prepared the statements of writes or reads, or of both.
 type pool struct {
 	preparing
 	db       *sql.DB
 	prepared map[string]*sql.Stmt // by their text
 }
 
-// newPool leaves db open where it fails.
+// newPool prepares the statements. If it fails, it leaves db open.
 func newPool(ctx context.Context, db *sql.DB, statements []string) (*pool, error) {
 	p := &pool{db: db, prepared: make(map[string]*sql.Stmt)}
 	p.preparing = preparing{db, func(query string) *sql.Stmt { return p.prepared[query] }}
@@ -50,7 +50,7 @@ func (p *pool) close() error {
 	return errors.Join(errs...)
 }
 
-// within is the querier of a transaction of the pool, with the same statements prepared.
+// within returns the querier of a transaction of the pool, with the same statements prepared.
 func (p *pool) within(tx *sql.Tx) querier {
 	bound := make(map[string]*sql.Stmt)
 	return preparing{tx, func(query string) *sql.Stmt {

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// endedBefore finds sessions that have ended and were created before an instant. It goes from account to account, reads four ranges of an
-// index for each, and stops when it has enough.
+// endedBefore finds sessions that have ended and were created before an instant. It goes from account to account and from status
+// to status in an index, takes the oldest of each first, and stops when it has enough.
 const endedBefore = `SELECT s.num FROM checkout_accounts AS a CROSS JOIN checkout_sessions AS s
 	ON s.owner = a.num AND s.status IN (3, 4, 5, 6) AND s.created_at < ? LIMIT ?`
 
-// What goes with a session, the session last.
+// pruned are the statements that remove a session: its other rows first, and the session last.
 var pruned = []string{
 	`DELETE FROM checkout_events WHERE session = ?`,
 	`DELETE FROM checkout_origins WHERE session = ?`,

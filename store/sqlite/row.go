@@ -13,15 +13,15 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// Only this file knows the columns.
+// Only this file maps a session to the columns of its row and back.
 
 // columns are those of a session's row, in the order of scan.
 const columns = `id, idempotency_key, fingerprint, status, version, created_at, expires_at, completed_at, amount,
 	transaction_fee, currency, payment_method, user_phone, payment_id, customer_id, description, success_url, cancel_url,
 	failure_reason, late`
 
-// selected is what scan reads of a row s. The time of the last change is that of its event. If a program of a release without events
-// made the change, it is the time of the completion or of the creation, since nothing else is known.
+// selected is what scan reads of a row s. The time of the last change is that of its event. If a program of a release without
+// events made the change, the time of the completion or of the creation stands for it, because nothing else is known.
 var selected = "s." + strings.Join(regexp.MustCompile(`\s*,\s*`).Split(columns, -1), ", s.") + `,
 	CASE WHEN s.version > 1 THEN coalesce(
 		(SELECT at FROM checkout_events AS last WHERE last.session = s.num AND last.version = s.version),
@@ -40,11 +40,11 @@ const (
 		expires_at, amount, transaction_fee, currency, user_phone, description, late)
 		VALUES (?, ?, ?, ?, 0, 1, ?, ?, ?, ?, 'XOF', ?, ?, 0) ON CONFLICT DO NOTHING`
 
-	// insertLabels is for a session that has any.
+	// insertLabels inserts the labels of a session, which are its client reference and metadata.
 	insertLabels = `INSERT INTO checkout_labels (session, owner, created_at, client_reference, metadata)
 		SELECT num, owner, created_at, ?, ? FROM checkout_sessions WHERE id = ?`
 
-	// updateSession sets what a change can change, in the session of an event.
+	// updateSession sets the columns that a change can change, in the session of an event.
 	updateSession = `UPDATE checkout_sessions SET status = ?, version = ?, completed_at = ?, failure_reason = ?, late = ?,
 		payment_id = ? WHERE num = (SELECT session FROM checkout_events WHERE num = ?)`
 

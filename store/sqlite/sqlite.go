@@ -29,19 +29,20 @@ type Store struct {
 
 var _ checkout.Store = (*Store)(nil)
 
-// New returns a store on the host's own pool, whose tables [Migrate] has put there, or the host's own migrations, made of
-// [Migrations]. It touches no schema, and Close leaves the pool open.
+// New returns a store on the host's own pool. Its tables must be there: call [Migrate] before, or apply [Migrations] with a
+// migration system of your own. New does not change the schema, and Close leaves the pool open.
 //
 // The settings must be in the pool's DSN, because a PRAGMA that is executed changes one connection only:
 //
 //	db, err := sql.Open("sqlite", "file:app.db?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_txlock=immediate")
 //
 // Without _busy_timeout and _txlock=immediate, a write fails at once with [checkout.ErrUnavailable] if another one is under way.
-// From some 100,000 sessions on, a page cache above SQLite's 2 MB pays, such as _pragma=cache_size(-65536).
+// With more than some 100,000 sessions, set a page cache that is larger than SQLite's 2 MB, such as _pragma=cache_size(-65536).
 //
-// SQLite checkpoints such a pool by itself, and does not report a flush that fails in a checkpoint. Sessions that were acknowledged
-// long before may then never reach the disk. A store of Open checkpoints itself and stops at such an error. To get the same, add
-// _pragma=wal_autocheckpoint(0) to the DSN, execute PRAGMA wal_checkpoint(TRUNCATE) once a minute, and stop writing if it fails.
+// SQLite checkpoints such a pool by itself, and does not report a flush that fails in a checkpoint. Sessions that were
+// acknowledged long before may then never reach the disk. A store of Open makes its own checkpoints and stops at such an error.
+// To get the same on your pool, add _pragma=wal_autocheckpoint(0) to the DSN, execute PRAGMA wal_checkpoint(TRUNCATE) once a
+// minute, and stop writing if it fails.
 //
 // New asks one connection for its settings and refuses those that lose acknowledged sessions: synchronous below FULL, and
 // a journal that is off or in memory. It accepts a database in memory, for tests. Set db.SetMaxOpenConns(1) for that, because each
@@ -118,7 +119,7 @@ func (s *Store) Update(ctx context.Context, session checkout.Session) error {
 	return s.do(ctx, func(ctx context.Context, q querier, o *owners) error { return update(ctx, q, o, &c) })
 }
 
-// Expire implements [checkout.Store]. Equal instants are returned by ID.
+// Expire implements [checkout.Store]. Sessions due at the same instant are returned by ID.
 func (s *Store) Expire(ctx context.Context, now time.Time, limit int) ([]checkout.Session, error) {
 	var expired []checkout.Session
 	err := s.do(ctx, func(ctx context.Context, q querier, _ *owners) (err error) {
@@ -151,10 +152,10 @@ func (s *Store) GetByKey(ctx context.Context, account checkout.Account, key idem
 	return found, failed(ctx, "get a session by its key", err)
 }
 
-// List implements [checkout.Store]. A page takes up to some 4 ms however many sessions the account has, most of it for counting to 10,000;
-// 10 ms at the greatest offset, and up to 30 ms by phone. One case is slower: if more than a thousand sessions have been due for long
-// and were not swept, and as many are not due yet, a list by created, pending or expired looks at each session that it passes
-// over, which takes 1 µs each.
+// List implements [checkout.Store]. A page takes up to some 4 ms however many sessions the account has, most of it for counting
+// to 10,000. It takes 10 ms at the greatest offset, and up to 30 ms by phone. One case is slower: if more than a thousand
+// sessions are due and were not swept, and more than a thousand are not due yet, a list by created, pending or expired looks at
+// each session that it skips, which takes 1 µs each.
 func (s *Store) List(ctx context.Context, account checkout.Account, query checkout.Query) ([]checkout.Session, int, error) {
 	if err := s.enter(); err != nil {
 		return nil, 0, err
@@ -189,8 +190,9 @@ func (s *Store) History(ctx context.Context, account checkout.Account, id string
 	return found, failed(ctx, "read a session's history", err)
 }
 
-// Prune implements [checkout.Store]. The oldest sessions of an account go first. One call is one transaction, for which other writers
-// wait, so keep the limit at some hundreds. The file does not shrink, but its free pages are used again.
+// Prune implements [checkout.Store]. It goes by account and by status, and takes the oldest sessions of each status first. One
+// call is one transaction, and other writers wait for it, so keep the limit at some hundreds. The file does not shrink, but its
+// free pages are used again.
 func (s *Store) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
 	var n int
 	err := s.do(ctx, func(ctx context.Context, q querier, _ *owners) (err error) {
@@ -203,8 +205,8 @@ func (s *Store) Prune(ctx context.Context, before time.Time, limit int) (int, er
 	return n, nil
 }
 
-// Close waits for the calls under way, and closes the files if [Open] opened them. Later calls return [checkout.ErrUnavailable]. To
-// call Close again does nothing.
+// Close waits for the calls under way, and closes the files if [Open] opened them. Later calls return [checkout.ErrUnavailable].
+// A second call does nothing.
 func (s *Store) Close() error {
 	s.gate.Lock()
 	defer s.gate.Unlock()
@@ -217,7 +219,7 @@ func (s *Store) Close() error {
 		return err
 	}
 	err = errors.Join(err, s.leaveWriter())
-	// The writer goes last. The last connection moves the log into the file, and must know whether to keep the log.
+	// The writer is closed last. The last connection moves the log into the file, unless leaveWriter has told it to keep the log.
 	return errors.Join(err, s.read.db.Close(), s.write.close(), s.write.db.Close())
 }
 
@@ -236,7 +238,7 @@ func (s *Store) leaveWriter() error {
 	return errors.Join(err, s.direct.close(conn))
 }
 
-// enter begins a call. The call ends with gate.RUnlock.
+// enter begins a call. The caller unlocks gate at its end, with RUnlock.
 func (s *Store) enter() error {
 	s.gate.RLock()
 	err := s.usable()

@@ -25,7 +25,7 @@ const (
 	ownerOf       = `SELECT num FROM checkout_accounts WHERE account = ? AND test = ?`
 	sessionExists = `SELECT 1 FROM checkout_sessions WHERE id = ? AND owner = (` + ownerOf + `)`
 
-	// expireSessions moves what due chooses.
+	// expireSessions sets the sessions that due chooses to expired.
 	expireSessions = `UPDATE checkout_sessions SET status = 5, version = version + 1 WHERE num IN (` + due + `)`
 )
 
@@ -41,8 +41,8 @@ var errIDTaken = errors.New("the session id is taken")
 // owners looks up the numbers of accounts, and caches them for one transaction.
 type owners struct {
 	found map[checkout.Account]int64
-	// locked says that the transaction already has the write lock. If it may not have it, method of must begin with a write: SQLite
-	// waits for the lock at the first statement of a transaction, and no longer after a read.
+	// locked says that the transaction already has the write lock. If locked is false, the method of must begin with a write:
+	// SQLite waits for the lock only if the first statement of a transaction is a write.
 	locked bool
 }
 

@@ -30,12 +30,12 @@ import (
 // A session is created only when the transaction commits. A Commit that fails leaves neither the session nor its key, unless it fails in
 // a flush (SQLITE_IOERR). Then the outcome is unknown.
 //
-// After [checkout.ErrNotFound], [checkout.ErrConflict] and an ID that is taken, the transaction goes on as if the call had not been made.
-// After any other error, roll it back; SQLite may have done so already. SQLite's own error can be had with [errors.As], as a
-// *sqlite.Error of modernc.org/sqlite. Code 517, SQLITE_BUSY_SNAPSHOT, says that the transaction had read before somebody else wrote,
-// and must begin again. It does not happen on pools with _txlock=immediate.
+// After [checkout.ErrNotFound], [checkout.ErrConflict] and an ID that is taken, the transaction can go on as if the call had not
+// been made. After any other error, roll it back; SQLite may have done so already. Use [errors.As] to get SQLite's own error, a
+// *sqlite.Error of modernc.org/sqlite. Code 517, SQLITE_BUSY_SNAPSHOT, says that the transaction has read before somebody else
+// wrote, and must begin again. It does not happen on pools with _txlock=immediate.
 //
-// The store shares no commits and prepares each statement anew. It is as safe for concurrent use as the *sql.Tx.
+// The store shares no commit with other calls, and prepares each statement anew. It is as safe for concurrent use as the *sql.Tx.
 func (s *Store) WithTx(tx *sql.Tx) checkout.Store { return &transaction{store: s, tx: tx} }
 
 // transaction is the store of WithTx.

@@ -40,7 +40,8 @@ const (
 			FROM waiting WHERE waiting.endpoint IS NOT NULL
 		) `
 
-	// dueOfEach selects the deliveries of each endpoint that have been due for longest. Their contents are read once they are chosen.
+	// dueOfEach selects the deliveries of each endpoint that have been due for longest. Claim then chooses among them and reads
+	// the contents of those that it has chosen.
 	dueOfEach = waiting + `SELECT d.num, d.endpoint
 		FROM waiting AS w CROSS JOIN checkout_webhooks AS e ON e.id = w.endpoint
 		CROSS JOIN checkout_webhook_deliveries AS d ON d.num IN (
@@ -306,7 +307,7 @@ func (w webhooks) ListDeliveries(ctx context.Context, account checkout.Account, 
 			return err
 		}
 		if before == "" {
-			before = "x" // after any ID
+			before = "x" // greater than any ID
 		}
 		all, err = scanAll(ctx, q, scanDelivery, deliveryOf+` AND d.id < ? ORDER BY d.id DESC LIMIT ?`, endpoint, before, limit)
 		return err

@@ -52,7 +52,7 @@ var contextChecks = []check{
 	{"expires in spite of an error only where the outcome is unknown", func(t *trial) {
 		for n := range 10 {
 			s := t.create(sample(n))
-			_, err := t.store.Expire(cancelledAt(t, n), s.ExpiresAt, 100) // s, and what was left over before it
+			_, err := t.store.Expire(cancelledAt(t, n), s.ExpiresAt, 100) // s, and what earlier rounds have left
 			t.agrees("Expire", err, t.get(merchant, s.ID).Version == 2)
 			t.logs(err, s, expired(s))
 		}
@@ -60,7 +60,7 @@ var contextChecks = []check{
 	{"prunes in spite of an error only where the outcome is unknown", func(t *trial) {
 		for n := range 10 {
 			s := t.update(completed(t.create(sample(n))))
-			_, err := t.store.Prune(cancelledAt(t, n), morning.Add(time.Hour), 100) // s, and what was left over before it
+			_, err := t.store.Prune(cancelledAt(t, n), morning.Add(time.Hour), 100) // s, and what earlier rounds have left
 			_, getErr := t.store.Get(t.Context(), merchant, s.ID)
 			gone := errors.Is(getErr, checkout.ErrNotFound)
 			t.agrees("Prune", err, gone)
@@ -74,7 +74,7 @@ var contextChecks = []check{
 	}},
 }
 
-// refusesAll wants every method to answer with the error of a context that is over.
+// refusesAll checks that every method returns the error of a context that has ended.
 func (t *trial) refusesAll(ctx context.Context, want error, s checkout.Session) {
 	t.Helper()
 	_, _, err := t.store.Create(ctx, sample(2))
@@ -96,7 +96,7 @@ func (t *trial) refusesAll(ctx context.Context, want error, s checkout.Session) 
 	t.failed("Prune", err, want)
 }
 
-// agrees wants a write to be there if, and only if, it was not refused. Where the outcome is unknown either will do.
+// agrees checks that a write was made if, and only if, the call returned no error. If the outcome is unknown, both are right.
 func (t *trial) agrees(what string, err error, written bool) {
 	t.Helper()
 	switch {
@@ -108,8 +108,8 @@ func (t *trial) agrees(what string, err error, written bool) {
 	}
 }
 
-// logs wants the history of a session to hold a change if, and only if, the session does. Where the outcome is unknown the
-// change may come between the two looks.
+// logs checks that the history of a session has a change if, and only if, the session has it. If the outcome is unknown, it
+// checks nothing, because the change may be made between its two reads.
 func (t *trial) logs(err error, before, after checkout.Session) {
 	t.Helper()
 	switch now := t.get(before.Account, before.ID); {
@@ -121,8 +121,8 @@ func (t *trial) logs(err error, before, after checkout.Session) {
 	}
 }
 
-// fading is a context that is cancelled when it was asked a number of times: each number interrupts a call at
-// another point, the same in every run.
+// fading is a context that is cancelled after a number of calls of its methods. Each number interrupts a store's call at another
+// point, and the same number at the same point in every run.
 type fading struct {
 	context.Context
 	cancel context.CancelFunc

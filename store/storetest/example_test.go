@@ -8,7 +8,7 @@ import (
 	"github.com/caisse/checkout/store/storetest"
 )
 
-// In the store's own test file the function is named TestStore.
+// In a real test file this function is named TestStore.
 func ExampleRun() {
 	_ = func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) checkout.Store {

@@ -122,7 +122,7 @@ var expireChecks = []check{
 	}},
 }
 
-// expired is s as a sweep leaves it.
+// expired returns s as a sweep leaves it.
 func expired(s checkout.Session) checkout.Session {
 	s.Status, s.UpdatedAt = checkout.StatusExpired, s.ExpiresAt
 	s.Version++

@@ -11,10 +11,10 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// Samples are the sessions that the suite sends to see every field kept.
+// Samples returns the sessions with which the suite checks that a store keeps every field.
 func Samples() []checkout.Session { return samples() }
 
-// Checks names all checks.
+// Checks returns the names of all checks.
 func Checks() []string {
 	var names []string
 	for _, c := range checks() {
@@ -23,7 +23,7 @@ func Checks() []string {
 	return names
 }
 
-// Complaints runs one check on a store and returns what it found wrong. It panics where there is no such check.
+// Complaints runs one check on a store and returns its failures. It panics if there is no check of this name.
 func Complaints(ctx context.Context, name string, store checkout.Store) []string {
 	all := checks()
 	i := slices.IndexFunc(all, func(c check) bool { return c.name == name })
@@ -34,7 +34,7 @@ func Complaints(ctx context.Context, name string, store checkout.Store) []string
 	return r.complaints
 }
 
-// recorder is a tb that keeps what a check reports.
+// recorder is a tb that records the failures of a check.
 type recorder struct {
 	ctx        context.Context
 	mu         sync.Mutex

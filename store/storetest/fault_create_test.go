@@ -8,14 +8,14 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// forgetful acknowledges what it did not write.
+// forgetful acknowledges a session that it did not write.
 type forgetful struct{ *naive }
 
 func (f forgetful) Create(_ context.Context, s checkout.Session) (checkout.Session, bool, error) {
 	return s, true, nil
 }
 
-// lastWriteWins is an upsert: it answers a replay rightly, and keeps what came with it.
+// lastWriteWins is an upsert. It answers a replay correctly, but overwrites the session with that of the replay.
 type lastWriteWins struct{ *naive }
 
 func (l lastWriteWins) Create(ctx context.Context, s checkout.Session) (checkout.Session, bool, error) {
@@ -28,7 +28,7 @@ func (l lastWriteWins) Create(ctx context.Context, s checkout.Session) (checkout
 	return held, created, err
 }
 
-// answerCache replays what it answered first, as an idempotency middleware does.
+// answerCache replays its first answer, as an idempotency middleware does.
 type answerCache struct {
 	*naive
 	answers map[idempotency.Key]checkout.Session
@@ -48,7 +48,7 @@ func (c *answerCache) Create(ctx context.Context, s checkout.Session) (checkout.
 	return held, created, err
 }
 
-// idFirst fails on the primary key before it comes to look at the idempotency key.
+// idFirst fails on the primary key before it looks at the idempotency key.
 type idFirst struct{ *naive }
 
 func (f idFirst) Create(ctx context.Context, s checkout.Session) (checkout.Session, bool, error) {
@@ -60,7 +60,7 @@ func (f idFirst) Create(ctx context.Context, s checkout.Session) (checkout.Sessi
 	return f.naive.Create(ctx, s)
 }
 
-// keyThenRow writes in two steps, and does not take back the first when the second fails.
+// keyThenRow writes the key and then the session. If the second step fails, it does not undo the first.
 type keyThenRow struct {
 	*naive
 	keys map[idempotency.Key]string

@@ -12,7 +12,7 @@ import (
 )
 
 var historyFaults = []fault{
-	{"begins a history with the payment of today", "tells a session's history from its creation, as each change left it",
+	{"begins a history with the current payment", "tells a session's history from its creation, as each change left it",
 		part(func(n *naive) {
 			n.first = func(created, now checkout.Session) checkout.Session {
 				created.PaymentID = now.PaymentID
@@ -21,14 +21,14 @@ var historyFaults = []fault{
 		})},
 	{"begins a history with the first change", "tells a session's history from its creation, as each change left it",
 		func(n *naive) checkout.Store { return noCreation{n} }},
-	{"tells no expiry", "tells an expiry in a session's history", unlogged(checkout.StatusExpired)},
-	{"logs a change before it is made", "tells nothing of a change that was refused",
+	{"leaves an expiry out of the history", "tells an expiry in a session's history", unlogged(checkout.StatusExpired)},
+	{"logs a change that it then refuses", "tells nothing of a change that was refused",
 		func(n *naive) checkout.Store { return logsFirst{n} }},
-	{"tells everybody a session's history", "has no history of a session that is not there",
+	{"shows a session's history to other accounts", "has no history of a session that is not there",
 		func(n *naive) checkout.Store { return openHistory{n} }},
 }
 
-// noCreation leaves out what it never logged.
+// noCreation leaves the creation out of a history.
 type noCreation struct{ *naive }
 
 func (s noCreation) History(ctx context.Context, a checkout.Account, id string) ([]checkout.Event, error) {
@@ -39,7 +39,7 @@ func (s noCreation) History(ctx context.Context, a checkout.Account, id string) 
 	return events, err
 }
 
-// unlogged makes a fault of changes to a status that are not logged.
+// unlogged makes a fault: changes to this status are not logged.
 func unlogged(status checkout.Status) func(*naive) checkout.Store {
 	return part(func(n *naive) {
 		n.logged = func(s checkout.Session) []checkout.Session {
@@ -51,7 +51,7 @@ func unlogged(status checkout.Status) func(*naive) checkout.Store {
 	})
 }
 
-// logsFirst writes the event in a step of its own, and does not take it back.
+// logsFirst appends the event before it makes the change. If it refuses the change, the event stays.
 type logsFirst struct{ *naive }
 
 func (l logsFirst) Update(ctx context.Context, s checkout.Session) error {
@@ -62,7 +62,7 @@ func (l logsFirst) Update(ctx context.Context, s checkout.Session) error {
 	return l.naive.Update(ctx, s)
 }
 
-// openHistory finds events by the session alone.
+// openHistory finds a history by the session's ID alone, without the account.
 type openHistory struct{ *naive }
 
 func (o openHistory) History(ctx context.Context, a checkout.Account, id string) ([]checkout.Event, error) {
@@ -81,12 +81,12 @@ var feedFaults = []fault{
 		part(func(n *naive) {
 			n.logged = func(s checkout.Session) []checkout.Session { return []checkout.Session{s, s} }
 		})},
-	{"gives two events one number", "appends an event for every change, and none for a create",
+	{"gives two events the same number", "appends an event for every change, and none for a create",
 		func(n *naive) checkout.Store { return sameNumber{n} }},
 	{"logs no expiry", "appends an event for every session that it expires", unlogged(checkout.StatusExpired)},
 	{"returns the last event again", "goes on from a cursor, by pages of any size",
 		part(func(n *naive) { n.from = func(num int) int { return max(num, 1) } })},
-	{"passes over the next event", "goes on from a cursor, by pages of any size",
+	{"skips the next event", "goes on from a cursor, by pages of any size",
 		part(func(n *naive) {
 			n.from = func(num int) int {
 				if num == 0 {
@@ -95,13 +95,13 @@ var feedFaults = []fault{
 				return num + 2
 			}
 		})},
-	{"takes the first event for the last", "tells the last event for a cursor",
+	{"returns the first event as the last", "tells the last event for a cursor",
 		part(func(n *naive) { n.last = func(log []entry) []entry { return log[:min(1, len(log))] } })},
-	{"takes all events for the last", "tells the last event for a cursor",
+	{"returns all events as the last", "tells the last event for a cursor",
 		part(func(n *naive) { n.last = func(log []entry) []entry { return log } })},
-	{"takes a strange cursor for the beginning", "refuses a cursor that it has not made",
+	{"reads from the beginning with an invalid cursor", "refuses a cursor that it has not made",
 		func(n *naive) checkout.Store { return anyCursor{n} }},
-	{"shares the metadata of events", "returns events that share no memory",
+	{"returns its own metadata map in an event", "returns events that share no memory",
 		part(func(n *naive) { n.copied = func(s checkout.Session) checkout.Session { return s } })},
 	{"numbers an event before it commits", "shows a reader every event once, whoever writes meanwhile",
 		func(n *naive) checkout.Store {
@@ -121,7 +121,7 @@ func (l logsCreates) Create(ctx context.Context, s checkout.Session) (checkout.S
 	return held, created, err
 }
 
-// sameNumber forgets to count.
+// sameNumber gives an event of an update the number of the event before.
 type sameNumber struct{ *naive }
 
 func (s sameNumber) Update(ctx context.Context, session checkout.Session) error {
@@ -132,7 +132,7 @@ func (s sameNumber) Update(ctx context.Context, session checkout.Session) error 
 	return err
 }
 
-// anyCursor makes something of every cursor.
+// anyCursor accepts every cursor. If it is invalid, the feed starts at the beginning.
 type anyCursor struct{ *naive }
 
 func (a anyCursor) Events(ctx context.Context, after checkout.Cursor, limit int) ([]checkout.Event, error) {
@@ -143,11 +143,11 @@ func (a anyCursor) Events(ctx context.Context, after checkout.Cursor, limit int)
 	return events, err
 }
 
-// earlyNumbers is a sequence: a number is drawn before the change commits, so that a reader can see a greater one first. The
-// first change of all waits until one has.
+// earlyNumbers takes the number of an event from a sequence, before the change commits. So a reader may see a greater number first. To
+// make this happen, the first change waits until a reader has seen a greater number, for a second at most.
 type earlyNumbers struct {
 	*naive
-	shown atomic.Int64 // the greatest number
+	shown atomic.Int64 // the greatest number that a reader has seen
 }
 
 func (e *earlyNumbers) Events(ctx context.Context, after checkout.Cursor, limit int) ([]checkout.Event, error) {
@@ -188,27 +188,27 @@ var pruneFaults = []fault{
 				return right(s, before)
 			}
 		})},
-	{"prunes what was created at the instant", "prunes what was created before an instant",
+	{"prunes a session created exactly at the instant", "prunes what was created before an instant",
 		part(func(n *naive) {
 			right := n.ended
 			n.ended = func(s checkout.Session, before time.Time) bool { return right(s, before.Add(time.Microsecond)) }
 		})},
 	{"prunes without a limit", "prunes up to a limit, of every account",
 		part(func(n *naive) { n.most = func(due, _ int) int { return due } })},
-	{"prunes live sessions alone", "prunes up to a limit, of every account",
+	{"prunes only live sessions", "prunes up to a limit, of every account",
 		part(func(n *naive) {
 			right := n.ended
 			n.ended = func(s checkout.Session, before time.Time) bool { return right(s, before) && !s.Account.Test }
 		})},
-	{"keeps the key of what it prunes", "prunes a key with its session",
+	{"keeps the key of a session that it prunes", "prunes a key with its session",
 		func(n *naive) checkout.Store { return &keepsKeys{naive: n} }},
-	{"keeps the events of what it prunes", "prunes events with their session, and the feed goes on",
+	{"keeps the events of a session that it prunes", "prunes events with their session, and the feed goes on",
 		part(func(n *naive) { n.forgotten = func(entry, string) bool { return false } })},
-	{"begins to count anew when all is pruned", "prunes events with their session, and the feed goes on",
+	{"starts its numbers again when all events are pruned", "prunes events with their session, and the feed goes on",
 		func(n *naive) checkout.Store { return countsAnew{n} }},
 }
 
-// keepsKeys has its keys in a table of their own.
+// keepsKeys has its keys in a separate table, which Prune leaves as it is.
 type keepsKeys struct {
 	*naive
 	keys map[idempotency.Key]string
@@ -225,7 +225,7 @@ func (k *keepsKeys) Create(ctx context.Context, s checkout.Session) (checkout.Se
 	return k.naive.Create(ctx, s)
 }
 
-// countsAnew numbers events by how many there are.
+// countsAnew takes the next number from the last event that is left, or starts again if there is none.
 type countsAnew struct{ *naive }
 
 func (c countsAnew) Prune(ctx context.Context, before time.Time, limit int) (int, error) {

@@ -10,7 +10,7 @@ import (
 )
 
 var fieldFaults = []fault{
-	{"keeps a value that an update takes away", "keeps every field that it updates",
+	{"keeps a value that an update removes", "keeps every field that it updates",
 		part(func(n *naive) {
 			right := n.replaced
 			n.replaced = func(was, s checkout.Session) checkout.Session {
@@ -27,13 +27,13 @@ var fieldFaults = []fault{
 	{"trims text", "keeps text as it was sent", texts(strings.TrimSpace)},
 	{"cuts text at 200 bytes", "keeps text as it was sent",
 		texts(func(s string) string { return s[:min(len(s), 200)] })},
-	{"composes accents", "keeps text as it was sent",
+	{"normalizes accents", "keeps text as it was sent",
 		texts(func(s string) string { return strings.ReplaceAll(s, "e\u0301", "\u00e9") })},
 	{"drops control characters", "keeps text as it was sent",
 		texts(func(s string) string { return strings.ReplaceAll(s, "\x01", "") })},
 	{"drops a byte-order mark", "keeps text as it was sent",
 		texts(func(s string) string { return strings.ReplaceAll(s, "\ufeff", "") })},
-	{"reads escapes", "keeps text as it was sent",
+	{"interprets escapes", "keeps text as it was sent",
 		texts(func(s string) string { return strings.ReplaceAll(s, `\"`, `"`) })},
 	{"cuts a payment id at 255 bytes", "keeps identifiers and addresses at their longest",
 		changes(func(s *checkout.Session) { s.PaymentID = s.PaymentID[:min(len(s.PaymentID), 255)] })},
@@ -41,7 +41,7 @@ var fieldFaults = []fault{
 		changes(func(s *checkout.Session) { s.CancelURL = s.CancelURL[:min(len(s.CancelURL), 255)] })},
 	{"keeps amounts in 32 bits", "keeps amounts beyond 32 bits",
 		changes(func(s *checkout.Session) { s.Amount = int64(int32(s.Amount)) })},
-	{"keeps fees in a small float", "keeps amounts beyond 32 bits",
+	{"keeps fees in a 32-bit float", "keeps amounts beyond 32 bits",
 		changes(func(s *checkout.Session) { s.TransactionFee = int64(float32(s.TransactionFee)) })},
 	{"keeps milliseconds", "keeps times to the microsecond",
 		times(func(at time.Time) time.Time { return at.UTC().Truncate(time.Millisecond) })},
@@ -50,19 +50,19 @@ var fieldFaults = []fault{
 			second, fraction := math.Modf(float64(at.UnixNano()) / 1e9)
 			return time.Unix(int64(second), int64(fraction*1e9)).UTC().Truncate(time.Microsecond)
 		})},
-	{"answers in a zone of its own", "keeps times to the microsecond",
+	{"returns times in another time zone", "keeps times to the microsecond",
 		times(func(at time.Time) time.Time { return at.In(time.FixedZone("here", 3600)) })},
-	{"keeps the metadata that it was given", "keeps metadata that is the caller's own",
+	{"keeps the metadata map of the caller of a create", "keeps metadata that is the caller's own",
 		part(func(n *naive) { n.written = func(s checkout.Session) checkout.Session { return s } })},
-	{"keeps the metadata that an update brought", "keeps metadata that is the caller's own",
+	{"keeps the metadata map of the caller of an update", "keeps metadata that is the caller's own",
 		part(func(n *naive) {
 			n.replaced = func(_, s checkout.Session) checkout.Session { return s }
 		})},
-	{"hands out the metadata that it keeps", "keeps metadata that is the caller's own",
+	{"returns the metadata map that it keeps", "keeps metadata that is the caller's own",
 		part(func(n *naive) { n.copied = func(s checkout.Session) checkout.Session { return s } })},
 }
 
-// changes makes a fault of what befalls every session that is written.
+// changes makes a fault: every session is changed when it is written.
 func changes(change func(s *checkout.Session)) func(*naive) checkout.Store {
 	return part(func(n *naive) {
 		written, replaced := n.written, n.replaced
@@ -79,12 +79,14 @@ func changes(change func(s *checkout.Session)) func(*naive) checkout.Store {
 	})
 }
 
+// texts makes a fault: the texts of a session are kept as keep returns them.
 func texts(keep func(string) string) func(*naive) checkout.Store {
 	return changes(func(s *checkout.Session) {
 		s.Description, s.FailureReason = keep(s.Description), keep(s.FailureReason)
 	})
 }
 
+// times makes a fault: the times of a session are kept as keep returns them.
 func times(keep func(time.Time) time.Time) func(*naive) checkout.Store {
 	all := func(s checkout.Session) checkout.Session {
 		for _, at := range []*time.Time{&s.CreatedAt, &s.ExpiresAt, &s.CompletedAt, &s.UpdatedAt} {

@@ -14,7 +14,7 @@ import (
 var raceFaults = []fault{
 	{"checks, then inserts", "creates one session of many with one key at once",
 		func(n *naive) checkout.Store { return checkThenInsert{n} }},
-	{"tells every caller that it created", "creates one session of many with one key at once",
+	{"tells every caller that it has created the session", "creates one session of many with one key at once",
 		func(n *naive) checkout.Store { return allCreated{n} }},
 	{"loses sessions that are created at once", "creates every session of many with many keys at once",
 		func(n *naive) checkout.Store { return copyOnWrite{n} }},
@@ -22,23 +22,23 @@ var raceFaults = []fault{
 		func(n *naive) checkout.Store { return compareThenSwap{n} }},
 	{"expires what was updated meanwhile", "lets either an update or an expiry win",
 		func(n *naive) checkout.Store { return selectThenExpire{n} }},
-	{"logs the updates that lost", "lets one of many updates of a version win",
+	{"logs updates that failed with a conflict", "lets one of many updates of a version win",
 		func(n *naive) checkout.Store { return logsLosers{n} }},
-	{"logs an update that lost against an expiry", "lets either an update or an expiry win",
+	{"logs an update that came after an expiry", "lets either an update or an expiry win",
 		func(n *naive) checkout.Store { return logsLosers{n} }},
-	{"logs an expiry for every session of a sweep that is full", "shares a sweep, and hands no session out twice",
+	{"logs an expiry for sessions beyond the limit of a sweep", "shares a sweep, and hands no session out twice",
 		func(n *naive) checkout.Store { return logsNext{n} }},
-	{"logs an update when its session may be gone", "prunes a session whole, whoever changes it meanwhile",
+	{"logs an update when its session may have been pruned", "prunes a session whole, whoever changes it meanwhile",
 		func(n *naive) checkout.Store {
 			n.logged = func(s checkout.Session) []checkout.Session {
 				if s.Status == checkout.StatusExpired {
 					return []checkout.Session{s}
 				}
-				return nil // see logsLater
+				return nil // logsLater appends it
 			}
 			return logsLater{n}
 		}},
-	{"hands a session to two sweeps", "shares a sweep, and hands no session out twice",
+	{"returns a session from two sweeps", "shares a sweep, and hands no session out twice",
 		func(n *naive) checkout.Store { return selectThenExpire{n} }},
 	{"counts in a second query", "lists rows and total of one moment",
 		func(n *naive) checkout.Store { return countsLater{n} }},
@@ -48,11 +48,11 @@ var raceFaults = []fault{
 		func(n *naive) checkout.Store { return fieldByField{n} }},
 	{"updates a session field by field", "shows an update whole or not at all",
 		func(n *naive) checkout.Store { return fieldByField{n} }},
-	{"reads what it cached", "shows an update whole or not at all",
+	{"reads from a cache that is out of date", "shows an update whole or not at all",
 		func(n *naive) checkout.Store { return &staleCache{naive: n} }},
 }
 
-// checkThenInsert looks whether the key is free, and inserts when others may have done so too.
+// checkThenInsert checks that the key is free, and inserts later. Meanwhile another call may have inserted the same key.
 type checkThenInsert struct{ *naive }
 
 func (c checkThenInsert) Create(ctx context.Context, s checkout.Session) (checkout.Session, bool, error) {
@@ -66,7 +66,7 @@ func (c checkThenInsert) Create(ctx context.Context, s checkout.Session) (checko
 	return own(s), true, nil
 }
 
-// allCreated dedupes, and does not tell.
+// allCreated finds the session of a used key, but reports it as created.
 type allCreated struct{ *naive }
 
 func (a allCreated) Create(ctx context.Context, s checkout.Session) (checkout.Session, bool, error) {
@@ -74,7 +74,7 @@ func (a allCreated) Create(ctx context.Context, s checkout.Session) (checkout.Se
 	return held, true, err
 }
 
-// copyOnWrite writes all back that it read, and one more.
+// copyOnWrite reads all sessions, and later writes them back with the new one. Sessions that were added meanwhile are lost.
 type copyOnWrite struct{ *naive }
 
 func (c copyOnWrite) Create(_ context.Context, s checkout.Session) (checkout.Session, bool, error) {
@@ -88,7 +88,7 @@ func (c copyOnWrite) Create(_ context.Context, s checkout.Session) (checkout.Ses
 	return own(s), true, nil
 }
 
-// compareThenSwap compares the version, and swaps when others may have done so too.
+// compareThenSwap compares the version, and writes later. Meanwhile another call may have written the same version.
 type compareThenSwap struct{ *naive }
 
 func (c compareThenSwap) Update(ctx context.Context, s checkout.Session) error {
@@ -106,7 +106,7 @@ func (c compareThenSwap) Update(ctx context.Context, s checkout.Session) error {
 	return nil
 }
 
-// selectThenExpire selects what is due, and expires it when others may have moved it.
+// selectThenExpire selects the sessions that are due, and expires them later. Meanwhile another call may have changed them.
 type selectThenExpire struct{ *naive }
 
 func (e selectThenExpire) Expire(_ context.Context, now time.Time, limit int) ([]checkout.Session, error) {
@@ -124,7 +124,7 @@ func (e selectThenExpire) Expire(_ context.Context, now time.Time, limit int) ([
 	return moved, nil
 }
 
-// logsLosers appends the event of an update whether or not its compare-and-swap won.
+// logsLosers appends the event of an update even if the update failed with a conflict.
 type logsLosers struct{ *naive }
 
 func (l logsLosers) Update(ctx context.Context, s checkout.Session) error {
@@ -137,7 +137,7 @@ func (l logsLosers) Update(ctx context.Context, s checkout.Session) error {
 	return err
 }
 
-// logsNext logs all that is due, also what the limit leaves to the next sweep.
+// logsNext also logs an expiry for the sessions that the limit leaves to the next sweep.
 type logsNext struct{ *naive }
 
 func (l logsNext) Expire(ctx context.Context, now time.Time, limit int) ([]checkout.Session, error) {
@@ -175,7 +175,7 @@ func (c countsLater) List(ctx context.Context, a checkout.Account, q checkout.Qu
 	return sessions, total, err
 }
 
-// keyFirst writes a key, and the session that it names some time after.
+// keyFirst writes a key first, and the session that it names some time later.
 type keyFirst struct {
 	*naive
 	keys map[idempotency.Key]string
@@ -202,7 +202,7 @@ func (k *keyFirst) GetByKey(ctx context.Context, a checkout.Account, key idempot
 	return checkout.Session{ID: id, Account: a, IdempotencyKey: key}, nil
 }
 
-// fieldByField inserts what it must and fills in the rest.
+// fieldByField writes a session with some fields empty, and fills them in later.
 type fieldByField struct{ *naive }
 
 func (f fieldByField) Create(ctx context.Context, s checkout.Session) (checkout.Session, bool, error) {
@@ -227,7 +227,7 @@ func (f fieldByField) Update(ctx context.Context, s checkout.Session) error {
 	return err
 }
 
-// staleCache answers Get from memory and forgets an entry some time after its session changed.
+// staleCache answers Get from a cache. It removes an entry only some time after the session has changed.
 type staleCache struct {
 	*naive
 	cached sync.Map

@@ -18,7 +18,7 @@ var scopeFaults = []fault{
 		owns(func(asked, owner checkout.Account) bool { return asked.ID == owner.ID && (!asked.Test || owner.Test) })},
 	{"shows live sessions in test mode", "hides live sessions from test mode",
 		owns(func(asked, owner checkout.Account) bool { return asked.ID == owner.ID && (asked.Test || !owner.Test) })},
-	{"compares accounts in any case", "tells accounts apart by every character",
+	{"ignores the case of accounts", "tells accounts apart by every character",
 		owns(func(asked, owner checkout.Account) bool {
 			return asked.Test == owner.Test && strings.EqualFold(asked.ID, owner.ID)
 		})},
@@ -26,16 +26,17 @@ var scopeFaults = []fault{
 		owns(func(asked, owner checkout.Account) bool {
 			return asked.Test == owner.Test && strings.TrimSpace(asked.ID) == strings.TrimSpace(owner.ID)
 		})},
-	{"answers the driver's own error", "finds nothing where nothing is",
+	{"returns the driver's own error", "finds nothing where nothing is",
 		part(func(n *naive) { n.notFound = errNoRows })},
-	{"answers an empty session without an error", "finds nothing where nothing is",
+	{"returns an empty session without an error", "finds nothing where nothing is",
 		part(func(n *naive) { n.notFound = nil })},
-	{"calls what is absent unavailable as well", "finds nothing where nothing is",
+	{"returns ErrUnavailable together with ErrNotFound", "finds nothing where nothing is",
 		part(func(n *naive) {
 			n.notFound = errors.Join(checkout.ErrNotFound, checkout.ErrUnavailable)
 		})},
 }
 
+// owns makes a fault: owns decides whether an account sees the sessions of another.
 func owns(owns func(asked, owner checkout.Account) bool) func(*naive) checkout.Store {
 	return part(func(n *naive) { n.owns = owns })
 }
@@ -45,11 +46,11 @@ var listFaults = []fault{
 		newer(func(a, b checkout.Session) int { return 0 })},
 	{"lists the oldest first", "lists the newest first",
 		newer(func(a, b checkout.Session) int { return a.CreatedAt.Compare(b.CreatedAt) })},
-	{"orders by the second", "lists the newest first",
+	{"orders by whole seconds", "lists the newest first",
 		newer(func(a, b checkout.Session) int {
 			return b.CreatedAt.Truncate(time.Second).Compare(a.CreatedAt.Truncate(time.Second))
 		})},
-	{"lists equal instants as they came", "lists equal instants by id, descending",
+	{"lists equal instants in the order of the calls", "lists equal instants by id, descending",
 		newer(func(a, b checkout.Session) int { return b.CreatedAt.Compare(a.CreatedAt) })},
 	{"lists equal instants by id, ascending", "lists equal instants by id, descending",
 		newer(func(a, b checkout.Session) int {
@@ -70,13 +71,13 @@ var listFaults = []fault{
 			n.over = func(ctx context.Context) error { calls++; return ctx.Err() }
 			return n
 		}},
-	{"takes an offset for a page's number", "pages without a gap or a double",
+	{"treats an offset as the number of a page", "pages without a gap or a double",
 		page(func(q *checkout.Query) { q.Offset *= q.Limit })},
 	{"ignores the limit", "keeps the limit",
 		page(func(q *checkout.Query) { q.Limit = 1000 })},
 	{"never lists more than 50", "keeps the limit",
 		page(func(q *checkout.Query) { q.Limit = min(q.Limit, 50) })},
-	{"answers the status of the moment for that which it keeps", "lists sessions as they are kept",
+	{"returns the status at the instant of the query, not the stored one", "lists sessions as they are kept",
 		part(func(n *naive) {
 			right := n.page
 			n.page = func(passed []checkout.Session, q checkout.Query) ([]checkout.Session, int) {
@@ -86,21 +87,22 @@ var listFaults = []fault{
 				return right(passed, q)
 			}
 		})},
-	{"hands out the page that it keeps", "lists into memory that is the caller's own",
+	{"returns a page that it keeps, to return it again", "lists into memory that is the caller's own",
 		func(n *naive) checkout.Store {
 			return &sharedPages{naive: n, pages: make(map[checkout.Query][]checkout.Session)}
 		}},
-	{"updates the page that it handed out", "never changes the session under a caller that holds it",
+	{"updates a page that it has returned", "never changes the session under a caller that holds it",
 		func(n *naive) checkout.Store {
 			return &sharedPages{naive: n, pages: make(map[checkout.Query][]checkout.Session)}
 		}},
 }
 
+// newer makes a fault: lists are in this order.
 func newer(order func(a, b checkout.Session) int) func(*naive) checkout.Store {
 	return part(func(n *naive) { n.newer = order })
 }
 
-// page makes a fault of a query that is misread where the page is cut.
+// page makes a fault: the query is misread when the page is cut from the list.
 func page(misread func(q *checkout.Query)) func(*naive) checkout.Store {
 	return part(func(n *naive) {
 		right := n.page
@@ -111,7 +113,7 @@ func page(misread func(q *checkout.Query)) func(*naive) checkout.Store {
 	})
 }
 
-// sharedPages keeps the pages that it handed out to serve them again, and keeps them up to date.
+// sharedPages keeps the pages that it has returned. It returns the same slices again, and updates the sessions in them.
 type sharedPages struct {
 	*naive
 	pages map[checkout.Query][]checkout.Session
@@ -141,22 +143,22 @@ func (p *sharedPages) Update(ctx context.Context, s checkout.Session) error {
 }
 
 var filterFaults = []fault{
-	{"ignores the status asked for", "filters by each status",
+	{"ignores the status of the query", "filters by each status",
 		passes(func(s checkout.Session, q checkout.Query) bool {
 			return q.PaymentID == "" || q.PaymentID == s.PaymentID
 		})},
-	{"filters by the status that it keeps", "filters by the status at the instant asked",
+	{"filters by the stored status", "filters by the status at the instant asked",
 		passes(func(s checkout.Session, q checkout.Query) bool { return q.Status == "" || q.Status == s.Status })},
-	{"holds a processing session expired", "filters by the status at the instant asked",
+	{"treats a processing session as expired", "filters by the status at the instant asked",
 		passes(func(s checkout.Session, q checkout.Query) bool {
 			if s.Status == checkout.StatusProcessing && !q.At.Before(s.ExpiresAt) {
 				return q.Status == checkout.StatusExpired
 			}
 			return q.Status == "" || q.Status == s.StatusAt(q.At)
 		})},
-	{"holds a session payable at the instant that it is due", "holds a session expired from the very instant",
+	{"treats a session as payable at the instant when it is due", "holds a session expired from the very instant",
 		at(func(at time.Time) time.Time { return at.Add(-time.Microsecond) })},
-	{"rounds the instant asked", "holds a session expired from the very instant",
+	{"rounds the instant of the query", "holds a session expired from the very instant",
 		at(func(at time.Time) time.Time { return at.Round(10 * time.Microsecond) })},
 	{"compares instants as text", "holds a session expired from the very instant",
 		passes(func(s checkout.Session, q checkout.Query) bool {
@@ -168,7 +170,7 @@ var filterFaults = []fault{
 		})},
 	{"filters by a part of a payment id", "filters by the whole payment id",
 		passes(func(s checkout.Session, q checkout.Query) bool { return strings.HasPrefix(s.PaymentID, q.PaymentID) })},
-	{"filters payments in any case", "filters by the whole payment id",
+	{"ignores the case of payment ids", "filters by the whole payment id",
 		passes(func(s checkout.Session, q checkout.Query) bool {
 			return q.PaymentID == "" || strings.EqualFold(s.PaymentID, q.PaymentID)
 		})},
@@ -192,7 +194,7 @@ var filterFaults = []fault{
 			}
 			return n
 		}},
-	{"counts the page", "counts all that a filter lets through, not the page",
+	{"counts only the page", "counts all that a filter lets through, not the page",
 		part(func(n *naive) {
 			right := n.page
 			n.page = func(passed []checkout.Session, q checkout.Query) ([]checkout.Session, int) {
@@ -200,26 +202,27 @@ var filterFaults = []fault{
 				return page, len(page)
 			}
 		})},
-	{"counts nothing beyond the end", "counts all that a filter lets through, not the page",
+	{"counts nothing for a page beyond the end", "counts all that a filter lets through, not the page",
 		part(func(n *naive) {
 			right := n.page
 			n.page = func(passed []checkout.Session, q checkout.Query) ([]checkout.Session, int) {
 				page, total := right(passed, q)
 				if len(page) == 0 {
-					return nil, 0 // as count(*) over () answers
+					return nil, 0 // as count(*) over () does
 				}
 				return page, total
 			}
 		})},
-	{"counts all of the account", "filters by each status",
+	{"counts all sessions of the account", "filters by each status",
 		func(n *naive) checkout.Store { return countsAll{n} }},
 }
 
+// passes makes a fault: passes decides which sessions a filter lets through.
 func passes(passes func(s checkout.Session, q checkout.Query) bool) func(*naive) checkout.Store {
 	return part(func(n *naive) { n.passes = passes })
 }
 
-// at makes a fault of a filter that asks at another instant.
+// at makes a fault: the filter asks for the status at another instant.
 func at(misread func(time.Time) time.Time) func(*naive) checkout.Store {
 	return part(func(n *naive) {
 		right := n.passes
@@ -230,7 +233,7 @@ func at(misread func(time.Time) time.Time) func(*naive) checkout.Store {
 	})
 }
 
-// countsAll forgets the filter in its second query.
+// countsAll counts with a second query that has no filter.
 type countsAll struct{ *naive }
 
 func (c countsAll) List(ctx context.Context, a checkout.Account, q checkout.Query) ([]checkout.Session, int, error) {

@@ -9,24 +9,24 @@ import (
 )
 
 var walkFaults = []fault{
-	{"goes on after an instant", "goes on after a place, through equal instants",
+	{"compares only the instant of a place, not the id", "goes on after a place, through equal instants",
 		beyond(func(s checkout.Session, q checkout.Query) bool { return s.CreatedAt.Before(q.AfterCreatedAt) })},
-	{"goes on with the place itself", "goes on after a place, through equal instants",
+	{"returns the session at the place once more", "goes on after a place, through equal instants",
 		beyond(func(s checkout.Session, q checkout.Query) bool {
 			return s.CreatedAt.Before(q.AfterCreatedAt) || s.CreatedAt.Equal(q.AfterCreatedAt) && s.ID <= q.AfterID
 		})},
-	{"needs the session that a place was made of", "goes on after a place that no session has",
+	{"returns nothing after a place whose session is gone", "goes on after a place that no session has",
 		func(n *naive) checkout.Store { return needsPlace{n} }},
-	{"counts on a list by place", "goes on after a place that no session has",
+	{"counts in a list that goes on after a place", "goes on after a place that no session has",
 		func(n *naive) checkout.Store { return countsByPlace{n} }},
-	{"remembers a place as a number", "meets every session once, whatever is created and changed meanwhile",
+	{"remembers a place as a number of sessions", "meets every session once, whatever is created and changed meanwhile",
 		func(n *naive) checkout.Store { return &numbered{naive: n} }},
-	{"forgets the filter at a place", "goes on within every filter",
+	{"ignores the filter after a place", "goes on within every filter",
 		part(func(n *naive) {
 			right := n.passes
 			n.passes = func(s checkout.Session, q checkout.Query) bool { return q.AfterID != "" || right(s, q) }
 		})},
-	{"counts to the end", "counts to 10,001 and no further, and looks for a phone among 10,000",
+	{"counts without a limit", "counts to 10,001 and no further, and looks for a phone among 10,000",
 		part(func(n *naive) {
 			right := n.page
 			n.page = func(passed []checkout.Session, q checkout.Query) ([]checkout.Session, int) {
@@ -34,7 +34,7 @@ var walkFaults = []fault{
 				return page, len(passed)
 			}
 		})},
-	{"looks for a phone among all", "counts to 10,001 and no further, and looks for a phone among 10,000",
+	{"looks for a phone among all sessions", "counts to 10,001 and no further, and looks for a phone among 10,000",
 		part(func(n *naive) {
 			n.scanned = func(passed []checkout.Session, q checkout.Query) (found []checkout.Session) {
 				for _, s := range passed {
@@ -45,7 +45,7 @@ var walkFaults = []fault{
 				return found
 			}
 		})},
-	{"does not tell where a page by phone ends", "counts to 10,001 and no further, and looks for a phone among 10,000",
+	{"does not return the last session that it read for a phone", "counts to 10,001 and no further, and looks for a phone among 10,000",
 		part(func(n *naive) {
 			n.scanned = func(passed []checkout.Session, q checkout.Query) (found []checkout.Session) {
 				for _, s := range passed[:min(len(passed), checkout.MaxPhoneScan)] {
@@ -63,21 +63,21 @@ var walkFaults = []fault{
 			}
 			return s, q
 		})},
-	{"leaves out what was created at the first instant", "filters by time of creation, from the first to before the second",
+	{"leaves out a session created at the first instant", "filters by time of creation, from the first to before the second",
 		passesToo(func(s checkout.Session, q checkout.Query) (checkout.Session, checkout.Query) {
 			if !q.CreatedAfter.IsZero() {
 				q.CreatedAfter = q.CreatedAfter.Add(time.Microsecond)
 			}
 			return s, q
 		})},
-	{"takes what was created at the second instant", "filters by time of creation, from the first to before the second",
+	{"includes a session created at the second instant", "filters by time of creation, from the first to before the second",
 		passesToo(func(s checkout.Session, q checkout.Query) (checkout.Session, checkout.Query) {
 			if !q.CreatedBefore.IsZero() {
 				q.CreatedBefore = q.CreatedBefore.Add(time.Microsecond)
 			}
 			return s, q
 		})},
-	{"filters by the end of a phone", "filters by the whole phone, and does not count",
+	{"compares only the last digits of a phone", "filters by the whole phone, and does not count",
 		part(func(n *naive) {
 			n.scanned = func(passed []checkout.Session, q checkout.Query) (found []checkout.Session) {
 				for _, s := range passed {
@@ -90,11 +90,12 @@ var walkFaults = []fault{
 		})},
 }
 
+// beyond makes a fault: beyond decides which sessions come after a place.
 func beyond(beyond func(s checkout.Session, q checkout.Query) bool) func(*naive) checkout.Store {
 	return part(func(n *naive) { n.beyond = beyond })
 }
 
-// passesToo makes a fault of a filter that is misread.
+// passesToo makes a fault: the filter compares another session with another query.
 func passesToo(misread func(s checkout.Session, q checkout.Query) (checkout.Session, checkout.Query)) func(*naive) checkout.Store {
 	return part(func(n *naive) {
 		right := n.passes
@@ -102,7 +103,7 @@ func passesToo(misread func(s checkout.Session, q checkout.Query) (checkout.Sess
 	})
 }
 
-// needsPlace looks the place up.
+// needsPlace looks up the session at the place. If there is none, it returns an empty page.
 type needsPlace struct{ *naive }
 
 func (p needsPlace) List(ctx context.Context, a checkout.Account, q checkout.Query) ([]checkout.Session, int, error) {
@@ -116,7 +117,7 @@ func (p needsPlace) List(ctx context.Context, a checkout.Account, q checkout.Que
 	return p.naive.List(ctx, a, q)
 }
 
-// countsByPlace counts whatever it is asked.
+// countsByPlace returns a total after a place too, where it must be 0.
 type countsByPlace struct{ *naive }
 
 func (c countsByPlace) List(ctx context.Context, a checkout.Account, q checkout.Query) ([]checkout.Session, int, error) {
@@ -128,7 +129,7 @@ func (c countsByPlace) List(ctx context.Context, a checkout.Account, q checkout.
 	return sessions, total, err
 }
 
-// numbered goes on after as many sessions as it has shown.
+// numbered skips as many sessions as it has returned so far. A session that was created meanwhile moves all others.
 type numbered struct {
 	*naive
 	shown int

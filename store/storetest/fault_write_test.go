@@ -16,23 +16,24 @@ var updateFaults = []fault{
 		func(n *naive) checkout.Store { return updatesAll{n} }},
 	{"ignores the version", "refuses every version but the next",
 		follows(func(was, s checkout.Session) bool { return true })},
-	{"takes any later version", "refuses every version but the next",
+	{"accepts any later version", "refuses every version but the next",
 		follows(func(was, s checkout.Session) bool { return s.Version > was.Version })},
-	{"takes the same version again", "refuses every version but the next",
+	{"accepts the same version again", "refuses every version but the next",
 		follows(func(was, s checkout.Session) bool { return s.Version == was.Version || s.Version == was.Version+1 })},
 	{"keeps versions in 32 bits", "refuses every version but the next",
 		follows(func(was, s checkout.Session) bool { return int32(s.Version) == int32(was.Version)+1 })},
-	{"calls a lost update not found", "refuses every version but the next",
+	{"returns ErrNotFound instead of ErrConflict", "refuses every version but the next",
 		part(func(n *naive) { n.conflict = checkout.ErrNotFound })},
-	{"drops a lost update in silence", "refuses every version but the next",
+	{"drops an update with a wrong version without an error", "refuses every version but the next",
 		part(func(n *naive) { n.conflict = nil })},
 }
 
+// follows makes a fault: follows decides which version may replace another.
 func follows(follows func(was, s checkout.Session) bool) func(*naive) checkout.Store {
 	return part(func(n *naive) { n.follows = follows })
 }
 
-// updatesAll forgets the ID where it writes.
+// updatesAll writes the status and the version to every session of the account.
 type updatesAll struct{ *naive }
 
 func (u updatesAll) Update(ctx context.Context, s checkout.Session) error {
@@ -47,7 +48,7 @@ func (u updatesAll) Update(ctx context.Context, s checkout.Session) error {
 
 var expireFaults = []fault{
 	{"never expires", "expires what waits for the payer, and nothing else", waits()},
-	{"forgets that a pending session waits", "expires what waits for the payer, and nothing else",
+	{"does not expire a pending session", "expires what waits for the payer, and nothing else",
 		waits(checkout.StatusCreated)},
 	{"expires a processing session", "expires what waits for the payer, and nothing else",
 		waits(checkout.StatusCreated, checkout.StatusPending, checkout.StatusProcessing)},
@@ -63,11 +64,11 @@ var expireFaults = []fault{
 		due(func(s checkout.Session, now time.Time) bool {
 			return !s.ExpiresAt.After(now.Round(10 * time.Microsecond))
 		})},
-	{"sweeps by the second", "expires at the very instant",
+	{"sweeps by whole seconds", "expires at the very instant",
 		due(func(s checkout.Session, now time.Time) bool { return s.ExpiresAt.Unix() <= now.Unix() })},
-	{"returns what it expired as it was", "returns sessions as they are after expiry",
+	{"returns expired sessions as they were before", "returns sessions as they are after expiry",
 		func(n *naive) checkout.Store { return returnsBefore{n} }},
-	{"leaves the version as it expires", "makes a new version of what it expires",
+	{"expires a session without a new version", "makes a new version of what it expires",
 		part(func(n *naive) {
 			n.expired = func(s checkout.Session) checkout.Session {
 				s.Status, s.UpdatedAt = checkout.StatusExpired, s.ExpiresAt
@@ -80,20 +81,20 @@ var expireFaults = []fault{
 		sooner(func(a, b checkout.Session) int { return b.ExpiresAt.Compare(a.ExpiresAt) })},
 	{"expires the oldest first", "expires the longest due first, up to the limit",
 		sooner(func(a, b checkout.Session) int { return a.CreatedAt.Compare(b.CreatedAt) })},
-	{"expires equal instants as they came", "expires equal instants by id",
+	{"expires equal instants in the order of creation", "expires equal instants by id",
 		sooner(func(a, b checkout.Session) int { return a.ExpiresAt.Compare(b.ExpiresAt) })},
-	{"expires what had expired", "expires a session once",
+	{"expires a session that has already expired", "expires a session once",
 		waits(checkout.StatusCreated, checkout.StatusPending, checkout.StatusExpired)},
-	{"sweeps live sessions alone", "expires every account's sessions, test and live",
+	{"sweeps only live sessions", "expires every account's sessions, test and live",
 		part(func(n *naive) {
 			right := n.waits
 			n.waits = func(s checkout.Session) bool { return right(s) && !s.Account.Test }
 		})},
-	{"sweeps by the status that a session had first", "expires by what an update made of a session",
+	{"sweeps by the first status of a session", "expires by what an update made of a session",
 		part(func(n *naive) {
 			n.waits = func(s checkout.Session) bool { return s.CompletedAt.IsZero() && s.Version == 1 }
 		})},
-	{"calls an expiry a change of the moment", "returns sessions as they are after expiry",
+	{"dates an expiry by the sweep, not by expires_at", "returns sessions as they are after expiry",
 		part(func(n *naive) {
 			right := n.expired
 			n.expired = func(s checkout.Session) checkout.Session {
@@ -102,11 +103,11 @@ var expireFaults = []fault{
 				return s
 			}
 		})},
-	{"hands out the sessions that it keeps", "expires into memory that is the caller's own",
+	{"returns the slice of sessions that it keeps", "expires into memory that is the caller's own",
 		func(n *naive) checkout.Store { return handsOutAll{n} }},
-	{"hands out the metadata of what it expired", "expires into memory that is the caller's own",
+	{"returns the metadata map that it keeps of an expired session", "expires into memory that is the caller's own",
 		func(n *naive) checkout.Store { return handsOutMetadata{n} }},
-	{"leaves the time of the last change as it expires", "returns sessions as they are after expiry",
+	{"expires a session without a new time of change", "returns sessions as they are after expiry",
 		part(func(n *naive) {
 			n.expired = func(s checkout.Session) checkout.Session {
 				s.Status = checkout.StatusExpired
@@ -116,6 +117,7 @@ var expireFaults = []fault{
 		})},
 }
 
+// waits makes a fault: only sessions with these statuses wait for the payer.
 func waits(statuses ...checkout.Status) func(*naive) checkout.Store {
 	return part(func(n *naive) {
 		n.waits = func(s checkout.Session) bool {
@@ -129,19 +131,22 @@ func waits(statuses ...checkout.Status) func(*naive) checkout.Store {
 	})
 }
 
+// due makes a fault: due decides which sessions are due.
 func due(due func(s checkout.Session, now time.Time) bool) func(*naive) checkout.Store {
 	return part(func(n *naive) { n.due = due })
 }
 
+// most makes a fault: most decides how many sessions a sweep expires.
 func most(most func(due, limit int) int) func(*naive) checkout.Store {
 	return part(func(n *naive) { n.most = most })
 }
 
+// sooner makes a fault: sweeps are in this order.
 func sooner(order func(a, b checkout.Session) int) func(*naive) checkout.Store {
 	return part(func(n *naive) { n.sooner = order })
 }
 
-// returnsBefore answers what it read, not what it wrote.
+// returnsBefore returns the sessions that it read, not those that it wrote.
 type returnsBefore struct{ *naive }
 
 func (r returnsBefore) Expire(ctx context.Context, now time.Time, limit int) ([]checkout.Session, error) {
@@ -150,7 +155,7 @@ func (r returnsBefore) Expire(ctx context.Context, now time.Time, limit int) ([]
 	return before[:len(moved)], err
 }
 
-// handsOutAll answers with its own memory where a sweep moved all that it has.
+// handsOutAll returns its own slice if a sweep has expired every session.
 type handsOutAll struct{ *naive }
 
 func (h handsOutAll) Expire(ctx context.Context, now time.Time, limit int) ([]checkout.Session, error) {
@@ -161,7 +166,7 @@ func (h handsOutAll) Expire(ctx context.Context, now time.Time, limit int) ([]ch
 	return moved, err
 }
 
-// handsOutMetadata copies a session and not what it refers to.
+// handsOutMetadata returns copies of sessions, but with its own metadata maps.
 type handsOutMetadata struct{ *naive }
 
 func (h handsOutMetadata) Expire(ctx context.Context, now time.Time, limit int) ([]checkout.Session, error) {
@@ -177,9 +182,9 @@ func (h handsOutMetadata) Expire(ctx context.Context, now time.Time, limit int) 
 }
 
 var contextFaults = []fault{
-	{"does not look at the context", "refuses a context that is over, and writes nothing",
+	{"ignores the context", "refuses a context that is over, and writes nothing",
 		part(func(n *naive) { n.over = func(context.Context) error { return nil } })},
-	{"calls a context that is over unavailable", "refuses a context that is over, and writes nothing",
+	{"returns ErrUnavailable for a context that is over", "refuses a context that is over, and writes nothing",
 		part(func(n *naive) {
 			n.over = func(ctx context.Context) error {
 				if ctx.Err() != nil {
@@ -188,7 +193,7 @@ var contextFaults = []fault{
 				return nil
 			}
 		})},
-	{"calls every end of a context a cancellation", "refuses a context that is over, and writes nothing",
+	{"returns Canceled for every context that is over", "refuses a context that is over, and writes nothing",
 		part(func(n *naive) {
 			n.over = func(ctx context.Context) error {
 				if ctx.Err() != nil {
@@ -197,34 +202,34 @@ var contextFaults = []fault{
 				return nil
 			}
 		})},
-	{"looks at the context when all is created", "creates in spite of an error only where the outcome is unknown",
+	{"returns the context's error after it has created", "creates in spite of an error only where the outcome is unknown",
 		looksAfterwards},
-	{"looks at the context when all is updated", "updates in spite of an error only where the outcome is unknown",
+	{"returns the context's error after it has updated", "updates in spite of an error only where the outcome is unknown",
 		looksAfterwards},
-	{"looks at the context when all is expired", "expires in spite of an error only where the outcome is unknown",
+	{"returns the context's error after it has expired", "expires in spite of an error only where the outcome is unknown",
 		looksAfterwards},
-	{"looks at the context when all is pruned", "prunes in spite of an error only where the outcome is unknown",
+	{"returns the context's error after it has pruned", "prunes in spite of an error only where the outcome is unknown",
 		looksAfterwards},
-	{"stops a prune in silence", "prunes in spite of an error only where the outcome is unknown",
+	{"gives up a prune without an error", "prunes in spite of an error only where the outcome is unknown",
 		func(n *naive) checkout.Store { return silentStop{n} }},
-	{"logs an update that it gave up", "updates in spite of an error only where the outcome is unknown",
+	{"logs an update that it gives up", "updates in spite of an error only where the outcome is unknown",
 		func(n *naive) checkout.Store { return logsGivenUp{n} }},
-	{"logs an expiry that it gave up", "expires in spite of an error only where the outcome is unknown",
+	{"logs an expiry that it gives up", "expires in spite of an error only where the outcome is unknown",
 		func(n *naive) checkout.Store { return logsGivenUp{n} }},
-	{"prunes the events of what it gave up", "prunes in spite of an error only where the outcome is unknown",
+	{"prunes the events when it gives up a prune", "prunes in spite of an error only where the outcome is unknown",
 		func(n *naive) checkout.Store { return prunesEvents{n} }},
-	{"stops in silence when the context is over", "creates in spite of an error only where the outcome is unknown",
+	{"gives up a create without an error", "creates in spite of an error only where the outcome is unknown",
 		func(n *naive) checkout.Store { return silentStop{n} }},
-	{"stops a sweep in silence", "expires in spite of an error only where the outcome is unknown",
+	{"gives up a sweep without an error", "expires in spite of an error only where the outcome is unknown",
 		func(n *naive) checkout.Store { return silentStop{n} }},
-	{"stops an update in silence", "updates in spite of an error only where the outcome is unknown",
+	{"gives up an update without an error", "updates in spite of an error only where the outcome is unknown",
 		func(n *naive) checkout.Store { return silentStop{n} }},
 }
 
-// looksAfterwards answers a definite error for what it wrote.
+// looksAfterwards returns a definite error for a change that it has written: the context's error, looked up after the write.
 var looksAfterwards = part(func(n *naive) { n.afterwards = context.Context.Err })
 
-// silentStop acknowledges what it gave up.
+// silentStop gives up a call when the context is over, and reports success.
 type silentStop struct{ *naive }
 
 func (s silentStop) Create(ctx context.Context, session checkout.Session) (checkout.Session, bool, error) {
@@ -255,7 +260,7 @@ func (s silentStop) Prune(ctx context.Context, before time.Time, limit int) (int
 	return s.naive.Prune(ctx, before, limit)
 }
 
-// logsGivenUp writes an event first, and does not take it back when the context is over before the change is made.
+// logsGivenUp appends an event first. If the context is over before the change is made, the event stays.
 type logsGivenUp struct{ *naive }
 
 func (l logsGivenUp) Update(ctx context.Context, s checkout.Session) error {
@@ -276,7 +281,7 @@ func (l logsGivenUp) Expire(ctx context.Context, now time.Time, limit int) ([]ch
 	return moved, err
 }
 
-// prunesEvents removes events, and then sessions where the context is not over.
+// prunesEvents removes the events first. If the context is over, the sessions stay without their events.
 type prunesEvents struct{ *naive }
 
 func (p prunesEvents) Prune(ctx context.Context, before time.Time, limit int) (int, error) {

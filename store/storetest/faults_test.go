@@ -17,7 +17,7 @@ type fault struct {
 	broken func(n *naive) checkout.Store
 }
 
-// part makes a fault of replaced parts.
+// part makes a fault: change replaces some of the functions of a naive store.
 func part(change func(n *naive)) func(*naive) checkout.Store {
 	return func(n *naive) checkout.Store {
 		change(n)
@@ -30,10 +30,12 @@ func faults() []fault {
 		filterFaults, walkFaults, expireFaults, historyFaults, feedFaults, pruneFaults, contextFaults, raceFaults)
 }
 
+// TestRunPassesAStoreThatKeepsTheContract proves that the naive store passes without a fault. So it is the fault that a check catches below.
 func TestRunPassesAStoreThatKeepsTheContract(t *testing.T) {
 	storetest.Run(t, func(*testing.T) checkout.Store { return newNaive() })
 }
 
+// TestRunRefusesAStoreThat proves for each fault that its check catches it.
 func TestRunRefusesAStoreThat(t *testing.T) {
 	for _, f := range faults() {
 		t.Run(f.name, func(t *testing.T) {
@@ -46,6 +48,7 @@ func TestRunRefusesAStoreThat(t *testing.T) {
 	}
 }
 
+// TestEveryCheckCatchesAFault proves that every check of the suite can fail.
 func TestEveryCheckCatchesAFault(t *testing.T) {
 	caught := make(map[string]bool)
 	for _, f := range faults() {
@@ -58,32 +61,35 @@ func TestEveryCheckCatchesAFault(t *testing.T) {
 	}
 }
 
-// changing are the fields that an update may change.
+// changing has the names of the fields that an update may change.
 var changing = []string{"Status", "PaymentID", "CompletedAt", "FailureReason", "Late", "UpdatedAt", "Version"}
 
+// TestSamplesGiveEveryFieldAValue proves that the suite would notice a store that loses a field, also a field that is added later.
 func TestSamplesGiveEveryFieldAValue(t *testing.T) {
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[checkout.Session]()) {
 		given := slices.ContainsFunc(storetest.Samples(), func(s checkout.Session) bool {
 			return !reflect.ValueOf(s).FieldByIndex(field.Index).IsZero()
 		})
 		if !given && !slices.Contains(changing, field.Name) {
-			t.Errorf("no sample gives Session.%s a value, so that a store could lose it", field.Name)
+			t.Errorf("no sample gives Session.%s a value, so no check notices a store that loses it", field.Name)
 		}
 	}
 }
 
+// TestASessionSharesNoMemoryButItsMetadata fails if Session gets a further field that refers to memory. The suite then needs a check that a
+// store does not share it.
 func TestASessionSharesNoMemoryButItsMetadata(t *testing.T) {
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[checkout.Session]()) {
 		switch field.Type.Kind() {
 		case reflect.Pointer, reflect.Chan, reflect.Interface, reflect.Slice, reflect.Map:
 			if field.Name != "Metadata" {
-				t.Errorf("Session.%s refers to memory that a store could share, which no check looks for", field.Name)
+				t.Errorf("Session.%s refers to memory, and no check notices a store that shares it", field.Name)
 			}
 		}
 	}
 }
 
-// lostFields are stores that forget one field, for each field there is.
+// lostFields returns stores that lose one field, for each field of a session.
 func lostFields() []fault {
 	var all []fault
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[checkout.Session]()) {
@@ -95,8 +101,8 @@ func lostFields() []fault {
 				return s
 			}
 		})
-		if !slices.Contains([]string{"CompletedAt", "FailureReason", "Late"}, field.Name) { // which no session is created with
-			all = append(all, fault{"loses " + field.Name + " as it creates", "keeps every field that it creates", lost})
+		if !slices.Contains([]string{"CompletedAt", "FailureReason", "Late"}, field.Name) { // no session is created with a value in these
+			all = append(all, fault{"loses " + field.Name + " when it creates", "keeps every field that it creates", lost})
 		}
 		if !slices.Contains(changing, field.Name) {
 			continue
@@ -109,7 +115,7 @@ func lostFields() []fault {
 				return s
 			}
 		})
-		all = append(all, fault{"leaves " + field.Name + " as it updates", "keeps every field that it updates", left})
+		all = append(all, fault{"keeps the old " + field.Name + " when it updates", "keeps every field that it updates", left})
 	}
 	return all
 }
@@ -121,32 +127,32 @@ var createFaults = []fault{
 		part(func(n *naive) { n.sameKey = func(held, s *checkout.Session) bool { return false } })},
 	{"overwrites a session that it replays", "writes nothing of a replay",
 		func(n *naive) checkout.Store { return lastWriteWins{n} }},
-	{"replays its first answer for ever", "replays a session as it is now",
+	{"always replays its first answer", "replays a session as it is now",
 		func(n *naive) checkout.Store { return &answerCache{naive: n} }},
 	{"looks at the id before the key", "replays even where the id is taken too",
 		func(n *naive) checkout.Store { return idFirst{n} }},
 	{"lets two sessions have one id", "refuses an id that is taken and writes nothing",
 		part(func(n *naive) { n.sameID = func(held, s *checkout.Session) bool { return false } })},
-	{"lets each account have an id of its own", "refuses an id that is taken and writes nothing",
+	{"lets two accounts have the same id", "refuses an id that is taken and writes nothing",
 		part(func(n *naive) {
 			n.sameID = func(held, s *checkout.Session) bool { return held.ID == s.ID && held.Account == s.Account }
 		})},
-	{"takes an id that is taken in silence", "refuses an id that is taken and writes nothing",
+	{"returns no error for an id that is taken", "refuses an id that is taken and writes nothing",
 		part(func(n *naive) { n.taken = nil })},
-	{"writes the key and fails at the row", "leaves a key free when its session was refused",
+	{"keeps a key whose session it refused", "leaves a key free when its session was refused",
 		func(n *naive) checkout.Store { return &keyThenRow{naive: n} }},
 }
 
 var keyFaults = []fault{
-	{"forgets the account of a key", "scopes keys by account",
+	{"ignores the account of a key", "scopes keys by account",
 		sameKey(func(held, s *checkout.Session) bool {
 			return held.Account.Test == s.Account.Test && held.IdempotencyKey == s.IdempotencyKey
 		})},
-	{"forgets the mode of a key", "scopes keys by mode",
+	{"ignores the mode of a key", "scopes keys by mode",
 		sameKey(func(held, s *checkout.Session) bool {
 			return held.Account.ID == s.Account.ID && held.IdempotencyKey == s.IdempotencyKey
 		})},
-	{"makes one text of account and key", "keeps accounts and keys apart that run together",
+	{"joins account and key to one text", "keeps accounts and keys apart that run together",
 		sameKey(func(held, s *checkout.Session) bool {
 			text := func(s *checkout.Session) string { return s.Account.ID + ":" + string(s.IdempotencyKey) }
 			return held.Account.Test == s.Account.Test && text(held) == text(s)
@@ -156,11 +162,11 @@ var keyFaults = []fault{
 			a, b := held.IdempotencyKey, s.IdempotencyKey
 			return held.Account == s.Account && a[:min(len(a), 255)] == b[:min(len(b), 255)]
 		})},
-	{"compares keys in any case", "tells keys apart by case and by every visible character",
+	{"ignores the case of keys", "tells keys apart by case and by every visible character",
 		sameKey(func(held, s *checkout.Session) bool {
 			return held.Account == s.Account && strings.EqualFold(string(held.IdempotencyKey), string(s.IdempotencyKey))
 		})},
-	{"takes no key for a key", "takes no key for no name",
+	{"treats the empty key as a key", "takes no key for no name",
 		part(func(n *naive) {
 			n.sameKey = func(held, s *checkout.Session) bool {
 				return held.Account == s.Account && held.IdempotencyKey == s.IdempotencyKey
@@ -172,7 +178,7 @@ var keyFaults = []fault{
 		})},
 }
 
-// sameKey makes a fault of what a store takes for the same key, where there is one.
+// sameKey makes a fault: same decides whether s has the key of held. If s has no key, it never has.
 func sameKey(same func(held, s *checkout.Session) bool) func(*naive) checkout.Store {
 	return part(func(n *naive) {
 		n.sameKey = func(held, s *checkout.Session) bool { return s.IdempotencyKey != "" && same(held, s) }

@@ -59,7 +59,7 @@ var feedChecks = []check{
 			}
 			t.tell("Events, page by page,", got, want)
 		}
-		// What comes later stands after what was read.
+		// Later events come after the events that were read.
 		cursor := t.events("", 100)[6].Cursor
 		for n := 10; n < 13; n++ {
 			s := t.update(completed(t.create(sample(n))))
@@ -84,7 +84,7 @@ var feedChecks = []check{
 	}},
 	{"refuses a cursor that it has not made", func(t *trial) {
 		t.update(completed(t.create(sample(1))))
-		// A cursor is the store's own text. These are what no store would write.
+		// A cursor is the store's own text. No store would make one of these.
 		for _, cursor := range []checkout.Cursor{" ", "?", "not a cursor", "\t\n", "{}", "LastEvent, please"} {
 			_, err := t.store.Events(t.Context(), cursor, 10)
 			invalid, ok := errors.AsType[*checkout.ValidationError](err)
@@ -164,7 +164,7 @@ func (t *trial) events(after checkout.Cursor, limit int) []checkout.Event {
 	return events
 }
 
-// eventsOnce returns events once there are as many, or there is no more patience.
+// eventsOnce returns the events as soon as there are n, or when t.patience has passed.
 func (t *trial) eventsOnce(after checkout.Cursor, limit, n int) []checkout.Event {
 	t.Helper()
 	for deadline := time.Now().Add(t.patience); ; time.Sleep(5 * time.Millisecond) {
@@ -174,7 +174,7 @@ func (t *trial) eventsOnce(after checkout.Cursor, limit, n int) []checkout.Event
 	}
 }
 
-// feed wants the feed to be of these states, in their order.
+// feed checks that the feed has the events of these states, in their order, and no others.
 func (t *trial) feed(states ...checkout.Session) {
 	t.Helper()
 	events := t.eventsOnce("", 1000, len(states))
@@ -188,7 +188,7 @@ func (t *trial) feed(states ...checkout.Session) {
 	}
 }
 
-// holds wants the feed to be of these states, in any order.
+// holds checks that the feed has the events of these states, in any order, and no others.
 func (t *trial) holds(states ...checkout.Session) {
 	t.Helper()
 	left := make(map[string]checkout.Session)

@@ -15,7 +15,7 @@ var fieldChecks = []check{
 		}
 	}},
 	{"keeps every field that it updates", func(t *trial) {
-		// One session takes each form and sheds it, so that every field both gains and loses a value.
+		// One session takes each form and loses it again, so that every field both gains and loses a value.
 		s := t.create(sample(1))
 		for _, form := range forms() {
 			s = t.update(successor(s, form))
@@ -59,7 +59,7 @@ var fieldChecks = []check{
 			strings.Repeat("\U0001F6D2", 200), // the longest code points, four bytes each
 			"  spaces at both ends \t\r\n",
 			`'; DROP TABLE sessions; -- \\ \" % _ $1 ? :a @b \x00 \u0000`,
-			"e\u0301 is not \u00e9, nor is \ufeff nothing", // one look, two spellings
+			"e\u0301 is not \u00e9, nor is \ufeff nothing", // two spellings that look the same
 			"\u202eتعادل\u202c \U000E0001 \x01\x7f",
 		} {
 			s := sample(n)

@@ -178,7 +178,7 @@ func (t *trial) createEach() []checkout.Session {
 	return held
 }
 
-// instants are those around the one at which a session is due.
+// instants are the instants around the one at which a session is due, relative to it.
 var instants = []struct {
 	after time.Duration
 	due   bool

@@ -51,7 +51,7 @@ var historyChecks = []check{
 	}},
 }
 
-// history wants the history of one session.
+// history checks that the history of one session has these states.
 func (t *trial) history(states ...checkout.Session) {
 	t.Helper()
 	events, err := t.store.History(t.Context(), states[0].Account, states[0].ID)
@@ -66,7 +66,7 @@ func (t *trial) history(states ...checkout.Session) {
 	}
 }
 
-// tell wants events to be those of these states, whatever their cursors.
+// tell checks that events are those of these states, whatever their cursors are.
 func (t *trial) tell(what string, events []checkout.Event, states []checkout.Session) {
 	t.Helper()
 	if len(events) != len(states) {
@@ -90,7 +90,7 @@ func eventsOf(states []checkout.Session) []checkout.Event {
 	return events
 }
 
-// steps are events in short.
+// steps returns a short text for each event.
 func steps(events []checkout.Event) []string {
 	all := make([]string, len(events))
 	for i, e := range events {

@@ -64,7 +64,7 @@ var keyChecks = []check{
 	}},
 }
 
-// sharesKey wants one key to name a session of each account.
+// sharesKey checks that one key can name a session of each of two accounts.
 func (t *trial) sharesKey(one, other checkout.Account) {
 	t.Helper()
 	first, second := sample(1), sample(2)
@@ -79,7 +79,7 @@ func (t *trial) sharesKey(one, other checkout.Account) {
 	t.replay(second, second)
 }
 
-// tellsKeysApart wants each key to name a session of its own.
+// tellsKeysApart checks that each key names a session of its own.
 func (t *trial) tellsKeysApart(keys ...idempotency.Key) {
 	t.Helper()
 	all := make([]checkout.Session, len(keys))

@@ -9,7 +9,7 @@ import (
 
 var listChecks = []check{
 	{"lists the newest first", func(t *trial) {
-		// One microsecond apart, and neither inserted nor named in that order.
+		// The sessions are one microsecond apart. Neither their ids nor the order of the creates have that order.
 		var want []checkout.Session
 		for age, n := range []int{3, 1, 4, 0, 2} {
 			s := sample(n)
@@ -39,7 +39,7 @@ var listChecks = []check{
 		var want []checkout.Session
 		for n := range 10 {
 			s := sample(n)
-			s.CreatedAt = morning.Add(time.Duration(n/4) * time.Second) // three of four are followed by an equal
+			s.CreatedAt = morning.Add(time.Duration(n/4) * time.Second) // up to four sessions share an instant
 			s.UpdatedAt = s.CreatedAt
 			s.PaymentID = "ORDER_123"
 			want = append(want, t.create(s))
@@ -79,7 +79,7 @@ var listChecks = []check{
 		for _, s := range samples() {
 			t.create(s)
 		}
-		later := morning.Add(24 * time.Hour) // what is due answers expired, and is kept as created
+		later := morning.Add(24 * time.Hour) // by then the sessions are due, and still stored as created or pending
 		for _, s := range samples() {
 			sessions, _ := t.list(s.Account, checkout.Query{At: later})
 			i := slices.IndexFunc(sessions, func(listed checkout.Session) bool { return listed.ID == s.ID })
@@ -101,7 +101,7 @@ var listChecks = []check{
 	}},
 }
 
-// walks wants pages of a size to be those of the whole list, with its total on each.
+// walks checks that the pages of a size make up the whole list, each with its total.
 func (t *trial) walks(size int, want []checkout.Session) {
 	t.Helper()
 	var got []checkout.Session
@@ -119,7 +119,7 @@ func (t *trial) walks(size int, want []checkout.Session) {
 	t.sameIDs("List, page by page,", got, want)
 }
 
-// scribble overwrites all that a caller could reach through what it was given.
+// scribble overwrites all the memory that a caller can reach through sessions.
 func scribble(sessions []checkout.Session) {
 	sessions = sessions[:cap(sessions)]
 	for i := range sessions {

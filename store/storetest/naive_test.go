@@ -16,47 +16,47 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// naive is the plainest store that keeps the contract: slices, a lock, and a walk through all of it for every call.
-// What it decides by are fields, so that a fault is one field replaced.
+// naive is the simplest store that keeps the contract. It has slices and a lock, and every call reads all sessions. Its decisions are
+// functions in fields, so that a test makes a faulty store by replacing one of them.
 type naive struct {
 	mu       sync.Mutex
 	sessions []checkout.Session
-	created  map[string]checkout.Session // as they were, by ID
+	created  map[string]checkout.Session // as they were created, by ID
 	log      []entry                     // in the order of the feed
-	events   int                         // how many there ever were
-	calls    atomic.Int64
+	events   int                         // the number of all events so far, also of those that were pruned
+	calls    atomic.Int64                // begun so far
 
-	over       func(ctx context.Context) error                // asked before anything else
+	over       func(ctx context.Context) error                // called before anything else
 	written    func(s checkout.Session) checkout.Session      // what Create keeps of s
 	replaced   func(was, s checkout.Session) checkout.Session // what Update makes of was
-	copied     func(s checkout.Session) checkout.Session      // what is handed out of s
+	copied     func(s checkout.Session) checkout.Session      // what a method returns of s
 	owns       func(asked, owner checkout.Account) bool
-	sameKey    func(held, s *checkout.Session) bool // whether s comes under the key of held
+	sameKey    func(held, s *checkout.Session) bool // whether s has the key of held
 	sameID     func(held, s *checkout.Session) bool
 	follows    func(was, s checkout.Session) bool // whether s is the next version
 	newer      func(a, b checkout.Session) int    // the order of a list
 	passes     func(s checkout.Session, q checkout.Query) bool
 	beyond     func(s checkout.Session, q checkout.Query) bool // whether s stands after the place of q
 	page       func(passed []checkout.Session, q checkout.Query) (page []checkout.Session, total int)
-	scanned    func(passed []checkout.Session, q checkout.Query) []checkout.Session // those of a phone
+	scanned    func(passed []checkout.Session, q checkout.Query) []checkout.Session // those with the phone of q, and the last one read
 	waits      func(s checkout.Session) bool
 	due        func(s checkout.Session, now time.Time) bool
 	sooner     func(a, b checkout.Session) int // the order of a sweep
-	most       func(due, limit int) int        // how many of those due a sweep moves
+	most       func(due, limit int) int        // how many of the sessions that are due a sweep expires
 	expired    func(s checkout.Session) checkout.Session
-	logged     func(s checkout.Session) []checkout.Session          // what a change appends
-	first      func(created, now checkout.Session) checkout.Session // what a history begins with
+	logged     func(s checkout.Session) []checkout.Session          // the events that a change appends
+	first      func(created, now checkout.Session) checkout.Session // the first state of a history
 	from       func(num int) int                                    // the first number after a cursor
 	last       func(log []entry) []entry                            // for LastEvent
-	ended      func(s checkout.Session, before time.Time) bool      // whether Prune takes s
-	forgotten  func(e entry, id string) bool                        // whether Prune takes e with a session
+	ended      func(s checkout.Session, before time.Time) bool      // whether Prune removes s
+	forgotten  func(e entry, id string) bool                        // whether Prune removes e together with the session
 	taken      error
 	notFound   error
 	conflict   error
-	afterwards func(ctx context.Context) error // asked when a write is done
+	afterwards func(ctx context.Context) error // called after a write
 }
 
-// entry is an event.
+// entry is an event in the log.
 type entry struct {
 	num     int
 	session checkout.Session
@@ -134,7 +134,7 @@ func newNaive() *naive {
 	}
 }
 
-// own is s with metadata that nobody else has.
+// own returns s with its own copy of the metadata.
 func own(s checkout.Session) checkout.Session {
 	s.Metadata = maps.Clone(s.Metadata)
 	return s
@@ -247,7 +247,7 @@ func (n *naive) Expire(ctx context.Context, now time.Time, limit int) ([]checkou
 	return moved, n.afterwards(ctx)
 }
 
-// dueAt returns copies of what a sweep would move, in its order.
+// dueAt returns copies of the sessions that a sweep would expire, in the order of the sweep.
 func (n *naive) dueAt(now time.Time) []checkout.Session {
 	var due []checkout.Session
 	for _, s := range n.sessions {
@@ -259,7 +259,7 @@ func (n *naive) dueAt(now time.Time) []checkout.Session {
 	return due
 }
 
-// put writes s over the session of its ID.
+// put replaces the session with the ID of s.
 func (n *naive) put(s checkout.Session) {
 	i := slices.IndexFunc(n.sessions, func(held checkout.Session) bool { return held.ID == s.ID })
 	n.sessions[i] = s
@@ -335,7 +335,7 @@ func (n *naive) Prune(ctx context.Context, before time.Time, limit int) (int, er
 	return gone, n.afterwards(ctx)
 }
 
-// others lets other calls happen, as a round trip to a database would: as many as that, or fewer if they do not come.
+// others lets this number of other calls begin, as a round trip to a database would. It waits for 10 ms at most.
 func (n *naive) others(calls int64) {
 	enough, late := n.calls.Load()+calls, time.Now().Add(10*time.Millisecond)
 	for n.calls.Load() < enough && time.Now().Before(late) {

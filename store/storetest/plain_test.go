@@ -16,13 +16,13 @@ import (
 	"github.com/caisse/checkout/store/storetest"
 )
 
-// The comments of checkout.Store are enough to write a store from: this one knows nothing else, and its
-// type and methods take 150 lines at most.
+// TestRunPassesAMapBehindAMutex shows that the comments of checkout.Store are enough to write a store. This one was written from them alone.
+// Its type and methods have 150 lines at most.
 func TestRunPassesAMapBehindAMutex(t *testing.T) {
 	storetest.Run(t, func(*testing.T) checkout.Store { return &plain{sessions: map[string][]checkout.Session{}} })
 }
 
-// plain keeps every state of every session by its ID, the creation first. In its feed an event that was pruned is zero.
+// plain keeps all states of every session, by ID. The first state is the creation. A pruned event stays in the feed as a zero session.
 type plain struct {
 	mu       sync.Mutex
 	sessions map[string][]checkout.Session

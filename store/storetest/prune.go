@@ -62,7 +62,7 @@ var pruneChecks = []check{
 		t.feed(kept)
 		t.lists(merchant, checkout.Query{ClientReference: "order 1"})
 		t.lists(merchant, checkout.Query{PaymentID: "ORDER_123"}, kept)
-		for i, e := range events { // the cursors of events that are gone are as good as any
+		for i, e := range events { // the cursors of pruned events stay valid
 			want := []checkout.Session{kept}
 			if i == len(events)-1 {
 				want = nil
@@ -74,13 +74,13 @@ var pruneChecks = []check{
 		t.feed()
 		next := t.update(completed(t.create(sample(3))))
 		t.tell("Events after all were pruned", t.eventsOnce(last, 100, 1), []checkout.Session{next})
-		again := t.create(sample(1)) // nothing is left of the one before
+		again := t.create(sample(1)) // nothing is left of the pruned session
 		t.history(again)
 		t.kept(again)
 	}},
 }
 
-// prunes wants a call to remove so many.
+// prunes checks that a call removes want sessions.
 func (t *trial) prunes(before time.Time, limit, want int) {
 	t.Helper()
 	n, err := t.store.Prune(t.Context(), before, limit)

@@ -129,7 +129,7 @@ var raceChecks = []check{
 				hand(moved)
 			}
 		})
-		for range due { // what the sweepers stepped over for one another
+		for range due { // the sessions that the sweepers skipped because another one had locked them
 			moved := t.expire(now, due)
 			if len(moved) == 0 {
 				break
@@ -154,7 +154,7 @@ var raceChecks = []check{
 			var updateErr, pruneErr error
 			var pruned int
 			atOnce(2, func(i int) {
-				if (i+n)%2 == 0 { // each of them starts first in turn
+				if (i+n)%2 == 0 { // each of the two starts first in turn
 					updateErr = t.store.Update(t.Context(), late)
 				} else {
 					pruned, pruneErr = t.store.Prune(t.Context(), morning.Add(time.Hour), 1)
@@ -166,7 +166,7 @@ var raceChecks = []check{
 			if updateErr != nil {
 				t.failed("Update of what was pruned meanwhile", updateErr, checkout.ErrNotFound)
 			}
-			if pruned == 0 { // it stepped over what the update held
+			if pruned == 0 { // Prune skipped the session, because the update had locked it
 				t.history(s, expired(s), late)
 				t.prunes(morning.Add(time.Hour), 1, 1)
 			}
@@ -201,7 +201,7 @@ var raceChecks = []check{
 						return
 					}
 					t.same("what was read beside a Create", held, s)
-					created = true // whoever saw it once sees it from then on
+					created = true // a session that was seen once must be seen from then on
 				}
 			})
 		}
@@ -233,7 +233,7 @@ var raceChecks = []check{
 	}},
 }
 
-// reads are the ways to read a session, each before and after each other.
+// reads returns the ways to read a session. Get comes twice, before and after GetByKey.
 func (t *trial) reads(s checkout.Session) []func() (checkout.Session, error) {
 	byID := func() (checkout.Session, error) { return t.store.Get(t.Context(), s.Account, s.ID) }
 	byKey := func() (checkout.Session, error) { return t.store.GetByKey(t.Context(), s.Account, s.IdempotencyKey) }
@@ -249,8 +249,8 @@ func (t *trial) createWhile(s checkout.Session, look func(created bool)) {
 	}, look)
 }
 
-// while calls look before act begins, over and over beside it, and when it is done, of which it is told. After a
-// hundred times it pauses between, since a reader that never does can keep a writer out.
+// while calls look before act begins, again and again while act runs, and once after it, with done true. After a hundred calls it
+// pauses between them, because a reader that never pauses can keep a writer from ever getting the lock.
 func (t *trial) while(act func(), look func(done bool)) {
 	watched, done := make(chan struct{}), make(chan struct{})
 	atOnce(2, func(i int) {

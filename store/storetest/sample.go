@@ -15,11 +15,11 @@ var (
 	stranger = checkout.Account{ID: "acct_2"}
 )
 
-// morning is when the first sample is created. Every digit of its fraction tells.
+// morning is when the first sample is created. The six digits of its fraction are different, so that a test sees if one is lost.
 var morning = time.Date(2026, time.November, 22, 7, 31, 56, 123456000, time.UTC)
 
-// sample is the nth session of the merchant, created n seconds after the first and due half an hour later. It has what
-// the smallest request gives and no more.
+// sample is the nth session of the merchant, created n seconds after the first and due half an hour later. It has only the fields
+// that the smallest request sets.
 func sample(n int) checkout.Session {
 	created := morning.Add(time.Duration(n) * time.Second)
 	return checkout.Session{
@@ -79,7 +79,7 @@ func samples() []checkout.Session {
 	return []checkout.Session{bare, card, named, unkeyed}
 }
 
-// forms are what changes make of a session, between them with a value for every field that a change may change.
+// forms are sessions after changes. Together they have a value for every field that a change may change.
 func forms() []checkout.Session {
 	begun := sample(1)
 	begun.Status = checkout.StatusPending
@@ -125,10 +125,10 @@ func began(s checkout.Session, payment string) checkout.Session {
 	return successor(s, s)
 }
 
-// fields are those of a session, whatever it comes to have.
+// fields are all fields of a session. A field that is added later is compared too.
 var fields = reflect.VisibleFields(reflect.TypeFor[checkout.Session]())
 
-// differences tells each field of got that is not as in want.
+// differences describes each field of got that differs from want.
 func differences(got, want checkout.Session) []string {
 	g, w := reflect.ValueOf(got), reflect.ValueOf(want)
 	var all []string
@@ -141,7 +141,7 @@ func differences(got, want checkout.Session) []string {
 	return all
 }
 
-// show tells times apart that are the same instant in another zone, or with a monotonic reading.
+// show formats a value. It shows how two times differ that are the same instant: by their zones, or by a monotonic reading.
 func show(v any) string {
 	at, ok := v.(time.Time)
 	switch {

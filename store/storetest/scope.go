@@ -39,7 +39,7 @@ var scopeChecks = []check{
 	}},
 }
 
-// hides wants a session of the owner to be out of the other's sight and reach.
+// hides checks that the other account can neither see nor change a session of the owner.
 func (t *trial) hides(owner, other checkout.Account) {
 	t.Helper()
 	secret, own := sample(1), sample(2)

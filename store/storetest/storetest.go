@@ -30,8 +30,7 @@ func checks() []check {
 		walkChecks, expireChecks, historyChecks, feedChecks, pruneChecks, contextChecks, raceChecks)
 }
 
-// tb is what a check needs of a *testing.T. With another tb the suite is itself tested: a check that cannot fail
-// proves nothing.
+// tb is the part of *testing.T that a check needs. The suite's own tests use another tb, to show that each check can fail.
 type tb interface {
 	Helper()
 	Errorf(format string, args ...any)

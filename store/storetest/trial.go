@@ -9,15 +9,14 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// trial is one check on one store. Its methods ask the store, and end the check where the answer leaves nothing to
-// go on with.
+// trial is one check on one store. Its methods call the store, and end the check if it cannot go on after the answer.
 type trial struct {
 	tb
 	store    checkout.Store
-	patience time.Duration // how long an event may take to appear, as it does where other transactions are under way
+	patience time.Duration // how long an event may take to appear: transactions of other tests may delay it
 }
 
-// create writes a session that must be new, and returns it as it is to be kept.
+// create writes a session that must be new, and returns it as the store must keep it.
 func (t *trial) create(s checkout.Session) checkout.Session {
 	t.Helper()
 	held, created, err := t.store.Create(t.Context(), s)
@@ -39,7 +38,7 @@ func (t *trial) createAll(sessions ...checkout.Session) {
 	}
 }
 
-// replay creates s under a key that is used, and wants the session that is held.
+// replay creates s under a used key, and checks that the store returns want, the session that has the key.
 func (t *trial) replay(s, want checkout.Session) {
 	t.Helper()
 	held, created, err := t.store.Create(t.Context(), s)
@@ -62,7 +61,7 @@ func (t *trial) get(account checkout.Account, id string) checkout.Session {
 	return s
 }
 
-// kept wants the session to be kept just so, by ID, by key, and once in its account's list.
+// kept checks that the store has exactly this session: by ID, by key, and once in its account's list.
 func (t *trial) kept(want checkout.Session) {
 	t.Helper()
 	t.same("what Get returned", t.get(want.Account, want.ID), want)
@@ -86,7 +85,7 @@ func (t *trial) kept(want checkout.Session) {
 	}
 }
 
-// absent wants the account to have no such session, nor any under the key, which may be "".
+// absent checks that the account has no session with this ID, nor one under the key, which may be "".
 func (t *trial) absent(account checkout.Account, id string, key idempotency.Key) {
 	t.Helper()
 	_, err := t.store.Get(t.Context(), account, id)
@@ -101,7 +100,7 @@ func (t *trial) absent(account checkout.Account, id string, key idempotency.Key)
 	}
 }
 
-// update writes the next version of a session, and returns it as it is to be kept.
+// update writes the next version of a session, and returns it as the store must keep it.
 func (t *trial) update(s checkout.Session) checkout.Session {
 	t.Helper()
 	if err := t.store.Update(t.Context(), s); err != nil {
@@ -110,7 +109,7 @@ func (t *trial) update(s checkout.Session) checkout.Session {
 	return s
 }
 
-// list fills in what [checkout.Checkouts] would.
+// list calls List. It fills in the Limit and At that [checkout.Checkouts] would set.
 func (t *trial) list(account checkout.Account, q checkout.Query) ([]checkout.Session, int) {
 	t.Helper()
 	if q.Limit == 0 {
@@ -126,7 +125,7 @@ func (t *trial) list(account checkout.Account, q checkout.Query) ([]checkout.Ses
 	return sessions, total
 }
 
-// lists wants a list to hold just these sessions in this order, and the total to be theirs.
+// lists checks that a list has exactly these sessions in this order, and that the total is their number.
 func (t *trial) lists(account checkout.Account, q checkout.Query, want ...checkout.Session) {
 	t.Helper()
 	sessions, total := t.list(account, q)
@@ -145,7 +144,7 @@ func (t *trial) expire(now time.Time, limit int) []checkout.Session {
 	return sessions
 }
 
-// expires wants a sweep to move just these sessions in this order.
+// expires checks that a sweep expires exactly these sessions, in this order.
 func (t *trial) expires(now time.Time, limit int, want ...checkout.Session) {
 	t.Helper()
 	t.sameIDs("Expire", t.expire(now, limit), want)
@@ -162,7 +161,7 @@ func (t *trial) sameIDs(what string, got, want []checkout.Session) {
 	}
 }
 
-// same wants two sessions to be alike in every field.
+// same checks that two sessions are equal in every field.
 func (t *trial) same(what string, got, want checkout.Session) {
 	t.Helper()
 	for _, d := range differences(got, want) {
@@ -176,7 +175,7 @@ var kinds = []error{
 	context.Canceled, context.DeadlineExceeded,
 }
 
-// failed wants an error of one kind and of no other; with a nil kind, an error of none.
+// failed checks that an error is of one kind and of no other. If kind is nil, the error must be of none.
 func (t *trial) failed(what string, err, kind error) {
 	t.Helper()
 	if err == nil {

@@ -33,8 +33,8 @@ var walkChecks = []check{
 		}{
 			{after(held[3].CreatedAt.Add(time.Hour), "cs_x"), []checkout.Session{held[3], held[2], held[1], held[0]}},
 			{after(held[2].CreatedAt.Add(time.Microsecond), "cs_x"), []checkout.Session{held[2], held[1], held[0]}},
-			{after(held[2].CreatedAt, "cs_zz"), []checkout.Session{held[2], held[1], held[0]}}, // its own instant, a greater id
-			{after(held[2].CreatedAt, "cs_"), []checkout.Session{held[1], held[0]}},            // and a smaller one
+			{after(held[2].CreatedAt, "cs_zz"), []checkout.Session{held[2], held[1], held[0]}}, // the instant of held[2], and a greater id
+			{after(held[2].CreatedAt, "cs_"), []checkout.Session{held[1], held[0]}},            // and a smaller id
 			{after(held[0].CreatedAt, held[0].ID), nil},
 		} {
 			sessions, total := t.list(merchant, c.q)
@@ -113,14 +113,14 @@ var walkChecks = []check{
 		rest, _ := t.list(merchant, checkout.Query{Limit: 5, AfterCreatedAt: sample(5).CreatedAt, AfterID: sample(5).ID})
 		t.sameIDs("List after a place", rest, []checkout.Session{sample(4), sample(3), sample(2), sample(1), sample(0)})
 
-		// The first 10,000 have no such phone: the last of them is returned, to go on from.
+		// The first 10,000 sessions do not have this phone: the last of them is returned, so that the caller can go on from it.
 		rare := checkout.Query{UserPhone: "+221771234567"}
 		scanned, _ := t.list(merchant, rare)
 		t.sameIDs("List by phone", scanned, []checkout.Session{sample(7)})
 		rare.AfterCreatedAt, rare.AfterID = sample(7).CreatedAt, sample(7).ID
 		found, _ := t.list(merchant, rare)
 		t.sameIDs("List by phone after that", found, []checkout.Session{sample(3), sample(2), sample(1), sample(0)})
-		// From two further on, the 10,000 end within those that have it.
+		// If the scan begins five sessions later, its 10,000 sessions end among those that have the phone.
 		rare.AfterCreatedAt, rare.AfterID = sample(n-5).CreatedAt, sample(n-5).ID
 		found, _ = t.list(merchant, rare)
 		t.sameIDs("List by phone", found, []checkout.Session{sample(3), sample(2)})
@@ -130,7 +130,7 @@ var walkChecks = []check{
 	}},
 }
 
-// follows wants a walk by places to be the whole of want, with meanwhile called after each page.
+// follows checks that a walk by places returns exactly want. It calls meanwhile after each page.
 func (t *trial) follows(q checkout.Query, want []checkout.Session, meanwhile func()) {
 	t.Helper()
 	var got []checkout.Session

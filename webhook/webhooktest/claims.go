@@ -17,16 +17,16 @@ func claimLeases(t *testing.T, s webhook.Store) {
 	add(t, s, second, first, later)
 	got, _ := claim(t, s, first.NextAttempt.Add(-time.Microsecond), 10, 10, nil)
 	same(t, len(got), 0)
-	got, claims := claim(t, s, first.NextAttempt, 10, 10, nil) // to the instant
+	got, claims := claim(t, s, first.NextAttempt, 10, 10, nil) // exactly when it is due
 	same(t, got, ids(first))
 	want := first
 	want.NextAttempt, want.Lease = first.NextAttempt.Add(time.Minute), 1
 	same(t, claims[0], webhook.Claim{Delivery: want, Endpoint: e})
 	got, _ = claim(t, s, second.NextAttempt, 10, 10, nil)
 	same(t, got, ids(second))
-	got, _ = claim(t, s, first.NextAttempt.Add(time.Minute), 1, 10, nil) // the longest due of what is: later, whose time has come meanwhile
+	got, _ = claim(t, s, first.NextAttempt.Add(time.Minute), 1, 10, nil) // later has been due for longer than first, whose lease ends now
 	same(t, got, ids(later))
-	got, claims = claim(t, s, first.NextAttempt.Add(time.Minute), 10, 10, nil) // a lease that ran out
+	got, claims = claim(t, s, first.NextAttempt.Add(time.Minute), 10, 10, nil) // its lease has ended
 	same(t, got, ids(first))
 	same(t, claims[0].Delivery.Lease, int64(2))
 }
@@ -63,7 +63,7 @@ func claimLeavesAlone(t *testing.T, s webhook.Store) {
 		same(t, c.Delivery.Once, c.Delivery.ID == test.ID)
 	}
 	got, _ = claim(t, s, now.Add(time.Hour), 10, 10, nil)
-	same(t, slices.Contains(got, delivery(failing, 3).ID), true) // to the instant
+	same(t, slices.Contains(got, delivery(failing, 3).ID), true) // exactly at its NotBefore
 	same(t, slices.Contains(got, delivery(disabled, 2).ID), false)
 }
 
@@ -124,7 +124,7 @@ func settleByLease(t *testing.T, s webhook.Store) {
 	ok(t, s.Settle(t.Context(), []webhook.Settlement{{Delivery: d, Failed: true, At: now}}))
 	stale.State, stale.NextAttempt = webhook.Delivered, time.Time{}
 	other := delivery(e, 99)
-	ok(t, s.Settle(t.Context(), []webhook.Settlement{{Delivery: stale}, {Delivery: other}})) // passed over
+	ok(t, s.Settle(t.Context(), []webhook.Settlement{{Delivery: stale}, {Delivery: other}})) // both are ignored
 	got, err := s.GetDelivery(t.Context(), merchant, e.ID, d.ID)
 	ok(t, err)
 	same(t, got, d)
@@ -157,7 +157,7 @@ func settleHealth(t *testing.T, s webhook.Store) {
 	_, claims := claim(t, s, now.Add(time.Second), 1, 1, nil)
 	failed := claims[0].Delivery
 	failed.State, failed.NextAttempt = webhook.Failed, time.Time{}
-	ok(t, s.Settle(t.Context(), []webhook.Settlement{{Delivery: failed, At: now}})) // a test that failed says nothing
+	ok(t, s.Settle(t.Context(), []webhook.Settlement{{Delivery: failed, At: now}})) // a failed test does not change the health
 	same(t, health(), webhook.Health{Failures: 2, FailingSince: now.Add(time.Second), NotBefore: now.Add(time.Hour)})
 	add(t, s, delivery(e, 4))
 	_, claims = claim(t, s, now.Add(2*time.Hour), 1, 1, nil)

@@ -44,7 +44,7 @@ func endpointsAreScoped(t *testing.T, s webhook.Store) {
 		changed := mine
 		changed.Account, changed.Version = other, 2
 		is(t, s.UpdateEndpoint(t.Context(), changed), checkout.ErrNotFound)
-		ok(t, s.DeleteEndpoint(t.Context(), other, mine.ID)) // of nothing
+		ok(t, s.DeleteEndpoint(t.Context(), other, mine.ID)) // deletes nothing
 		_, err = s.ListDeliveries(t.Context(), other, mine.ID, "", 10)
 		is(t, err, checkout.ErrNotFound)
 		_, err = s.GetDelivery(t.Context(), other, mine.ID, d.ID)
@@ -52,7 +52,7 @@ func endpointsAreScoped(t *testing.T, s webhook.Store) {
 		is(t, s.Requeue(t.Context(), other, mine.ID, d.ID, now), checkout.ErrNotFound)
 		theirs := endpoint(2)
 		theirs.ID, theirs.Account, theirs.URL = "we_"+other.ID+fmt.Sprint(other.Test), other, mine.URL
-		create(t, s, theirs) // one URL may be that of several accounts
+		create(t, s, theirs) // several accounts may have the same URL
 		_, err = s.GetDelivery(t.Context(), other, theirs.ID, d.ID)
 		is(t, err, checkout.ErrNotFound)
 	}

@@ -1,4 +1,4 @@
-// Package webhooktest holds a webhook.Store to its contract.
+// Package webhooktest tests a webhook.Store against its contract.
 package webhooktest
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/caisse/checkout/webhook"
 )
 
-// Run runs the suite. Each test has a store of its own, which newStore makes and clears away with t.Cleanup.
+// Run runs the suite. Each test gets a store of its own from newStore, which should remove it with t.Cleanup.
 //
 //	func TestWebhooks(t *testing.T) {
 //		webhooktest.Run(t, func(t *testing.T) webhook.Store { return memory.New().Webhooks() })
@@ -199,7 +199,7 @@ func requeue(t *testing.T, s webhook.Store) {
 	ok(t, s.Requeue(t.Context(), merchant, e.ID, d.ID, now.Add(2*time.Second)))
 	stale := d
 	stale.State, stale.NextAttempt = webhook.Failed, time.Time{}
-	ok(t, s.Settle(t.Context(), []webhook.Settlement{{Delivery: stale}})) // of a lease from before
+	ok(t, s.Settle(t.Context(), []webhook.Settlement{{Delivery: stale}})) // with an old lease
 	d.NextAttempt, d.Forced, d.Lease = now.Add(2*time.Second), true, 2
 	got, err := s.GetDelivery(t.Context(), merchant, e.ID, d.ID)
 	ok(t, err)

@@ -21,17 +21,17 @@ type Result[R any] struct {
 	Err   error
 }
 
-// Limits bound a [Group]. The zero value of each field, or less, means 1 in-flight and 512 per batch.
+// Limits bound a [Group]. A field of 0 or less means the default.
 type Limits struct {
-	Batch    int // items of one batch, at most
-	InFlight int // batches that are being committed at once, at most
+	Batch    int // the greatest number of items of one batch; default 512
+	InFlight int // the greatest number of batches that are committed at once; default 1
 }
 
-// PanicError is the error of every caller of a batch whose commit panicked, called [runtime.Goexit], or returned another number of
-// results than there were items. Nobody knows whether anything was written. It does not unwrap to Value, because an error in
-// there may say that nothing was.
+// PanicError is the error of every caller of a batch whose commit panicked, called [runtime.Goexit], or returned another number
+// of results than there were items. Nobody knows whether anything was written. It does not unwrap to Value, because Value may be
+// an error that says that nothing was written.
 type PanicError struct {
-	Value any    // what the commit panicked with; an error that says so where it did not panic
+	Value any    // what the commit panicked with; if it did not panic, an error that says what it did
 	Stack []byte // of the goroutine that ran the commit, as [debug.Stack] formats it
 }
 
@@ -56,8 +56,8 @@ type call[T, R any] struct {
 	ctx    context.Context
 	item   T
 	result Result[R]
-	leads  bool          // commits a batch, instead of waiting for the outcome
-	yields bool          // lets others come first, if it leads
+	leads  bool          // the call commits a batch, instead of waiting for the outcome
+	yields bool          // as leader, the call lets other goroutines run first
 	wake   chan struct{} // gets one value, when the outcome is there or the call is to lead
 
 	prev, next *call[T, R] // of the queue; a call that left it belongs to the leader that took it
@@ -115,7 +115,7 @@ func (g *Group[T, R]) Do(ctx context.Context, item T) (R, error) {
 	return c.result.Value, c.result.Err
 }
 
-// enter makes c a leader, or queues it where enough lead already and reports false.
+// enter makes c a leader and reports true. If there are enough leaders already, it queues c and reports false.
 func (g *Group[T, R]) enter(c *call[T, R]) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -129,22 +129,22 @@ func (g *Group[T, R]) enter(c *call[T, R]) bool {
 	return false
 }
 
-// leave takes c from the queue and reports whether it still was there.
+// leave removes c from the queue, and reports whether it was still there.
 func (g *Group[T, R]) leave(c *call[T, R]) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.waiting.remove(c)
 }
 
-// lead commits one batch, which c is the first of, and hands leadership on however that ends.
+// lead commits one batch, of which c is the first call. However that ends, it then makes another caller the leader.
 func (g *Group[T, R]) lead(c *call[T, R]) {
 	b := &batch[T, R]{group: g, calls: []*call[T, R]{c}}
 	defer func() { g.handOver(b.calls) }()
 	if c.yields {
-		// The callers of the batch before have just been woken and are about to call again. Without this pause they come too late for
-		// this batch, and small and large batches alternate from then on: on 2 cores, with 16 callers and a flush of 200 µs, there are
-		// 8.5 calls per commit and 30,000 calls/s. With it there are 14.5 and 50,000. A second pause gains nothing once
-		// callers have work of their own.
+		// The callers of the previous batch have just been woken and are about to call again. Without this pause they come too
+		// late for this batch, and small and large batches alternate from then on: on 2 cores, with 16 callers and a flush of 200
+		// µs, there are 8.5 calls per commit and 30,000 calls/s. With it there are 14.5 and 50,000. A second pause gains nothing
+		// once callers have work of their own.
 		runtime.Gosched()
 	}
 	if err := c.ctx.Err(); err != nil {
@@ -168,11 +168,11 @@ func (g *Group[T, R]) take(calls []*call[T, R]) []*call[T, R] {
 	return calls
 }
 
-// batch is one that is being committed.
+// batch is a batch that is being committed.
 type batch[T, R any] struct {
 	group *Group[T, R]
 	calls []*call[T, R]
-	ended bool // nobody joins any more
+	ended bool // no more calls are added
 }
 
 // more adds the callers that wait to the batch and returns their items.
@@ -191,7 +191,7 @@ func (b *batch[T, R]) more() (items []T) {
 	return items
 }
 
-// stayed returns the error of the call's ctx. A panic in there, of a host's own ctx, is nobody else's affair.
+// stayed returns the error of the call's ctx, or nil if its caller still waits. If a host's own ctx panics, only this call fails.
 func (c *call[T, R]) stayed() (err error) {
 	defer func() {
 		if value := recover(); value != nil {
@@ -238,7 +238,8 @@ func (b *batch[T, R]) run(first T) {
 	returned = true
 }
 
-// handOver makes a leader of who waits longest, and wakes all of calls but the first, who led.
+// handOver makes the call that has waited for longest the next leader. Then it wakes all of calls except the first, which was the
+// leader.
 func (g *Group[T, R]) handOver(calls []*call[T, R]) {
 	g.mu.Lock()
 	next := g.waiting.pop()

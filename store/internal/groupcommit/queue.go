@@ -1,8 +1,8 @@
 package groupcommit
 
-// queue keeps calls in the order of their coming. Any of them leaves at the same small cost: after an outage thousands
-// give up at once. The zero queue is not ready; see init.
-type queue[T, R any] struct{ ring call[T, R] } // ring stands before the first and after the last
+// queue keeps calls in the order in which they arrived. It is a linked list, so that any call can be removed at a small cost: after an
+// outage, thousands give up at once. The zero queue is not ready; see init.
+type queue[T, R any] struct{ ring call[T, R] } // ring is a sentinel before the first call and after the last one
 
 func (q *queue[T, R]) init() { q.ring.prev, q.ring.next = &q.ring, &q.ring }
 

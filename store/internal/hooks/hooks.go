@@ -1,4 +1,5 @@
-// Package hooks is how the SQL stores write what has no column of its own: the tries of a delivery and the types of an endpoint.
+// Package hooks encodes the lists that the SQL stores keep in one column as JSON: the attempts of a delivery and the event types
+// of an endpoint.
 package hooks
 
 import (
@@ -9,7 +10,7 @@ import (
 	"github.com/caisse/checkout/webhook"
 )
 
-// attempt is a try, in short: a delivery may have ten.
+// attempt is an attempt with short names, because a delivery may have ten.
 type attempt struct {
 	At       int64  `json:"t"` // microseconds since 1970
 	Code     int    `json:"c,omitempty"`
@@ -17,7 +18,7 @@ type attempt struct {
 	Duration int64  `json:"d"` // microseconds
 }
 
-// Attempts is tries as JSON.
+// Attempts returns attempts as JSON.
 func Attempts(attempts []webhook.Attempt) string {
 	kept := make([]attempt, len(attempts))
 	for i, a := range attempts {
@@ -39,7 +40,7 @@ func ReadAttempts(text string) ([]webhook.Attempt, error) {
 	return attempts, nil
 }
 
-// Events is types as JSON, null for all.
+// Events returns event types as JSON. nil, which means all types, is null.
 func Events(types []string) string { return marshal(types) }
 
 // ReadEvents reads what Events wrote.
@@ -53,7 +54,7 @@ func ReadEvents(text string) (types []string, err error) {
 func marshal(v any) string {
 	text, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // numbers and strings have none
+		panic(err) // numbers and strings can always be encoded
 	}
 	return string(text)
 }

@@ -1,5 +1,5 @@
-// Package migrations reads the numbered migrations that the SQL stores embed. How a migration is applied, and where it
-// is written down that it was, is the business of each store.
+// Package migrations reads the numbered migrations that the SQL stores embed. Each store decides how it applies a migration and
+// where it records that.
 package migrations
 
 import (
@@ -11,26 +11,24 @@ import (
 	"strings"
 )
 
-// Migration is one step of a schema. A migration that was released never changes: what it got wrong, the next one
-// puts right.
+// Migration is one step of a schema. A released migration never changes. A later migration corrects its mistakes.
 type Migration struct {
 	Version int    // 1 and up, without gaps
 	Name    string // "sessions" of 0001_sessions.sql
 	SQL     string // one statement or more; never blank
 }
 
-// Breaking reports whether the migration of this name makes a schema that programs which do not know it cannot work
-// with: its file ends in _breaking.sql. All others only add what an older program can ignore, so older and newer
-// programs share one database while a host rolls out a release. A store writes the names of its migrations down with
-// their versions, and an older program refuses a schema that is newer than itself only if a name says so.
+// Breaking reports whether a program that does not know the migration of this name cannot work with its schema. The file of such
+// a migration ends in _breaking.sql. All other migrations only add what an older program can ignore, so older and newer programs
+// can share one database while a host rolls out a release. A store records the names of its migrations with their versions. An
+// older program refuses a newer schema only if one of these names ends in _breaking.
 func Breaking(name string) bool { return strings.HasSuffix(name, "_breaking") }
 
-// fileName is what a migration's file is called: four digits, so that files sort as they are applied.
+// fileName matches the name of a migration's file. The four digits sort the files in the order in which they are applied.
 var fileName = regexp.MustCompile(`^([0-9]{4})_([a-z0-9]+(?:_[a-z0-9]+)*)\.sql$`)
 
-// Load reads 0001_name.sql, 0002_name.sql and so on from the root of fsys, in order. It refuses a gap, a number that
-// is given twice, a file that says nothing, any other name, and an fsys without a migration, and reports every fault
-// that it finds.
+// Load reads 0001_name.sql, 0002_name.sql and so on from the root of fsys, in order. It refuses a gap, a number that is given
+// twice, an empty file, any other name, and an fsys without a migration. It reports every fault that it finds.
 func Load(fsys fs.FS) ([]Migration, error) {
 	entries, err := fs.ReadDir(fsys, ".") // sorted by name
 	if err != nil {
@@ -48,7 +46,7 @@ func Load(fsys fs.FS) ([]Migration, error) {
 			faults = append(faults, fmt.Errorf("migrations: %s is not named like 0001_name.sql", entry.Name()))
 			continue
 		}
-		version, _ := strconv.Atoi(parts[1]) // four digits, by the expression
+		version, _ := strconv.Atoi(parts[1]) // fileName has matched four digits
 		switch {
 		case version == 0:
 			faults = append(faults, fmt.Errorf("migrations: %s: versions begin at 1", entry.Name()))

@@ -1,5 +1,5 @@
-// Command drive runs the generated clients against the handler: those in Go here, and each command of its arguments, parted
-// by --, with the server's address and a token after it.
+// Command drive runs the generated clients against the handler. The clients in Go are called here. The others are commands: the
+// arguments are the commands, with -- between them, and each is run with the server's address and a token as its last arguments.
 package main
 
 import (
@@ -58,7 +58,7 @@ func fresh(drive func(url string) error) error {
 	return drive(server.URL)
 }
 
-// checks keeps the first thing that is not as it should be.
+// checks keeps the first check that failed.
 type checks struct{ err error }
 
 func (c *checks) equal(what string, got, want any) {

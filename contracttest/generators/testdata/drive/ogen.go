@@ -57,7 +57,7 @@ func driveOgen(url string) error {
 		return fmt.Errorf("reuse: %T", answer)
 	}
 	c.equal("reuse", reused.Response.Errors[0].Pointer, "#/amount")
-	body.Amount, body.Currency = 5000, "USD" // which its own validation lets through
+	body.Amount, body.Currency = 5000, "USD" // the client's own validation accepts these
 	if answer, err = client.CreateCheckout(ctx, body, api.CreateCheckoutParams{IdempotencyKey: uuid.NewString()}); err != nil {
 		return err
 	}
