@@ -10,8 +10,9 @@ import (
 	"github.com/matryer/is"
 )
 
+// TestDrive proves that drive counts calls and time correctly. Every figure of the benchmarks comes from it.
 func TestDrive(t *testing.T) {
-	t.Run("counts the calls of all callers, without those of the warm-up", func(t *testing.T) {
+	t.Run("counts the calls of all callers after the warm-up", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			tally, err := drive(t.Context(), 4, time.Second/5, time.Second, same(func(context.Context) error {
@@ -51,11 +52,11 @@ func TestDrive(t *testing.T) {
 				return nil
 			}))
 			is.NoErr(err)
-			is.Equal(tally.Calls, int64(1)) // the other is too late
+			is.Equal(tally.Calls, int64(1)) // the other caller's first call ends too late to count
 			is.Equal(tally.Elapsed, 100*time.Second)
 		})
 	})
-	t.Run("does not begin where a caller cannot", func(t *testing.T) {
+	t.Run("does not begin if a caller cannot be made", func(t *testing.T) {
 		is := is.New(t)
 		refused := errors.New("refused")
 		_, err := drive(t.Context(), 1, 0, time.Hour, func() (call, error) { return nil, refused })
@@ -81,14 +82,16 @@ func TestHistogram(t *testing.T) {
 	is.Equal(other.count(), int64(2002))
 }
 
-// within wants a duration that a bucket has rounded down.
+// within fails unless got is want, or up to a sixteenth less: the histogram rounds down to the lower edge of a bucket.
 func within(t *testing.T, got, want time.Duration) {
 	t.Helper()
 	if got > want || got < want-want/16 {
-		t.Errorf("%v, want %v or up to 6 %% less", got, want)
+		t.Errorf("the duration is %v, want %v or up to 6 %% less", got, want)
 	}
 }
 
+// TestInterleave proves that contenders take turns, in an order that is reversed in every second round, and that they are compared
+// round by round. A machine that slows down must not favour the one that runs first.
 func TestInterleave(t *testing.T) {
 	is := is.New(t)
 	var order string
@@ -106,7 +109,7 @@ func TestInterleave(t *testing.T) {
 	a, b := find(results, "a", 0), find(results, "b", 0)
 	is.Equal(a.rate(), 10.0)
 	is.Equal(b.rate(), 20.0)
-	is.Equal(b.over(a), 2.0) // of 2, 3 and 1.5
+	is.Equal(b.over(a), 2.0) // the median of the rounds: 2, 3 and 1.5
 	is.Equal(a.spread(), 1.5)
 	is.Equal(median([]float64{4, 1, 3, 2}), 2.5)
 

@@ -22,8 +22,10 @@ import (
 	"github.com/matryer/is"
 )
 
-// A comparison says something only if all do the same work.
+// The tests of this file prove that the things that are compared do the same work. Without that the comparison says nothing.
 
+// TestTheLoopWritesWhatTheStoreWrites compares rows of the plain loop with a row of the store: the sessions that the store reads from
+// them, and the type and length of each column.
 func TestTheLoopWritesWhatTheStoreWrites(t *testing.T) {
 	is := is.New(t)
 	dir := t.TempDir()
@@ -50,10 +52,10 @@ func TestTheLoopWritesWhatTheStoreWrites(t *testing.T) {
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, databaseName))
 	is.NoErr(err)
 	defer db.Close()
-	is.Equal(shapes(t, db, "num = 1"), shapes(t, db, "num = 4")) // by the loop, by the store
+	is.Equal(shapes(t, db, "num = 1"), shapes(t, db, "num = 4")) // the first row is the loop's, the fourth is the store's
 }
 
-// comparable is a session without what is new in each.
+// comparable returns the session without the values that differ between any two sessions. Of its ID and its key only the length remains.
 func comparable(s checkout.Session) checkout.Session {
 	s.ExpiresAt = time.Time{}.Add(s.ExpiresAt.Sub(s.CreatedAt))
 	s.ID = fmt.Sprint(s.ID[:len("cs_ci_")], len(s.ID))
@@ -62,7 +64,7 @@ func comparable(s checkout.Session) checkout.Session {
 	return s
 }
 
-// shapes are the types and lengths of a row's columns, as SQLite keeps them.
+// shapes returns the types and lengths of a row's columns, as SQLite stores them.
 func shapes(t *testing.T, db *sql.DB, where string) string {
 	t.Helper()
 	is := is.New(t)
@@ -82,6 +84,8 @@ func shapes(t *testing.T, db *sql.DB, where string) string {
 	return all
 }
 
+// TestAFilledDatabaseIsOneOfTheStore proves that the store can read a database that fill has made, and finds the sessions in the
+// proportions that it should.
 func TestAFilledDatabaseIsOneOfTheStore(t *testing.T) {
 	is := is.New(t)
 	dir := t.TempDir()
@@ -94,7 +98,7 @@ func TestAFilledDatabaseIsOneOfTheStore(t *testing.T) {
 	for status, share := range map[checkout.Status]int{checkout.StatusCompleted: 2, checkout.StatusExpired: 1} {
 		sessions, total, err := store.List(t.Context(), checkout.Account{ID: accountID}, checkout.Query{Status: status, Limit: 1, At: time.Now()})
 		is.NoErr(err)
-		want := min(rows*share/3, checkout.MaxListTotal+1) // a store counts no further
+		want := min(rows*share/3, checkout.MaxListTotal+1) // a store stops counting there
 		is.True(total > want-3 && total < want+3)
 		is.Equal(sessions[0].PaymentID != "", status == checkout.StatusCompleted)
 	}
@@ -108,6 +112,7 @@ func TestAFilledDatabaseIsOneOfTheStore(t *testing.T) {
 	is.Equal(verdict, "ok")
 }
 
+// TestPgbenchWritesWhatTheStoreWrites proves that the SQL that pgbench runs writes the same session as the store.
 func TestPgbenchWritesWhatTheStoreWrites(t *testing.T) {
 	is := is.New(t)
 	if _, err := newPgbench(""); err != nil && os.Getenv("CI") != "true" {
@@ -136,6 +141,7 @@ func TestPgbenchWritesWhatTheStoreWrites(t *testing.T) {
 	}))
 }
 
+// TestTheFloorAnswersAsMuchAsTheLibrary proves that the bare net/http handler sends as many bytes as the library does for a new session.
 func TestTheFloorAnswersAsMuchAsTheLibrary(t *testing.T) {
 	is := is.New(t)
 	library, err := newHandler(memory.New())
@@ -147,10 +153,11 @@ func TestTheFloorAnswersAsMuchAsTheLibrary(t *testing.T) {
 	r.Header.Set("Idempotency-Key", newKey())
 	library.ServeHTTP(w, r)
 	is.Equal(w.Code, 201)
-	// A time that ends in zeros is written without them.
+	// The library's answer may be some bytes shorter: it writes a time without the zeros at its end.
 	is.True(w.Body.Len() <= len(floorAnswer) && w.Body.Len() > len(floorAnswer)-8)
 }
 
+// TestKeysAreUUIDs proves that every request has a valid key of its own. With a key used twice, the library would measure replays.
 func TestKeysAreUUIDs(t *testing.T) {
 	is := is.New(t)
 	seen := make(map[string]bool)
@@ -164,6 +171,7 @@ func TestKeysAreUUIDs(t *testing.T) {
 	}
 }
 
+// TestTheLoadReadsAnswers proves that the load counts only answers of new sessions, and reads each to its end.
 func TestTheLoadReadsAnswers(t *testing.T) {
 	read := func(answer string) error { return readCreated(bufio.NewReader(strings.NewReader(answer))) }
 	t.Run("one after the other", func(t *testing.T) {
@@ -173,7 +181,7 @@ func TestTheLoadReadsAnswers(t *testing.T) {
 		is.NoErr(readCreated(in))
 		is.Equal(in.Buffered(), 0)
 	})
-	t.Run("and takes nothing but a new session", func(t *testing.T) {
+	t.Run("and accepts only a new session", func(t *testing.T) {
 		is := is.New(t)
 		err := read("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nfull")
 		is.True(err != nil)
@@ -184,7 +192,7 @@ func TestTheLoadReadsAnswers(t *testing.T) {
 		is.True(read("hello\n") != nil)
 		is.True(read("") != nil)
 	})
-	t.Run("and ends with its context", func(t *testing.T) {
+	t.Run("until its context ends", func(t *testing.T) {
 		is := is.New(t)
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		is.NoErr(err)

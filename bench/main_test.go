@@ -14,7 +14,7 @@ import (
 	"github.com/matryer/is"
 )
 
-// TestMain makes the test binary its own children, as the program does of itself.
+// TestMain lets the test binary start itself as a child process, as the program does.
 func TestMain(m *testing.M) {
 	if os.Getenv(childEnv) != "" {
 		main()
@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// bench runs the program for an instant, and returns what it prints and what it measured.
+// bench runs the program with very short measurements. It returns what the program printed, and its report.
 func bench(t *testing.T, args ...string) (printed string, r report) {
 	t.Helper()
 	is := is.New(t)
@@ -40,26 +40,27 @@ func bench(t *testing.T, args ...string) (printed string, r report) {
 
 	left, err := os.ReadDir(dir)
 	is.NoErr(err)
-	is.Equal(len(left), 0) // it clears up
+	is.Equal(len(left), 0) // the program must leave no files behind
 	return stdout.String(), r
 }
 
-// wantMeasured wants one sample of each, and a row for each in the printed table.
+// wantMeasured fails unless the results have these titles, with one sample each, and the printed tables have a row for each.
 func wantMeasured(t *testing.T, printed string, results []result, titles ...string) {
 	t.Helper()
 	var have []string
 	for _, r := range results {
 		have = append(have, r.title())
 		if len(r.Samples) != 1 || r.rate() <= 0 {
-			t.Errorf("%s: %+v", r.title(), r.Samples)
+			t.Errorf("%s must have one sample with a rate: %+v", r.title(), r.Samples)
 		}
 		if !strings.Contains(printed, r.Name) {
-			t.Errorf("the tables do not tell of %q", r.Name)
+			t.Errorf("the printed tables have no row for %q", r.Name)
 		}
 	}
 	is.New(t).Equal(have, titles)
 }
 
+// wantTargets fails unless the printed table of targets has these rows, each with the verdict "yes" or "missed".
 func wantTargets(t *testing.T, printed string, targets ...string) {
 	t.Helper()
 	_, printed, _ = strings.Cut(printed, "### What must be reached")
@@ -68,7 +69,7 @@ func wantTargets(t *testing.T, printed string, targets ...string) {
 		if cells := strings.Split(line, " | "); len(cells) == 4 && strings.ContainsAny(cells[1], "≥≤") {
 			have = append(have, strings.TrimPrefix(cells[0], "| ")+" "+cells[1])
 			if verdict := strings.TrimRight(cells[3], " |\n"); verdict != "yes" && verdict != "missed" {
-				t.Errorf("%q", line)
+				t.Errorf("the target has no verdict: %q", line)
 			}
 		}
 	}
@@ -103,7 +104,7 @@ func TestHTTP(t *testing.T) {
 			"bare net/http, writes nothing, 64 callers", "the memory store, 64 callers", "the SQLite store, 64 callers",
 			"hand-written, 64 callers", "fiber's idempotency middleware, 64 callers", "the same, its handler writes nothing, 64 callers")
 		if !strings.Contains(printed, "called "+client+" from another process") {
-			t.Errorf("no table of calls %s", client)
+			t.Errorf("no table for the server called %s", client)
 		}
 	}
 	for _, client := range []string{bareClient, goClient} {
@@ -172,7 +173,7 @@ func TestBefore(t *testing.T) {
 	wantMeasured(t, printed, r.Before, titles...)
 	is.True(r.IdleFeed > 0)
 	is.True(strings.Contains(printed, "| create, SQLite, 256 callers, over before | ≥ 0.97 |"))
-	t.Run("says that there is no such revision", func(t *testing.T) {
+	t.Run("names a revision that does not exist", func(t *testing.T) {
 		var stderr bytes.Buffer
 		err := run(t.Context(), "", []string{"-only", "before", "-before", "nowhere", "-dir", t.TempDir()}, &bytes.Buffer{}, &stderr)
 		is.True(err != nil && strings.Contains(err.Error(), "revision nowhere"))
@@ -199,7 +200,7 @@ func TestLists(t *testing.T) {
 			is.True(l.Took[1].Median > 0)
 			is.True(strings.Contains(printed, "| "+store+" | "+l.What+" |"))
 		}
-		is.True(asked >= 7+2+12+3) // a status of some, all and none, a reference, a payment, a phone
+		is.True(asked >= 7+2+12+3) // every kind of filter must be measured
 		is.True(strings.Contains(printed, store+": a page, ms"))
 	}
 }
@@ -250,9 +251,9 @@ func TestOptions(t *testing.T) {
 	}{
 		{"an unknown section", []string{"-only", "sqlite,mysql"}, `not "mysql"`},
 		{"an argument", []string{"sqlite"}, `"sqlite" is no flag`},
-		{"no time", []string{"-seconds", "0"}, "-seconds must be"},
+		{"measurements of no length", []string{"-seconds", "0"}, "-seconds must be"},
 		{"no rounds", []string{"-rounds", "0"}, "-rounds at least 1"},
-		{"rows below nothing", []string{"-rows", "-1"}, "-rows must be"},
+		{"a negative number of rows", []string{"-rows", "-1"}, "-rows must be"},
 		{"too few sessions", []string{"-sessions", "3"}, "-sessions must be"},
 		{"an unknown flag", []string{"-fast"}, "-fast"},
 	} {
@@ -264,7 +265,7 @@ func TestOptions(t *testing.T) {
 			is.True(strings.Contains(stderr.String(), test.says))
 		})
 	}
-	t.Run("helps", func(t *testing.T) {
+	t.Run("prints the flags for -h", func(t *testing.T) {
 		is := is.New(t)
 		var stderr bytes.Buffer
 		err := run(t.Context(), "", []string{"-h"}, &bytes.Buffer{}, &stderr)
@@ -277,7 +278,7 @@ func TestOptions(t *testing.T) {
 		is.NoErr(err)
 		is.Equal(opts.only, sections)
 	})
-	t.Run("sets peers beside what they compete with", func(t *testing.T) {
+	t.Run("measures SQLite and HTTP too when peers are chosen", func(t *testing.T) {
 		is := is.New(t)
 		opts, err := parseOptions([]string{"-only", "peers"}, &bytes.Buffer{})
 		is.NoErr(err)
@@ -285,6 +286,7 @@ func TestOptions(t *testing.T) {
 	})
 }
 
+// TestAFailureIsTold proves that the program returns the error of a measurement, instead of an incomplete report.
 func TestAFailureIsTold(t *testing.T) {
 	is := is.New(t)
 	var stderr bytes.Buffer

@@ -12,7 +12,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// document is openapi.yaml as both validators read it.
+// document is openapi.yaml, parsed, with its judges.
 type document struct {
 	raw        []byte
 	model      *openapi3.T
@@ -70,7 +70,7 @@ func parseDocument(t *testing.T, raw []byte) (*document, error) {
 	return d, nil
 }
 
-// createExamples are the bodies that the document shows for a create, by name.
+// createExamples returns the example bodies that the document has for a create, by name.
 func (d *document) createExamples(t *testing.T) map[string]string {
 	t.Helper()
 	examples := map[string]string{}
@@ -84,8 +84,8 @@ func (d *document) createExamples(t *testing.T) map[string]string {
 	return examples
 }
 
-// promises is all that the document says an answer can be, one line each. What an answer keeps of them is told by
-// (answer).keeps in the same words.
+// promises returns every status, header, media type, code and fault that the document says an answer can have, one line each. The method
+// answer.keeps returns those that an answer does have, in the same words.
 func (d *document) promises() []string {
 	var list []string
 	for id, op := range d.operations {
@@ -108,7 +108,7 @@ func (d *document) promises() []string {
 	for _, code := range words(d.model.Components.Schemas["Fault"].Value, "code") {
 		list = append(list, "fault "+code)
 	}
-	// Of mobile money alone: a card session starts pending and is never created.
+	// These are promised for mobile money only, because a card session never has the status created.
 	for _, status := range words(d.model.Components.Schemas["Session"].Value, "status") {
 		list = append(list, "mobile money session "+status)
 	}
@@ -116,7 +116,7 @@ func (d *document) promises() []string {
 	return list
 }
 
-// words are the values that a schema's enum leaves a member.
+// words returns the values of the enum of a schema's member.
 func words(s *openapi3.Schema, member string) []string {
 	var list []string
 	for _, v := range s.Properties[member].Value.Enum {
@@ -125,6 +125,7 @@ func words(s *openapi3.Schema, member string) []string {
 	return list
 }
 
+// TestDocument proves that the document is valid and complete, before the other tests trust it.
 func TestDocument(t *testing.T) {
 	t.Run("is a valid OpenAPI document, examples and defaults included", func(t *testing.T) {
 		d := loadDocument(t)
@@ -141,10 +142,10 @@ func TestDocument(t *testing.T) {
 			for status, response := range op.spec.Responses.Map() {
 				_, ok := response.Value.Content[problemType]
 				if ok != (status >= "400") {
-					t.Errorf("%s %s: problem: %t", id, status, ok)
+					t.Errorf("%s %s is a problem: %t; exactly the statuses from 400 are", id, status, ok)
 				}
 				if ok && len(codesOf(response.Value)) == 0 {
-					t.Errorf("%s %s leaves the code open", id, status)
+					t.Errorf("%s %s names no code", id, status)
 				}
 			}
 		}
@@ -154,10 +155,10 @@ func TestDocument(t *testing.T) {
 		raw := string(loadDocument(t).raw)
 		broken := strings.Replace(raw, "        status: completed\n        amount: 5000\n", "        status: paid\n        amount: 5000\n", 1)
 		if broken == raw {
-			t.Fatal("the example to break is not there")
+			t.Fatal("the text to replace is not in the document")
 		}
 		if _, err := parseDocument(t, []byte(broken)); err == nil {
-			t.Error("was accepted")
+			t.Error("a document with an invalid example was accepted")
 		}
 	})
 }

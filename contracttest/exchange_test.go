@@ -16,20 +16,21 @@ import (
 
 const problemType = "application/problem+json"
 
-// call is a request to an operation of the document. Unless it says otherwise it is made by the live account, with all
-// that the operation requires but a body.
+// call is a request to an operation of the document. By default it has the live account's token and every header that the operation
+// requires, and no body.
 type call struct {
 	operation string
-	method    string   // "": the operation's own
-	id        string   // of the session or endpoint, where the path has one
-	delivery  string   // where the path has one
-	query     string   // as it is sent
-	header    []string // "Name: value" in place of what is usual, more than once to send it more than once; "Name:" leaves it out
+	method    string   // "" is the operation's own
+	id        string   // the session's or endpoint's ID, if the path has one
+	delivery  string   // the delivery's ID, if the path has one
+	query     string   // encoded, without "?"
+	header    []string // "Name: value" replaces the default; the same name twice sends two headers; "Name:" removes the default
 	body      string
-	chunked   bool // the length of the body is not declared
+	chunked   bool // send the body without a declared length
 }
 
-// request builds the call anew, as its operation's own if documented, else with its own method.
+// request builds the request of the call. If documented, it has the operation's method even if the call has another one, so that the
+// judges find the operation.
 func (c call) request(t *testing.T, d *document, base string, documented bool) *http.Request {
 	t.Helper()
 	op, ok := d.operations[c.operation]
@@ -82,14 +83,14 @@ func (c call) request(t *testing.T, d *document, base string, documented bool) *
 	return r
 }
 
-// answer is what came back.
+// answer is an answer of the handler.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// object is the body of an answer that is JSON.
+// object returns the body of the answer, which must be a JSON object.
 func (a answer) object(t *testing.T) map[string]any {
 	t.Helper()
 	var object map[string]any
@@ -104,7 +105,7 @@ func (a answer) mediaType() string {
 	return mediaType
 }
 
-// keeps tells which promises of the document an answer of an operation keeps, in the words of (document).promises.
+// keeps returns the promises of the document that the answer keeps, in the same words as document.promises.
 func (a answer) keeps(t *testing.T, operation string) []string {
 	t.Helper()
 	prefix := operation + " " + strconv.Itoa(a.status)

@@ -11,7 +11,7 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// failure is a way in which what the handler rests on lets it down.
+// failure is a store or an authenticator that fails, and what the handler must answer.
 type failure struct {
 	store  func(checkout.Store) checkout.Store
 	auth   checkout.Authenticator
@@ -20,22 +20,23 @@ type failure struct {
 }
 
 var failures = map[string]failure{
-	"a fault of the store":            {store: failing(errors.New("no such table: sessions")), status: 500, code: "internal"},
-	"a panic of the store":            {store: failing(nil), status: 500, code: "internal"},
-	"a store that is down":            {store: failing(fmt.Errorf("dial: %w", checkout.ErrUnavailable)), status: 503, code: "unavailable"},
-	"a store that cannot tell":        {store: failing(checkout.ErrOutcomeUnknown), status: 503, code: "unavailable"},
-	"credentials that cannot be read": {store: sound, auth: authenticator(checkout.Account{}, errors.New("dial")), status: 503, code: "unavailable"},
-	"credentials without an account":  {store: sound, auth: authenticator(checkout.Account{}, nil), status: 500, code: "internal"},
+	"a fault of the store":                   {store: failing(errors.New("no such table: sessions")), status: 500, code: "internal"},
+	"a panic of the store":                   {store: failing(nil), status: 500, code: "internal"},
+	"a store that is down":                   {store: failing(fmt.Errorf("dial: %w", checkout.ErrUnavailable)), status: 503, code: "unavailable"},
+	"a store that does not know the outcome": {store: failing(checkout.ErrOutcomeUnknown), status: 503, code: "unavailable"},
+	"credentials that cannot be read":        {store: sound, auth: authenticator(checkout.Account{}, errors.New("dial")), status: 503, code: "unavailable"},
+	"credentials without an account":         {store: sound, auth: authenticator(checkout.Account{}, nil), status: 500, code: "internal"},
 }
 
-// isAnswered meets the failure in every operation that the document lets answer with it.
-func (f failure) isAnswered(h *host, name string) {
+// inEveryOperation calls every operation of a host with the failure. An operation that documents the failure's status must answer with
+// it. The others must not be affected.
+func (f failure) inEveryOperation(h *host, name string) {
 	for id, op := range inOrder(h.document.operations) {
 		if op.spec.Responses.Status(f.status) == nil {
-			h.expect(id+" does not meet "+name, call{operation: id}, fits, 200, "")
+			h.expect(id+" is not affected by "+name, call{operation: id}, fits, 200, "")
 			continue
 		}
-		h.expect(id+" meets "+name, call{operation: id, id: "any", body: bodyOf(id)}, fits, f.status, f.code)
+		h.expect(id+" answers for "+name, call{operation: id, id: "any", body: bodyOf(id)}, fits, f.status, f.code)
 	}
 }
 
@@ -45,7 +46,7 @@ func failing(err error) func(checkout.Store) checkout.Store {
 	return func(checkout.Store) checkout.Store { return failingStore{err} }
 }
 
-// failingStore answers everything with err, or panics where that is nil.
+// failingStore fails every call with err, or panics if err is nil.
 type failingStore struct{ err error }
 
 func (s failingStore) fail() error {

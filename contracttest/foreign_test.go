@@ -20,15 +20,15 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// foreign is a delivery for verify.mjs.
+// foreign is a delivery that verify.mjs verifies with npm's library, one JSON object a line.
 type foreign struct {
 	Secret  string            `json:"secret"`
 	Headers map[string]string `json:"headers"`
 	Body    string            `json:"body"`
 }
 
-// TestForeignLibrariesVerifyDeliveries has real deliveries verified by code that is not ours: the Go library of Standard Webhooks and
-// the one on npm.
+// TestForeignLibrariesVerifyDeliveries proves that a merchant can verify our webhooks with the libraries of Standard Webhooks, in Go and
+// from npm. Both must accept the right secret and refuse every other one, before and after a rotation.
 func TestForeignLibrariesVerifyDeliveries(t *testing.T) {
 	const folder = "standardwebhooks"
 	if _, err := os.Stat(folder + "/node_modules"); err != nil {
@@ -104,7 +104,7 @@ func TestForeignLibrariesVerifyDeliveries(t *testing.T) {
 		good     bool
 	}{
 		{0, endpoint.Secret, true}, {0, rotated.Secret, false}, {0, stranger, false},
-		{1, endpoint.Secret, true}, {1, rotated.Secret, true}, {1, stranger, false}, // the old one and the new one, for a day
+		{1, endpoint.Secret, true}, {1, rotated.Secret, true}, {1, stranger, false}, // after a rotation both secrets are valid for a day
 	} {
 		r, body := received[check.delivery], bodies[check.delivery]
 		headers := make(map[string]string)
@@ -121,7 +121,7 @@ func TestForeignLibrariesVerifyDeliveries(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := verifier.Verify(body, r.Header); (err == nil) != check.good {
-			t.Errorf("the Go library says %v of delivery %d", err, check.delivery)
+			t.Errorf("delivery %d is good: %t; the Go library returns %v", check.delivery, check.good, err)
 		}
 	}
 	node := exec.CommandContext(t.Context(), "node", "verify.mjs")
@@ -131,6 +131,6 @@ func TestForeignLibrariesVerifyDeliveries(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := strings.TrimSpace(string(output)); got != strings.Join(want, "\n") {
-		t.Errorf("npm's standardwebhooks says\n%s\nnot\n%s", got, strings.Join(want, "\n"))
+		t.Errorf("npm's standardwebhooks answers\n%s\nwant\n%s", got, strings.Join(want, "\n"))
 	}
 }

@@ -23,7 +23,7 @@ const (
 
 var live = checkout.Account{ID: "acct_1"}
 
-// clock is set by hand.
+// clock stands still until a test advances it.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -41,24 +41,24 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// fit says what the document has to say of a request before it is sent.
+// fit says what the judges must find when they compare a request with the document. The handler's answer does not depend on it.
 type fit int
 
 const (
-	// fits: every judge accepts the request, whatever the handler answers.
+	// fits: every judge accepts the request.
 	fits fit = iota
-	// breaks: both validators refuse the request.
-	breaks
-	// breaksWords: what a description says refuses it, and no schema.
-	breaksWords
-	// beyond: what is wrong with the request no schema can say, or a method is not in the document.
-	beyond
+	// violates: both validators refuse the request.
+	violates
+	// violatesProse: only the judge prose refuses the request, because only a description forbids it.
+	violatesProse
+	// unjudged: the judges may find anything. The document cannot express the mistake, or does not have the method.
+	unjudged
 )
 
-// kept is which promises were kept so far.
+// kept has the promises that an answer has kept so far, see document.promises.
 type kept map[string]bool
 
-// broken are the promises that nothing has kept.
+// broken returns the promises that no answer has kept.
 func (k kept) broken(promises []string) []string {
 	var list []string
 	for _, p := range promises {
@@ -69,7 +69,7 @@ func (k kept) broken(promises []string) []string {
 	return list
 }
 
-// host is a handler that is mounted on a server, and judged.
+// host is a server with the handlers for sessions and webhooks. Every exchange with it is judged.
 type host struct {
 	*checkout.Checkouts
 	document *document
@@ -79,7 +79,7 @@ type host struct {
 	t        *testing.T
 }
 
-// newHost mounts a handler over a store. A nil auth knows two tokens; k collects what is kept.
+// newHost starts a host over a store. A nil auth accepts liveToken and testToken. k collects the promises that answers keep.
 func newHost(t *testing.T, d *document, k kept, store checkout.Store, auth checkout.Authenticator) *host {
 	t.Helper()
 	c := &clock{now: time.Date(2026, 11, 22, 7, 31, 56, 250417000, time.UTC)}
@@ -114,7 +114,7 @@ func newHost(t *testing.T, d *document, k kept, store checkout.Store, auth check
 	return &host{checkouts, d, c, server.URL, k, t}
 }
 
-// hooksOf are the endpoints that a store has beside its sessions; those of a store that fails fail alike.
+// hooksOf returns the webhook.Store that belongs to a store. That of a failing store fails in the same way.
 func hooksOf(store checkout.Store) webhook.Store {
 	switch store := store.(type) {
 	case failingStore:
@@ -125,35 +125,35 @@ func hooksOf(store checkout.Store) webhook.Store {
 	return memory.New().Webhooks()
 }
 
-// expect makes a call and fails unless the status and the problem's code are as told ("" is no problem), every judge
-// says of the request what fit says, and every judge accepts the answer.
+// expect makes a call, in a sub-test. It fails unless every judge finds what f says about the request, the answer has the status and
+// the problem's code ("" if it is not a problem), and every judge accepts the answer.
 func (h *host) expect(name string, c call, f fit, status int, code string) (got answer) {
 	h.t.Helper()
 	if c.method != "" {
-		f = beyond
+		f = unjudged
 	}
 	h.t.Run(name, func(t *testing.T) {
 		t.Helper()
 		for _, j := range h.document.judges {
 			_, words := j.(prose)
 			switch err := j.request(c.request(t, h.document, h.url, true)); {
-			case err != nil && (f == fits || f == breaksWords && !words):
+			case err != nil && (f == fits || f == violatesProse && !words):
 				t.Errorf("%s refuses the request: %v", j.name(), err)
-			case err == nil && (f == breaks && !words || f == breaksWords && words):
-				t.Errorf("%s accepts the request", j.name())
+			case err == nil && (f == violates && !words || f == violatesProse && words):
+				t.Errorf("%s accepts the request, but must refuse it", j.name())
 			}
 		}
 		got = send(t, c.request(t, h.document, h.url, false))
 		if got.status != status {
-			t.Fatalf("answered %d, not %d: %s", got.status, status, got.body)
+			t.Fatalf("the status is %d, want %d: %s", got.status, status, got.body)
 		}
 		if status >= 400 {
 			problem := got.object(t)
 			if problem["code"] != code || problem["status"] != float64(status) {
-				t.Errorf("answered %s, not %s", got.body, code)
+				t.Errorf("the problem is %s, want the code %s", got.body, code)
 			}
 			if problem["request_id"] != got.header.Get("Request-Id") {
-				t.Errorf("Request-Id is %s, in the problem %s", got.header.Get("Request-Id"), problem["request_id"])
+				t.Errorf("the Request-Id is %s in the header and %s in the problem", got.header.Get("Request-Id"), problem["request_id"])
 			}
 		}
 		for _, j := range h.document.judges {
@@ -168,12 +168,12 @@ func (h *host) expect(name string, c call, f fit, status int, code string) (got 
 	return got
 }
 
-// id is what a create answered.
+// id returns the ID of the session or endpoint in an answer.
 func (h *host) id(a answer) string {
 	h.t.Helper()
 	id := text(a.object(h.t)["id"])
 	if id == "" {
-		h.t.Fatalf("no session in %s", a.body)
+		h.t.Fatalf("the answer has no id: %s", a.body)
 	}
 	return id
 }
@@ -192,7 +192,7 @@ func send(t *testing.T, r *http.Request) answer {
 	return answer{response.StatusCode, response.Header, body}
 }
 
-// inOrder walks a map by its keys.
+// inOrder iterates over a map in the order of its keys.
 func inOrder[K ~string, V any](m map[K]V) iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
 		for _, key := range slices.Sorted(maps.Keys(m)) {

@@ -21,16 +21,19 @@ import (
 	validation "github.com/pb33f/libopenapi-validator/errors"
 )
 
-// judge tells what the document says of an exchange. A request that a judge reads is used up.
+// judge compares requests and answers with the document. There are three: two validators that read its schemas, kin-openapi and
+// libopenapi-validator, and prose, which knows what only its descriptions say. A judge may consume the body of a request.
 type judge interface {
 	name() string
-	// document tells whether the document itself is one.
+	// document returns an error if the document itself is not valid.
 	document() error
-	// request tells what the document forbids of a request.
+	// request returns an error if the document forbids the request.
 	request(r *http.Request) error
-	// answer tells what the document forbids of an answer to a request of an operation that it has.
+	// answer returns an error if the document forbids this answer to the request. The document must have the request's operation.
 	answer(r *http.Request, a answer) error
 }
+
+// kin is the judge that uses kin-openapi.
 
 type kin struct {
 	model  *openapi3.T
@@ -63,7 +66,7 @@ func (k kin) input(r *http.Request) (*openapi3filter.RequestValidationInput, err
 	}}, nil
 }
 
-// formats are those of the document's strings; kin-openapi passes over a format that it was not given.
+// formats check the formats that the document uses for strings. kin-openapi ignores a format for which it has no check.
 var formats = []openapi3.SchemaValidationOption{
 	openapi3.EnableFormatValidation(),
 	openapi3.WithStringFormatValidator("date-time", openapi3.NewCallbackValidator(func(s string) error {
@@ -113,6 +116,7 @@ func (k kin) answer(r *http.Request, a answer) error {
 	})
 }
 
+// pb33f is the judge that uses libopenapi-validator.
 type pb33f struct{ validator.Validator }
 
 func newPB33F(raw []byte) (judge, error) {
@@ -122,11 +126,11 @@ func newPB33F(raw []byte) (judge, error) {
 	}
 	v, errs := validator.NewValidator(document,
 		config.WithFormatAssertions(),
-		config.WithStandardBodyDecoders(), // YAML is not read otherwise
+		config.WithStandardBodyDecoders(), // without them it cannot read YAML
 		config.WithRejectUnsupportedBodyContent(),
 		config.WithRejectUndeclaredRequestBody(),
-		// Strict: a header or a parameter that the document does not name is refused, save headers of HTTP itself.
-		// Bodies are closed by their schemas; strictness does not see through an allOf within a oneOf.
+		// The strict mode refuses headers and parameters that the document does not have, apart from the headers of HTTP itself.
+		// It must ignore bodies, because it does not understand an allOf within a oneOf. The schemas forbid unknown members themselves.
 		config.WithStrictMode(),
 		config.WithStrictIgnorePaths("$.body.**"),
 		config.WithStrictIgnoredHeaders("authorization", "connection", "content-length", "content-type", "date"),

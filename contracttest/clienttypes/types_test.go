@@ -22,9 +22,11 @@ import (
 
 const problemType = "application/problem+json"
 
-// elsewhere are codes of webhooks, which package client leaves out.
-var elsewhere = []string{"too_many_endpoints", "endpoint_exists"}
+// webhookCodes are codes that only the webhook operations answer. Package client does not have these operations.
+var webhookCodes = []string{"too_many_endpoints", "endpoint_exists"}
 
+// TestTheClientsTypesAreTheDocuments proves that package client has every member, parameter, status and code of openapi.yaml, and no
+// other. Its types are written by hand, so without this test they could fall behind the document.
 func TestTheClientsTypesAreTheDocuments(t *testing.T) {
 	model, err := openapi3.NewLoader().LoadFromFile("../../openapi.yaml")
 	if err != nil {
@@ -63,7 +65,7 @@ func TestTheClientsTypesAreTheDocuments(t *testing.T) {
 	}
 	t.Run("problems", func(t *testing.T) {
 		if len(problems) < 9 {
-			t.Errorf("only %d answers are problems", len(problems))
+			t.Errorf("the document has only %d problems, want at least 9", len(problems))
 		}
 		sameMembers(t, "", &openapi3.Schema{AnyOf: problems}, reflect.TypeFor[client.Error]())
 	})
@@ -85,15 +87,15 @@ func TestTheClientsTypesAreTheDocuments(t *testing.T) {
 			CreatedBefore: time.Unix(1, 0), Limit: 1, Cursor: "a"}
 		allSet(t, full)
 		sent := queryOf(t, full)
-		sent.Add("offset", "") // which the client leaves to others
-		var told []string
+		sent.Add("offset", "") // the client uses cursors instead of this parameter
+		var documented []string
 		for _, parameter := range paths.Find("/v1/checkouts").Get.Parameters {
 			if parameter.Value.In == "query" {
-				told = append(told, parameter.Value.Name)
+				documented = append(documented, parameter.Value.Name)
 			}
 		}
-		slices.Sort(told)
-		is.Equal(slices.Sorted(maps.Keys(sent)), told)
+		slices.Sort(documented)
+		is.Equal(slices.Sorted(maps.Keys(sent)), documented)
 	})
 	t.Run("statuses and codes", func(t *testing.T) {
 		is := is.New(t)
@@ -105,14 +107,14 @@ func TestTheClientsTypesAreTheDocuments(t *testing.T) {
 				codes = append(codes, enumOf(errors.Value.Items.Value, "code")...)
 			}
 		}
-		codes = slices.DeleteFunc(codes, func(code string) bool { return slices.Contains(elsewhere, code) })
+		codes = slices.DeleteFunc(codes, func(code string) bool { return slices.Contains(webhookCodes, code) })
 		is.Equal(constants["Code"], sorted(codes))
 		session := answer(t, "GET", "/v1/checkouts/{id}", "200")
 		is.Equal(constants["Status"], sorted(enumOf(session, "status")))
 	})
 }
 
-// problemsOf are the schemas of all problems, save those of webhooks.
+// problemsOf returns the schemas of all problems, apart from those of webhook operations.
 func problemsOf(paths *openapi3.Paths) (problems openapi3.SchemaRefs) {
 	for path, item := range paths.Map() {
 		if strings.HasPrefix(path, "/v1/webhooks") {
@@ -129,10 +131,11 @@ func problemsOf(paths *openapi3.Paths) (problems openapi3.SchemaRefs) {
 	return problems
 }
 
-// sameMembers compares an object with a struct, and what is in them.
+// sameMembers fails unless an object of the document and a struct have the same members, with the same types, at every depth. at is the
+// path to the object, for messages.
 func sameMembers(t *testing.T, at string, schema *openapi3.Schema, of reflect.Type) {
 	t.Helper()
-	told := members(schema)
+	documented := members(schema)
 	known := map[string]reflect.Type{}
 	for i := range of.NumField() {
 		name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
@@ -140,7 +143,7 @@ func sameMembers(t *testing.T, at string, schema *openapi3.Schema, of reflect.Ty
 			known[name] = of.Field(i).Type
 		}
 	}
-	for name, property := range told {
+	for name, property := range documented {
 		field, ok := known[name]
 		if !ok {
 			t.Errorf("%s/%s is in the document and not in %s", at, name, of)
@@ -149,7 +152,7 @@ func sameMembers(t *testing.T, at string, schema *openapi3.Schema, of reflect.Ty
 		sameType(t, at+"/"+name, property, field)
 	}
 	for name := range known {
-		if told[name] == nil {
+		if documented[name] == nil {
 			t.Errorf("%s/%s is in %s and not in the document", at, name, of)
 		}
 	}
@@ -175,7 +178,7 @@ func sameType(t *testing.T, at string, schema *openapi3.Schema, of reflect.Type)
 		return
 	case of.Kind() == reflect.Slice:
 		if schema.Items == nil {
-			t.Errorf("%s is a list in %s and none in the document", at, of)
+			t.Errorf("%s is a list in %s and not in the document", at, of)
 			return
 		}
 		sameType(t, at+"[]", schema.Items.Value, of.Elem())
@@ -186,7 +189,7 @@ func sameType(t *testing.T, at string, schema *openapi3.Schema, of reflect.Type)
 	}
 }
 
-// members are the properties of an object, of whatever it is made of.
+// members returns the properties of an object, including those of the schemas that it is composed of.
 func members(s *openapi3.Schema) map[string]*openapi3.Schema {
 	all := map[string]*openapi3.Schema{}
 	for _, part := range parts(s) {
@@ -199,7 +202,7 @@ func members(s *openapi3.Schema) map[string]*openapi3.Schema {
 	return all
 }
 
-// enumOf are the texts that a member of an object may be.
+// enumOf returns the values that the document lists for a member of an object.
 func enumOf(s *openapi3.Schema, name string) (values []string) {
 	for _, part := range parts(s) {
 		if property := part.Properties[name]; property != nil {
@@ -220,7 +223,7 @@ func sorted(values []string) []string {
 	return slices.Compact(values)
 }
 
-// parts are the schema and all that it is composed of.
+// parts returns the schema and all schemas that it is composed of.
 func parts(s *openapi3.Schema) []*openapi3.Schema {
 	all := []*openapi3.Schema{s}
 	for _, refs := range []openapi3.SchemaRefs{s.AllOf, s.AnyOf, s.OneOf} {
@@ -240,7 +243,7 @@ func typesOf(s *openapi3.Schema) (types []string) {
 	return types
 }
 
-// allSet fails where a field of v is zero, so that a new one is not forgotten here.
+// allSet fails if an exported field of v is zero. So a field that is added to the client must be set in this test too.
 func allSet(t *testing.T, v any) {
 	t.Helper()
 	s := reflect.ValueOf(v)
@@ -251,7 +254,7 @@ func allSet(t *testing.T, v any) {
 	}
 }
 
-// queryOf is what the client asks a server for.
+// queryOf returns the query that the client sends for q.
 func queryOf(t *testing.T, q client.Query) (sent url.Values) {
 	t.Helper()
 	c, err := client.New("https://api.example.com", "sk_1", client.Config{
@@ -272,7 +275,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// constantsOf are the values of a package's constants whose names begin with Code or Status, sorted.
+// constantsOf returns the values of a package's constants whose names begin with Code or Status, sorted.
 func constantsOf(t *testing.T, dir string) map[string][]string {
 	t.Helper()
 	values := map[string][]string{}

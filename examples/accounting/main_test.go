@@ -17,7 +17,8 @@ import (
 
 var merchant = checkout.Account{ID: "acct_1"}
 
-// shopOn has three sessions of one day, a fourth of the day before, and one of the day after.
+// shopOn makes a shop with three sessions on a day, one on the day before and one on the day after. The first and the last microsecond of
+// the day belong to it. Some texts are formulas that a spreadsheet would run.
 func shopOn(t *testing.T, day time.Time) *checkout.Checkouts {
 	t.Helper()
 	is := is.New(t)
@@ -49,6 +50,7 @@ func shopOn(t *testing.T, day time.Time) *checkout.Checkouts {
 	return checkouts
 }
 
+// TestExport proves that the export has exactly the sessions of the day, that sums are exact, and that no text is run as a formula.
 func TestExport(t *testing.T) {
 	is := is.New(t)
 	day := time.Date(2026, time.November, 27, 0, 0, 0, 0, time.UTC)
@@ -71,12 +73,13 @@ expired    XOF: 1 sessions, 9007199254740991 in all, 45035996273705 of fees
 `)
 }
 
+// TestWalkOfManyPages proves that the export reads every page of the list once, and that its sums do not overflow.
 func TestWalkOfManyPages(t *testing.T) {
 	is := is.New(t)
 	day := time.Date(2026, time.November, 27, 0, 0, 0, 0, time.UTC)
 	checkouts, err := checkout.New(memory.New(), checkout.Config{Clock: checkout.ClockFunc(func() time.Time { return day })})
 	is.NoErr(err)
-	const many = 1100 // whose sum no int64 holds
+	const many = 1100 // more than the 1,024 largest amounts whose sum an int64 can hold
 	for range many {
 		_, _, err := checkouts.Create(t.Context(), checkout.CreateParams{Account: merchant, Amount: 9007199254740991, Currency: "XOF", UserPhone: "+22507987654"})
 		is.NoErr(err)
@@ -98,6 +101,6 @@ func TestIsShort(t *testing.T) {
 	source, err := os.ReadFile("main.go")
 	is.New(t).NoErr(err)
 	if lines := bytes.Count(source, []byte("\n")); lines > 80 {
-		t.Errorf("the example has %d lines", lines)
+		t.Errorf("the example has %d lines, want at most 80", lines)
 	}
 }

@@ -11,17 +11,18 @@ import (
 	"github.com/matryer/is"
 )
 
+// TestRun proves that the host keeps its sessions over a restart: the second run replays the session of the first.
 func TestRun(t *testing.T) {
 	is := is.New(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	is.NoErr(err)
-	addr := listener.Addr().String() // free, until somebody takes it
+	addr := listener.Addr().String() // free at this moment; another program could still take it
 	is.NoErr(listener.Close())
 	t.Chdir(t.TempDir())
 	t.Setenv("ADDR", addr)
 	t.Setenv("CHECKOUT_KEY", "sk_live_demo")
 
-	for _, want := range []int{http.StatusCreated, http.StatusOK} { // a session, and the same one after a restart
+	for _, want := range []int{http.StatusCreated, http.StatusOK} { // a new session, and its replay after a restart
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- run(ctx) }()
@@ -31,7 +32,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// post creates a session, as soon as the server listens.
+// post tries to create a session until the server listens, and returns the status of the answer.
 func post(t *testing.T, addr string) int {
 	t.Helper()
 	for try := 0; ; try++ {
@@ -46,7 +47,7 @@ func post(t *testing.T, addr string) int {
 			if try == 1000 {
 				t.Fatal(err)
 			}
-			time.Sleep(10 * time.Millisecond) // it opens its database first
+			time.Sleep(10 * time.Millisecond) // the server does not listen yet
 			continue
 		}
 		http.DefaultClient.CloseIdleConnections()
@@ -55,11 +56,12 @@ func post(t *testing.T, addr string) int {
 	}
 }
 
+// TestRunWithoutAKey proves that a host without a key does not start, and says what is missing.
 func TestRunWithoutAKey(t *testing.T) {
 	is := is.New(t)
 	t.Chdir(t.TempDir())
 	t.Setenv("CHECKOUT_KEY", "")
 	err := run(t.Context())
 	is.True(err != nil)
-	is.True(strings.Contains(err.Error(), "BearerTokens")) // says what is missing
+	is.True(strings.Contains(err.Error(), "BearerTokens")) // the error names the call that needs the key
 }

@@ -17,8 +17,10 @@ import (
 	"github.com/matryer/is"
 )
 
+// TestChain shows what a client gets behind the host's middleware when a timeout, a body limit or a panic ends its request, and proves that
+// the log has no secret.
 func TestChain(t *testing.T) {
-	t.Run("answers in the words of the contract when the store takes too long", func(t *testing.T) {
+	t.Run("answers a problem when the store takes too long", func(t *testing.T) {
 		h := handlerFor(t, "")
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
@@ -32,19 +34,19 @@ func TestChain(t *testing.T) {
 		})
 	})
 
-	t.Run("lets http.TimeoutHandler answer for a store that does not look at its context", func(t *testing.T) {
+	t.Run("lets http.TimeoutHandler answer if the store ignores its context", func(t *testing.T) {
 		h := handlerFor(t, "")
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
-			body := fmt.Sprintf(faultyBody, storeDeaf)
+			body := fmt.Sprintf(faultyBody, storeIgnoresContext)
 			w := post(t.Context(), chain(h), body)
 			is.Equal(w.Code, 503)
 			for _, lost := range []string{"Retry-After", "Request-Id", "Content-Type", "Cache-Control"} {
-				is.Equal(w.Header().Get(lost), "") // not the handler's answer
+				is.Equal(w.Header().Get(lost), "") // the handler would have set this header
 			}
 			is.True(strings.HasPrefix(w.Body.String(), "<html>"))
 
-			// The request went on behind the answer, and the client's retry finds what it wrote.
+			// The handler went on after this answer. The client's retry finds the session that it wrote.
 			time.Sleep(2 * time.Hour)
 			w = post(t.Context(), h, body)
 			is.Equal(w.Code, 200)
@@ -52,7 +54,7 @@ func TestChain(t *testing.T) {
 		})
 	})
 
-	t.Run("answers 413 in the words of the contract where the host's limit is the lower one", func(t *testing.T) {
+	t.Run("answers a problem with 413 if the host's body limit is lower", func(t *testing.T) {
 		is := is.New(t)
 		w := post(t.Context(), http.MaxBytesHandler(handlerFor(t, ""), 16), validBody)
 		is.Equal(w.Code, 413)
@@ -77,7 +79,7 @@ func TestChain(t *testing.T) {
 		t.Error("the panic did not reach the server")
 	})
 
-	t.Run("logs what an operator needs and nothing secret", func(t *testing.T) {
+	t.Run("logs the request and no secret", func(t *testing.T) {
 		is := is.New(t)
 		var log bytes.Buffer
 		w := post(t.Context(), mounting.Chain(handlerFor(t, ""), slog.New(slog.NewTextHandler(&log, nil))), validBody)

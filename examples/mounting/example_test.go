@@ -21,7 +21,7 @@ func ExampleServeMux() {
 	// 200 OK at the Location
 }
 
-// Under a prefix the handler is told of it, and Location leads back through it.
+// A handler under a prefix gets the prefix as its BasePath, so that Location contains the prefix.
 func ExampleServeMux_prefix() {
 	h := must(newHandler("/pay"))
 	server := httptest.NewServer(mounting.ServeMux("/pay", h))
@@ -88,7 +88,7 @@ func ExampleGinBeside() {
 	// 200 OK at the Location
 }
 
-// payTwice asks for a session, asks again as a client does that saw no answer, and follows the Location.
+// payTwice creates a session, repeats the request like a client that got no answer, and gets the session from its Location.
 func payTwice(url string) {
 	var location string
 	for range 2 {

@@ -14,21 +14,21 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	gin.SetMode(gin.TestMode) // or it prints its routes
+	gin.SetMode(gin.TestMode) // otherwise gin prints its routes
 	m.Run()
 }
 
 const token = "sk_test_mounting"
 
-// Descriptions that make the store of newHandler fail.
+// Descriptions of a session that make the store of newHandler fail.
 const (
-	storeDown   = "the store is down"
-	storePanics = "the store panics"
-	storeHangs  = "the store hangs"
-	storeDeaf   = "the store hangs and does not look at its context"
+	storeDown           = "the store is down"
+	storePanics         = "the store panics"
+	storeHangs          = "the store hangs"
+	storeIgnoresContext = "the store hangs and ignores its context"
 )
 
-// newHandler makes the handler that a mounting gets, over a new store.
+// newHandler makes a handler over a new store, for basePath.
 func newHandler(basePath string) (http.Handler, error) {
 	checkouts, err := checkout.New(faultyStore{memory.New()}, checkout.Config{
 		Clock: checkout.ClockFunc(func() time.Time { return time.Date(2026, 11, 22, 7, 31, 56, 0, time.UTC) }),
@@ -51,7 +51,7 @@ func handlerFor(t *testing.T, basePath string) http.Handler {
 	return h
 }
 
-// faultyStore fails as the description of a session asks.
+// faultyStore fails to create a session in the way that the session's description names.
 type faultyStore struct{ checkout.Store }
 
 func (f faultyStore) Create(ctx context.Context, s checkout.Session) (checkout.Session, bool, error) {
@@ -63,7 +63,7 @@ func (f faultyStore) Create(ctx context.Context, s checkout.Session) (checkout.S
 	case storeHangs:
 		<-ctx.Done()
 		return checkout.Session{}, false, ctx.Err()
-	case storeDeaf:
+	case storeIgnoresContext:
 		ctx = context.WithoutCancel(ctx)
 		time.Sleep(time.Hour)
 	}

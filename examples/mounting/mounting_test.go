@@ -12,19 +12,19 @@ import (
 	"github.com/matryer/is"
 )
 
-// mountings are all the ways in which a host may have mounted the handler, with the steps of the script that are known
-// to be answered otherwise there, and the status that they get instead.
+// mountings are the ways in which a host can mount the handler. differs has the steps of the script that this router answers itself, and
+// the status that it answers.
 var mountings = []struct {
 	name    string
 	mount   func(prefix string, h http.Handler) http.Handler
 	prefix  string
 	differs map[string]int
-	noHost  bool // has no routes but the handler's
+	noHost  bool // the host has no routes of its own
 }{
-	{name: "the handler alone", mount: alone, noHost: true},
+	{name: "the handler without a router", mount: withoutRouter, noHost: true},
 	{name: "ServeMux", mount: mounting.ServeMux, differs: muxDiffers},
 	{name: "ServeMux under a prefix", mount: mounting.ServeMux, prefix: "/pay/ci", differs: muxDiffers},
-	{name: "the handler behind a chain", mount: chained(alone), noHost: true},
+	{name: "the handler behind a chain, without a router", mount: chained(withoutRouter), noHost: true},
 	{name: "ServeMux behind a chain, under a prefix", mount: chained(mounting.ServeMux), prefix: "/pay", differs: muxDiffers},
 	{name: "chi", mount: mounting.Chi, differs: chiDiffers},
 	{name: "chi under a prefix", mount: mounting.Chi, prefix: "/pay/ci", differs: chiDiffers},
@@ -39,29 +39,31 @@ var mountings = []struct {
 }
 
 var (
-	muxDiffers = map[string]int{"takes no doubled slash": 307, "takes no dot segment": 307}
-	chiDiffers = map[string]int{"allows no method of its own making": 405}
-	ginDiffers = map[string]int{"allows no method of its own making": 404}
+	muxDiffers = map[string]int{"does not find a doubled slash": 307, "does not find a dot segment": 307}
+	chiDiffers = map[string]int{"refuses an unknown method": 405}
+	ginDiffers = map[string]int{"refuses an unknown method": 404}
 
 	ginBesideDiffers = map[string]int{
-		"allows no method of its own making": 404,
-		"makes a Request-Id":                 404,
-		"has nothing at another path":        404,
-		"takes no other letter case":         404,
-		"takes no doubled slash":             404,
-		"takes no dot segment":               404,
+		"refuses an unknown method":         404,
+		"makes a Request-Id":                404,
+		"does not find another path":        404,
+		"does not find another letter case": 404,
+		"does not find a doubled slash":     404,
+		"does not find a dot segment":       404,
 	}
 )
 
-func alone(prefix string, h http.Handler) http.Handler { return http.StripPrefix(prefix, h) }
+// withoutRouter serves the handler directly.
+func withoutRouter(prefix string, h http.Handler) http.Handler { return http.StripPrefix(prefix, h) }
 
+// chained puts the middleware of mounting.Chain around a mounting.
 func chained(mount func(string, http.Handler) http.Handler) func(string, http.Handler) http.Handler {
 	return func(prefix string, h http.Handler) http.Handler {
 		return mounting.Chain(mount(prefix, h), slog.New(slog.DiscardHandler))
 	}
 }
 
-// transports are the ways in which a request may reach a server of net/http.
+// transports are the protocols by which a request can reach a server of net/http.
 var transports = []struct {
 	name  string
 	major int
@@ -87,8 +89,10 @@ var transports = []struct {
 	}},
 }
 
+// TestMountings proves that the handler gives the same answers, byte for byte, behind every router, every middleware and every protocol,
+// apart from the differences that are listed. A client must not notice how the host has mounted the handler.
 func TestMountings(t *testing.T) {
-	// What the handler answers with nothing around it is what everybody must answer.
+	// The first mounting is the handler without a router. All others must give its answers.
 	var reference map[string]string
 	for _, transport := range transports {
 		for _, m := range mountings {
@@ -101,7 +105,7 @@ func TestMountings(t *testing.T) {
 				if reference == nil {
 					reference = transcript
 				}
-				is.Equal(len(transcript)+len(m.differs), len(script)) // no step was left out
+				is.Equal(len(transcript)+len(m.differs), len(script)) // every step of the script must be played
 				for name, got := range transcript {
 					if want := reference[name]; got != want {
 						t.Errorf("%s:\ngot\n%s\n\nwant\n%s", name, got, want)
@@ -112,6 +116,7 @@ func TestMountings(t *testing.T) {
 	}
 }
 
+// TestHostsOwnRoutes proves that mounting the handler does not take the host's own routes away.
 func TestHostsOwnRoutes(t *testing.T) {
 	for _, m := range mountings {
 		if m.noHost {
@@ -123,14 +128,15 @@ func TestHostsOwnRoutes(t *testing.T) {
 			m.mount(m.prefix, handlerFor(t, m.prefix)).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 			is.Equal(w.Code, 200)
 			is.Equal(w.Body.String(), "the host's own page\n")
-			is.Equal(w.Header().Get("Request-Id"), "") // the handler had no part in it
+			is.Equal(w.Header().Get("Request-Id"), "") // the handler sets this header, so it was not called
 		})
 	}
 }
 
+// TestTransports is a control of TestMountings: each transport must really use the protocol of its name.
 func TestTransports(t *testing.T) {
 	for _, transport := range transports {
-		t.Run(transport.name+" is what it says", func(t *testing.T) {
+		t.Run(transport.name+" is the protocol in use", func(t *testing.T) {
 			is := is.New(t)
 			c := serve(t, handlerFor(t, ""), transport.start)
 			resp, err := c.http.Get(c.base.String() + "/v1/openapi.yaml")
@@ -149,14 +155,14 @@ func serve(t *testing.T, h http.Handler, start func(*httptest.Server) *http.Clie
 	server.Config.ErrorLog = slog.NewLogLogger(slog.NewTextHandler(failOnWrite{t}, nil), slog.LevelError)
 	httpClient := start(server)
 	t.Cleanup(server.Close)
-	// A redirect is an answer, and one that the handler never gives.
+	// Do not follow redirects: the handler never answers one, so the script must see those of a router.
 	httpClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	base, err := url.Parse(server.URL)
 	is.NoErr(err)
 	return &client{http: httpClient, base: base}
 }
 
-// failOnWrite fails a test whose server has something to complain of, such as a header that was written twice.
+// failOnWrite fails the test when the server logs an error, such as a header that was written twice.
 type failOnWrite struct{ t *testing.T }
 
 func (w failOnWrite) Write(p []byte) (int, error) {

@@ -11,9 +11,10 @@ import (
 	"github.com/matryer/is"
 )
 
-// TestPitfalls shows what the comments warn of. Where a router has changed its mind, the comment has to.
+// TestPitfalls proves what the comments of package mounting warn of. If a new version of a router behaves differently, this test fails,
+// and the comment must change.
 func TestPitfalls(t *testing.T) {
-	t.Run("ServeMux panics when GET / stands beside /v1/", func(t *testing.T) {
+	t.Run("ServeMux panics if GET / is registered beside /v1/", func(t *testing.T) {
 		is := is.New(t)
 		defer func() { is.True(recover() != nil) }()
 		mux := http.NewServeMux()
@@ -21,7 +22,7 @@ func TestPitfalls(t *testing.T) {
 		mux.Handle("/v1/", handlerFor(t, ""))
 	})
 
-	t.Run("gin panics when another route stands beside the catch-all", func(t *testing.T) {
+	t.Run("gin panics if another route is registered beside the catch-all", func(t *testing.T) {
 		is := is.New(t)
 		defer func() { is.True(recover() != nil) }()
 		engine := gin.New()
@@ -29,14 +30,14 @@ func TestPitfalls(t *testing.T) {
 		engine.Any("/v1/*path", gin.WrapH(handlerFor(t, "")))
 	})
 
-	t.Run("gin serves the host's own route where the handler stands beside it", func(t *testing.T) {
+	t.Run("gin serves the host's own route if GinBeside mounts the handler", func(t *testing.T) {
 		is := is.New(t)
 		w := httptest.NewRecorder()
 		mounting.GinBeside("", handlerFor(t, "")).ServeHTTP(w, httptest.NewRequest("GET", "/v1/orders", nil))
 		is.Equal(w.Body.String(), "the host's own page\n")
 	})
 
-	t.Run("gin with a route for each path redirects and answers in its own words", func(t *testing.T) {
+	t.Run("gin with a route for each path answers some requests itself", func(t *testing.T) {
 		is := is.New(t)
 		engine := gin.New()
 		mounted := gin.WrapH(handlerFor(t, ""))
@@ -53,12 +54,12 @@ func TestPitfalls(t *testing.T) {
 		} {
 			w := httptest.NewRecorder()
 			engine.ServeHTTP(w, httptest.NewRequest(tt.method, tt.path, nil))
-			is.Equal(w.Code, tt.status)                // of gin
-			is.Equal(w.Header().Get("Request-Id"), "") // the handler was not asked
+			is.Equal(w.Code, tt.status)                // the status is gin's own
+			is.Equal(w.Header().Get("Request-Id"), "") // the handler sets this header, so it was not called
 		}
 	})
 
-	t.Run("cutting a prefix off URL.Path alone loses escaped paths", func(t *testing.T) {
+	t.Run("a prefix that is cut only from URL.Path breaks escaped paths", func(t *testing.T) {
 		h := handlerFor(t, "/pay")
 		cut := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			r.URL.Path = strings.TrimPrefix(r.URL.Path, "/pay")
@@ -70,7 +71,7 @@ func TestPitfalls(t *testing.T) {
 			status int
 		}{
 			{"http.StripPrefix", http.StripPrefix("/pay", h), 401},
-			{"URL.Path alone", cut, 404},
+			{"only URL.Path", cut, 404},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
 				is := is.New(t)

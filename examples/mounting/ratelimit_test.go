@@ -11,6 +11,7 @@ import (
 	"github.com/matryer/is"
 )
 
+// TestLimits proves that the limit counts requests by account and mode, not by token, and leaves unknown tokens to the handler.
 func TestLimits(t *testing.T) {
 	is := is.New(t)
 	auth, err := checkout.BearerTokens(map[string]checkout.Account{
@@ -30,13 +31,13 @@ func TestLimits(t *testing.T) {
 		return w
 	}
 	is.Equal(ask("one").Code, 200)
-	is.Equal(ask("another").Code, 200) // of the same account
+	is.Equal(ask("another").Code, 200) // another token of the same account
 	refused := ask("one")
 	is.Equal(refused.Code, 429)
 	is.Equal(refused.Header().Get("Retry-After"), "1")
 	is.True(strings.Contains(refused.Body.String(), `"code":"rate_limited"`))
-	is.Equal(ask("test").Code, 200) // test mode counts for itself
+	is.Equal(ask("test").Code, 200) // test mode has its own limit
 	for range 5 {
-		is.Equal(ask("none").Code, 401) // said by the handler
+		is.Equal(ask("none").Code, 401) // the handler answers an unknown token
 	}
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/matryer/is"
 )
 
-// buffer is what a program has written so far.
+// buffer is the output of a program that is still running.
 type buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -39,16 +39,17 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
-// eventually asks until it gets what it wants.
+// eventually calls ask until it returns true, for at most a minute.
 func eventually(t *testing.T, what string, ask func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !ask(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("not within a minute: ", what)
+			t.Fatal("did not happen within a minute: ", what)
 		}
 	}
 }
 
+// get returns the body of an answer, or "" if the server cannot be reached yet.
 func get(t *testing.T, url string) string {
 	t.Helper()
 	answer, err := http.Get(url)
@@ -61,6 +62,8 @@ func get(t *testing.T, url string) string {
 	return string(body)
 }
 
+// TestPrometheusScrapesIt runs a real Prometheus with the example's configuration. The metrics must have the values that follow from the
+// calls, every alert must be valid and use metrics that exist, and no metric or trace may contain a secret.
 func TestPrometheusScrapesIt(t *testing.T) {
 	program, err := exec.LookPath("prometheus")
 	if err != nil {
@@ -88,7 +91,7 @@ func TestPrometheusScrapesIt(t *testing.T) {
 		is.NoErr(err)
 		is.NoErr(answer.Body.Close())
 		is.Equal(answer.StatusCode, want)
-		if want == 200 { // it has an outcome, which is counted
+		if want == 200 { // cancel the session, so that its outcome is counted
 			cancel, err := http.NewRequest("POST", server+answer.Header.Get("Location")+"/cancel", nil)
 			is.NoErr(err)
 			cancel.Header.Set("Authorization", "Bearer sk_live_demo")
@@ -99,7 +102,7 @@ func TestPrometheusScrapesIt(t *testing.T) {
 		}
 	}
 
-	// Prometheus, as prometheus.yml says, but for the addresses.
+	// Start Prometheus with prometheus.yml. Only the addresses and the interval differ.
 	dir := t.TempDir()
 	for _, name := range []string{"prometheus.yml", "alerts.yml"} {
 		text, err := os.ReadFile(name)
@@ -143,7 +146,7 @@ func TestPrometheusScrapesIt(t *testing.T) {
 	} {
 		eventually(t, q+" is "+want+"; "+log.String(), func() bool { return query(q) == want })
 	}
-	// Each rule is one that Prometheus understands, and names metrics that there are.
+	// Prometheus must accept each alert, and each alert must use metrics that exist.
 	var rules struct {
 		Data struct {
 			Groups []struct {

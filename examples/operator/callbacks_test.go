@@ -15,77 +15,79 @@ import (
 	"github.com/matryer/is"
 )
 
+// TestAnswersToTheOperator proves that every callback, also one that is late, repeated or out of order, leads to one final state. The
+// answer tells the operator whether to call again: 200 for what is done, 5xx for what is not, 400 for what it must not repeat.
 func TestAnswersToTheOperator(t *testing.T) {
 	const long = "é\x00"
 	for _, tt := range []struct {
 		name      string
-		given     func(*testing.T, *fixture) // beside P-1, which the payer was asked for
-		outcome   operator.Outcome
-		edit      func(*operator.Event)
-		answers   []int // to the same callback, sent as often
-		becomes   checkout.Status
-		note      string // the one note, "" for none
-		delivered bool
+		given     func(*testing.T, *fixture) // what has happened since the payer was asked for P-1
+		outcome   operator.Outcome           // what the callback says of P-1
+		edit      func(*operator.Event)      // changes the callback
+		answers   []int                      // the statuses that the same callback gets, one after the other
+		becomes   checkout.Status            // the session's status in the end
+		note      string                     // the only note in the books; "" is no note
+		delivered bool                       // the goods were delivered, once
 	}{
-		{name: "keeps what is held from expiring", outcome: operator.Held, answers: []int{200, 200}, becomes: checkout.StatusProcessing},
-		{name: "completes what is paid", outcome: operator.Paid, answers: []int{200, 200}, becomes: checkout.StatusCompleted, delivered: true},
-		{name: "fails what is refused", outcome: operator.Refused, answers: []int{200, 200}, becomes: checkout.StatusFailed},
-		{name: "completes what was held", given: told(operator.Held), outcome: operator.Paid, answers: []int{200}, becomes: checkout.StatusCompleted, delivered: true},
-		{name: "fails what was held", given: told(operator.Held), outcome: operator.Refused, answers: []int{200}, becomes: checkout.StatusFailed},
-		{name: "takes a reason of any length", outcome: operator.Refused,
+		{name: "processes a session whose money is held", outcome: operator.Held, answers: []int{200, 200}, becomes: checkout.StatusProcessing},
+		{name: "completes a session that is paid", outcome: operator.Paid, answers: []int{200, 200}, becomes: checkout.StatusCompleted, delivered: true},
+		{name: "fails a session that is refused", outcome: operator.Refused, answers: []int{200, 200}, becomes: checkout.StatusFailed},
+		{name: "completes a session whose money was held", given: callback(operator.Held), outcome: operator.Paid, answers: []int{200}, becomes: checkout.StatusCompleted, delivered: true},
+		{name: "fails a session whose money was held", given: callback(operator.Held), outcome: operator.Refused, answers: []int{200}, becomes: checkout.StatusFailed},
+		{name: "accepts a reason of any length", outcome: operator.Refused,
 			edit:    func(e *operator.Event) { e.Reason = strings.Repeat(long, 2000) },
 			answers: []int{200}, becomes: checkout.StatusFailed},
 
-		{name: "has nothing to do for what is held out of order", given: told(operator.Paid), outcome: operator.Held,
+		{name: "ignores that money is held after it was paid", given: callback(operator.Paid), outcome: operator.Held,
 			answers: []int{200}, becomes: checkout.StatusCompleted, delivered: true},
-		{name: "has nothing to do for what is held too late", given: expired, outcome: operator.Held,
+		{name: "ignores that money is held after expiry", given: expired, outcome: operator.Held,
 			answers: []int{200}, becomes: checkout.StatusExpired},
-		{name: "has nothing to do for what is refused too late", given: expired, outcome: operator.Refused,
+		{name: "ignores a refusal after expiry", given: expired, outcome: operator.Refused,
 			answers: []int{200}, becomes: checkout.StatusExpired},
-		{name: "has nothing to do for the refusal of an earlier attempt", given: secondAttempt, outcome: operator.Refused,
+		{name: "ignores the refusal of an earlier attempt", given: secondAttempt, outcome: operator.Refused,
 			answers: []int{200}, becomes: checkout.StatusPending},
-		{name: "has nothing to do while an earlier attempt is held", given: secondAttempt, outcome: operator.Held,
+		{name: "ignores that money of an earlier attempt is held", given: secondAttempt, outcome: operator.Held,
 			answers: []int{200}, becomes: checkout.StatusPending},
-		{name: "lets an earlier attempt pay", given: secondAttempt, outcome: operator.Paid,
+		{name: "completes a session that an earlier attempt has paid", given: secondAttempt, outcome: operator.Paid,
 			answers: []int{200}, becomes: checkout.StatusCompleted, delivered: true},
 
-		{name: "notes what is paid after expiry", given: expired, outcome: operator.Paid,
+		{name: "notes a payment after expiry", given: expired, outcome: operator.Paid,
 			answers: []int{200, 200}, becomes: checkout.StatusCompleted, note: "P-1 came late: deliver or refund"},
-		{name: "notes what is paid after it was cancelled", given: cancelled, outcome: operator.Paid,
+		{name: "notes a payment after a cancel", given: cancelled, outcome: operator.Paid,
 			answers: []int{200, 200}, becomes: checkout.StatusCompleted, note: "P-1 came late: deliver or refund"},
-		{name: "notes what is paid after it was refused", given: told(operator.Refused), outcome: operator.Paid,
+		{name: "notes a payment after a refusal", given: callback(operator.Refused), outcome: operator.Paid,
 			answers: []int{200, 200}, becomes: checkout.StatusCompleted, note: "P-1 came late: deliver or refund"},
-		{name: "notes what is refused after it was paid", given: told(operator.Paid), outcome: operator.Refused,
+		{name: "notes a refusal after the payment", given: callback(operator.Paid), outcome: operator.Refused,
 			answers: []int{200, 200}, becomes: checkout.StatusCompleted, note: "P-1 refused after it had paid: ask the operator", delivered: true},
-		{name: "notes a second payment", given: told(operator.Paid), outcome: operator.Paid,
+		{name: "notes a second payment", given: callback(operator.Paid), outcome: operator.Paid,
 			edit:    func(e *operator.Event) { e.PaymentID = "P-2" },
 			answers: []int{200, 200}, becomes: checkout.StatusCompleted, note: "P-2 refund: P-1 has paid already", delivered: true},
-		{name: "notes another amount", outcome: operator.Paid, edit: func(e *operator.Event) { e.Amount = 500 },
+		{name: "notes a payment of another amount", outcome: operator.Paid, edit: func(e *operator.Event) { e.Amount = 500 },
 			answers: []int{200, 200}, becomes: checkout.StatusPending, note: "P-1 paid 500 XOF instead of 5000 XOF"},
-		{name: "notes another currency", outcome: operator.Paid, edit: func(e *operator.Event) { e.Currency = "USD" },
+		{name: "notes a payment in another currency", outcome: operator.Paid, edit: func(e *operator.Event) { e.Currency = "USD" },
 			answers: []int{200, 200}, becomes: checkout.StatusPending, note: "P-1 paid 5000 USD instead of 5000 XOF"},
-		{name: "notes a session that is not there", outcome: operator.Paid, edit: func(e *operator.Event) { e.Reference = "cs_ci_no" },
+		{name: "notes a payment of an unknown session", outcome: operator.Paid, edit: func(e *operator.Event) { e.Reference = "cs_ci_no" },
 			answers: []int{200, 200}, becomes: checkout.StatusPending, note: "P-1 there is no such session"},
 
-		{name: "lets it call again while the store cannot read", given: getFails(checkout.ErrUnavailable), outcome: operator.Paid,
+		{name: "asks for another callback while the store cannot read", given: getFails(checkout.ErrUnavailable), outcome: operator.Paid,
 			answers: []int{503, 200}, becomes: checkout.StatusCompleted, delivered: true},
-		{name: "lets it call again while the store cannot write", given: updateFails(checkout.ErrUnavailable), outcome: operator.Paid,
+		{name: "asks for another callback while the store cannot write", given: updateFails(checkout.ErrUnavailable), outcome: operator.Paid,
 			answers: []int{503, 200}, becomes: checkout.StatusCompleted, delivered: true},
-		{name: "lets it call again where nobody knows what was written", given: writtenUnknown, outcome: operator.Paid,
+		{name: "asks for another callback after a write of unknown outcome", given: writtenUnknown, outcome: operator.Paid,
 			answers: []int{503, 200}, becomes: checkout.StatusCompleted, delivered: true},
-		{name: "lets it call again after a fault of the store", given: updateFails(errors.New("disk on fire")), outcome: operator.Refused,
+		{name: "asks for another callback after an error of the store", given: updateFails(errors.New("disk on fire")), outcome: operator.Refused,
 			answers: []int{500, 200}, becomes: checkout.StatusFailed},
-		{name: "lets it call again until the goods have left", given: booksFail, outcome: operator.Paid,
+		{name: "asks for another callback until the goods are delivered", given: booksFail, outcome: operator.Paid,
 			answers: []int{500, 200, 200}, becomes: checkout.StatusCompleted, delivered: true},
-		{name: "lets it call again until the note is kept", given: all(told(operator.Refused), booksFail), outcome: operator.Paid,
+		{name: "asks for another callback until the note is written", given: all(callback(operator.Refused), booksFail), outcome: operator.Paid,
 			answers: []int{500, 200, 200}, becomes: checkout.StatusCompleted, note: "P-1 came late: deliver or refund"},
 
-		{name: "does not understand a new word", outcome: "REVERSED", answers: []int{400}, becomes: checkout.StatusPending},
-		{name: "does not understand a payment without an identifier", outcome: operator.Paid,
+		{name: "refuses an unknown outcome", outcome: "REVERSED", answers: []int{400}, becomes: checkout.StatusPending},
+		{name: "refuses a payment without an ID", outcome: operator.Paid,
 			edit: func(e *operator.Event) { e.PaymentID = "" }, answers: []int{400}, becomes: checkout.StatusPending},
-		{name: "does not understand a payment of no session", outcome: operator.Paid,
+		{name: "refuses a payment without a session", outcome: operator.Paid,
 			edit: func(e *operator.Event) { e.Reference = "" }, answers: []int{400}, becomes: checkout.StatusPending},
-		{name: "does not understand an identifier that none of ours can be", outcome: operator.Paid,
+		{name: "refuses a payment with an ID that is too long", outcome: operator.Paid,
 			edit:    func(e *operator.Event) { e.PaymentID = strings.Repeat("P", checkout.MaxIDLength+1) },
 			answers: []int{400}, becomes: checkout.StatusPending},
 	} {
@@ -115,7 +117,8 @@ func TestAnswersToTheOperator(t *testing.T) {
 	}
 }
 
-func told(outcome operator.Outcome) func(*testing.T, *fixture) {
+// callback sends a callback of P-1.
+func callback(outcome operator.Outcome) func(*testing.T, *fixture) {
 	return func(t *testing.T, f *fixture) {
 		t.Helper()
 		is := is.New(t)
@@ -159,36 +162,37 @@ func all(given ...func(*testing.T, *fixture)) func(*testing.T, *fixture) {
 	}
 }
 
+// TestSignatures proves that only the operator can move a session. A callback with a wrong signature changes nothing.
 func TestSignatures(t *testing.T) {
 	f := newFixture(t)
 	body := fmt.Sprintf(`{"payment_id":"P-1","reference":%q,"outcome":"PAID","amount":5000,"currency":"XOF"}`, f.id)
 	signature := operator.Sign(secret, []byte(body))
 
 	for _, tt := range []struct{ name, body, signature string }{
-		{"none", body, ""},
-		{"one that is cut short", body, signature[:len(signature)-1]},
-		{"one that goes on", body, signature + "00"},
-		{"one of another secret", body, operator.Sign([]byte("another secret of this operator"), []byte(body))},
-		{"one of another body", strings.Replace(body, "P-1", "P-2", 1), signature},
-		{"one of the same body in other bytes", body + "\n", signature},
-		{"one that is not hex", body, strings.Repeat("x", len(signature))},
+		{"no signature", body, ""},
+		{"a signature that is too short", body, signature[:len(signature)-1]},
+		{"a signature that is too long", body, signature + "00"},
+		{"a signature with another secret", body, operator.Sign([]byte("another secret of this operator"), []byte(body))},
+		{"a signature of another body", strings.Replace(body, "P-1", "P-2", 1), signature},
+		{"a signature of the same JSON in other bytes", body + "\n", signature},
+		{"a signature that is not hex", body, strings.Repeat("x", len(signature))},
 	} {
 		t.Run("refuses "+tt.name, func(t *testing.T) {
 			is := is.New(t)
 			w := f.post([]byte(tt.body), tt.signature)
 			is.Equal(w.Code, 401)
-			is.True(!strings.Contains(w.Body.String(), signature)) // does not teach how to sign
+			is.True(!strings.Contains(w.Body.String(), signature)) // the answer must not reveal the right signature
 			is.Equal(f.session(t).Status, checkout.StatusCreated)
 		})
 	}
 
-	t.Run("accepts the operator's", func(t *testing.T) {
+	t.Run("accepts the operator's signature", func(t *testing.T) {
 		is := is.New(t)
 		is.Equal(f.post([]byte(body), signature).Code, 200)
 		is.Equal(f.session(t).Status, checkout.StatusCompleted)
 	})
 
-	t.Run("wants a secret that cannot be guessed", func(t *testing.T) {
+	t.Run("refuses a host without a secret", func(t *testing.T) {
 		is := is.New(t)
 		_, err := operator.NewCallbacks(f.host, nil, slog.New(slog.DiscardHandler))
 		is.True(err != nil)
@@ -196,7 +200,7 @@ func TestSignatures(t *testing.T) {
 }
 
 func TestRequestsThatAreNoCallbacks(t *testing.T) {
-	t.Run("are refused before they are read where they are no POST", func(t *testing.T) {
+	t.Run("are refused if they are not a POST", func(t *testing.T) {
 		is := is.New(t)
 		f := newFixture(t)
 		w := httptest.NewRecorder()
@@ -205,7 +209,7 @@ func TestRequestsThatAreNoCallbacks(t *testing.T) {
 		is.Equal(w.Header().Get("Allow"), "POST")
 	})
 
-	t.Run("are refused where they are too large to be read", func(t *testing.T) {
+	t.Run("are refused if they are too large", func(t *testing.T) {
 		is := is.New(t)
 		f := newFixture(t)
 		body, err := json.Marshal(f.event("P-1", operator.Paid))
@@ -215,7 +219,7 @@ func TestRequestsThatAreNoCallbacks(t *testing.T) {
 		is.Equal(f.session(t).Status, checkout.StatusCreated)
 	})
 
-	t.Run("are refused and logged where the operator signed something else than JSON", func(t *testing.T) {
+	t.Run("are refused and logged if the signed body is not JSON", func(t *testing.T) {
 		is := is.New(t)
 		f := newFixture(t)
 		body := []byte("payment_id=P-1")
@@ -224,6 +228,7 @@ func TestRequestsThatAreNoCallbacks(t *testing.T) {
 	})
 }
 
+// TestSessionsOfOthers proves that the operator of one account cannot move a session of another account.
 func TestSessionsOfOthers(t *testing.T) {
 	is := is.New(t)
 	f := newFixture(t)
@@ -238,10 +243,12 @@ func TestSessionsOfOthers(t *testing.T) {
 
 	theirs, err = f.host.Checkouts.Get(t.Context(), theirs.Account, theirs.ID)
 	is.NoErr(err)
-	is.Equal(theirs.Status, checkout.StatusCreated) // a secret moves the sessions of its own account
+	is.Equal(theirs.Status, checkout.StatusCreated) // a secret is valid only for the sessions of its account
 	is.Equal(len(f.books.Delivered()), 0)
 }
 
+// TestCallbacksAtOnce sends callbacks of two payments at the same time. One payment must complete the session, the goods must be
+// delivered once, and the other payment must be noted for a refund once.
 func TestCallbacksAtOnce(t *testing.T) {
 	is := is.New(t)
 	f := newFixture(t)
@@ -257,9 +264,9 @@ func TestCallbacksAtOnce(t *testing.T) {
 	}
 	s := f.session(t)
 	is.Equal(s.Status, checkout.StatusCompleted)
-	is.Equal(f.books.Delivered(), []string{f.id}) // once
+	is.Equal(f.books.Delivered(), []string{f.id}) // the goods must be delivered exactly once
 	notes := f.books.Notes()
-	is.Equal(len(notes), 1) // the other payment is refunded, once
+	is.Equal(len(notes), 1) // the other payment must be noted exactly once
 	is.True(notes[0].PaymentID != s.PaymentID)
 	is.Equal(notes[0].Text, "refund: "+s.PaymentID+" has paid already")
 }

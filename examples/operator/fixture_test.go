@@ -21,7 +21,7 @@ var (
 	account = checkout.Account{ID: "acct_1"}
 )
 
-// fixture is a host with one session, created and asked for by nobody yet.
+// fixture is a host with one session. The session is created, and the operator has not been asked for its payment.
 type fixture struct {
 	now       time.Time
 	store     *faultyStore
@@ -30,7 +30,7 @@ type fixture struct {
 	host      *operator.Host
 	callbacks *operator.Callbacks
 	log       bytes.Buffer
-	id        string // of the session
+	id        string // the session's ID
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -61,7 +61,7 @@ func (f *fixture) create(t *testing.T) string {
 	return session.ID
 }
 
-// session is the session as it is now.
+// session reads the session from the store.
 func (f *fixture) session(t *testing.T) checkout.Session {
 	t.Helper()
 	is := is.New(t)
@@ -70,12 +70,12 @@ func (f *fixture) session(t *testing.T) checkout.Session {
 	return s
 }
 
-// event is what the operator tells of a payment of the session.
+// event returns the callback in which the operator reports the outcome of a payment of the session.
 func (f *fixture) event(paymentID string, outcome operator.Outcome) operator.Event {
 	return operator.Event{PaymentID: paymentID, Reference: f.id, Outcome: outcome, Amount: 5000, Currency: "XOF"}
 }
 
-// send calls back as the operator does and returns what it is answered.
+// send sends a callback with the operator's signature, and returns the status of the answer.
 func (f *fixture) send(e operator.Event) int {
 	body, err := json.Marshal(e)
 	if err != nil {
@@ -92,12 +92,12 @@ func (f *fixture) post(body []byte, signature string) *httptest.ResponseRecorder
 	return w
 }
 
-// faultyStore answers its next calls with errors.
+// faultyStore is a store whose next call fails. Each error is returned once.
 type faultyStore struct {
 	checkout.Store
-	get     error // surely not read
-	update  error // surely not written
-	written error // what is answered to an update that was written
+	get     error // Get returns it and reads nothing
+	update  error // Update returns it and writes nothing
+	written error // Update returns it after it has written
 }
 
 func (s *faultyStore) Get(ctx context.Context, account checkout.Account, id string) (checkout.Session, error) {
@@ -120,7 +120,7 @@ func (s *faultyStore) Update(ctx context.Context, session checkout.Session) erro
 	return err
 }
 
-// faultyBooks fails its next call.
+// faultyBooks are books whose next call returns err and writes nothing.
 type faultyBooks struct {
 	operator.MemoryBooks
 	err error
@@ -128,7 +128,7 @@ type faultyBooks struct {
 
 func (b *faultyBooks) fails() error {
 	if b.err == nil {
-		return nil // and nothing written, for the tests that call at once
+		return nil // do not write to b.err here: some tests make concurrent calls
 	}
 	err := b.err
 	b.err = nil
@@ -149,14 +149,14 @@ func (b *faultyBooks) Note(ctx context.Context, n operator.Note) error {
 	return b.MemoryBooks.Note(ctx, n)
 }
 
-// gateway is an operator that is asked and looked up, and never calls.
+// gateway is an operator that can be asked for a payment and for its state, but never calls back.
 type gateway struct {
 	mu    sync.Mutex
-	err   error // of the next Ask
+	err   error // the next Ask returns it
 	asked []operator.Payment
-	onAsk func(operator.Payment)
-	known map[string]operator.Event
-	down  map[string]error // of Lookup
+	onAsk func(operator.Payment)    // called in each Ask
+	known map[string]operator.Event // the answers of Lookup, by payment ID
+	down  map[string]error          // the errors of Lookup, by payment ID
 }
 
 func (g *gateway) Ask(_ context.Context, p operator.Payment) error {

@@ -11,8 +11,9 @@ import (
 	"github.com/matryer/is"
 )
 
+// TestHost proves that the host asks for a payment, sweeps and reconciles in an order that survives a crash or an operator that is down.
 func TestHost(t *testing.T) {
-	t.Run("has the payment in the session before the operator hears of it", func(t *testing.T) {
+	t.Run("stores the payment's ID in the session before it asks the operator", func(t *testing.T) {
 		is := is.New(t)
 		f := newFixture(t)
 		f.gateway.onAsk = func(p operator.Payment) {
@@ -26,7 +27,7 @@ func TestHost(t *testing.T) {
 		})
 	})
 
-	t.Run("asks again after the operator could not be reached", func(t *testing.T) {
+	t.Run("can ask again after the operator could not be reached", func(t *testing.T) {
 		is := is.New(t)
 		f := newFixture(t)
 		f.gateway.err = errors.New("no route to the operator")
@@ -35,7 +36,7 @@ func TestHost(t *testing.T) {
 		is.Equal(len(f.gateway.asked), 1)
 	})
 
-	t.Run("asks for no payment of a session that is over", func(t *testing.T) {
+	t.Run("does not ask for the payment of an expired session", func(t *testing.T) {
 		is := is.New(t)
 		f := newFixture(t)
 		expired(t, f)
@@ -43,7 +44,7 @@ func TestHost(t *testing.T) {
 		is.Equal(len(f.gateway.asked), 0)
 	})
 
-	t.Run("sweeps what is due, and each session once", func(t *testing.T) {
+	t.Run("sweeps the sessions that are due, each once", func(t *testing.T) {
 		is := is.New(t)
 		f := newFixture(t)
 		second := f.create(t)
@@ -58,12 +59,12 @@ func TestHost(t *testing.T) {
 		is.True(second != f.id)
 	})
 
-	t.Run("reconciles every session that is processing, past one that fails", func(t *testing.T) {
+	t.Run("reconciles every processing session, even after one fails", func(t *testing.T) {
 		is := is.New(t)
 		f := newFixture(t)
 		f.gateway.known = map[string]operator.Event{}
 		f.gateway.down = map[string]error{}
-		const n = checkout.MaxListLimit + 20 // more than a page
+		const n = checkout.MaxListLimit + 20 // more than one page of a list
 		for i := range n {
 			f.id = f.create(t)
 			paymentID := fmt.Sprintf("P-%d", i)

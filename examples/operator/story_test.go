@@ -7,7 +7,7 @@ import (
 	operator "github.com/caisse/checkout/examples/operator"
 )
 
-// The whole story, as go run prints it.
+// This is what go run prints.
 func Example() {
 	if err := operator.Tell(os.Stdout); err != nil {
 		fmt.Println(err)

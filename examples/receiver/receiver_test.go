@@ -19,7 +19,7 @@ import (
 
 const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="
 
-// signed is what a server sends at an instant: change number n of a session.
+// signed returns the webhook for change number n of a session, as a server sends it at a time.
 func signed(n int, at time.Time) (body []byte, header http.Header) {
 	status := []string{"", "created", "pending", "completed"}[n]
 	id := fmt.Sprintf("evt_0193f0c2a7b47c5e9d3a1b2c3d4e5f60_%d", n)
@@ -40,49 +40,51 @@ func deliver(handler http.Handler, body []byte, header http.Header) int {
 	return answer.Code
 }
 
-func newReceiver() (r *receiver, told *[]int64) {
-	told = new([]int64)
+// newReceiver returns a receiver, and the sequence numbers of the events that it has fulfilled.
+func newReceiver() (r *receiver, fulfilled *[]int64) {
+	fulfilled = new([]int64)
 	return &receiver{secrets: []string{secret}, seen: make(map[string]int64), fulfil: func(e webhook.Event) error {
-		*told = append(*told, e.Sequence)
+		*fulfilled = append(*fulfilled, e.Sequence)
 		return nil
-	}}, told
+	}}, fulfilled
 }
 
+// TestReceiver proves that an event is fulfilled once, that older and unsigned ones are not, and that a failed one is sent again.
 func TestReceiver(t *testing.T) {
 	is := is.New(t)
-	r, told := newReceiver()
+	r, fulfilled := newReceiver()
 	pending, pendingHeader := signed(2, time.Now())
 	completed, completedHeader := signed(3, time.Now())
 	is.Equal(deliver(r, completed, completedHeader), 200)
-	is.Equal(deliver(r, completed, completedHeader), 200) // twice
-	is.Equal(deliver(r, pending, pendingHeader), 200)     // late
-	is.Equal(*told, []int64{3})
+	is.Equal(deliver(r, completed, completedHeader), 200) // the same webhook again
+	is.Equal(deliver(r, pending, pendingHeader), 200)     // an older webhook that comes late
+	is.Equal(*fulfilled, []int64{3})
 
 	is.Equal(deliver(r, append(completed, ' '), completedHeader), 401)
 	is.Equal(deliver(r, completed, pendingHeader), 401)
 	is.Equal(deliver(r, bytes.Repeat([]byte("x"), maxBody+1), completedHeader), 400)
-	is.Equal(*told, []int64{3})
+	is.Equal(*fulfilled, []int64{3})
 
-	r, told = newReceiver()
-	broken := r.fulfil
+	r, fulfilled = newReceiver()
+	working := r.fulfil
 	r.fulfil = func(webhook.Event) error { return errors.New("the database is away") }
-	is.Equal(deliver(r, completed, completedHeader), 500) // and so it comes again
-	r.fulfil = broken
+	is.Equal(deliver(r, completed, completedHeader), 500) // the server will send it again
+	r.fulfil = working
 	is.Equal(deliver(r, completed, completedHeader), 200)
-	is.Equal(*told, []int64{3})
+	is.Equal(*fulfilled, []int64{3})
 }
 
 func TestIsShort(t *testing.T) {
 	source, err := os.ReadFile("main.go")
 	is.New(t).NoErr(err)
 	if lines := bytes.Count(source, []byte("\n")); lines > 66 {
-		t.Errorf("the example has %d lines", lines)
+		t.Errorf("the example has %d lines, want at most 66", lines)
 	}
 }
 
-// The mistakes of the field. Each is how not to do it.
+// The examples below show common mistakes of receivers.
 
-// The signature is over the bytes that came. JSON that was decoded and encoded again has others.
+// The signature covers the bytes of the body. JSON that was decoded and encoded again has other bytes.
 func Example_wrongEncodedAgain() {
 	body, header := signed(3, time.Now())
 	var event map[string]any
@@ -93,8 +95,8 @@ func Example_wrongEncodedAgain() {
 	// Output: true
 }
 
-// Whoever has once seen a request can send it again for ever, unless its time is looked at. The library of Standard Webhooks has a
-// call that does not; Verify does.
+// A receiver must check the time of a webhook. Otherwise somebody who has seen one request can send it again at any later time.
+// VerifyIgnoringTimestamp of the Standard Webhooks library does not check the time. Verify of this library does.
 func Example_wrongNoTolerance() {
 	body, header := signed(3, time.Now().AddDate(-1, 0, 0))
 	verifier, _ := standardwebhooks.NewWebhook(secret)
@@ -106,20 +108,20 @@ func Example_wrongNoTolerance() {
 	// here: false
 }
 
-// A webhook is sent again where its answer was lost. Who acts on each delivers the goods twice.
+// A server sends a webhook again if it got no answer. A receiver that acts on every request delivers the goods twice.
 func Example_wrongActsTwice() {
 	parcels := 0
 	wrong := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		parcels++
 	})
-	right, told := newReceiver()
+	right, fulfilled := newReceiver()
 	body, header := signed(3, time.Now())
 	for range 2 {
 		deliver(wrong, body, header)
 		deliver(right, body, header)
 	}
 	fmt.Println("wrong:", parcels)
-	fmt.Println("right:", len(*told))
+	fmt.Println("right:", len(*fulfilled))
 	// Output:
 	// wrong: 2
 	// right: 1

@@ -27,16 +27,16 @@ import (
 	"github.com/caisse/checkout/webhook"
 )
 
-// program is the server under test, as its terminal sees it.
+// program is a running server with its output.
 type program struct {
 	url    string
 	stdout *buffer
 	stderr *buffer
-	stop   context.CancelFunc // what a signal does
-	done   chan error
+	stop   context.CancelFunc // stops the server as a signal does
+	done   chan error         // gets the error of run when the server has stopped
 }
 
-// buffer is an output that a test can wait on.
+// buffer is an output that a test can wait for.
 type buffer struct {
 	mu      sync.Mutex
 	grown   sync.Cond
@@ -62,7 +62,7 @@ func (b *buffer) String() string {
 	return b.content.String()
 }
 
-// has is closed once text was written.
+// has returns a channel that is closed once text has been written.
 func (b *buffer) has(text string) <-chan struct{} {
 	found := make(chan struct{})
 	go func() {
@@ -76,6 +76,7 @@ func (b *buffer) has(text string) <-chan struct{} {
 	return found
 }
 
+// start starts a server on a free port, and waits until it has printed its URL.
 func start(t *testing.T, args ...string) *program {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -91,7 +92,7 @@ func start(t *testing.T, args ...string) *program {
 	return p
 }
 
-// post sends the curl that the server printed.
+// post sends the request of the curl command that the server has printed.
 func (p *program) post(t *testing.T) *http.Response {
 	t.Helper()
 	printed := p.stdout.String()
@@ -106,6 +107,7 @@ func (p *program) post(t *testing.T) *http.Response {
 	return do(t, request)
 }
 
+// do sends a request, and reads the whole body so that the connection can be used again.
 func do(t *testing.T, request *http.Request) *http.Response {
 	t.Helper()
 	response, err := http.DefaultClient.Do(request)
@@ -131,6 +133,8 @@ func (p *program) get(t *testing.T, path, token string) int {
 	return do(t, request).StatusCode
 }
 
+// TestThePrintedCurlMakesASessionThatOutlivesTheServer proves that the first command of a new user works: the printed curl creates a
+// session, a second curl replays it, and the session is still there after a restart.
 func TestThePrintedCurlMakesASessionThatOutlivesTheServer(t *testing.T) {
 	is := is.New(t)
 	store := "sqlite:" + filepath.Join(t.TempDir(), "checkouts.db")
@@ -158,7 +162,7 @@ func TestKeysOfTheFlags(t *testing.T) {
 	is.Equal(p.get(t, location, "sk_a"), 200)
 	is.Equal(p.get(t, location, "sk_t"), 404)
 	is.Equal(p.get(t, location, "sk_b"), 404)
-	is.Equal(p.get(t, location, defaultToken), 401) // gone once there are others
+	is.Equal(p.get(t, location, defaultToken), 401) // with -key the default token does not exist
 }
 
 func TestHealth(t *testing.T) {
@@ -182,16 +186,17 @@ func TestHealth(t *testing.T) {
 	ready(checkouts, slog.New(slog.NewTextHandler(&log, nil)))(answer, httptest.NewRequest("GET", "/readyz", nil))
 	is.Equal(answer.Code, http.StatusServiceUnavailable)
 	is.Equal(answer.Body.String(), "the store does not answer\n")
-	is.True(strings.Contains(log.String(), "no route to 10.0.0.1")) // for the operator, and for nobody else
+	is.True(strings.Contains(log.String(), "no route to 10.0.0.1")) // the cause is in the log, and not in the answer
 }
 
-// brokenStore is one that does not answer.
+// brokenStore is a store that cannot be reached.
 type brokenStore struct{ checkout.Store }
 
 func (brokenStore) Get(context.Context, checkout.Account, string) (checkout.Session, error) {
 	return checkout.Session{}, fmt.Errorf("no route to 10.0.0.1: %w", checkout.ErrUnavailable)
 }
 
+// TestStoppingFinishesWhatIsInFlight stops the server while it reads the body of a request. The request must still get its answer.
 func TestStoppingFinishesWhatIsInFlight(t *testing.T) {
 	is := is.New(t)
 	p := start(t, "-store", "memory")
@@ -199,7 +204,7 @@ func TestStoppingFinishesWhatIsInFlight(t *testing.T) {
 	is.NoErr(err)
 	defer conn.Close()
 	const body = `{"amount": 5000, "currency": "XOF", "user_phone": "+22507987654"}`
-	// Expect makes the server say when it has begun to read the body, so that the request is surely in flight.
+	// With "Expect: 100-continue" the server answers 100 when it begins to read the body. Then the request is certainly in flight.
 	_, err = io.WriteString(conn, "POST /v1/checkouts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+defaultToken+
 		"\r\nContent-Type: application/json\r\nIdempotency-Key: 0193f0c2-a7b4-4c5e-9d3a-1b2c3d4e5f60\r\nExpect: 100-continue\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\nConnection: close\r\n\r\n")
 	is.NoErr(err)
@@ -231,6 +236,7 @@ func TestTheLogTellsRequestsAndNoSecrets(t *testing.T) {
 	}
 }
 
+// TestBadFlagsAreToldAndNoToken proves that every bad flag is an error, and that no message contains a token of the command line.
 func TestBadFlagsAreToldAndNoToken(t *testing.T) {
 	for _, args := range [][]string{
 		{"-store", "mysql://x"}, {"-store", "sqlite:"}, {"-key", "sk_CANARY"}, {"-key", "=acct"}, {"-key", "sk_CANARY="},
@@ -246,11 +252,13 @@ func TestBadFlagsAreToldAndNoToken(t *testing.T) {
 			is.True(!strings.Contains(err.Error()+stderr.String(), "CANARY"))
 		})
 	}
-	t.Run("-h is no error of the user", func(t *testing.T) {
+	t.Run("-h returns flag.ErrHelp", func(t *testing.T) {
 		is.New(t).True(errors.Is(run(t.Context(), []string{"-h"}, io.Discard, io.Discard), flag.ErrHelp))
 	})
 }
 
+// TestTheOutcomeReachesTheWebhookAndWhoeverWaits proves that a payment of the simulated operator ends a long poll, and that the merchant
+// gets a webhook for every change, with a valid signature.
 func TestTheOutcomeReachesTheWebhookAndWhoeverWaits(t *testing.T) {
 	is := is.New(t)
 	events := make(chan webhook.Event, 10)
@@ -299,7 +307,7 @@ func TestTheOutcomeReachesTheWebhookAndWhoeverWaits(t *testing.T) {
 			is.Equal(event.Data.ID, id)
 			sequence[event.Sequence] = event.Type
 			if event.Type == "checkout.completed" && int64(len(sequence)) == event.Sequence-1 {
-				break // none is missing
+				break // every change since the creation has arrived
 			}
 		}
 		p.stop()

@@ -11,13 +11,14 @@ import (
 	"github.com/matryer/is"
 )
 
-// create makes a session for a phone, and answers it.
+// create creates a session for a phone and returns it.
 func (p *program) create(t *testing.T, token, phone string) map[string]any {
 	t.Helper()
 	return p.ask(t, "POST", "/v1/checkouts", `{"amount": 5000, "currency": "XOF", "user_phone": "`+phone+`"}`, 201,
 		"Authorization: Bearer "+token, "Content-Type: application/json", "Idempotency-Key: "+uuid.NewString())
 }
 
+// ask sends a request, fails unless it gets the status, and returns the JSON object of the answer.
 func (p *program) ask(t *testing.T, method, path, body string, status int, headers ...string) map[string]any {
 	t.Helper()
 	request, err := http.NewRequest(method, p.url+path, strings.NewReader(body))
@@ -40,6 +41,8 @@ func (p *program) ask(t *testing.T, method, path, body string, status int, heade
 	return object
 }
 
+// TestSessionsOfATestKeyDriveThemselves proves that a session in test mode needs no payer: the last digits of the phone decide the
+// outcome.
 func TestSessionsOfATestKeyDriveThemselves(t *testing.T) {
 	p := start(t, "-store", "memory", "-test-key", "sk_t=acct_a")
 	for phone, outcome := range map[string]string{"+2250707987654": "completed", "+2250707987601": "failed"} {
@@ -56,6 +59,7 @@ func TestSessionsOfATestKeyDriveThemselves(t *testing.T) {
 	}
 }
 
+// TestALiveSessionWaitsForItsPayerOnThePage proves that a live session has a payer's page, and stays created until the payer uses it.
 func TestALiveSessionWaitsForItsPayerOnThePage(t *testing.T) {
 	is := is.New(t)
 	p := start(t, "-store", "memory", "-key", "sk_a=acct_a")
@@ -72,9 +76,10 @@ func TestALiveSessionWaitsForItsPayerOnThePage(t *testing.T) {
 
 	p.stop()
 	is.NoErr(<-p.done)
-	is.True(!strings.Contains(p.stderr.String(), strings.TrimPrefix(link, p.url+"/pay/"))) // whoever has the link can pay and cancel
+	is.True(!strings.Contains(p.stderr.String(), strings.TrimPrefix(link, p.url+"/pay/"))) // the link is a secret: it allows to pay and to cancel
 }
 
+// TestWithoutTheSimulatorSessionsAreLetBe proves that -simulate=false switches off the payer's page too.
 func TestWithoutTheSimulatorSessionsAreLetBe(t *testing.T) {
 	is := is.New(t)
 	p := start(t, "-store", "memory", "-simulate=false", "-test-key", "sk_t=acct_a")
@@ -83,6 +88,7 @@ func TestWithoutTheSimulatorSessionsAreLetBe(t *testing.T) {
 	is.Equal(p.get(t, "/pay/x", "sk_t"), 404)
 }
 
+// TestStoppingAnswersWhoWaits proves that a long poll is answered when the server stops. Otherwise the server would wait for it.
 func TestStoppingAnswersWhoWaits(t *testing.T) {
 	is := is.New(t)
 	p := start(t, "-store", "memory", "-key", "sk_a=acct_a")
@@ -93,8 +99,8 @@ func TestStoppingAnswersWhoWaits(t *testing.T) {
 	}
 	answered := make(chan any, 1)
 	go func() { answered <- wait("60") }()
-	is.Equal(wait("1"), "created") // by now the other waits too
+	is.Equal(wait("1"), "created") // takes a second, so by now the other request waits too
 	p.stop()
-	is.NoErr(<-p.done) // who still waited after 20 s would make this an error
+	is.NoErr(<-p.done) // it would be an error if a request still waited after 20 seconds
 	is.Equal(<-answered, "created")
 }

@@ -15,14 +15,14 @@ import (
 	"github.com/matryer/is"
 )
 
-// browser is a customer with no script, who follows redirects.
+// browser is a customer's browser without JavaScript. It follows redirects.
 type browser struct {
 	t    *testing.T
 	url  string
 	http http.Client
 }
 
-// open runs the shop and returns a customer of it.
+// open runs the shop until the test ends, and returns a browser for it.
 func open(t *testing.T, args ...string) *browser {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
@@ -47,12 +47,13 @@ func open(t *testing.T, args ...string) *browser {
 	return &browser{t: t, url: strings.TrimSpace(string(line[:n])), http: http.Client{Timeout: 20 * time.Second}}
 }
 
-// at is where the browser is, and what it shows.
+// at is the page that the browser shows.
 type at struct {
 	url, body string
 	status    int
 }
 
+// do sends a form and returns the page that it leads to.
 func (b *browser) do(method, where string, form url.Values) at {
 	b.t.Helper()
 	r, err := http.NewRequestWithContext(b.t.Context(), method, where, strings.NewReader(form.Encode()))
@@ -79,7 +80,7 @@ func (b *browser) do(method, where string, form url.Values) at {
 
 func (b *browser) get(path string) at { b.t.Helper(); return b.do("GET", b.url+path, nil) }
 
-// until looks again until the page says something.
+// until reloads a page until it contains the text, for at most 20 seconds.
 func (b *browser) until(where, text string) at {
 	b.t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
@@ -88,11 +89,12 @@ func (b *browser) until(where, text string) at {
 			return a
 		}
 		if time.Now().After(deadline) {
-			b.t.Fatalf("%s never says %q, but: %s", where, text, a.body)
+			b.t.Fatalf("%s does not show %q within 20 seconds, but: %s", where, text, a.body)
 		}
 	}
 }
 
+// field returns the value of a form field of the page.
 func field(a at, name string) string {
 	m := regexp.MustCompile(`name="` + name + `" value="([^"]*)"`).FindStringSubmatch(a.body)
 	if m == nil {
@@ -101,19 +103,20 @@ func field(a at, name string) string {
 	return m[1]
 }
 
-// buy goes from the shop's shelf to the payer's page.
+// buy orders a product in the shop and returns the payer's page.
 func (b *browser) buy(by string) (page at, order url.Values) {
 	b.t.Helper()
 	order = url.Values{"number": {field(b.get("/shop"), "number")}, "product": {"attieke"}, "by": {by}, "phone": {"+225 07 07 98 76 54"}}
 	return b.do("POST", b.url+"/orders", order), order
 }
 
+// press presses a button of the payer's page.
 func (b *browser) press(page at, do string) at {
 	b.t.Helper()
 	return b.do("POST", page.url, url.Values{"form": {field(page, "form")}, "do": {do}})
 }
 
-// answer waits for the request on the phone and answers it.
+// answer waits until the simulated phone asks for the payment, and answers.
 func (b *browser) answer(do, pin string) at {
 	b.t.Helper()
 	phone := b.until(b.url+"/phone", "à Chez Awa ?")
@@ -121,7 +124,7 @@ func (b *browser) answer(do, pin string) at {
 }
 
 func TestTheShop(t *testing.T) {
-	t.Run("sells by phone: from the first click to paid", func(t *testing.T) {
+	t.Run("sells a product by phone", func(t *testing.T) {
 		is := is.New(t)
 		b := open(t)
 		is.True(strings.Contains(b.get("/").body, `src="/shop"`))
@@ -135,7 +138,7 @@ func TestTheShop(t *testing.T) {
 		is.True(strings.Contains(b.until(page.url, "Merci, votre commande est payée").url, "/paid?session=cs_ci_"))
 	})
 
-	t.Run("by card", func(t *testing.T) {
+	t.Run("sells a product by card", func(t *testing.T) {
 		is := is.New(t)
 		b := open(t)
 		page, _ := b.buy("card")
@@ -157,7 +160,7 @@ func TestTheShop(t *testing.T) {
 		}
 	})
 
-	t.Run("says so when the payer cancels", func(t *testing.T) {
+	t.Run("shows that the payer has cancelled", func(t *testing.T) {
 		is := is.New(t)
 		b := open(t)
 		page, _ := b.buy("phone")
@@ -165,7 +168,7 @@ func TestTheShop(t *testing.T) {
 		b.until(page.url, "Paiement annulé")
 	})
 
-	t.Run("refuses a number that cannot pay, and then takes a good one", func(t *testing.T) {
+	t.Run("refuses a phone that cannot pay, and then accepts another", func(t *testing.T) {
 		is := is.New(t)
 		b := open(t)
 		order := url.Values{"number": {field(b.get("/shop"), "number")}, "product": {"pagne"}, "by": {"phone"}, "phone": {"+33 6 12 34 56 78"}}
@@ -177,7 +180,7 @@ func TestTheShop(t *testing.T) {
 		is.True(strings.Contains(b.do("POST", b.url+"/orders", order).body, "12\u00a0500"))
 	})
 
-	t.Run("takes no order and shows none that there cannot be", func(t *testing.T) {
+	t.Run("refuses an invalid order, and does not find an unknown one", func(t *testing.T) {
 		is := is.New(t)
 		b := open(t)
 		is.Equal(b.do("POST", b.url+"/orders", url.Values{"number": {"x"}}).status, 400)
@@ -185,11 +188,11 @@ func TestTheShop(t *testing.T) {
 		is.Equal(b.get("/paid?session=cs_ci_x").status, 404)
 	})
 
-	t.Run("keeps orders and links in a file", func(t *testing.T) {
+	t.Run("keeps the payer's link in a file", func(t *testing.T) {
 		is := is.New(t)
 		path := filepath.Join(t.TempDir(), "shop.db")
 		var token, order string
-		t.Run("first", func(t *testing.T) {
+		t.Run("before a restart", func(t *testing.T) {
 			b := open(t, "-db", path)
 			page, values := b.buy("phone")
 			token, order = strings.TrimPrefix(page.url, b.url), values.Get("number")

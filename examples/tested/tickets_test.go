@@ -14,8 +14,8 @@ import (
 	"github.com/matryer/is"
 )
 
-// stage is a host in a test: sessions in memory, a clock that stands still until the test moves it, and an operator that
-// does what the last two digits of the phone say.
+// stage is what a host needs in a test: a store in memory, a clock that stands still until the test moves it, and a simulated operator.
+// The last two digits of the phone tell the operator what the payer does.
 type stage struct {
 	t        *testing.T
 	now      time.Time
@@ -36,7 +36,7 @@ func newStage(t *testing.T) *stage {
 	return s
 }
 
-// after moves the clock, from one thing that happens to the next.
+// after moves the clock by d. On the way it stops at every time at which the operator has something to do.
 func (s *stage) after(d time.Duration) {
 	s.t.Helper()
 	until := s.now.Add(d)
@@ -72,7 +72,7 @@ func TestTickets(t *testing.T) {
 			order := tested.Order{Key: idempotency.Key(uuid.NewString()), Phone: test.phone}
 			is.NoErr(s.Buy(t.Context(), &order))
 			is.Equal(s.ticket(order), "confirm on your phone")
-			s.after(time.Hour) // no test waits for it
+			s.after(time.Hour) // only the test's clock moves
 			is.Equal(s.ticket(order), test.want)
 		})
 	}
@@ -86,10 +86,10 @@ func TestTickets(t *testing.T) {
 		is.NoErr(s.Buy(t.Context(), &order))
 		is.Equal(order.Session, first)
 		s.after(time.Minute)
-		is.Equal(len(s.operator.Refunds()), 0) // nothing was taken twice
+		is.Equal(len(s.operator.Refunds()), 0) // a second payment would have been refunded
 	})
 
-	t.Run("a number of another country is refused by name", func(t *testing.T) {
+	t.Run("the error for a phone of another country names the field", func(t *testing.T) {
 		is := is.New(t)
 		s := newStage(t)
 		err := s.Buy(t.Context(), &tested.Order{Key: idempotency.Key(uuid.NewString()), Phone: "+4930123456"})

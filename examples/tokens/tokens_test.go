@@ -18,12 +18,12 @@ import (
 	_ "modernc.org/sqlite"
 )
 
-// host is a server whose tokens are in a table.
+// host is a server with the handler, whose tokens are in a table of the host's database.
 type host struct {
 	*tokens.Tokens
 	handler http.Handler
 	db      *sql.DB
-	now     time.Time
+	now     time.Time // the clock of the tokens
 }
 
 func newHost(t *testing.T) *host {
@@ -43,8 +43,8 @@ func newHost(t *testing.T) *host {
 	return h
 }
 
-// asks is the status of a request that has a token.
-func (h *host) asks(token string) int {
+// statusOf returns the status of a request with a token.
+func (h *host) statusOf(token string) int {
 	r := httptest.NewRequest(http.MethodGet, "/v1/checkouts", nil)
 	r.Header.Set("Authorization", "Bearer "+token)
 	w := httptest.NewRecorder()
@@ -54,7 +54,7 @@ func (h *host) asks(token string) int {
 
 func TestTokens(t *testing.T) {
 	account := checkout.Account{ID: "acct_1"}
-	t.Run("a token that was issued is its account's, and no other is", func(t *testing.T) {
+	t.Run("an issued token authenticates its account, and another token does not", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t)
 		token, err := h.Issue(t.Context(), checkout.Account{ID: "acct_1", Test: true})
@@ -65,9 +65,9 @@ func TestTokens(t *testing.T) {
 		a, err := h.Authenticate(r)
 		is.NoErr(err)
 		is.Equal(a, checkout.Account{ID: "acct_1", Test: true})
-		is.Equal(h.asks(token), 200)
-		is.Equal(h.asks(token+"x"), 401)
-		is.Equal(h.asks(""), 401)
+		is.Equal(h.statusOf(token), 200)
+		is.Equal(h.statusOf(token+"x"), 401)
+		is.Equal(h.statusOf(""), 401)
 	})
 	t.Run("the table does not hold the token", func(t *testing.T) {
 		is := is.New(t)
@@ -79,7 +79,7 @@ func TestTokens(t *testing.T) {
 		is.True(!strings.Contains(row, token))
 		is.True(!strings.Contains(row, fmt.Sprintf("%X", token)))
 	})
-	t.Run("a rotated token works for its time, and the new one at once", func(t *testing.T) {
+	t.Run("after a rotation the old token works for an hour, and the new one at once", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t)
 		old, err := h.Issue(t.Context(), account)
@@ -88,11 +88,11 @@ func TestTokens(t *testing.T) {
 		is.NoErr(err)
 		new, err := h.Rotate(t.Context(), account, time.Hour)
 		is.NoErr(err)
-		is.Equal([]int{h.asks(old), h.asks(new)}, []int{200, 200})
+		is.Equal([]int{h.statusOf(old), h.statusOf(new)}, []int{200, 200})
 		h.now = h.now.Add(time.Hour)
-		is.Equal([]int{h.asks(old), h.asks(new), h.asks(other)}, []int{401, 200, 200})
+		is.Equal([]int{h.statusOf(old), h.statusOf(new), h.statusOf(other)}, []int{401, 200, 200})
 	})
-	t.Run("a token that expires soon does not live longer for a rotation", func(t *testing.T) {
+	t.Run("a second rotation does not extend the life of a token that expires", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t)
 		old, err := h.Issue(t.Context(), account)
@@ -102,7 +102,7 @@ func TestTokens(t *testing.T) {
 			is.NoErr(err)
 			h.now = h.now.Add(30 * time.Minute)
 		}
-		is.Equal(h.asks(old), 401)
+		is.Equal(h.statusOf(old), 401)
 	})
 	t.Run("a revoked token is refused at once", func(t *testing.T) {
 		is := is.New(t)
@@ -110,28 +110,28 @@ func TestTokens(t *testing.T) {
 		token, err := h.Issue(t.Context(), account)
 		is.NoErr(err)
 		is.NoErr(h.Revoke(t.Context(), token))
-		is.Equal(h.asks(token), 401)
+		is.Equal(h.statusOf(token), 401)
 	})
-	t.Run("a database that is down is a 503, not a 401", func(t *testing.T) {
+	t.Run("a database that is down leads to 503, not 401", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t)
 		token, err := h.Issue(t.Context(), account)
 		is.NoErr(err)
 		is.NoErr(h.db.Close())
-		is.Equal(h.asks(token), 503)
+		is.Equal(h.statusOf(token), 503)
 	})
 }
 
-// A merchant's token was published by mistake: it gets another one, and the old one ends now.
+// A merchant has published a token by mistake. The merchant gets a new token, and the old one is revoked.
 func ExampleTokens_Rotate() {
 	ctx := context.Background()
 	db, _ := sql.Open("sqlite", ":memory:")
 	defer db.Close()
-	db.SetMaxOpenConns(1) // of :memory: each connection is a database of its own
+	db.SetMaxOpenConns(1) // with :memory: each connection would have its own database
 	db.Exec(tokens.Schema)
 	all := tokens.New(db, time.Now)
 	token, _ := all.Issue(ctx, checkout.Account{ID: "acct_1"})
-	is := func(token string) any {
+	accountOf := func(token string) any {
 		r := httptest.NewRequest(http.MethodGet, "/v1/checkouts", nil)
 		r.Header.Set("Authorization", "Bearer "+token)
 		a, err := all.Authenticate(r)
@@ -142,9 +142,9 @@ func ExampleTokens_Rotate() {
 	}
 
 	next, _ := all.Rotate(ctx, checkout.Account{ID: "acct_1"}, 24*time.Hour)
-	fmt.Println("for a day:", is(token), is(next))
+	fmt.Println("for a day:", accountOf(token), accountOf(next))
 	all.Revoke(ctx, token)
-	fmt.Println("revoked:", is(token), is(next))
+	fmt.Println("revoked:", accountOf(token), accountOf(next))
 	// Output:
 	// for a day: acct_1 acct_1
 	// revoked: checkout: unauthenticated acct_1

@@ -16,7 +16,7 @@ sessions: 1
 func TestRunTwice(t *testing.T) {
 	is := is.New(t)
 	path := filepath.Join(t.TempDir(), "shop #1.db")
-	for range 2 { // the second run finds what the first committed, and nothing of what it rolled back
+	for range 2 { // the second run must find what the first committed, and nothing that it rolled back
 		var out bytes.Buffer
 		is.NoErr(run(t.Context(), path, &out))
 		is.Equal(out.String(), want)

@@ -20,6 +20,8 @@ func TestMain(m *testing.M) {
 	os.Exit(pgtest.Main(m))
 }
 
+// TestBugs tries every detector on every planted bug. Each bug names the detectors that must catch it, and no detector may complain of a
+// sound store. Without this test nobody would know whether the fault tests can fail.
 func TestBugs(t *testing.T) {
 	seed := effort.Seed(t)
 	bugs := controls.Bugs()
@@ -27,7 +29,7 @@ func TestBugs(t *testing.T) {
 		t.Log("no PostgreSQL: its bug is not planted")
 		bugs = slices.DeleteFunc(bugs, func(b controls.Bug) bool { return strings.HasPrefix(b.Name, "PostgreSQL") })
 	}
-	// What has no bug must not be caught. The plainest store is among them, since most bugs are planted in it.
+	// These have no bug, so no detector may complain of them. Most bugs are planted in the plainest store, so it comes first.
 	sound := []controls.Bug{
 		{Name: "no bug: the plainest store", Store: controls.Sound},
 		{Name: "no bug: the plainest store, failing honestly", Store: controls.Sound, Odds: controls.Honest()},
@@ -57,21 +59,21 @@ func TestBugs(t *testing.T) {
 				}
 				fmt.Fprintf(&table, " %s |", mark)
 				if i < len(sound) && ok {
-					t.Errorf("%s complains of what has no bug: %s", d, by)
+					t.Errorf("%s complains of a store without a bug: %s", d, by)
 				}
 				untried := d == controls.StoreTest && bug.Slow && !effort.Long()
 				if slices.Contains(bug.By, d) && !ok && !untried {
-					t.Errorf("%s did not catch it", d)
+					t.Errorf("%s did not catch the bug", d)
 				}
 			}
 			table.WriteString("\n")
 			if i >= len(sound) && len(bug.By) == 0 {
-				t.Error("nobody is to catch it")
+				t.Error("the bug names no detector that must catch it")
 			}
 		})
 	}
 	t.Logf("who caught which bug:\n%s", table.String())
 	if len(bugs) < 15 {
-		t.Errorf("%d bugs are planted", len(bugs))
+		t.Errorf("only %d bugs are planted, want at least 15", len(bugs))
 	}
 }

@@ -24,11 +24,12 @@ import (
 	"github.com/caisse/checkout/store/storetest"
 )
 
-// detect runs the bug past the oracle and the model, and tells who caught it and by what.
+// detect tries the oracle and the model on a bug. It returns the detectors that caught the bug, each with what it complained of.
 func detect(t *testing.T, bug controls.Bug, seed uint64) map[controls.Detector]string {
 	t.Helper()
 	caught := make(map[controls.Detector]string)
-	// What depends on who comes first may take many rounds. Those who need not catch it get a few.
+	// A bug that needs an unlucky order of calls may show only after many rounds. The rounds end early once every detector that must
+	// catch the bug has done so.
 	const few, many = 4, 100
 	for round := range many {
 		for _, v := range judge(t, bug, seed, round) {
@@ -58,7 +59,7 @@ func detect(t *testing.T, bug controls.Bug, seed uint64) map[controls.Detector]s
 	return caught
 }
 
-// judge runs one workload on a store with the bug, crashes it if that is part of the bug, and has the oracle judge.
+// judge runs one workload on a store with the bug, and crashes the store if the bug needs that. It returns what the oracle finds.
 func judge(t *testing.T, bug controls.Bug, seed uint64, round int) []oracle.Violation {
 	t.Helper()
 	var violations []oracle.Violation
@@ -95,7 +96,7 @@ func service(tb testing.TB, bug controls.Bug, store checkout.Store, now *clock.C
 	return checkouts
 }
 
-// firstComplaint is the line in which rapid tells what failed.
+// firstComplaint returns the line of the log in which rapid says what failed.
 func firstComplaint(log string) string {
 	for line := range strings.Lines(log) {
 		if strings.Contains(line, "[rapid] failed") || strings.Contains(line, "[rapid] panic") || strings.Contains(line, "flaky") {
@@ -105,10 +106,11 @@ func firstComplaint(log string) string {
 	return log
 }
 
-// conformance is the environment variable that makes TestConformance try every bug, and fail. A suite that is to fail
-// cannot be run within a test that is to pass, so the one is run in a process of its own.
+// conformance is the environment variable that makes TestConformance try every bug. It then fails, as it should. A test that must pass
+// cannot contain a suite that must fail, so conformanceComplaints runs TestConformance in another process.
 const conformance = "CONTROLS_CONFORMANCE"
 
+// TestConformance runs package storetest on the sound store, which must pass. With the environment variable it also runs it on every bug.
 func TestConformance(t *testing.T) {
 	t.Run("no bug: the plainest store", func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) checkout.Store { return controls.Sound(t) })
@@ -128,7 +130,7 @@ func TestConformance(t *testing.T) {
 
 var failure = regexp.MustCompile(`(?m)^ +--- FAIL: TestConformance/([^/\n]+)/`)
 
-// conformanceComplaints counts the checks of package storetest that each bug fails.
+// conformanceComplaints runs TestConformance on every bug, and returns how many checks of package storetest each bug fails.
 func conformanceComplaints(t *testing.T, bugs []controls.Bug) map[string]int {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -137,7 +139,7 @@ func conformanceComplaints(t *testing.T, bugs []controls.Bug) map[string]int {
 	cmd.Env = append(os.Environ(), conformance+"=1")
 	output, err := cmd.Output()
 	if failed := (*exec.ExitError)(nil); !errors.As(err, &failed) || failed.ExitCode() != 1 {
-		t.Fatalf("storetest: %v\n%s", err, output)
+		t.Fatalf("storetest must fail with status 1, not with %v:\n%s", err, output)
 	}
 	complaints := make(map[string]int)
 	for _, match := range failure.FindAllStringSubmatch(string(output), -1) {
@@ -150,5 +152,5 @@ func conformanceComplaints(t *testing.T, bugs []controls.Bug) map[string]int {
 	return complaints
 }
 
-// testName is a bug's name as go test writes it.
+// testName returns a bug's name as go test prints it in the name of a sub-test.
 func testName(bug string) string { return strings.ReplaceAll(bug, " ", "_") }

@@ -20,13 +20,13 @@ func programs() []child.Program {
 	return slices.Concat(crash.Programs(), iofault.Programs(), power.Programs(), overload.Programs())
 }
 
-// planted is a bug, or a setting, for which it takes a fault to be seen.
+// planted is a bug, or a wrong setting, that shows only when a fault happens.
 type planted struct {
 	name   string
 	caught func(tb testing.TB, seed uint64) string
 }
 
-// TestSuites has each suite that breaks things find the bugs that it is for.
+// TestSuites shows that each suite of faults can fail: it must catch every bug that its package lists in Controls.
 func TestSuites(t *testing.T) {
 	of := func(all []shop.Control) (bugs []planted) {
 		for _, c := range all {
@@ -54,15 +54,15 @@ func TestSuites(t *testing.T) {
 	for _, s := range suites {
 		t.Run(s.name, func(t *testing.T) {
 			if s.name == "crash" || s.name == "iofault" {
-				t.Setenv("TMPDIR", t.TempDir()) // where histories are saved, which are of no use here
+				t.Setenv("TMPDIR", t.TempDir()) // these suites save histories, which are removed with the test
 			}
 			for _, bug := range s.bugs {
 				t.Run(bug.name, func(t *testing.T) {
-					said := bug.caught(t, seed)
-					if said == "" {
-						t.Fatal("not caught")
+					complaint := bug.caught(t, seed)
+					if complaint == "" {
+						t.Fatal("the suite did not catch the bug")
 					}
-					t.Logf("caught: %.300s", said)
+					t.Logf("caught: %.300s", complaint)
 				})
 			}
 		})

@@ -16,10 +16,11 @@ import (
 	"github.com/caisse/checkout/faults/trial"
 )
 
+// TestRead proves that a history survives its file, also when the process that wrote the file was killed in the middle of a call.
 func TestRead(t *testing.T) {
-	t.Run("reads what was written", func(t *testing.T) {
+	t.Run("reads back what Write wrote", func(t *testing.T) {
 		is := is.New(t)
-		recorder, checkouts, _ := recorded(t)
+		recorder, checkouts, _ := newRecorder(t)
 		client := recorder.Client("caller", checkouts)
 		client.Create(t.Context(), params())
 		client.Get(t.Context(), merchant, "another")
@@ -30,9 +31,9 @@ func TestRead(t *testing.T) {
 		is.Equal(h, recorder.History())
 	})
 
-	t.Run("reads what a process streamed that was killed in a call", func(t *testing.T) {
+	t.Run("reads the stream of a process that was killed during a call", func(t *testing.T) {
 		is := is.New(t)
-		recorder, checkouts, _ := recorded(t)
+		recorder, checkouts, _ := newRecorder(t)
 		var file bytes.Buffer
 		is.NoErr(recorder.Stream(&file))
 		recorder.Client("caller", checkouts).Create(t.Context(), params())
@@ -52,11 +53,11 @@ func TestRead(t *testing.T) {
 			is.NoErr(h.Write(&again))
 			reread, err := history.Read(&again)
 			is.NoErr(err)
-			is.Equal(reread, h) // a call without an answer stays one
+			is.Equal(reread, h) // the call must still have no answer
 		}
 	})
 
-	t.Run("refuses what is no history", func(t *testing.T) {
+	t.Run("refuses a file that is not a history", func(t *testing.T) {
 		for _, text := range []string{"nonsense\n", "{}\n", `{"return":{"id":1}}` + "\n"} {
 			is := is.New(t)
 			_, err := history.Read(strings.NewReader(text))
@@ -64,19 +65,19 @@ func TestRead(t *testing.T) {
 		}
 	})
 
-	t.Run("says when the stream was cut short", func(t *testing.T) {
+	t.Run("returns the error when the stream could not be written", func(t *testing.T) {
 		is := is.New(t)
-		recorder, checkouts, _ := recorded(t)
+		recorder, checkouts, _ := newRecorder(t)
 		is.NoErr(recorder.Stream(&fullDisk{room: 300}))
 		for range 3 {
 			recorder.Client("caller", checkouts).Get(t.Context(), merchant, "cs_1")
 		}
 		is.True(errors.Is(recorder.Err(), errFull))
-		is.Equal(len(recorder.History().Operations), 3) // memory has it all
+		is.Equal(len(recorder.History().Operations), 3) // the recorder must still have every call in memory
 	})
 }
 
-// interrupted notes what the file held while a call was under way.
+// interrupted notes the content of the file during a call. A process that is killed at this moment leaves exactly that.
 type interrupted struct {
 	history.Service
 	file   *bytes.Buffer
@@ -99,10 +100,11 @@ func (f *fullDisk) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// TestMerge proves that the histories of two processes become one, ordered by time and numbered anew, with the header of the first.
 func TestMerge(t *testing.T) {
 	is := is.New(t)
-	one, checkouts, _ := recorded(t)
-	two, _, _ := recorded(t)
+	one, checkouts, _ := newRecorder(t)
+	two, _, _ := newRecorder(t)
 	for range 2 {
 		one.Client("one", checkouts).Get(t.Context(), merchant, "cs_1")
 		two.Client("two", checkouts).Get(t.Context(), merchant, "cs_1")
@@ -118,28 +120,30 @@ func TestMerge(t *testing.T) {
 	is.Equal(merged.Header, two.History().Header)
 }
 
+// TestLongestGap proves that only calls that succeeded end a gap, and that the order of their returns counts.
 func TestLongestGap(t *testing.T) {
 	is := is.New(t)
-	told := func(k history.Kind, o history.Outcome, at int64) history.Operation {
+	operation := func(k history.Kind, o history.Outcome, at int64) history.Operation {
 		return history.Operation{Call: history.Call{Kind: k, At: at - 10}, Return: history.Return{At: at, Outcome: o}}
 	}
 	h := history.History{Operations: []history.Operation{
-		told(history.Create, history.OK, 900), // called before, returned last
-		told(history.Create, history.OK, 100),
-		told(history.Create, history.OK, 150),
-		told(history.Create, history.Error, 500),
-		told(history.Create, history.Unknown, 600),
-		told(history.Get, history.OK, 700),
+		operation(history.Create, history.OK, 900), // first in the history, last to return
+		operation(history.Create, history.OK, 100),
+		operation(history.Create, history.OK, 150),
+		operation(history.Create, history.Error, 500),
+		operation(history.Create, history.Unknown, 600),
+		operation(history.Get, history.OK, 700),
 	}}
 	is.Equal(h.LongestGap(history.Create), 750*time.Nanosecond)
 	is.Equal(h.LongestGap(history.Get), time.Duration(0))
 	is.Equal(h.LongestGap(history.Cancel), time.Duration(0))
 }
 
+// TestSave proves that a test's log names the saved file and the seed, and that a history that cannot be saved fails the test.
 func TestSave(t *testing.T) {
 	is := is.New(t)
 	t.Setenv("TMPDIR", t.TempDir())
-	recorder, checkouts, _ := recorded(t)
+	recorder, checkouts, _ := newRecorder(t)
 	recorder.Client("caller", checkouts).Get(t.Context(), merchant, "cs_1")
 	var name string
 	report := trial.Run(t.Context(), "saves", func(tb testing.TB) { name = recorder.History().Save(tb) })

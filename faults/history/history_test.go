@@ -14,7 +14,7 @@ import (
 
 	"github.com/caisse/checkout"
 	"github.com/caisse/checkout/faults/clock"
-	_ "github.com/caisse/checkout/faults/effort" // its flags
+	_ "github.com/caisse/checkout/faults/effort" // defines the flags -long and -seed
 	"github.com/caisse/checkout/faults/history"
 	"github.com/caisse/checkout/store/memory"
 )
@@ -29,8 +29,8 @@ func params() checkout.CreateParams {
 	}
 }
 
-// recorded is a recorder, and a service to record.
-func recorded(t *testing.T) (*history.Recorder, *checkout.Checkouts, *clock.Clock) {
+// newRecorder returns a recorder, a service whose calls it can record, and the clock of both.
+func newRecorder(t *testing.T) (*history.Recorder, *checkout.Checkouts, *clock.Clock) {
 	t.Helper()
 	now := clock.At(time.Date(2026, time.November, 22, 7, 31, 56, 123456789, time.UTC))
 	checkouts, err := checkout.New(memory.New(), checkout.Config{Clock: now})
@@ -40,10 +40,12 @@ func recorded(t *testing.T) (*history.Recorder, *checkout.Checkouts, *clock.Cloc
 	return history.New(history.Header{Test: t.Name(), Store: "memory", Seed: 7}, now), checkouts, now
 }
 
+// TestClient proves that a history has every call, its answer and its order, and no secret. The oracle judges nothing else, so a call
+// that is missing or wrong in the history would hide a bug of a store.
 func TestClient(t *testing.T) {
-	t.Run("records every call as it was asked and answered", func(t *testing.T) {
+	t.Run("records every call with its answer", func(t *testing.T) {
 		is := is.New(t)
-		recorder, checkouts, now := recorded(t)
+		recorder, checkouts, now := newRecorder(t)
 		client := recorder.Client("caller", checkouts)
 		ctx := t.Context()
 		session, _, err := client.Create(history.WithIntent(ctx, "order 123"), params())
@@ -70,7 +72,7 @@ func TestClient(t *testing.T) {
 
 		h := recorder.History()
 		is.Equal(h.Header, history.Header{Test: t.Name(), Store: "memory", Seed: 7})
-		var said []string
+		var lines []string
 		for i, op := range h.Operations {
 			is.Equal(op.ID, int64(i+1))
 			is.True(op.At <= op.Return.At)
@@ -83,9 +85,9 @@ func TestClient(t *testing.T) {
 			for _, s := range op.Return.Sessions {
 				line += fmt.Sprintf(" %s v%d", s.Status, s.Version)
 			}
-			said = append(said, line)
+			lines = append(lines, line)
 		}
-		is.Equal(said, []string{
+		is.Equal(lines, []string{
 			"create: ok created v1", "get: ok created v1", "list: ok created v1", "begin: ok pending v2", "process: ok processing v3",
 			"fail: ok failed v4", "begin: error refused failed", "complete: ok completed v5", "cancel: error not_found ", "expire: ok",
 		})
@@ -100,7 +102,7 @@ func TestClient(t *testing.T) {
 
 	t.Run("records no secret", func(t *testing.T) {
 		is := is.New(t)
-		recorder, checkouts, _ := recorded(t)
+		recorder, checkouts, _ := newRecorder(t)
 		client := recorder.Client("caller", checkouts)
 		session, _, err := client.Create(t.Context(), params())
 		is.NoErr(err)
@@ -109,13 +111,13 @@ func TestClient(t *testing.T) {
 		var file bytes.Buffer
 		is.NoErr(recorder.History().Write(&file))
 		for _, secret := range []string{"8e03978e", "07987654", "baskets", "shop.example", "customer 7", "no funds"} {
-			is.True(!strings.Contains(file.String(), secret)) // written in the history
+			is.True(!strings.Contains(file.String(), secret)) // the history must not contain a secret
 		}
 	})
 
-	t.Run("records one request alike in whatever words", func(t *testing.T) {
+	t.Run("records equal requests as equal, however they are written", func(t *testing.T) {
 		is := is.New(t)
-		recorder, checkouts, _ := recorded(t)
+		recorder, checkouts, _ := newRecorder(t)
 		client := recorder.Client("caller", checkouts)
 		for _, edit := range []func(*checkout.CreateParams){
 			func(*checkout.CreateParams) {},
@@ -132,7 +134,7 @@ func TestClient(t *testing.T) {
 		ops := recorder.History().Operations
 		for _, op := range ops {
 			is.Equal(*op.Request, *ops[0].Request)
-			is.Equal(op.Return.Sessions[0].ID, ops[0].Return.Sessions[0].ID) // the service holds them for one too
+			is.Equal(op.Return.Sessions[0].ID, ops[0].Return.Sessions[0].ID) // the service too must take them for one request
 		}
 		p := params()
 		p.Description = "three baskets"
@@ -143,9 +145,9 @@ func TestClient(t *testing.T) {
 		is.Equal(last.Return.Held, ops[0].Return.Sessions[0].ID)
 	})
 
-	t.Run("records a call from many goroutines at once", func(t *testing.T) {
+	t.Run("records calls of many goroutines at the same time", func(t *testing.T) {
 		is := is.New(t)
-		recorder, checkouts, _ := recorded(t)
+		recorder, checkouts, _ := newRecorder(t)
 		var done sync.WaitGroup
 		for i := range 8 {
 			client := recorder.Client(fmt.Sprint(i), checkouts)
@@ -160,6 +162,8 @@ func TestClient(t *testing.T) {
 	})
 }
 
+// TestOutcomes proves which errors are definite and which leave the outcome unknown. An error in the wrong group would make the oracle
+// expect a session that was never written, or overlook a lost one.
 func TestOutcomes(t *testing.T) {
 	wrap := func(err error) error { return fmt.Errorf("doing something: %w", err) }
 	for _, tt := range []struct {
@@ -167,7 +171,7 @@ func TestOutcomes(t *testing.T) {
 		err     error
 		outcome history.Outcome
 		code    history.Code
-		answer  bool
+		answer  bool // whether a service that works gives this error
 	}{
 		{"no error", nil, history.OK, "", false},
 		{"not found", wrap(checkout.ErrNotFound), history.Error, history.NotFound, true},
@@ -177,15 +181,15 @@ func TestOutcomes(t *testing.T) {
 		{"a payment conflict", wrap(&checkout.PaymentConflictError{}), history.Error, history.PaymentConflict, true},
 		{"a conflict", wrap(checkout.ErrConflict), history.Error, history.Conflict, false},
 		{"unavailable", wrap(checkout.ErrUnavailable), history.Error, history.Unavailable, false},
-		{"a context that is over", wrap(context.DeadlineExceeded), history.Error, history.GaveUp, false},
+		{"a context that has ended", wrap(context.DeadlineExceeded), history.Error, history.GaveUp, false},
 		{"another error", errors.New("disk on fire"), history.Error, history.Other, false},
 		{"an unknown outcome", wrap(checkout.ErrOutcomeUnknown), history.Unknown, history.OutcomeUnknown, false},
-		{"an unknown outcome that is a cut connection too", errors.Join(checkout.ErrUnavailable, checkout.ErrOutcomeUnknown),
+		{"an unknown outcome together with a lost connection", errors.Join(checkout.ErrUnavailable, checkout.ErrOutcomeUnknown),
 			history.Unknown, history.OutcomeUnknown, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			is := is.New(t)
-			recorder, _, _ := recorded(t)
+			recorder, _, _ := newRecorder(t)
 			_, err := recorder.Client("caller", failing{err: tt.err}).Get(t.Context(), merchant, "cs_1")
 			is.Equal(err, tt.err)
 			op := recorder.History().Operations[0]
@@ -196,9 +200,9 @@ func TestOutcomes(t *testing.T) {
 		})
 	}
 
-	t.Run("a panic, which the caller gets as an error", func(t *testing.T) {
+	t.Run("a panic is returned to the caller as an error", func(t *testing.T) {
 		is := is.New(t)
-		recorder, _, _ := recorded(t)
+		recorder, _, _ := newRecorder(t)
 		_, err := recorder.Client("caller", failing{panics: "a nil map"}).Get(t.Context(), merchant, "cs_1")
 		var panicked *history.PanicError
 		is.True(errors.As(err, &panicked))
@@ -209,7 +213,7 @@ func TestOutcomes(t *testing.T) {
 	})
 }
 
-// failing answers a Get with an error, or panics.
+// failing is a service whose Get panics, or returns an error.
 type failing struct {
 	history.Service
 	err    error

@@ -9,7 +9,7 @@ import (
 	"github.com/matryer/is"
 
 	"github.com/caisse/checkout"
-	_ "github.com/caisse/checkout/faults/effort" // its flags
+	_ "github.com/caisse/checkout/faults/effort" // defines the flags -long and -seed
 	"github.com/caisse/checkout/faults/lossy"
 	"github.com/caisse/checkout/idempotency"
 	"github.com/caisse/checkout/store/memory"
@@ -26,6 +26,8 @@ func session(n int) checkout.Session {
 	}
 }
 
+// TestStore proves that each kind of failure does what its error says: an error that is definite never hides a write, and a write of
+// unknown outcome is sometimes done and sometimes not. Without it the fault tests would blame the stores for errors of this one.
 func TestStore(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -34,36 +36,36 @@ func TestStore(t *testing.T) {
 		written bool
 	}{
 		{"passes calls on", lossy.Odds{}, nil, true},
-		{"passes calls on, and lets others run", lossy.Odds{Late: 100}, nil, true},
-		{"refuses, and does nothing", lossy.Odds{Unavailable: 100}, checkout.ErrUnavailable, false},
-		{"writes, and says that nobody knows", lossy.Odds{Lost: 100}, checkout.ErrOutcomeUnknown, true},
-		{"writes nothing, and says that nobody knows", lossy.Odds{Dropped: 100}, checkout.ErrOutcomeUnknown, false},
+		{"passes calls on and answers late", lossy.Odds{Late: 100}, nil, true},
+		{"is unavailable and does nothing", lossy.Odds{Unavailable: 100}, checkout.ErrUnavailable, false},
+		{"writes and returns an unknown outcome", lossy.Odds{Lost: 100}, checkout.ErrOutcomeUnknown, true},
+		{"writes nothing and returns an unknown outcome", lossy.Odds{Dropped: 100}, checkout.ErrOutcomeUnknown, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			is := is.New(t)
 			ctx := t.Context()
-			kept := memory.New()
-			store := lossy.New(kept, tt.odds, 1)
+			inner := memory.New()
+			store := lossy.New(inner, tt.odds, 1)
 
-			held, created, err := store.Create(ctx, session(1))
+			returned, created, err := store.Create(ctx, session(1))
 			is.True(errors.Is(err, tt.err))
 			is.Equal(created, tt.err == nil)
-			is.Equal(held.ID != "", tt.err == nil)
-			_, err = kept.Get(ctx, merchant, "cs_1")
+			is.Equal(returned.ID != "", tt.err == nil)
+			_, err = inner.Get(ctx, merchant, "cs_1")
 			is.Equal(err == nil, tt.written)
 
-			_, _, err = kept.Create(ctx, session(2))
+			_, _, err = inner.Create(ctx, session(2))
 			is.NoErr(err)
 			next := session(2)
 			next.Status, next.Version = checkout.StatusPending, 2
 			is.True(errors.Is(store.Update(ctx, next), tt.err))
-			got, err := kept.Get(ctx, merchant, "cs_2")
+			got, err := inner.Get(ctx, merchant, "cs_2")
 			is.NoErr(err)
 			is.Equal(got.Version == 2, tt.written)
 
 			_, err = store.Expire(ctx, next.ExpiresAt, 10)
 			is.True(errors.Is(err, tt.err))
-			got, err = kept.Get(ctx, merchant, "cs_2")
+			got, err = inner.Get(ctx, merchant, "cs_2")
 			is.NoErr(err)
 			is.Equal(got.Status == checkout.StatusExpired, tt.written)
 
@@ -78,16 +80,16 @@ func TestStore(t *testing.T) {
 		})
 	}
 
-	t.Run("is not in doubt about what surely was not written", func(t *testing.T) {
+	t.Run("returns the store's own error if nothing was written", func(t *testing.T) {
 		is := is.New(t)
 		err := lossy.New(memory.New(), lossy.Odds{Lost: 100}, 1).Update(t.Context(), session(1))
 		is.True(errors.Is(err, checkout.ErrNotFound))
 		is.True(!errors.Is(err, checkout.ErrOutcomeUnknown))
 	})
 
-	t.Run("fails as the seed says", func(t *testing.T) {
+	t.Run("fails in the same way for the same seed", func(t *testing.T) {
 		is := is.New(t)
-		fates := func(seed uint64) string {
+		errorsOf := func(seed uint64) string {
 			var all string
 			store := lossy.New(memory.New(), lossy.Odds{Unavailable: 30, Lost: 20, Dropped: 20}, seed)
 			for n := range 64 {
@@ -96,7 +98,7 @@ func TestStore(t *testing.T) {
 			}
 			return all
 		}
-		is.Equal(fates(1), fates(1))
-		is.True(fates(1) != fates(2))
+		is.Equal(errorsOf(1), errorsOf(1))
+		is.True(errorsOf(1) != errorsOf(2))
 	})
 }

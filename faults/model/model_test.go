@@ -21,6 +21,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
+// TestCheck runs random programs of calls on the stores and on the model, and fails at the first answer that differs.
 func TestCheck(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
@@ -28,7 +29,7 @@ func TestCheck(t *testing.T) {
 		kinds    []stores.Kind
 	}{
 		{"memory and SQLite answer every program as the model does", effort.Pick(150, 5000), []stores.Kind{stores.Memory, stores.SQLite}},
-		{"so does PostgreSQL beside them", effort.Pick(60, 2000), stores.Kinds()},
+		{"PostgreSQL does too", effort.Pick(60, 2000), stores.Kinds()},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var targets []model.Target
@@ -38,7 +39,7 @@ func TestCheck(t *testing.T) {
 			o := model.Options{Seed: effort.Seed(t), Programs: tt.programs, Shrink: 20 * time.Second}
 			report := model.Check(t, o, targets...)
 			t.Logf("%d calls on each store: %v", report.Calls, report.Answers)
-			// Programs that never met an answer say nothing of it.
+			// The programs must have met each of these answers. An answer that no program met was not compared.
 			for _, answer := range []string{
 				"Create: ok", "Create: replayed", "Create: key reused", "Create: invalid", "Create: gave up",
 				"Get: ok", "Get: not found", "List: ok", "List: nothing", "List: invalid",
@@ -55,8 +56,9 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestCheckFails is the control of TestCheck: a service that never marks a payment late must be caught, and the report must say where.
 func TestCheckFails(t *testing.T) {
-	t.Run("names the store and the call that differ, shows the program and keeps its history", func(t *testing.T) {
+	t.Run("names the store and the call that differ, shows the program and saves a history", func(t *testing.T) {
 		is := is.New(t)
 		t.Setenv("TMPDIR", t.TempDir())
 		broken := model.Target{Name: "broken", Store: memory.New(), Service: func(s history.Service) history.Service { return neverLate{s} }}
@@ -65,9 +67,9 @@ func TestCheckFails(t *testing.T) {
 				model.Target{Name: "sound", Store: memory.New()}, broken)
 		})
 		is.True(report.Failed)
-		for _, told := range []string{"broken: Complete({acct_", ".Late is false, want true", "-rapid.seed=", "Create({{acct_"} {
-			if !strings.Contains(report.Log, told) {
-				t.Errorf("it does not tell %q:\n%s", told, report.Log)
+		for _, want := range []string{"broken: Complete({acct_", ".Late is false, want true", "-rapid.seed=", "Create({{acct_"} {
+			if !strings.Contains(report.Log, want) {
+				t.Errorf("the report does not contain %q:\n%s", want, report.Log)
 			}
 		}
 		files, err := os.ReadDir(os.TempDir())
@@ -76,7 +78,7 @@ func TestCheckFails(t *testing.T) {
 	})
 }
 
-// neverLate marks no payment late.
+// neverLate is a service with a bug: it never marks a payment as late.
 type neverLate struct{ history.Service }
 
 func (n neverLate) Complete(ctx context.Context, account checkout.Account, id, paymentID string) (checkout.Session, error) {

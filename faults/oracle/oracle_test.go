@@ -8,21 +8,23 @@ import (
 
 	"github.com/matryer/is"
 
-	_ "github.com/caisse/checkout/faults/effort" // the flags of every package here
+	_ "github.com/caisse/checkout/faults/effort" // defines the flags -long and -seed
 	"github.com/caisse/checkout/faults/history"
 	"github.com/caisse/checkout/faults/oracle"
 	"github.com/caisse/checkout/faults/trial"
 )
 
+// TestJudgeAccepts proves that the oracle finds no violation in histories that a correct store can produce. An oracle that complained of
+// them would make the fault tests useless.
 func TestJudgeAccepts(t *testing.T) {
 	for name, tell := range map[string]func(*story){
-		"a session created, replayed, got and listed": func(s *story) {
+		"a session that is created, replayed, read and listed": func(s *story) {
 			s.tell(history.Create, under("k1"), replayed, shows(session()))
 			s.tell(history.Get, of("cs_1"), shows(session()))
 			s.tell(history.List, shows(session()))
 		},
-		"a life to the end, and the answer repeated": func(s *story) {
-			s.tell(history.Begin, of("cs_1"), paying("p1"), shows(session(is2("pending"), paid("p1"))))
+		"a session that is completed, and a Complete that is repeated": func(s *story) {
+			s.tell(history.Begin, of("cs_1"), paying("p1"), shows(session(changedTo("pending"), paid("p1"))))
 			s.tell(history.Begin, of("cs_1"), paying("p2"), shows(session(version(3), status("pending"), paid("p2"))))
 			s.tell(history.Process, of("cs_1"), shows(session(version(4), status("processing"), paid("p2"))))
 			done := session(version(5), status("completed"), paid("p2"), completed)
@@ -31,8 +33,8 @@ func TestJudgeAccepts(t *testing.T) {
 			s.tell(history.Complete, of("cs_1"), paying("p3"), fails(history.PaymentConflict), func(op *history.Operation) { op.Return.Held = "p2" })
 			s.tell(history.Cancel, of("cs_1"), fails(history.Refused), func(op *history.Operation) { op.Return.From = "completed" })
 		},
-		"a payment told after its processing": func(s *story) {
-			s.tell(history.Process, of("cs_1"), shows(session(is2("processing"))))
+		"a payment ID that is given after the session is processing": func(s *story) {
+			s.tell(history.Process, of("cs_1"), shows(session(changedTo("processing"))))
 			s.tell(history.Process, of("cs_1"), paying("p1"), shows(session(version(3), status("processing"), paid("p1"))))
 			s.tell(history.Process, of("cs_1"), paying("p2"), fails(history.PaymentConflict), func(op *history.Operation) { op.Return.Held = "p1" })
 		},
@@ -40,7 +42,7 @@ func TestJudgeAccepts(t *testing.T) {
 			s.tell(history.Create, under("k2"), fails(history.OutcomeUnknown))
 			s.tell(history.Create, under("k2"), replayed, shows(session(named("cs_2", "k2"))))
 		},
-		"forty tries of unknown outcome, of which the tenth happened": func(s *story) {
+		"forty creates of unknown outcome, of which the tenth happened": func(s *story) {
 			for n := range int64(40) {
 				s.tell(history.Create, under("k2"), fails(history.OutcomeUnknown), clock(opening+10*n, opening+10*n+5))
 			}
@@ -51,52 +53,52 @@ func TestJudgeAccepts(t *testing.T) {
 			s.tell(history.Create, under("k2"), fails(history.OutcomeUnknown))
 			s.tell(history.Create, under("k2"), shows(session(named("cs_2", "k2"))))
 		},
-		"an unknown create that took effect after another caller had looked": func(s *story) {
+		"an unknown create that took effect after another caller had listed": func(s *story) {
 			s.tell(history.Create, under("k2"), fails(history.NoAnswer))
 			s.tell(history.List, shows(session()))
 			s.tell(history.List, shows(session(named("cs_2", "k2")), session()))
 		},
 		"an unknown transition that happened": func(s *story) {
 			s.tell(history.Cancel, of("cs_1"), fails(history.OutcomeUnknown))
-			s.tell(history.Get, of("cs_1"), shows(session(is2("cancelled"))))
+			s.tell(history.Get, of("cs_1"), shows(session(changedTo("cancelled"))))
 		},
 		"an unknown transition that happened late": func(s *story) {
 			s.tell(history.Cancel, of("cs_1"), fails(history.OutcomeUnknown))
 			s.tell(history.Get, of("cs_1"), shows(session()))
-			s.tell(history.Get, of("cs_1"), shows(session(is2("cancelled"))))
+			s.tell(history.Get, of("cs_1"), shows(session(changedTo("cancelled"))))
 		},
 		"an unknown sweep that happened": func(s *story) {
 			s.tell(history.Expire, clock(expires, expires), fails(history.OutcomeUnknown))
-			s.tell(history.Get, of("cs_1"), clock(expires, expires), shows(session(is2("expired"))))
+			s.tell(history.Get, of("cs_1"), clock(expires, expires), shows(session(changedTo("expired"))))
 		},
-		"two calls at once that see one another in either order": func(s *story) {
-			s.tell(history.Cancel, of("cs_1"), during(20, 50), shows(session(is2("cancelled"))))
+		"two reads during a cancel, one before its effect and one after it": func(s *story) {
+			s.tell(history.Cancel, of("cs_1"), during(20, 50), shows(session(changedTo("cancelled"))))
 			s.tell(history.Get, of("cs_1"), during(25, 45), shows(session()))
-			s.tell(history.Get, of("cs_1"), during(30, 40), shows(session(is2("cancelled"))))
+			s.tell(history.Get, of("cs_1"), during(30, 40), shows(session(changedTo("cancelled"))))
 		},
-		"a session that expires while it is asked for": func(s *story) {
+		"a session that expires while it is read": func(s *story) {
 			s.tell(history.Get, of("cs_1"), clock(expires-1, expires), shows(session()))
 			s.tell(history.Get, of("cs_1"), clock(expires-1, expires), shows(session(status("expired"))))
 		},
-		"a session that is not expired any more when the clock was set back": func(s *story) {
+		"a session that is no longer expired after the clock was set back": func(s *story) {
 			s.tell(history.Get, of("cs_1"), clock(expires, expires), shows(session(status("expired"))))
 			s.tell(history.Get, of("cs_1"), clock(opening, opening), shows(session()))
 		},
 		"a late payment": func(s *story) {
-			s.tell(history.Expire, clock(expires, expires), shows(session(is2("expired"))))
+			s.tell(history.Expire, clock(expires, expires), shows(session(changedTo("expired"))))
 			s.tell(history.Complete, of("cs_1"), shows(session(version(3), status("completed"), completed, func(s *history.Session) { s.Late = true })))
 		},
 		"a session that is not found while it is being created": func(s *story) {
 			s.tell(history.Create, under("k2"), during(20, 60), shows(session(named("cs_2", "k2"))))
 			s.tell(history.Get, of("cs_2"), during(25, 30), fails(history.NotFound))
 		},
-		"a payment that begins again without a name": func(s *story) {
-			s.tell(history.Begin, of("cs_1"), paying("p1"), shows(session(is2("pending"), paid("p1"))))
-			s.tell(history.Begin, of("cs_1"), shows(session(is2("pending"), paid("p1"))))
+		"a Begin that is repeated without a payment ID": func(s *story) {
+			s.tell(history.Begin, of("cs_1"), paying("p1"), shows(session(changedTo("pending"), paid("p1"))))
+			s.tell(history.Begin, of("cs_1"), shows(session(changedTo("pending"), paid("p1"))))
 		},
-		"a failure with its reason": func(s *story) {
-			s.tell(history.Fail, of("cs_1"), because("funds"), shows(session(is2("failed"), failed("funds"))))
-			s.tell(history.Fail, of("cs_1"), because("another"), shows(session(is2("failed"), failed("funds"))))
+		"a failure that keeps its first reason": func(s *story) {
+			s.tell(history.Fail, of("cs_1"), because("funds"), shows(session(changedTo("failed"), failed("funds"))))
+			s.tell(history.Fail, of("cs_1"), because("another"), shows(session(changedTo("failed"), failed("funds"))))
 		},
 		"a card session, which starts pending": func(s *story) {
 			card := session(named("cs_2", "k2"), status("pending"), func(s *history.Session) { s.Method = "card" })
@@ -106,23 +108,23 @@ func TestJudgeAccepts(t *testing.T) {
 				return card
 			}()))
 		},
-		"a key of another account": func(s *story) {
+		"one key used by two accounts": func(s *story) {
 			s.tell(history.Create, by("other"), under("k1"), shows(session(named("cs_2", "k1"), owned("other"))))
 			s.tell(history.Get, by("other"), of("cs_1"), fails(history.NotFound))
 		},
-		"failures that wrote nothing": func(s *story) {
+		"definite errors that wrote nothing": func(s *story) {
 			s.tell(history.Create, under("k2"), fails(history.Unavailable))
 			s.tell(history.Cancel, of("cs_1"), fails(history.Unavailable))
 			s.tell(history.Get, of("cs_1"), shows(session()))
 			s.tell(history.Create, under("k2"), shows(session(named("cs_2", "k2"))))
 		},
-		"a service that tells no versions": func(s *story) {
+		"a service that shows no versions": func(s *story) {
 			s.tell(history.Cancel, of("cs_1"), shows(session(status("cancelled"), version(0))))
 			s.tell(history.Get, of("cs_1"), shows(session(status("cancelled"), version(0))))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := begun()
+			s := oneSession()
 			tell(s)
 			for _, v := range oracle.Judge(s.history(), oracle.Options{}).Violations {
 				t.Error(v)
@@ -132,11 +134,11 @@ func TestJudgeAccepts(t *testing.T) {
 }
 
 func TestJudge(t *testing.T) {
-	t.Run("takes a failure for a violation where nothing was broken", func(t *testing.T) {
+	t.Run("takes an unavailable store for a violation if no fault was planted", func(t *testing.T) {
 		is := is.New(t)
-		s := begun()
+		s := oneSession()
 		s.tell(history.Get, of("cs_1"), fails(history.Unavailable))
-		s.tell(history.Get, of("cs_1"), fails(history.GaveUp)) // the caller's own doing
+		s.tell(history.Get, of("cs_1"), fails(history.GaveUp)) // the caller's own context ended: no violation
 		is.True(oracle.Judge(s.history(), oracle.Options{}).OK())
 		found := oracle.Judge(s.history(), oracle.Options{Faultless: true}).Violations
 		is.Equal(len(found), 1)
@@ -144,10 +146,10 @@ func TestJudge(t *testing.T) {
 		is.Equal(found[0].Operations, []int64{2})
 	})
 
-	t.Run("says so where it cannot decide in time", func(t *testing.T) {
+	t.Run("reports that it could not decide in time", func(t *testing.T) {
 		is := is.New(t)
-		s := begun()
-		for i := range 14 { // payments that begin at once, and an answer that none of their orders explains
+		s := oneSession()
+		for i := range 14 { // concurrent payments; no order of them explains the answer below
 			s.tell(history.Begin, of("cs_1"), paying(string(rune('a'+i))), during(20, never), fails(history.OutcomeUnknown))
 		}
 		s.tell(history.Get, of("cs_1"), during(30, 40), shows(session(version(9), status("pending"), paid("z"))))
@@ -156,20 +158,20 @@ func TestJudge(t *testing.T) {
 		is.Equal(found[0].Rule, oracle.Undecided)
 	})
 
-	t.Run("counts", func(t *testing.T) {
+	t.Run("counts what the table shows", func(t *testing.T) {
 		is := is.New(t)
-		s := begun()
-		s.tell(history.Create, under("k1"), replayed, shows(session()))                                      // acknowledges nothing new
-		s.tell(history.Create, under("k2"), fails(history.OutcomeUnknown))                                   // converges
-		s.tell(history.Create, under("k2"), replayed, shows(session(named("cs_2", "k2"))))                   //
-		s.tell(history.Create, under("k3"), fails(history.NoAnswer))                                         // is not asked for again
-		s.tell(history.Begin, of("cs_1"), fails(history.OutcomeUnknown))                                     // converges
-		s.tell(history.Cancel, of("cs_1"), shows(session(version(3), status("cancelled"))))                  // acknowledged
-		s.tell(history.Get, of("cs_1"), fails(history.NotFound))                                             // lost
-		s.tell(history.Create, under("k2"), shows(session(named("cs_3", "k2"))))                             // doubled
-		s.tell(history.Create, under("k4"), meant("order"), shows(session(named("cs_4", "k4"))))             //
-		s.tell(history.Create, under("k5"), meant("order"), shows(session(named("cs_5", "k5"))))             // doubled
-		s.tell(history.Expire, clock(expires, expires), shows(session(named("cs_4", "k4"), is2("expired")))) // acknowledged
+		s := oneSession()
+		s.tell(history.Create, under("k1"), replayed, shows(session()))                                            // a replay acknowledges nothing new
+		s.tell(history.Create, under("k2"), fails(history.OutcomeUnknown))                                         // unknown, converges with the next call
+		s.tell(history.Create, under("k2"), replayed, shows(session(named("cs_2", "k2"))))                         //
+		s.tell(history.Create, under("k3"), fails(history.NoAnswer))                                               // unknown, is not asked for again
+		s.tell(history.Begin, of("cs_1"), fails(history.OutcomeUnknown))                                           // unknown
+		s.tell(history.Cancel, of("cs_1"), shows(session(version(3), status("cancelled"))))                        // acknowledged
+		s.tell(history.Get, of("cs_1"), fails(history.NotFound))                                                   // lost
+		s.tell(history.Create, under("k2"), shows(session(named("cs_3", "k2"))))                                   // doubled
+		s.tell(history.Create, under("k4"), meant("order"), shows(session(named("cs_4", "k4"))))                   //
+		s.tell(history.Create, under("k5"), meant("order"), shows(session(named("cs_5", "k5"))))                   // doubled
+		s.tell(history.Expire, clock(expires, expires), shows(session(named("cs_4", "k4"), changedTo("expired")))) // acknowledged
 		tally := oracle.Judge(s.history(), oracle.Options{}).Tally
 		is.Equal(tally, oracle.Tally{Operations: 12, Acknowledged: 6, Lost: 1, Doubled: 2, Unknown: 3, Converged: 1})
 		tally.Add(tally)
@@ -178,10 +180,10 @@ func TestJudge(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	t.Run("fails a test, and keeps the history", func(t *testing.T) {
+	t.Run("fails a test and saves the history if there is a violation", func(t *testing.T) {
 		is := is.New(t)
 		t.Setenv("TMPDIR", t.TempDir())
-		s := begun()
+		s := oneSession()
 		s.tell(history.Get, of("cs_1"), fails(history.NotFound))
 		report := trial.Run(t.Context(), "a test", func(tb testing.TB) { oracle.Check(tb, s.history(), oracle.Options{}) })
 		is.True(report.Failed)
@@ -193,10 +195,10 @@ func TestCheck(t *testing.T) {
 		is.Equal(h, s.history())
 	})
 
-	t.Run("passes a test, and keeps nothing", func(t *testing.T) {
+	t.Run("passes a test and saves nothing if there is none", func(t *testing.T) {
 		is := is.New(t)
 		t.Setenv("TMPDIR", t.TempDir())
-		report := trial.Run(t.Context(), "a test", func(tb testing.TB) { oracle.Check(tb, begun().history(), oracle.Options{}) })
+		report := trial.Run(t.Context(), "a test", func(tb testing.TB) { oracle.Check(tb, oneSession().history(), oracle.Options{}) })
 		is.Equal(report, trial.Report{})
 		saved, err := filepath.Glob(filepath.Join(os.TempDir(), "*"))
 		is.NoErr(err)
@@ -204,14 +206,15 @@ func TestCheck(t *testing.T) {
 	})
 }
 
+// TestVisualize proves that the page is written only for a history that no order of its calls explains.
 func TestVisualize(t *testing.T) {
 	is := is.New(t)
 	page := filepath.Join(t.TempDir(), "page.html")
-	s := begun()
+	s := oneSession()
 	found, err := oracle.Visualize(s.history(), page)
 	is.NoErr(err)
-	is.True(!found) // there is nothing to show
-	s.tell(history.Cancel, of("cs_1"), clock(expires, expires), shows(session(is2("cancelled"))))
+	is.True(!found) // an order explains this history, so there is no page
+	s.tell(history.Cancel, of("cs_1"), clock(expires, expires), shows(session(changedTo("cancelled"))))
 	found, err = oracle.Visualize(s.history(), page)
 	is.NoErr(err)
 	is.True(found)

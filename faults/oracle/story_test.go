@@ -5,16 +5,17 @@ import (
 )
 
 const (
-	opening  = 1_000_000_000           // the clock when histories begin
-	lifetime = int64(1800) * 1_000_000 // of a session
-	expires  = opening + lifetime      // of a session
-	never    = history.Never           // the return of a call that did not come back
+	opening  = 1_000_000_000           // the service's clock, in microseconds, when a history begins
+	lifetime = int64(1800) * 1_000_000 // the microseconds from a session's creation to its expiry
+	expires  = opening + lifetime      // the expiry of a session that is created at opening
+	never    = history.Never           // the time of return of a call that got no answer
 )
 
-// story is a history in the making. Each call is made after the one before has returned.
+// story builds a history by hand. Each call begins after the call before it has returned, unless the edit during says otherwise.
 type story []history.Operation
 
-// tell adds a call and its answer.
+// tell appends a call and its answer. By default the call succeeds. The edits, which are the functions below, change the call, its
+// arguments or its answer.
 func (s *story) tell(kind history.Kind, edits ...func(*history.Operation)) *history.Operation {
 	n := int64(len(*s) + 1)
 	op := history.Operation{
@@ -38,7 +39,7 @@ func (s story) history() history.History {
 	return history.History{Header: history.Header{Test: "story"}, Operations: s}
 }
 
-// session is what the first Create makes, as edited.
+// session returns the session that the first Create of a story makes, with edits.
 func session(edits ...func(*history.Session)) history.Session {
 	s := history.Session{
 		ID: "cs_1", Account: "acct", Key: "k1", Status: "created", Amount: 5000, Currency: "XOF", Method: "mobile_money",
@@ -50,6 +51,9 @@ func session(edits ...func(*history.Session)) history.Session {
 	return s
 }
 
+// Edits of a call.
+
+// shows sets the sessions in the answer.
 func shows(sessions ...history.Session) func(*history.Operation) {
 	return func(op *history.Operation) {
 		op.Return.Sessions = sessions
@@ -59,28 +63,35 @@ func shows(sessions ...history.Session) func(*history.Operation) {
 	}
 }
 
+// of sets the session that the call is about.
 func of(id string) func(*history.Operation) { return func(op *history.Operation) { op.Session = id } }
 
+// by sets the account that makes the call.
 func by(account string) func(*history.Operation) {
 	return func(op *history.Operation) { op.Account = account }
 }
 
+// under sets the idempotency key of a Create, and the rest of its request.
 func under(key string) func(*history.Operation) {
 	return func(op *history.Operation) {
 		op.Request = &history.Request{Key: key, Amount: 5000, Currency: "XOF", Method: "mobile_money", ExpiresIn: lifetime, Rest: "phone"}
 	}
 }
 
+// replayed marks the answer as a replay.
 func replayed(op *history.Operation) { op.Return.Replayed = true }
 
+// paying sets the payment's ID.
 func paying(payment string) func(*history.Operation) {
 	return func(op *history.Operation) { op.Payment = payment }
 }
 
+// meant sets the intent: the one payment that the caller wants, whichever keys it uses for it.
 func meant(intent string) func(*history.Operation) {
 	return func(op *history.Operation) { op.Intent = intent }
 }
 
+// fails makes the call return an error.
 func fails(code history.Code) func(*history.Operation) {
 	return func(op *history.Operation) {
 		op.Return.Outcome, op.Return.Code = history.Error, code
@@ -93,19 +104,20 @@ func fails(code history.Code) func(*history.Operation) {
 	}
 }
 
-// clock is what the service's clock tells before and after a call.
+// clock sets the service's clock at the beginning and at the end of the call.
 func clock(before, after int64) func(*history.Operation) {
 	return func(op *history.Operation) { op.Clock, op.Return.Clock = before, after }
 }
 
-// during lets a call begin at one instant and return at another: those of the nth call are 10n and 10n+5.
+// during sets the times at which a call begins and returns. Without it the nth call takes from 10n to 10n+5.
 func during(call, ret int64) func(*history.Operation) {
 	return func(op *history.Operation) { op.At, op.Return.At = call, ret }
 }
 
-// The edits of a session that transitions make.
+// Edits of a session.
 
-func is2(status string) func(*history.Session) {
+// changedTo is a session's first change: it sets the status, and the version 2.
+func changedTo(status string) func(*history.Session) {
 	return func(s *history.Session) { s.Status, s.Version = status, 2 }
 }
 
@@ -127,17 +139,19 @@ func owned(account string) func(*history.Session) {
 	return func(s *history.Session) { s.Account = account }
 }
 
-// begun is a story in which one session was created.
-func begun() *story {
+// oneSession returns a story in which the session cs_1 was created under the key k1.
+func oneSession() *story {
 	s := &story{}
 	s.tell(history.Create, under("k1"), shows(session()))
 	return s
 }
 
+// because sets the reason that is given to Fail.
 func because(reason string) func(*history.Operation) {
 	return func(op *history.Operation) { op.Reason = reason }
 }
 
+// failed sets the reason that a failed session shows.
 func failed(reason string) func(*history.Session) {
 	return func(s *history.Session) { s.Reason = reason }
 }

@@ -2,7 +2,8 @@ package pgfault
 
 import "testing"
 
-// TestDeliveriesOverAnAsynchronousStandby shows that the suite of deliveries can fail: what was acknowledged is lost there.
+// TestDeliveriesOverAnAsynchronousStandby shows that the suite of webhook deliveries can fail. The primary does not wait for its
+// standby, so a failover loses acknowledged events, and the suite must notice that within five rounds.
 func TestDeliveriesOverAnAsynchronousStandby(t *testing.T) {
 	for n := range 5 {
 		if v := (told{forsake: true}).lose(t, uint64(n)); v.Tally.Lost > 0 {
@@ -10,5 +11,5 @@ func TestDeliveriesOverAnAsynchronousStandby(t *testing.T) {
 			return
 		}
 	}
-	t.Error("was not caught")
+	t.Error("the suite noticed no lost event")
 }

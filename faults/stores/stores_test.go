@@ -8,16 +8,18 @@ import (
 	"github.com/matryer/is"
 
 	"github.com/caisse/checkout"
-	_ "github.com/caisse/checkout/faults/effort" // its flags
+	_ "github.com/caisse/checkout/faults/effort" // defines the flags -long and -seed
 	"github.com/caisse/checkout/faults/stores"
 	"github.com/caisse/checkout/internal/pgtest"
 )
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
+// TestPlace proves that a child process can open the store of its parent by name, and that what was written is still there. The suites
+// that kill processes need both.
 func TestPlace(t *testing.T) {
 	for _, kind := range stores.Kinds() {
-		t.Run(string(kind)+" is found again by its name", func(t *testing.T) {
+		t.Run(string(kind)+" has a name that Parse reads", func(t *testing.T) {
 			is := is.New(t)
 			place := stores.New(t, kind)
 			again, err := stores.Parse(place.String())
@@ -25,7 +27,7 @@ func TestPlace(t *testing.T) {
 			is.Equal(again, place)
 		})
 
-		t.Run(string(kind)+" keeps what it should when it is opened again", func(t *testing.T) {
+		t.Run(string(kind)+" is opened again, and keeps its sessions unless it is memory", func(t *testing.T) {
 			is := is.New(t)
 			ctx := t.Context()
 			place := stores.New(t, kind)

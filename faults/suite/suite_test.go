@@ -14,6 +14,7 @@ import (
 	"github.com/caisse/checkout/faults/suite"
 )
 
+// TestTry proves which results fail a suite. A suite that loses a session, or tries nothing, must not pass.
 func TestTry(t *testing.T) {
 	fine := suite.Result{Runs: 2, Tally: oracle.Tally{Operations: 9, Acknowledged: 7}}
 	for _, tt := range []struct {
@@ -22,27 +23,27 @@ func TestTry(t *testing.T) {
 		failed bool
 		notRun string
 	}{
-		{"passes what lost nothing", func(testing.TB) suite.Result { return fine }, false, ""},
-		{"fails what lost a session", func(testing.TB) suite.Result {
+		{"passes a suite that lost nothing", func(testing.TB) suite.Result { return fine }, false, ""},
+		{"fails a suite that lost a session", func(testing.TB) suite.Result {
 			r := fine
 			r.Tally.Lost = 1
 			return r
 		}, true, ""},
-		{"fails what doubled a session", func(testing.TB) suite.Result {
+		{"fails a suite that doubled a session", func(testing.TB) suite.Result {
 			r := fine
 			r.Tally.Doubled = 1
 			return r
 		}, true, ""},
-		{"fails what tried nothing", func(testing.TB) suite.Result { return suite.Result{} }, true, ""},
-		{"fails what complained", func(tb testing.TB) suite.Result {
+		{"fails a suite that tried nothing", func(testing.TB) suite.Result { return suite.Result{} }, true, ""},
+		{"fails a suite that reported an error", func(tb testing.TB) suite.Result {
 			tb.Error("an order that explains nothing")
 			return fine
 		}, true, ""},
-		{"says what the machine lacks", func(tb testing.TB) suite.Result {
+		{"reports a suite as not run if it skips", func(tb testing.TB) suite.Result {
 			tb.Skip("no loop devices")
 			return fine
 		}, false, "no loop devices\n"},
-		{"fails what panicked", func(testing.TB) suite.Result { panic("a nil map") }, true, ""},
+		{"fails a suite that panicked", func(testing.TB) suite.Result { panic("a nil map") }, true, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			is := is.New(t)
@@ -71,7 +72,7 @@ func TestReport(t *testing.T) {
 		},
 	}
 
-	t.Run("is a table for people", func(t *testing.T) {
+	t.Run("is written as a table in Markdown", func(t *testing.T) {
 		is := is.New(t)
 		var b strings.Builder
 		is.NoErr(r.WriteMarkdown(&b))
@@ -86,7 +87,7 @@ Revision abc123, long pass, seed 7, Go 1.26.8, SQLite 3.53.4, on linux/amd64 wit
 `)
 	})
 
-	t.Run("is whole as JSON", func(t *testing.T) {
+	t.Run("is written to JSON without a loss", func(t *testing.T) {
 		is := is.New(t)
 		var b bytes.Buffer
 		is.NoErr(r.WriteJSON(&b))

@@ -7,10 +7,12 @@ import (
 
 	"github.com/matryer/is"
 
-	_ "github.com/caisse/checkout/faults/effort" // its flags
+	_ "github.com/caisse/checkout/faults/effort" // defines the flags -long and -seed
 	"github.com/caisse/checkout/faults/trial"
 )
 
+// TestRun proves that a trial behaves as a test of package testing does, but reports its result instead of failing the test around it.
+// The controls need that, because they run suites that must fail.
 func TestRun(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -34,7 +36,7 @@ func TestRun(t *testing.T) {
 			tb.Error("bad")
 			tb.Skipf("no %s", "disk")
 		}, trial.Report{Failed: true, Log: "bad\nno disk\n"}},
-		{"cleans up, the last first, whatever happens there", func(tb testing.TB) {
+		{"runs every cleanup in reverse order, even if one fails", func(tb testing.TB) {
 			tb.Cleanup(func() { tb.Log("first") })
 			tb.Cleanup(func() { tb.Fatal("second") })
 			tb.Cleanup(func() { tb.Log(tb.Context().Err(), tb.Failed(), tb.Skipped()) })
@@ -58,14 +60,14 @@ func TestRun(t *testing.T) {
 		is.True(cleaned)
 	})
 
-	t.Run("gives a name, a context and a folder that goes", func(t *testing.T) {
+	t.Run("gives a name, a context and a folder that is removed", func(t *testing.T) {
 		is := is.New(t)
 		var dir string
 		report := trial.Run(t.Context(), "trial", func(tb testing.TB) {
 			tb.Helper()
 			dir = tb.TempDir()
 			if _, err := os.Stat(dir); err != nil || tb.Name() != "trial" || tb.Context().Err() != nil {
-				tb.Error("not as it should be")
+				tb.Error("the folder, the name or the context is wrong")
 			}
 		})
 		is.Equal(report, trial.Report{})

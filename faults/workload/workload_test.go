@@ -8,7 +8,7 @@ import (
 
 	"github.com/caisse/checkout"
 	"github.com/caisse/checkout/faults/clock"
-	_ "github.com/caisse/checkout/faults/effort" // its flags
+	_ "github.com/caisse/checkout/faults/effort" // defines the flags -long and -seed
 	"github.com/caisse/checkout/faults/history"
 	"github.com/caisse/checkout/faults/workload"
 	"github.com/caisse/checkout/store/memory"
@@ -28,8 +28,9 @@ func run(t *testing.T, p workload.Plan) history.History {
 	return recorder.History()
 }
 
+// TestRun proves that a workload makes every kind of call and gets every kind of answer. An answer that never comes is never judged.
 func TestRun(t *testing.T) {
-	t.Run("asks for everything there is, and meets every answer", func(t *testing.T) {
+	t.Run("makes every kind of call, and gets every kind of answer", func(t *testing.T) {
 		is := is.New(t)
 		seen := make(map[string]bool)
 		for _, op := range run(t, workload.Plan{Seed: 1, Name: "all", Callers: 4, Calls: 500, Keys: 24}).Operations {
@@ -51,17 +52,17 @@ func TestRun(t *testing.T) {
 			"created", "pending", "processing", "completed", "failed", "expired", "cancelled",
 		} {
 			if !seen[want] {
-				t.Errorf("there was no %q", want)
+				t.Errorf("no call or answer was %q", want)
 			}
 		}
-		is.True(!seen["invalid"]) // nothing is wasted on what no store hears of
+		is.True(!seen["invalid"]) // an invalid request never reaches the store, so it would test nothing
 	})
 
-	t.Run("chooses as the seed says where there is one caller", func(t *testing.T) {
+	t.Run("makes the same choices for the same seed if there is one caller", func(t *testing.T) {
 		is := is.New(t)
 		choices := func(seed uint64) (all []history.Kind) {
 			for _, op := range run(t, workload.Plan{Seed: seed, Name: "one", Callers: 1, Calls: 100, Keys: 3}).Operations {
-				if op.Kind != history.Feed { // whose reader comes when it comes
+				if op.Kind != history.Feed { // another goroutine reads the feed, at no fixed time
 					all = append(all, op.Kind)
 				}
 			}
@@ -80,6 +81,8 @@ func TestRun(t *testing.T) {
 	})
 }
 
+// TestSettle proves that Settle creates every session, expires them all, and reads the feed to its end. The oracle cannot notice the loss
+// of something that was never asked for.
 func TestSettle(t *testing.T) {
 	is := is.New(t)
 	p := workload.Plan{Seed: 1, Name: "settle", Keys: 3}
@@ -92,19 +95,19 @@ func TestSettle(t *testing.T) {
 	}
 	is.Equal(created, len(p.Accounts())*p.Keys)
 	is.Equal(ops[len(ops)-1].Kind, history.Feed)
-	is.Equal(len(ops[len(ops)-1].Return.Events), 0) // to the end
-	var last, told = history.Operation{}, 0
+	is.Equal(len(ops[len(ops)-1].Return.Events), 0) // the last page of the feed is empty
+	var last, events = history.Operation{}, 0
 	for _, op := range ops {
 		switch op.Kind {
 		case history.List:
 			last = op
 		case history.Feed:
-			told += len(op.Return.Events)
+			events += len(op.Return.Events)
 		}
 	}
-	is.Equal(told, created) // each expired
+	is.Equal(events, created) // one event for each session: its expiry
 	for _, s := range last.Return.Sessions {
-		is.Equal(s.Status, "expired") // so that the sweeps of a next round find nothing of this one's
+		is.Equal(s.Status, "expired") // a sweep of the next round must not find sessions of this one
 		is.Equal(s.Version, int64(2))
 	}
 	is.Equal(len(last.Return.Sessions), p.Keys)

@@ -18,7 +18,7 @@ import (
 
 var everything = regexp.MustCompile("")
 
-// sample is a suite of a name, and counts in tries how often it was tried.
+// sample returns a suite that loses nothing. It counts in tries how often it was tried.
 func sample(fault string, tries map[string]int, run func(testing.TB)) suite.Suite {
 	return suite.Suite{Fault: fault, Store: stores.Memory, Run: func(tb testing.TB, _ suite.Options) suite.Result {
 		tries[fault]++
@@ -48,8 +48,9 @@ func names(report suite.Report) (all []string) {
 	return all
 }
 
+// TestJournal proves that a long pass can be interrupted and resumed: no row is lost, and no row is tried again without need.
 func TestJournal(t *testing.T) {
-	t.Run("has every row in the file before the next suite begins, whatever becomes of that", func(t *testing.T) {
+	t.Run("writes each row to the file before the next suite begins, even if that one panics", func(t *testing.T) {
 		is := is.New(t)
 		tries := make(map[string]int)
 		j := &journal{file: filepath.Join(t.TempDir(), "raw.json"), progress: &bytes.Buffer{}}
@@ -71,7 +72,7 @@ func TestJournal(t *testing.T) {
 		is.Equal(report.Rows[3].Result.Tally.Acknowledged, 5)
 	})
 
-	t.Run("keeps what it has where it is interrupted, and goes on with what is missing or has failed", func(t *testing.T) {
+	t.Run("keeps its rows when it is interrupted, and resumes with the missing and failed ones", func(t *testing.T) {
 		is := is.New(t)
 		tries := make(map[string]int)
 		ctx, interrupt := context.WithCancel(t.Context())
@@ -102,10 +103,10 @@ func TestJournal(t *testing.T) {
 		is.Equal(tries, map[string]int{"first": 1, "second": 2, "third": 2, "last": 1})
 	})
 
-	t.Run("does not mix revisions, or long runs with short ones", func(t *testing.T) {
+	t.Run("does not resume a report of another revision, or a short pass as a long one", func(t *testing.T) {
 		is := is.New(t)
 		j := &journal{file: filepath.Join(t.TempDir(), "raw.json"), report: suite.Report{Revision: "abc"}}
-		is.True(j.resume() != nil) // there is none
+		is.True(j.resume() != nil) // there is no file yet
 		is.NoErr(j.write())
 		is.NoErr(j.resume())
 		j.report.Revision = "def"
@@ -114,7 +115,7 @@ func TestJournal(t *testing.T) {
 		is.True(j.resume() != nil)
 	})
 
-	t.Run("says at once that it cannot write", func(t *testing.T) {
+	t.Run("fails before the first suite if it cannot write the file", func(t *testing.T) {
 		is := is.New(t)
 		tries := make(map[string]int)
 		j := &journal{file: filepath.Join(t.TempDir(), "missing", "raw.json"), progress: &bytes.Buffer{}, all: []suite.Suite{sample("first", tries, nil)}}

@@ -13,7 +13,7 @@ import (
 
 func TestRun(t *testing.T) {
 	effort.Seed(t)
-	t.Run("writes a table and all that is behind it", func(t *testing.T) {
+	t.Run("writes the table, and the rows as JSON", func(t *testing.T) {
 		is := is.New(t)
 		raw := filepath.Join(t.TempDir(), "report.json")
 		var stdout, stderr bytes.Buffer
@@ -31,16 +31,16 @@ func TestRun(t *testing.T) {
 		is.True(report.Versions["SQLite"] != "")
 	})
 
-	t.Run("fails where nothing is tried", func(t *testing.T) {
+	t.Run("fails if no suite matches", func(t *testing.T) {
 		is := is.New(t)
 		is.True(run(t.Context(), []string{"-only", "no such fault"}, &bytes.Buffer{}, &bytes.Buffer{}) != nil)
 	})
 
-	t.Run("tries every fault once on each store", func(t *testing.T) {
+	t.Run("has each fault once for each store", func(t *testing.T) {
 		is := is.New(t)
 		seen := make(map[string]bool)
 		for _, s := range suites() {
-			is.True(!seen[s.Name()]) // the same row twice
+			is.True(!seen[s.Name()]) // each suite must be listed once
 			seen[s.Name()] = true
 		}
 	})

@@ -14,7 +14,7 @@ import (
 
 	"github.com/matryer/is"
 
-	_ "github.com/caisse/checkout/faults/effort" // its flags
+	_ "github.com/caisse/checkout/faults/effort" // defines the flags -long and -seed
 	"github.com/caisse/checkout/faults/internal/child"
 	"github.com/caisse/checkout/faults/trial"
 )
@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// talk keeps something, says its lines, and does what the last of them says.
+// talk is the child process. It writes "kept" to its history, sends its lines to the parent, and obeys the lines "wait", "stop" and "fail".
 func talk(_ context.Context, self *child.Self) error {
 	var lines []string
 	if err := self.Config(&lines); err != nil {
@@ -49,13 +49,15 @@ func talk(_ context.Context, self *child.Self) error {
 	return nil
 }
 
+// TestProcess proves that a test controls a child completely: it configures it, hears it, stops it and kills it, and no child outlives
+// its test.
 func TestProcess(t *testing.T) {
 	start := func(t *testing.T, lines ...string) *child.Process {
 		t.Helper()
 		return child.Start(t, "talker", lines, child.Options{})
 	}
 
-	t.Run("is told what to do, and heard", func(t *testing.T) {
+	t.Run("gets its configuration, and is heard", func(t *testing.T) {
 		is := is.New(t)
 		p := start(t, "one", "at last", "two")
 		line, ok := p.Await("at ")
@@ -66,7 +68,7 @@ func TestProcess(t *testing.T) {
 		is.NoErr(p.Wait())
 		is.True(!p.Killed())
 	})
-	t.Run("is killed, which is no failure, and what it kept stays", func(t *testing.T) {
+	t.Run("is killed without a failure, and leaves its history", func(t *testing.T) {
 		is := is.New(t)
 		p := start(t, "wait")
 		_, ok := p.Await("wait")
@@ -75,9 +77,9 @@ func TestProcess(t *testing.T) {
 		is.NoErr(p.Wait())
 		is.True(p.Killed())
 		is.Equal(string(p.Output()), "kept")
-		p.Kill() // does nothing
+		p.Kill() // a second kill does nothing
 	})
-	t.Run("stops, and goes on", func(t *testing.T) {
+	t.Run("stops and continues", func(t *testing.T) {
 		is := is.New(t)
 		p := start(t, "stop", "on")
 		_, ok := p.Await("stop")
@@ -104,17 +106,17 @@ func TestProcess(t *testing.T) {
 		is.Equal(report, trial.Report{})
 		is.True(p.Killed())
 	})
-	t.Run("is ended when it goes on for too long, and says where it was", func(t *testing.T) {
+	t.Run("is ended when it runs for too long, and shows its stack", func(t *testing.T) {
 		is := is.New(t)
-		var said error
+		var err error
 		report := trial.Run(t.Context(), "trial", func(tb testing.TB) {
-			said = child.Start(tb, "talker", []string{"wait"}, child.Options{Patience: time.Second}).Wait()
+			err = child.Start(tb, "talker", []string{"wait"}, child.Options{Patience: time.Second}).Wait()
 		})
 		is.Equal(report, trial.Report{Failed: true, Log: "a child ran for more than 1s, and was ended\n"})
-		is.True(said != nil)
-		is.True(strings.Contains(said.Error(), "child_test.talk"))
+		is.True(err != nil)
+		is.True(strings.Contains(err.Error(), "child_test.talk"))
 	})
-	t.Run("fails where nobody knows the program", func(t *testing.T) {
+	t.Run("fails if child.Main does not know the program", func(t *testing.T) {
 		is := is.New(t)
 		err := child.Start(t, "stranger", nil, child.Options{}).Wait()
 		is.True(err != nil)

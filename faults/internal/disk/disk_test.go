@@ -19,8 +19,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// TestCut proves that a simulated power cut keeps every byte that was flushed and none that was not, and that the disk fails while its
+// power is off.
 func TestCut(t *testing.T) {
-	t.Run("leaves what was flushed, and nothing else", func(t *testing.T) {
+	t.Run("keeps flushed data and loses unflushed data", func(t *testing.T) {
 		isolated.Suite(t, "cut", stores.SQLite, suite.Options{})
 	})
 }
@@ -28,19 +30,19 @@ func TestCut(t *testing.T) {
 func cut(tb testing.TB, dir string, _ stores.Kind, _ suite.Options) (result suite.Result) {
 	d := disk.NewExt4(tb, dir, 16<<20)
 	flushed, unflushed := filepath.Join(dir, "flushed"), filepath.Join(dir, "unflushed")
-	for range 3 { // it can be used again
+	for range 3 { // the disk can be cut and restored again and again
 		write(tb, flushed, true)
 		write(tb, unflushed, false)
 		d.Cut()
 		if _, err := os.Create(filepath.Join(dir, "late")); err == nil {
-			tb.Error("the power is off, and a file was made")
+			tb.Error("a file could be created while the power was off")
 		}
 		d.Restore()
 		if data, err := os.ReadFile(flushed); err != nil || string(data) != "page" {
-			tb.Errorf("what was flushed is %q (%v)", data, err)
+			tb.Errorf("the flushed file contains %q (%v)", data, err)
 		}
 		if data, err := os.ReadFile(unflushed); err == nil && len(data) > 0 {
-			tb.Errorf("what was not flushed is %q", data)
+			tb.Errorf("the unflushed file contains %q", data)
 		}
 		if err := os.Remove(flushed); err != nil {
 			tb.Error(err)

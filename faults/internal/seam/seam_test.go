@@ -12,7 +12,7 @@ import (
 	"github.com/matryer/is"
 
 	"github.com/caisse/checkout"
-	_ "github.com/caisse/checkout/faults/effort" // its flags
+	_ "github.com/caisse/checkout/faults/effort" // defines the flags -long and -seed
 	"github.com/caisse/checkout/faults/internal/child"
 	"github.com/caisse/checkout/faults/internal/seam"
 	"github.com/caisse/checkout/faults/stores"
@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	os.Exit(pgtest.Main(m))
 }
 
-// errand is what a host is sent to do: create one session, and begin its payment.
+// errand is the configuration of a host process: the store in which it creates one session and begins its payment, and the trap.
 type errand struct {
 	Place string
 	Trap  seam.Trap
@@ -41,6 +41,7 @@ var session = checkout.Session{
 	Version:   1,
 }
 
+// host is the child process. It reports each step that is done, and the point of the trap just before the trap is sprung.
 func host(ctx context.Context, self *child.Self) error {
 	var e errand
 	if err := self.Config(&e); err != nil {
@@ -87,7 +88,7 @@ func open(ctx context.Context, s *seam.Seam, place stores.Place) (checkout.Store
 	return postgres.New(pool)
 }
 
-// version is that of the session in a place: 0 where there is none.
+// version returns the version of the session that is found in a store, or 0 if the store has no session.
 func version(t *testing.T, place stores.Place) int {
 	t.Helper()
 	store, err := place.Open(t.Context())
@@ -102,13 +103,15 @@ func version(t *testing.T, place stores.Place) int {
 	return int(found.Version)
 }
 
+// TestSeam proves that a process dies at exactly the point that the trap names, and that the store then has what it must have at this
+// point. The suite of crashes rests on this.
 func TestSeam(t *testing.T) {
 	for _, tt := range []struct {
 		kind  stores.Kind
 		point seam.Point
 		nth   int
-		told  string // by the host, last
-		want  int    // the version that is found afterwards
+		told  string // the last step that the host reports before the trap
+		want  int    // the version of the session that is found afterwards
 	}{
 		{stores.SQLite, seam.BeforeMigration, 1, "", 0},
 		{stores.SQLite, seam.BeforeMigrated, 1, "", 0},
@@ -127,7 +130,7 @@ func TestSeam(t *testing.T) {
 		{stores.Postgres, seam.BeforeUpdateOut, 1, "created", 1},
 		{stores.Postgres, seam.HalfUpdateOut, 1, "created", 1},
 	} {
-		t.Run(fmt.Sprintf("%s is killed %s, time %d", tt.kind, tt.point, tt.nth), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s is killed %s, visit %d", tt.kind, tt.point, tt.nth), func(t *testing.T) {
 			is := is.New(t)
 			place := stores.New(t, tt.kind)
 			p := child.Start(t, "host", errand{place.String(), seam.Trap{Point: tt.point, Nth: tt.nth}}, child.Options{})
@@ -137,7 +140,7 @@ func TestSeam(t *testing.T) {
 			}
 			line, ok := p.Await("")
 			is.True(ok)
-			is.Equal(line, "at "+string(tt.point)) // nothing was told in between
+			is.Equal(line, "at "+string(tt.point)) // the host must report no other step before the trap
 			_, more := p.Await("")
 			is.True(!more)
 			is.NoErr(p.Wait())
@@ -146,7 +149,7 @@ func TestSeam(t *testing.T) {
 		})
 	}
 
-	t.Run("stops where it is, and goes on", func(t *testing.T) {
+	t.Run("stops at the point, and continues when it is told to", func(t *testing.T) {
 		is := is.New(t)
 		place := stores.New(t, stores.SQLite)
 		p := child.Start(t, "host", errand{place.String(), seam.Trap{Point: seam.BeforeUpdate, Nth: 1, Stop: true}}, child.Options{})

@@ -15,7 +15,7 @@ import (
 
 	"github.com/matryer/is"
 
-	_ "github.com/caisse/checkout/faults/effort" // its flags
+	_ "github.com/caisse/checkout/faults/effort" // defines the flags -long and -seed
 	"github.com/caisse/checkout/faults/internal/child"
 	"github.com/caisse/checkout/faults/internal/syscalls"
 )
@@ -25,7 +25,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// write writes two pages to a file, flushes it after each, cuts it and removes it, and says what failed.
+// write is the child process. It writes two pages to a file and flushes after each. Then it truncates the file, prints its size, flushes it
+// from four goroutines, and removes it. It prints every system call that failed.
 func write(_ context.Context, self *child.Self) error {
 	var path string
 	if err := self.Config(&path); err != nil {
@@ -50,7 +51,7 @@ func write(_ context.Context, self *child.Self) error {
 	if info, err := f.Stat(); err == nil {
 		fmt.Fprintf(self.History, "size %d\n", info.Size())
 	}
-	var done sync.WaitGroup // on threads of its own, which are started late
+	var done sync.WaitGroup // on other threads, which start after the supervision has begun
 	for range 4 {
 		done.Go(func() { say("flush", f.Sync()) })
 	}
@@ -59,8 +60,8 @@ func write(_ context.Context, self *child.Self) error {
 	return nil
 }
 
-// supervised is what a writer said, and the calls that it made, under a handler.
-func supervised(t *testing.T, handler syscalls.Handler) (said string, made []string, writer *child.Process) {
+// supervise runs a writer under a handler. It returns what the writer printed, and the system calls that it made on its file.
+func supervise(t *testing.T, handler syscalls.Handler) (printed string, made []string, writer *child.Process) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")
 	writer = child.Start(t, "writer", path, child.Options{Syscalls: func(c syscalls.Call) syscalls.Action {
@@ -76,43 +77,45 @@ func supervised(t *testing.T, handler syscalls.Handler) (said string, made []str
 	return string(writer.Output()), made, writer
 }
 
+// TestSupervise proves that a handler sees every system call on the file, and can fail it, fake it or kill the process before it. The
+// suites of disk faults rest on this.
 func TestSupervise(t *testing.T) {
 	all := []string{"pwrite64 1", "fsync 1", "pwrite64 2", "fsync 2", "ftruncate 1", "fsync 3", "fsync 4", "fsync 5", "fsync 6", "unlink 1"}
 
-	t.Run("shows every call, whatever the thread, and lets it pass", func(t *testing.T) {
+	t.Run("shows the calls of every thread to the handler, and lets them pass", func(t *testing.T) {
 		is := is.New(t)
-		said, made, _ := supervised(t, func(syscalls.Call) syscalls.Action { return syscalls.Action{} })
+		printed, made, _ := supervise(t, func(syscalls.Call) syscalls.Action { return syscalls.Action{} })
 		is.Equal(made, all)
-		is.Equal(said, "size 10\n")
+		is.Equal(printed, "size 10\n")
 	})
-	t.Run("fails one call, which is not made", func(t *testing.T) {
+	t.Run("fails a call without making it", func(t *testing.T) {
 		is := is.New(t)
-		said, made, _ := supervised(t, func(c syscalls.Call) (a syscalls.Action) {
+		printed, made, _ := supervise(t, func(c syscalls.Call) (a syscalls.Action) {
 			if c.Name == "pwrite64" && c.N == 2 || c.Name == "ftruncate" {
 				a.Errno = syscall.ENOSPC
 			}
 			return a
 		})
 		is.Equal(made, all)
-		is.Equal(said, "write: no space left on device\ncut: no space left on device\nsize 4\n")
+		is.Equal(printed, "write: no space left on device\ncut: no space left on device\nsize 4\n")
 	})
-	t.Run("pretends a call, which is not made", func(t *testing.T) {
+	t.Run("reports success for a call without making it", func(t *testing.T) {
 		is := is.New(t)
-		said, _, _ := supervised(t, func(c syscalls.Call) syscalls.Action {
+		printed, _, _ := supervise(t, func(c syscalls.Call) syscalls.Action {
 			return syscalls.Action{Pretend: c.Name == "ftruncate"}
 		})
-		is.Equal(said, "size 4100\n")
+		is.Equal(printed, "size 4100\n")
 	})
-	t.Run("kills before a call is made", func(t *testing.T) {
+	t.Run("kills the process before it makes a call", func(t *testing.T) {
 		is := is.New(t)
-		said, made, writer := supervised(t, func(c syscalls.Call) (a syscalls.Action) {
+		printed, made, writer := supervise(t, func(c syscalls.Call) (a syscalls.Action) {
 			if c.Name == "unlink" {
 				a.Signal = syscall.SIGKILL
 			}
 			return a
 		})
 		is.Equal(made, all)
-		is.True(strings.HasPrefix(said, "size 10\n"))
+		is.True(strings.HasPrefix(printed, "size 10\n"))
 		is.True(writer.Killed())
 	})
 }

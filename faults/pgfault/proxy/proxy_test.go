@@ -14,7 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/matryer/is"
 
-	_ "github.com/caisse/checkout/faults/effort" // the flags of every package here
+	_ "github.com/caisse/checkout/faults/effort" // defines the flags -long and -seed
 	"github.com/caisse/checkout/faults/pgfault/proxy"
 	"github.com/caisse/checkout/internal/pgtest"
 )
@@ -31,19 +31,18 @@ func connect(t *testing.T, url string) *pgx.Conn {
 	return conn
 }
 
-// settled counts the rows once the server holds no lock on them any more: it has committed, or has found the client gone.
-func settled(t *testing.T, direct *pgx.Conn) (rows int) {
+// countWhenUnlocked counts the rows once the server has committed the write or rolled it back: no transaction locks the table any more.
+func countWhenUnlocked(t *testing.T, direct *pgx.Conn) (rows int) {
 	t.Helper()
 	is := is.New(t)
-	for held := true; held; {
-		is.NoErr(direct.QueryRow(t.Context(), "select exists (select from pg_locks where relation = 'rows'::regclass and mode = 'RowExclusiveLock')").Scan(&held))
+	for locked := true; locked; {
+		is.NoErr(direct.QueryRow(t.Context(), "select exists (select from pg_locks where relation = 'rows'::regclass and mode = 'RowExclusiveLock')").Scan(&locked))
 	}
 	is.NoErr(direct.QueryRow(t.Context(), "select count(*) from rows").Scan(&rows))
 	return rows
 }
 
-// writers insert a row in the ways in which clients do, and return the error that the COMMIT, or what came before it,
-// was answered with.
+// writers insert one row, each in another way that clients use. They return the error of COMMIT or of an earlier statement.
 var writers = map[string]func(ctx context.Context, conn *pgx.Conn) error{
 	"a simple query": func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, "insert into rows values (1)")
@@ -53,7 +52,7 @@ var writers = map[string]func(ctx context.Context, conn *pgx.Conn) error{
 		_, err := conn.Exec(ctx, "with n as (select $1::int) insert into rows select * from n", 1)
 		return err
 	},
-	"one text": func(ctx context.Context, conn *pgx.Conn) error {
+	"one multi-statement query": func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, "begin; insert into rows values (1); commit")
 		return err
 	},
@@ -63,7 +62,7 @@ var writers = map[string]func(ctx context.Context, conn *pgx.Conn) error{
 		batch.Queue("insert into rows values ($1)", 1)
 		batch.Queue("commit")
 		err := conn.SendBatch(ctx, &batch).Close()
-		if conn.PgConn().TxStatus() == 'E' { // what comes after an error is skipped, COMMIT too
+		if conn.PgConn().TxStatus() == 'E' { // the server has skipped all statements after the error, COMMIT included
 			conn.Exec(ctx, "rollback")
 		}
 		return err
@@ -74,7 +73,7 @@ var writers = map[string]func(ctx context.Context, conn *pgx.Conn) error{
 			return err
 		})
 	},
-	"a batch whose COMMIT does not wait for it": func(ctx context.Context, conn *pgx.Conn) error {
+	pipelined: func(ctx context.Context, conn *pgx.Conn) error {
 		var batch pgx.Batch
 		batch.Queue("begin")
 		batch.Queue("insert into rows values ($1)", 1)
@@ -102,33 +101,34 @@ var writers = map[string]func(ctx context.Context, conn *pgx.Conn) error{
 	},
 }
 
-// pipelined is the writer to whom an answer may be withheld before its COMMIT.
-const pipelined = "a batch whose COMMIT does not wait for it"
+// pipelined sends COMMIT without waiting for its batch. So the proxy can withhold the answers to the batch, and COMMIT still comes.
+const pipelined = "a batch with a pipelined COMMIT"
 
+// TestWrites proves that each fate gives each writer the right error, and lets the server write the row only if it should.
 func TestWrites(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		fate    proxy.Fate
-		code    string // of the error that the writer gets
-		lost    bool   // the connection is gone
-		written bool
+		code    string // SQLSTATE of the error that the writer gets; "" is none
+		lost    bool   // the client's connection is closed
+		written bool   // the server committed the row
 	}{
 		{"passes", proxy.Fate{}, "", false, true},
 		{"is delayed", proxy.Fate{Delay: time.Millisecond}, "", false, true},
 		{"loses its COMMIT", proxy.Fate{Kind: proxy.RequestCut}, "", true, false},
-		{"loses its COMMIT by a reset", proxy.Fate{Kind: proxy.RequestCut, Reset: true}, "", true, false},
+		{"loses its COMMIT to a TCP reset", proxy.Fate{Kind: proxy.RequestCut, Reset: true}, "", true, false},
 		{"loses the end of its COMMIT", proxy.Fate{Kind: proxy.RequestCut, Bytes: 5}, "", true, false},
 		{"loses its answer", proxy.Fate{Kind: proxy.AnswerCut}, "", true, true},
-		{"loses its answer by a reset", proxy.Fate{Kind: proxy.AnswerCut, Reset: true}, "", true, true},
+		{"loses its answer to a TCP reset", proxy.Fate{Kind: proxy.AnswerCut, Reset: true}, "", true, true},
 		{"loses the end of its answer", proxy.Fate{Kind: proxy.AnswerCut, Bytes: 7}, "", true, true},
-		{"loses the very end of its answer", proxy.Fate{Kind: proxy.AnswerCut, Bytes: 1 << 20}, "", true, true},
-		{"fails as it is sent", proxy.Fate{Kind: proxy.StatementFailed, Code: "40001"}, "40001", false, false},
-		{"is ended as it is sent", proxy.Fate{Kind: proxy.StatementFailed, Code: "57P01", Fatal: true}, "57P01", true, false},
+		{"loses the connection after the whole answer but the last byte", proxy.Fate{Kind: proxy.AnswerCut, Bytes: 1 << 20}, "", true, true},
+		{"fails in its statement", proxy.Fate{Kind: proxy.StatementFailed, Code: "40001"}, "40001", false, false},
+		{"loses its session in its statement", proxy.Fate{Kind: proxy.StatementFailed, Code: "57P01", Fatal: true}, "57P01", true, false},
 		{"fails in COMMIT", proxy.Fate{Kind: proxy.CommitFailed, Code: "40P01"}, "40P01", false, false},
-		{"is ended in COMMIT", proxy.Fate{Kind: proxy.CommitFailed, Code: "57P01", Fatal: true}, "57P01", true, false},
-		{"fails in COMMIT by its answer alone", proxy.Fate{Kind: proxy.CommitFailed, Code: "25006", Ran: true}, "25006", false, true},
-		{"is ended after COMMIT", proxy.Fate{Kind: proxy.CommitFailed, Code: "57P01", Fatal: true, Ran: true}, "57P01", true, true},
-		{"is warned", proxy.Fate{Kind: proxy.Warned}, "", false, true},
+		{"loses its session in COMMIT", proxy.Fate{Kind: proxy.CommitFailed, Code: "57P01", Fatal: true}, "57P01", true, false},
+		{"gets an error for a COMMIT that succeeded", proxy.Fate{Kind: proxy.CommitFailed, Code: "25006", Ran: true}, "25006", false, true},
+		{"loses its session after a COMMIT that succeeded", proxy.Fate{Kind: proxy.CommitFailed, Code: "57P01", Fatal: true, Ran: true}, "57P01", true, true},
+		{"gets a warning", proxy.Fate{Kind: proxy.Warned}, "", false, true},
 	} {
 		for writer, write := range writers {
 			t.Run(writer+" "+test.name, func(t *testing.T) {
@@ -150,19 +150,19 @@ func TestWrites(t *testing.T) {
 					is.Equal(err != nil, test.lost)
 				}
 				is.Equal(conn.IsClosed(), test.lost)
-				if test.lost && test.code == "" && writer == pipelined { // of simple queries pgx tells less
+				if test.lost && test.code == "" && writer == pipelined { // for simple queries pgx does not return the cause
 					is.Equal(errors.Is(err, syscall.ECONNRESET), test.fate.Reset)
 				}
 				if test.fate.Kind != "" {
 					is.Equal(p.Counts(), map[proxy.Kind]int{test.fate.Kind: 1})
 				}
-				rows := settled(t, direct)
+				rows := countWhenUnlocked(t, direct)
 				is.Equal(rows == 1, test.written)
 
 				if test.lost {
 					conn = connect(t, through)
 				}
-				is.NoErr(write(t.Context(), conn)) // the next one passes
+				is.NoErr(write(t.Context(), conn)) // Once has spent the fate, so the second write passes
 				is.NoErr(conn.QueryRow(t.Context(), "select count(*) from rows").Scan(&rows))
 				is.Equal(rows == 2, test.written)
 			})
@@ -193,7 +193,8 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// A COMMIT that is a prepared statement is carried out before the Sync behind it is there.
+// TestCommitsWithoutSync cuts the connection just before the last byte of a batch. The server executes a COMMIT of the extended protocol
+// when it arrives, and does not wait for the Sync that ends the batch. So the row is written although the request was cut.
 func TestCommitsWithoutSync(t *testing.T) {
 	is := is.New(t)
 	url := pgtest.URL(t)
@@ -205,12 +206,12 @@ func TestCommitsWithoutSync(t *testing.T) {
 	p.Set(proxy.Plan{Write: proxy.Once(proxy.Fate{Kind: proxy.RequestCut, Bytes: 1 << 20})})
 	is.True(writers["one batch"](t.Context(), conn) != nil)
 	is.True(conn.IsClosed())
-	for settled(t, direct) == 0 {
-		time.Sleep(time.Millisecond) // until the server comes to it
+	for countWhenUnlocked(t, direct) == 0 {
+		time.Sleep(time.Millisecond) // until the server has executed COMMIT
 	}
 }
 
-// A client that is cut off has its query cancelled by pgx, which COMMIT takes no notice of.
+// TestAbandonedCommits proves that the server commits although the client has gone. COMMIT ignores the cancel request that pgx sends.
 func TestAbandonedCommits(t *testing.T) {
 	for _, writer := range []string{"a transaction step by step", "one batch", pipelined} {
 		t.Run(writer, func(t *testing.T) {
@@ -225,13 +226,14 @@ func TestAbandonedCommits(t *testing.T) {
 			is.True(writers[writer](t.Context(), conn) != nil)
 			is.True(conn.IsClosed())
 			for p.Counts()[proxy.Abandoned] == 0 {
-				time.Sleep(time.Millisecond) // until the server has answered
+				time.Sleep(time.Millisecond) // until the server has answered COMMIT
 			}
-			is.Equal(settled(t, direct), 1)
+			is.Equal(countWhenUnlocked(t, direct), 1)
 		})
 	}
 }
 
+// TestAbandonedBeforeTheServerIsDone proves that the proxy does not wait for COMMIT: here a trigger keeps COMMIT from ending.
 func TestAbandonedBeforeTheServerIsDone(t *testing.T) {
 	is := is.New(t)
 	url := pgtest.URL(t)
@@ -240,7 +242,7 @@ func TestAbandonedBeforeTheServerIsDone(t *testing.T) {
 		"create table rows (n int)",
 		"create function hold() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock(1); return null; end $$",
 		"create constraint trigger hold after insert on rows initially deferred for each row execute function hold()",
-		"select pg_advisory_lock(1)", // so that COMMIT waits
+		"select pg_advisory_lock(1)", // COMMIT now waits for this lock
 	} {
 		_, err := direct.Exec(t.Context(), sql)
 		is.NoErr(err)
@@ -254,6 +256,7 @@ func TestAbandonedBeforeTheServerIsDone(t *testing.T) {
 	is.NoErr(ctx.Err())
 }
 
+// TestCommitsThatFailedAreNotCounted makes COMMIT fail, by a deferred constraint. A report must not count faults that did not happen.
 func TestCommitsThatFailedAreNotCounted(t *testing.T) {
 	for _, kind := range []proxy.Kind{proxy.AnswerCut, proxy.Abandoned, proxy.Warned} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -266,14 +269,15 @@ func TestCommitsThatFailedAreNotCounted(t *testing.T) {
 			conn := connect(t, through)
 			p.Set(proxy.Plan{Write: proxy.Once(proxy.Fate{Kind: kind})})
 			is.True(writers["a transaction step by step"](t.Context(), conn) != nil)
-			is.Equal(settled(t, direct), 1)
-			_, err = connect(t, through).Exec(t.Context(), "delete from rows") // the second write, and passed
+			is.Equal(countWhenUnlocked(t, direct), 1)
+			_, err = connect(t, through).Exec(t.Context(), "delete from rows") // the second write has no fate
 			is.NoErr(err)
 			is.Equal(p.Counts(), map[proxy.Kind]int{})
 		})
 	}
 }
 
+// TestStatementsThatRanAndFailed counts with a sequence that the statement ran, because a rollback does not reset a sequence.
 func TestStatementsThatRanAndFailed(t *testing.T) {
 	for _, writer := range []string{"a transaction step by step", "one batch", pipelined} {
 		t.Run(writer, func(t *testing.T) {
@@ -300,13 +304,14 @@ func TestStatementsThatRanAndFailed(t *testing.T) {
 	}
 }
 
+// TestReads proves that Plan.Read, and not Plan.Write, applies to a statement outside of a transaction that writes nothing.
 func TestReads(t *testing.T) {
 	for name, test := range map[string]struct {
 		fate proxy.Fate
 		code string
 		lost bool
 	}{
-		"are cut off":     {proxy.Fate{Kind: proxy.RequestCut}, "", true},
+		"lose a request":  {proxy.Fate{Kind: proxy.RequestCut}, "", true},
 		"lose an answer":  {proxy.Fate{Kind: proxy.AnswerCut, Bytes: 20}, "", true},
 		"fail":            {proxy.Fate{Kind: proxy.StatementFailed, Code: "53200"}, "53200", false},
 		"end the session": {proxy.Fate{Kind: proxy.StatementFailed, Code: "57P01", Fatal: true}, "57P01", true},
@@ -336,10 +341,10 @@ func TestConnections(t *testing.T) {
 		fate proxy.Fate
 		code string
 	}{
-		"are refused":          {proxy.Fate{Kind: proxy.StatementFailed, Code: "53300"}, "53300"},
-		"are cut":              {proxy.Fate{Kind: proxy.RequestCut}, ""},
-		"are reset":            {proxy.Fate{Kind: proxy.RequestCut, Reset: true}, ""},
-		"find nobody to speak": {proxy.Fate{Kind: proxy.Silenced}, ""},
+		"are refused":   {proxy.Fate{Kind: proxy.StatementFailed, Code: "53300"}, "53300"},
+		"are closed":    {proxy.Fate{Kind: proxy.RequestCut}, ""},
+		"are reset":     {proxy.Fate{Kind: proxy.RequestCut, Reset: true}, ""},
+		"get no answer": {proxy.Fate{Kind: proxy.Silenced}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			is := is.New(t)
@@ -376,7 +381,7 @@ func TestCancelsAreForwarded(t *testing.T) {
 			is.True(errors.As(err, &pg))
 			is.Equal(pg.Code, "57014")
 			return
-		case <-time.After(10 * time.Millisecond): // it may have come before the statement
+		case <-time.After(10 * time.Millisecond): // the cancel request may have come before the statement: send another
 		}
 	}
 }

@@ -10,18 +10,20 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/matryer/is"
 
-	_ "github.com/caisse/checkout/faults/effort" // the flags of every package here
+	_ "github.com/caisse/checkout/faults/effort" // defines the flags -long and -seed
 	"github.com/caisse/checkout/faults/pgfault/proxy"
 	"github.com/caisse/checkout/internal/pgtest"
 )
 
+// TestWithheldAnswers proves that Fate.Whole also withholds the answers that come before the one to COMMIT. The writer then gets its
+// error before it reads anything about COMMIT, whether the server committed or not.
 func TestWithheldAnswers(t *testing.T) {
 	for name, test := range map[string]struct {
 		fate    proxy.Fate
 		written bool
 	}{
-		"of a COMMIT that was answered":      {proxy.Fate{Kind: proxy.AnswerCut, Whole: true}, true},
-		"of a COMMIT that was not delivered": {proxy.Fate{Kind: proxy.RequestCut, Whole: true}, false},
+		"with a COMMIT that succeeded":         {proxy.Fate{Kind: proxy.AnswerCut, Whole: true}, true},
+		"with a COMMIT that was not delivered": {proxy.Fate{Kind: proxy.RequestCut, Whole: true}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			is := is.New(t)
@@ -42,16 +44,18 @@ func TestWithheldAnswers(t *testing.T) {
 	}
 }
 
+// TestSilence proves that the client of a silent connection gets only its own timeout. The row is written in the end if the fate delivers
+// COMMIT, even after the client has hung up, and not otherwise.
 func TestSilence(t *testing.T) {
 	for name, test := range map[string]struct {
 		fate    proxy.Fate
-		written bool // in the end
+		written bool // once the server holds no lock any more
 	}{
-		"before COMMIT":               {proxy.Fate{Kind: proxy.Silenced}, false},
-		"after COMMIT":                {proxy.Fate{Kind: proxy.Silenced, Ran: true}, true},
-		"until the client hangs up":   {proxy.Fate{Kind: proxy.Late}, true},
-		"and longer":                  {proxy.Fate{Kind: proxy.Late, Delay: 10 * time.Millisecond}, true},
-		"from the statement's answer": {proxy.Fate{Kind: proxy.Late, Whole: true}, true},
+		"that never delivers COMMIT":                        {proxy.Fate{Kind: proxy.Silenced}, false},
+		"that withholds the answer to COMMIT":               {proxy.Fate{Kind: proxy.Silenced, Ran: true}, true},
+		"that delivers COMMIT when the client hangs up":     {proxy.Fate{Kind: proxy.Late}, true},
+		"that delivers COMMIT some time after the hang-up":  {proxy.Fate{Kind: proxy.Late, Delay: 10 * time.Millisecond}, true},
+		"that also withholds the answers to the statements": {proxy.Fate{Kind: proxy.Late, Whole: true}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			is := is.New(t)
@@ -67,12 +71,14 @@ func TestSilence(t *testing.T) {
 			err = writers[pipelined](ctx, conn)
 			is.True(errors.Is(err, context.DeadlineExceeded))
 			conn.Close(ctx)
-			is.Equal(settled(t, direct) == 1, test.written)
+			is.Equal(countWhenUnlocked(t, direct) == 1, test.written)
 			is.Equal(p.Counts(), map[proxy.Kind]int{test.fate.Kind: 1})
 		})
 	}
 }
 
+// TestSilenceLasts proves that the proxy passes on nothing even when the server ends the connection. A client of a silent network
+// would not learn of that either: it gets an error only when its own context ends.
 func TestSilenceLasts(t *testing.T) {
 	is := is.New(t)
 	url := pgtest.URL(t, "application_name=silent")
@@ -94,13 +100,15 @@ func TestSilenceLasts(t *testing.T) {
 	}
 	select {
 	case err := <-done:
-		t.Errorf("the client was told: %v", err)
+		t.Errorf("the client got an answer through the silence: %v", err)
 	case <-time.After(50 * time.Millisecond):
 	}
 	cancel()
 	is.True(errors.Is(<-done, context.Canceled))
 }
 
+// TestServersThatVanish proves that after Vanish nothing comes from the server any more: no answer, no end of an open connection, and no
+// answer to a new one. Clients see only their own timeouts, as when a machine loses its power.
 func TestServersThatVanish(t *testing.T) {
 	is := is.New(t)
 	url := pgtest.URL(t, "application_name=vanished")
@@ -114,8 +122,8 @@ func TestServersThatVanish(t *testing.T) {
 	is.NoErr(err)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	is.True(errors.Is(writers["a simple query"](ctx, conn), context.DeadlineExceeded)) // and not that anybody hung up
+	is.True(errors.Is(writers["a simple query"](ctx, conn), context.DeadlineExceeded)) // the proxy must not close the connection
 	_, err = pgx.Connect(ctx, through)
 	is.True(errors.Is(err, context.DeadlineExceeded))
-	is.Equal(settled(t, direct), 0)
+	is.Equal(countWhenUnlocked(t, direct), 0)
 }
