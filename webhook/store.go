@@ -42,7 +42,8 @@ type Store interface {
 	// NotBefore is later than now, Claim returns only its deliveries with Forced.
 	Claim(ctx context.Context, now, until time.Time, limit, perEndpoint int, busy map[string]int) ([]Claim, error)
 	// Settle stores the results of claims in one atomic step: State, Attempts and NextAttempt of each delivery, and the Health of its
-	// endpoint. It ignores deliveries whose Lease has changed since, and those that are gone.
+	// endpoint. The results change the Health in the order in which they are given. Settle ignores deliveries whose Lease has changed
+	// since, and those that are gone.
 	Settle(ctx context.Context, results []Settlement) error
 
 	// GetDelivery returns a delivery of the account's endpoint, or ErrNotFound.

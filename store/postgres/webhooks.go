@@ -179,37 +179,44 @@ func (w webhooks) Settle(ctx context.Context, results []webhook.Settlement) erro
 	}
 	const settle = `WITH settled AS (
 		UPDATE checkout_webhook_deliveries AS d SET state = u.state, attempts = u.attempts, due_at = u.due_at, forced = u.forced
-		FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::boolean[], $7::boolean[], $8::timestamptz[], $9::timestamptz[])
-			AS u (id, lease, state, attempts, due_at, forced, failed, at, not_before)
-		WHERE d.id = u.id AND d.lease = u.lease RETURNING d.endpoint, d.state, u.failed, u.at, u.not_before
+		FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::boolean[], $7::boolean[], $8::timestamptz[], $9::timestamptz[],
+			$10::integer[]) AS u (id, lease, state, attempts, due_at, forced, failed, at, not_before, place)
+		WHERE d.id = u.id AND d.lease = u.lease RETURNING d.endpoint, d.state = 'delivered' AND NOT u.failed AS well, u.failed, u.at, u.not_before, u.place
+	), placed AS (
+		SELECT *, max(place) FILTER (WHERE well) OVER (PARTITION BY endpoint) AS last_well FROM settled
 	), health AS (
-		SELECT endpoint, bool_or(state = 'delivered') AS well, count(*) FILTER (WHERE failed) AS failures,
-			min(at) FILTER (WHERE failed) AS since, max(not_before) FILTER (WHERE failed) AS not_before
-		FROM settled GROUP BY endpoint ORDER BY endpoint
+		SELECT endpoint, bool_or(well) AS well, count(*) FILTER (WHERE fails) AS failures,
+			(array_agg(at ORDER BY place) FILTER (WHERE fails))[1] AS since, max(not_before) FILTER (WHERE fails) AS not_before
+		FROM (SELECT *, failed AND place > coalesce(last_well, -1) AS fails FROM placed) AS s GROUP BY endpoint
 	), locked AS (
 		SELECT e.id FROM checkout_webhooks AS e JOIN health AS h ON h.endpoint = e.id WHERE h.failures > 0 OR h.well AND e.failures > 0
 		ORDER BY e.id FOR UPDATE OF e
 	) UPDATE checkout_webhooks AS e SET
-		failures = CASE WHEN h.well THEN 0 ELSE e.failures + h.failures END,
-		failing_since = CASE WHEN NOT h.well THEN coalesce(e.failing_since, h.since) END,
-		not_before = CASE WHEN NOT h.well THEN greatest(e.not_before, h.not_before) END
+		failures = CASE WHEN h.well THEN 0 ELSE e.failures END + h.failures,
+		failing_since = coalesce(CASE WHEN NOT h.well THEN e.failing_since END, h.since),
+		not_before = greatest(CASE WHEN NOT h.well THEN e.not_before END, h.not_before)
 	FROM health AS h, locked AS l WHERE h.endpoint = e.id AND l.id = e.id RETURNING e.id`
-	// All batches lock in the same order, so that no two of them deadlock.
-	results = slices.SortedFunc(slices.Values(results), func(a, b webhook.Settlement) int { return strings.Compare(a.Delivery.ID, b.Delivery.ID) })
 	n := len(results)
+	// All batches lock in the same order, so that no two of them deadlock.
+	order := make([]int, n) // places in results
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return strings.Compare(results[a].Delivery.ID, results[b].Delivery.ID) })
 	var (
 		ids, states, attempts = make([]string, n), make([]string, n), make([]string, n)
 		leases                = make([]int64, n)
 		due, at, notBefore    = make([]*time.Time, n), make([]*time.Time, n), make([]*time.Time, n)
 		forced, failed        = make([]bool, n), make([]bool, n)
 	)
-	for i, r := range results {
+	for i, place := range order {
+		r := results[place]
 		d := r.Delivery
 		ids[i], leases[i], states[i], attempts[i], due[i], forced[i] = d.ID, d.Lease, string(d.State), hooks.Attempts(d.Attempts), orNoTime(d.NextAttempt), d.Forced
 		failed[i], at[i], notBefore[i] = r.Failed, orNoTime(r.At), orNoTime(r.NotBefore)
 	}
 	_, err := rowsOf(ctx, w.write, statement{"checkout_webhook_settle", "settle deliveries", settle,
-		[]any{ids, leases, states, attempts, due, forced, failed, at, notBefore}}, pgx.RowTo[string])
+		[]any{ids, leases, states, attempts, due, forced, failed, at, notBefore, order}}, pgx.RowTo[string])
 	return err
 }
 

@@ -59,8 +59,8 @@ const (
 
 	settleDelivery = `UPDATE checkout_webhook_deliveries SET state = ?, attempts = ?, due_at = ?, forced = ? WHERE id = ? AND lease = ?`
 	settleWell     = `UPDATE checkout_webhooks SET failures = 0, failing_since = NULL, not_before = NULL WHERE failures > 0 AND id = ?`
-	settleFailed   = `UPDATE checkout_webhooks SET failures = failures + 1, failing_since = coalesce(failing_since, ?),
-		not_before = max(coalesce(not_before, 0), ?) WHERE id = ?`
+	settleFailed   = `UPDATE checkout_webhooks SET failures = failures + 1, failing_since = coalesce(failing_since, ?1),
+		not_before = CASE WHEN not_before IS NULL OR not_before < ?2 THEN ?2 ELSE not_before END WHERE id = ?3`
 )
 
 type deliveryRow struct {
@@ -267,7 +267,7 @@ func (w webhooks) Settle(ctx context.Context, results []webhook.Settlement) erro
 			}
 			switch {
 			case r.Failed:
-				_, err = q.ExecContext(ctx, settleFailed, instant(r.At), microsAt(r.NotBefore), d.EndpointID)
+				_, err = q.ExecContext(ctx, settleFailed, instant(r.At), instant(r.NotBefore), d.EndpointID)
 			case d.State == webhook.Delivered:
 				_, err = q.ExecContext(ctx, settleWell, d.EndpointID)
 			}

@@ -3,6 +3,7 @@ package webhooktest
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -138,6 +139,39 @@ func settleByLease(t *testing.T, s webhook.Store) {
 	same(t, got, d)
 	ids, _ := claim(t, s, now.Add(1000*time.Hour), 10, 10, nil)
 	same(t, len(ids), 0)
+}
+
+// settleInOrder settles a success and a failure of one endpoint in one call: first a success before a failure, then the reverse. The
+// deliveries' IDs are in the opposite order.
+func settleInOrder(t *testing.T, s webhook.Store) {
+	e := endpoint(1)
+	create(t, s, e)
+	fail(t, s, e, 1, now.Add(time.Hour))
+	settle := func(n int, firstFails bool) webhook.Health {
+		for _, d := range []webhook.StoredDelivery{delivery(e, n), delivery(e, n+1)} {
+			d.NextAttempt, d.Forced = now, true
+			add(t, s, d)
+		}
+		claims, err := s.Claim(t.Context(), now, now.Add(time.Minute), 2, 2, nil)
+		ok(t, err)
+		same(t, len(claims), 2)
+		slices.SortFunc(claims, func(a, b webhook.Claim) int { return -strings.Compare(a.Delivery.ID, b.Delivery.ID) })
+		results := make([]webhook.Settlement, 2)
+		for i, c := range claims {
+			d := c.Delivery
+			d.State, d.NextAttempt = webhook.Delivered, time.Time{}
+			results[i] = webhook.Settlement{Delivery: d, At: now.Add(time.Duration(n) * time.Minute)}
+			if firstFails == (i == 0) {
+				results[i].Delivery.State, results[i].Failed = webhook.Failed, true
+			}
+		}
+		ok(t, s.Settle(t.Context(), results))
+		got, err := s.GetEndpoint(t.Context(), merchant, e.ID)
+		ok(t, err)
+		return got.Health
+	}
+	same(t, settle(2, false), webhook.Health{Failures: 1, FailingSince: now.Add(2 * time.Minute)}) // no NotBefore was given
+	same(t, settle(4, true), webhook.Health{})
 }
 
 func settleHealth(t *testing.T, s webhook.Store) {

@@ -38,6 +38,7 @@ func Run(t *testing.T, newStore func(t *testing.T) webhook.Store) {
 		"claims at once share the work":                               claimsAtOnce,
 		"a settlement is kept, and one that comes too late is not":    settleByLease,
 		"settlements tell how an endpoint fares":                      settleHealth,
+		"settlements of one call count in their order":                settleInOrder,
 		"deliveries are listed, the newest first":                     deliveriesAreListed,
 		"a delivery is due again where somebody asks for it":          requeue,
 		"what is settled is pruned, and what is pending is not":       prune,
