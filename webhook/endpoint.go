@@ -86,10 +86,7 @@ type EndpointChange struct {
 func (w *Webhooks) Create(ctx context.Context, account checkout.Account, p EndpointParams) (Endpoint, error) {
 	var f faults
 	f.account(account)
-	f.url(p.URL, w.config.AllowPrivate)
-	f.events(p.Events)
-	f.description(p.Description)
-	if err := f.err(); err != nil {
+	if err := append(f, p.faults(w.config.AllowPrivate)...).err(); err != nil {
 		return Endpoint{}, err
 	}
 	id, err := newID("we_")
@@ -148,20 +145,7 @@ func (w *Webhooks) List(ctx context.Context, account checkout.Account) ([]Endpoi
 
 // Update changes an endpoint. If it becomes active again, the deliveries that are still pending are sent.
 func (w *Webhooks) Update(ctx context.Context, account checkout.Account, id string, c EndpointChange) (Endpoint, error) {
-	var f faults
-	if c.URL != nil {
-		f.url(*c.URL, w.config.AllowPrivate)
-	}
-	if c.Events != nil {
-		f.events(*c.Events)
-	}
-	if c.Description != nil {
-		f.description(*c.Description)
-	}
-	if c.Status != nil && *c.Status != Active && *c.Status != Disabled {
-		f.add("status", checkout.CodeUnsupported, "must be active or disabled")
-	}
-	if err := f.err(); err != nil {
+	if err := c.faults(w.config.AllowPrivate).err(); err != nil {
 		return Endpoint{}, err
 	}
 	e, err := w.change(ctx, account, id, func(e *StoredEndpoint) error {
@@ -273,6 +257,43 @@ func (f faults) err() error {
 		return nil
 	}
 	return &checkout.ValidationError{Fields: f}
+}
+
+// and returns f with those faults of other whose fields have none in f.
+func (f faults) and(other faults) faults {
+	faulty := make(map[string]bool)
+	for _, fault := range f {
+		faulty[fault.Field] = true
+	}
+	for _, fault := range other {
+		if !faulty[fault.Field] {
+			f = append(f, fault)
+		}
+	}
+	return f
+}
+
+func (p EndpointParams) faults(private bool) (f faults) {
+	f.url(p.URL, private)
+	f.events(p.Events)
+	f.description(p.Description)
+	return f
+}
+
+func (c EndpointChange) faults(private bool) (f faults) {
+	if c.URL != nil {
+		f.url(*c.URL, private)
+	}
+	if c.Events != nil {
+		f.events(*c.Events)
+	}
+	if c.Description != nil {
+		f.description(*c.Description)
+	}
+	if c.Status != nil && *c.Status != Active && *c.Status != Disabled {
+		f.add("status", checkout.CodeUnsupported, "must be active or disabled")
+	}
+	return f
 }
 
 func (f *faults) account(a checkout.Account) {

@@ -136,7 +136,8 @@ func TestHandlerRefuses(t *testing.T) {
 		name, method, path, body string
 		headers                  []string
 		status                   int
-		code, pointer            string
+		code                     string
+		faults                   string // pointers and codes of all faults
 	}{
 		{"a wrong token", "GET", "/v1/webhooks", "", []string{"Authorization", "Bearer wrong"}, 401, "unauthorized", ""},
 		{"an unknown path", "GET", "/v1/webhooks/", "", nil, 404, "not_found", ""},
@@ -164,6 +165,12 @@ func TestHandlerRefuses(t *testing.T) {
 		{"an unknown member", "POST", "/v1/webhooks", `{"url": "https://a.example", "secret": "mine"}`, nil, 400, "validation_failed", "#/secret unknown_field"},
 		{"a status at creation", "POST", "/v1/webhooks", `{"url": "https://a.example", "status": "active"}`, nil, 400, "validation_failed", "#/status unknown_field"},
 		{"an unknown status", "PATCH", endpoint, `{"status": "off"}`, nil, 400, "validation_failed", "#/status unsupported"},
+		{"a request with several faults", "POST", "/v1/webhooks", `{"url": 7, "events": [7], "secret": "mine", "description": ` + long + `}`, nil, 400, "validation_failed",
+			"#/url wrong_type, #/events/0 wrong_type, #/secret unknown_field, #/description too_long"},
+		{"a change with several faults", "PATCH", endpoint, `{"events": 7, "url": "http://a.example", "status": "off"}`, nil, 400, "validation_failed",
+			"#/events wrong_type, #/url unsupported, #/status unsupported"},
+		{"a wrong change of an unknown endpoint", "PATCH", unknown, `{"status": "off"}`, nil, 404, "not_found", ""},
+		{"a change of an unknown endpoint with a number as url", "PATCH", unknown, `{"url": 7}`, nil, 404, "not_found", ""},
 		{"a url that is null", "PATCH", endpoint, `{"url": null}`, nil, 400, "validation_failed", "#/url wrong_type"},
 		{"the url of another endpoint", "POST", "/v1/webhooks", `{"url": "https://shop.example/hooks"}`, nil, 409, "endpoint_exists", ""},
 		{"an unknown parameter", "GET", "/v1/webhooks?limit=1", "", nil, 400, "invalid_query", ""},
@@ -183,9 +190,13 @@ func TestHandlerRefuses(t *testing.T) {
 			is.Equal(p["code"], test.code)
 			is.Equal(header.Get("Content-Type"), "application/problem+json")
 			is.Equal(p["request_id"], header.Get("Request-Id"))
-			if test.pointer != "" {
-				fault := p["errors"].([]any)[0].(map[string]any)
-				is.Equal(fmt.Sprint(fault["pointer"], " ", fault["code"]), test.pointer)
+			if test.faults != "" {
+				var faults []string
+				for _, e := range p["errors"].([]any) {
+					fault := e.(map[string]any)
+					faults = append(faults, fmt.Sprint(fault["pointer"], " ", fault["code"]))
+				}
+				is.Equal(strings.Join(faults, ", "), test.faults)
 			}
 			if code == 405 {
 				is.Equal(header.Get("Allow"), "GET, HEAD, PATCH, DELETE")

@@ -98,35 +98,13 @@ func (h *Handler) create(c *call) (answer, error) {
 		p.Description = *change.Description
 	}
 	if f != nil {
-		return answer{}, h.allFaults(f, p.URL, p.Events, p.Description, true)
+		return answer{}, f.and(p.faults(h.webhooks.config.AllowPrivate)).err() // one answer lists all faults
 	}
 	e, err := h.webhooks.Create(c.Context(), c.account, p)
 	if err != nil {
 		return answer{}, err
 	}
 	return answer{201, endpointOf(e), "/v1/webhooks/" + e.ID}, nil
-}
-
-// allFaults adds the faults of the values to those of the JSON, so that one answer lists all of them.
-func (h *Handler) allFaults(f faults, url string, events []string, description string, required bool) error {
-	told := make(map[string]bool)
-	for _, fault := range f {
-		told[fault.Field] = true
-	}
-	var more faults
-	if url != "" || required && !told["url"] {
-		more.url(url, h.webhooks.config.AllowPrivate)
-	}
-	if !told["events"] {
-		more.events(events)
-	}
-	more.description(description)
-	for _, fault := range more {
-		if !told[fault.Field] {
-			f = append(f, fault)
-		}
-	}
-	return f.err()
 }
 
 func (h *Handler) list(c *call) (answer, error) {
@@ -150,7 +128,7 @@ func (h *Handler) get(c *call) (answer, error) {
 
 func (h *Handler) change(c *call) (answer, error) {
 	change, f := decode(c.body, false)
-	if f != nil {
+	if f = f.and(change.faults(h.webhooks.config.AllowPrivate)); f != nil {
 		if _, err := h.webhooks.Get(c.Context(), c.account, c.id); err != nil {
 			return answer{}, err
 		}
