@@ -68,7 +68,7 @@ func BearerToken(r *http.Request) (token string, ok bool) {
 func BearerTokens(tokens map[string]Account) (Authenticator, error) {
 	var errs []error
 	if len(tokens) == 0 {
-		errs = append(errs, &ConfigError{Field: "BearerTokens", Reason: "must hold at least one token"})
+		errs = append(errs, &ConfigError{Field: "BearerTokens", Reason: "must have at least one token"})
 	}
 	var b bearerTokens
 	for _, token := range slices.Sorted(maps.Keys(tokens)) {
@@ -76,12 +76,12 @@ func BearerTokens(tokens map[string]Account) (Authenticator, error) {
 		if !isToken(token) {
 			errs = append(errs, &ConfigError{
 				Field:  "BearerTokens",
-				Reason: fmt.Sprintf("must not hold a token of account %q that is empty or has other than visible ASCII characters", account.ID),
+				Reason: fmt.Sprintf("must not have an empty token, or one with other than visible ASCII characters, for account %q", account.ID),
 			})
 		}
 		var f faults
 		if f.account(account); f != nil {
-			errs = append(errs, &ConfigError{Field: "BearerTokens", Reason: "must not hold an account whose ID " + f[0].Detail})
+			errs = append(errs, &ConfigError{Field: "BearerTokens", Reason: "must not have an account whose ID " + f[0].Detail})
 		}
 		b = append(b, bearerDigest{sha256.Sum256([]byte(token)), account})
 	}

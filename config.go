@@ -135,7 +135,7 @@ func (s settings) validate() error {
 	for _, code := range slices.Sorted(maps.Keys(s.fees)) {
 		field := fmt.Sprintf("Fees[%q]", code)
 		if !isCurrency(code) {
-			fault(field, "is not for an ISO 4217 code in upper case")
+			fault(field, "must have an ISO 4217 code in upper case as its key")
 		}
 		if err := s.fees[code].validate("Config." + field); err != nil {
 			errs = append(errs, err)

@@ -21,7 +21,7 @@ const maxRetries = 100
 //
 // Like every transition, Begin may be repeated: to ask for the state that the session already has changes nothing and is no error. The
 // error is
-//   - a [*ValidationError] for a bad account or identifier, and where the session has had [MaxChanges] changes,
+//   - a [*ValidationError] for a bad account or identifier, and where the session has had [MaxChanges] changes, its creation included,
 //   - a [*TransitionError] where the table of transitions forbids it, as on a session that has ended,
 //   - or it wraps [ErrNotFound], [ErrConflict] (other callers changed the session without end), [ErrUnavailable],
 //     [ErrOutcomeUnknown] or the context's error. After ErrUnavailable and ErrOutcomeUnknown, call again.
@@ -207,7 +207,7 @@ func (s *Session) move(from, to Status, now time.Time, ch change) (changed bool,
 }
 
 var errTooManyChanges = &ValidationError{Fields: []FieldError{{
-	Field: "payment_id", Code: CodeOutOfRange, Detail: fmt.Sprintf("comes after %d changes of the session, and no attempt may", MaxChanges),
+	Field: "payment_id", Code: CodeOutOfRange, Detail: fmt.Sprintf("is refused: the session has had %d changes, its creation included", MaxChanges),
 }}}
 
 // logMove logs a transition. A late payment is a warning: somebody has to deliver it or pay it back.
@@ -228,7 +228,7 @@ func (c *Checkouts) logConflict(ctx context.Context, s Session, to Status, err e
 	if !ok {
 		return
 	}
-	level, message := slog.LevelInfo, "news of another payment than the checkout session's"
+	level, message := slog.LevelInfo, "report about a payment that is not the checkout session's"
 	if to == StatusCompleted {
 		level, message = slog.LevelError, "two payments claim one checkout session"
 	}

@@ -168,7 +168,7 @@ func unknownAny(n *phonenumbers.PhoneNumber) string {
 	case phonenumbers.TOO_LONG:
 		return "has too many digits for a number of " + code
 	case phonenumbers.INVALID_LENGTH:
-		return "has not as many digits as a number of " + code
+		return "does not have as many digits as a number of " + code
 	}
 	return unknownRange(code)
 }

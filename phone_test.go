@@ -158,7 +158,7 @@ func TestParsePhoneReadsAnyCountry(t *testing.T) {
 		{"+3", checkout.CodeMalformed, "has too few digits for a phone number"},
 		{"+33 6 12", checkout.CodeMalformed, "has too few digits for a number of +33"},
 		{"+33 6 12 34 56 78 90", checkout.CodeMalformed, "has too many digits for a number of +33"},
-		{"+40 784 4975", checkout.CodeMalformed, "has not as many digits as a number of +40"},
+		{"+40 784 4975", checkout.CodeMalformed, "does not have as many digits as a number of +40"},
 		{"+1 201 155 0123", checkout.CodeMalformed, "is in no range of the numbering plan of +1"},
 		{"+999 12 34 56 78", checkout.CodeMalformed, "must have the calling code of a country after the +"},
 		{"+0 12 34 56 78", checkout.CodeMalformed, "must have the calling code of a country after the +"},

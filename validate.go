@@ -159,7 +159,7 @@ func (p CreateParams) LogValue() slog.Value {
 	)
 }
 
-// fieldOrder is the order in which faults are reported: first the members of the contract's table, then what only calls in Go have.
+// fieldOrder is the order in which faults are reported: first the members of the JSON, then the fields that only calls in Go have.
 // It does not depend on the order of members in the JSON, so that equal requests get equal answers.
 var fieldOrder = []string{
 	"amount", "currency", "user_phone", "payment_method", "success_url", "cancel_url", "description", "expires_in",

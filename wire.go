@@ -166,7 +166,7 @@ func decodeCreate(body []byte) (p CreateParams, f faults, err error) {
 	return p, f, nil
 }
 
-// wireMembers are the members of a request, in the order of the contract's table.
+// wireMembers are the members of a request, in the order in which faults are reported.
 var wireMembers = fieldOrder[:10]
 
 // emptyMembers refuses "" for an optional member. For a required member "" is the same as none, and normalize reports it. An empty

@@ -40,13 +40,13 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.SetOutput(stderr)
 	only := flags.String("only", "", "measure only these, comma-separated: "+strings.Join(sections, ", ")+"; peers adds the hand-written handler and fiber to sqlite and http")
 	seconds := flags.Float64("seconds", 1, "`length` of one measurement; pgbench rounds up to whole seconds")
-	flags.IntVar(&opts.rounds, "rounds", 3, "measurements of each contender, one per round; the median counts")
-	flags.IntVar(&opts.rows, "rows", 0, "fill a SQLite database with so many sessions, and measure how the cost has grown; lists are measured beside as many too")
+	flags.IntVar(&opts.rounds, "rounds", 3, "measurements of each contender, one per round; the median is reported")
+	flags.IntVar(&opts.rows, "rows", 0, "fill a SQLite database with so many sessions, and measure how the cost has grown; also for lists")
 	flags.IntVar(&opts.sessions, "sessions", 160_000, "how many sessions to weigh in the memory store")
 	flags.StringVar(&opts.dir, "dir", os.TempDir(), "`folder` for databases; it should be on the disk that is to be measured")
 	flags.StringVar(&opts.json, "json", "", "write all measurements to this `file`")
 	flags.StringVar(&opts.profile, "profile", "", "write processor profiles to this `folder`, one for each contender; they cost a little themselves")
-	flags.StringVar(&opts.before, "before", "", "a `revision` of git to set beside this one, by its creates, begins and completes")
+	flags.StringVar(&opts.before, "before", "", "a git `revision` to compare with this one, by creates, begins and completes")
 	flags.StringVar(&opts.postgres, "postgres", os.Getenv("CHECKOUT_BENCH_POSTGRES"), "`URL` of a PostgreSQL server whose user may create schemas; without it a throw-away one is started where initdb is found")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

@@ -35,7 +35,7 @@ func New(baseURL, token string, cfg Config) (*Client, error) {
 	base, baseErr := parseBaseURL(baseURL, cfg.AllowPlaintext)
 	var tokenErr error
 	if !isVisible(token) {
-		tokenErr = &ConfigError{Field: "token", Reason: "must have visible ASCII characters alone, and at least one"}
+		tokenErr = &ConfigError{Field: "token", Reason: "must be one or more visible ASCII characters"}
 	}
 	cfg, cfgErr := cfg.withDefaults()
 	if err := errors.Join(baseErr, tokenErr, cfgErr); err != nil {
@@ -123,7 +123,7 @@ func (c *Client) Events(ctx context.Context, id string) ([]Event, error) {
 			}
 			for i := range history.Events {
 				if e := &history.Events[i]; e.ID == "" || e.Type == "" || !e.Data.valid() || e.Data.ID != id {
-					return a.fault("has an event that is none of this session")
+					return a.fault("has an event of another session")
 				}
 			}
 			return nil

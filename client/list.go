@@ -97,7 +97,7 @@ func (c *Client) ListPage(ctx context.Context, q Query) (Page, error) {
 				}
 			}
 			if page.HasMore != (page.NextCursor != "") || page.HasMore && page.NextCursor == q.Cursor {
-				return a.fault("does not tell where the list goes on")
+				return a.fault("has more pages but no next_cursor")
 			}
 			return nil
 		},

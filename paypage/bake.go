@@ -20,7 +20,7 @@ type baker struct {
 // maxDepth is how deep blocks may be nested. A template that uses itself is refused.
 const maxDepth = 20
 
-var errDeep = errors.New("templates stand in each other too deep")
+var errDeep = errors.New("templates are nested too deeply")
 
 func (b baker) bake(list *parse.ListNode, depth int) error {
 	if list == nil {

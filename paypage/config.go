@@ -124,7 +124,7 @@ func New(checkouts *checkout.Checkouts, cfg Config) (*Page, error) {
 		fault("Checkouts", "must not be nil")
 	}
 	if len(cfg.Keys) == 0 {
-		fault("paypage.Config.Keys", "must hold at least one key")
+		fault("paypage.Config.Keys", "must have at least one key")
 	}
 	for i, key := range cfg.Keys {
 		switch {

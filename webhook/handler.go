@@ -60,10 +60,10 @@ func NewHandler(w *Webhooks, auth checkout.Authenticator, cfg HandlerConfig) (*H
 		errs = append(errs, errors.New("the authenticator is nil"))
 	}
 	if cfg.MaxBodyBytes < 0 {
-		errs = append(errs, errors.New("the MaxBodyBytes must not be negative"))
+		errs = append(errs, errors.New("HandlerConfig.MaxBodyBytes must not be negative"))
 	}
 	if cfg.BasePath != "" && (!strings.HasPrefix(cfg.BasePath, "/") || strings.HasSuffix(cfg.BasePath, "/")) {
-		errs = append(errs, errors.New("the BasePath must begin with / and not end with one"))
+		errs = append(errs, errors.New("HandlerConfig.BasePath must begin with / and must not end with /"))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("webhook: %w", err)

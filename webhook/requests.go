@@ -197,7 +197,7 @@ func parameters(u *url.URL, take func(name, value string) bool) error {
 			if len(name) > 64 {
 				name = "a parameter"
 			}
-			return &problem{Status: 400, Code: "invalid_query", Detail: "the parameter " + strconv.QuoteToASCII(name) + " is not one that this path takes, or not in this form"}
+			return &problem{Status: 400, Code: "invalid_query", Detail: "the parameter " + strconv.QuoteToASCII(name) + " is unknown to this path, or its value is not valid"}
 		}
 	}
 	return nil

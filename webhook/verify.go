@@ -33,7 +33,7 @@ func Verify(body []byte, header http.Header, secrets ...string) (Event, error) {
 	why := ErrNotVerified
 	for i, secret := range secrets {
 		if !strings.HasPrefix(secret, secretPrefix) || len(secret) < len(secretPrefix)+16 {
-			return Event{}, fmt.Errorf("%w: secret %d of %d is none: it must begin with whsec_", ErrNotVerified, i+1, len(secrets))
+			return Event{}, fmt.Errorf("%w: secret %d of %d must begin with whsec_ and be longer", ErrNotVerified, i+1, len(secrets))
 		}
 		verifier, err := standardwebhooks.NewWebhook(secret)
 		if err != nil {
@@ -50,10 +50,10 @@ func Verify(body []byte, header http.Header, secrets ...string) (Event, error) {
 func decodeEvent(body []byte, header http.Header) (Event, error) {
 	var e Event
 	if err := json.Unmarshal(body, &e); err != nil {
-		return Event{}, fmt.Errorf("webhook: the body is no event: %w", err)
+		return Event{}, fmt.Errorf("webhook: the body is not an event: %w", err)
 	}
 	if e.ID == "" || e.ID != header.Get(standardwebhooks.HeaderWebhookID) || e.Type == "" || e.Sequence < 1 || e.Data.ID == "" {
-		return Event{}, errors.New("webhook: the body is no event of a checkout")
+		return Event{}, errors.New("webhook: the body is not an event of a checkout")
 	}
 	return e, nil
 }

@@ -90,17 +90,17 @@ func New(checkouts *checkout.Checkouts, store Store, cfg Config) (*Webhooks, err
 		errs = append(errs, errors.New("the store is nil"))
 	}
 	if cfg.Concurrency < 0 || cfg.Concurrency > 10_000 {
-		errs = append(errs, errors.New("the Concurrency must be from 0 to 10,000"))
+		errs = append(errs, errors.New("Config.Concurrency must be 0 to 10,000"))
 	}
 	if cfg.PerEndpoint < 0 {
-		errs = append(errs, errors.New("the PerEndpoint must not be negative"))
+		errs = append(errs, errors.New("Config.PerEndpoint must not be negative"))
 	}
 	if (cfg.Seal == nil) != (cfg.Open == nil) {
-		errs = append(errs, errors.New("of Seal and Open there must be both or none"))
+		errs = append(errs, errors.New("Config.Seal and Config.Open must be given together"))
 	}
 	for i, wait := range cfg.Schedule {
 		if wait < 0 {
-			errs = append(errs, fmt.Errorf("wait %d of the Schedule is negative", i))
+			errs = append(errs, fmt.Errorf("wait %d of Config.Schedule is negative", i))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {

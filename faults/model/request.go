@@ -83,7 +83,7 @@ func (r Request) normal() (key string, m meaning) {
 	return key, m
 }
 
-// differs returns the names of the members in which two requests differ, in the order of the contract's table. Members that the
+// differs returns the names of the members in which two requests differ, in the order of fieldOrder in validate.go. Members that the
 // table does not have come last.
 func (m meaning) differs(o meaning) []string {
 	var names []string

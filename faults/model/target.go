@@ -141,7 +141,7 @@ func (t *target) words(err error) string {
 	return err.Error()
 }
 
-// faultWords returns the faults in the order in which they came, which must be that of the contract's table. Faults of members that
+// faultWords returns the faults in the order in which they came, which must be that of fieldOrder in validate.go. Faults of members that
 // the table does not have follow in alphabetical order.
 func faultWords(e *checkout.ValidationError) []string {
 	table := []string{"amount", "currency", "user_phone", "payment_method", "success_url", "cancel_url", "description", "expires_in"}

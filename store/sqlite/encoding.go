@@ -105,7 +105,7 @@ func encodeStatus(s checkout.Status) (int64, error) {
 			return int64(code), nil
 		}
 	}
-	return 0, fmt.Errorf("%q is no status", s)
+	return 0, fmt.Errorf("%q is not a status", s)
 }
 
 func decodeStatus(code int64) (checkout.Status, error) {

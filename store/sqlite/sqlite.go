@@ -253,7 +253,7 @@ func (s *Store) usable() error {
 		return fmt.Errorf("sqlite: the store is closed: %w", checkout.ErrUnavailable)
 	}
 	if cause := s.broken.Load(); cause != nil {
-		return fmt.Errorf("sqlite: close the store, see to the disk, and open it again: %w: %w", checkout.ErrUnavailable, *cause)
+		return fmt.Errorf("sqlite: close the store, check the disk, and open it again: %w: %w", checkout.ErrUnavailable, *cause)
 	}
 	return nil
 }

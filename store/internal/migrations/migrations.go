@@ -53,7 +53,7 @@ func Load(fsys fs.FS) ([]Migration, error) {
 		case version == last:
 			faults = append(faults, fmt.Errorf("migrations: %s: version %d is given twice", entry.Name(), version))
 		case version != last+1:
-			faults = append(faults, fmt.Errorf("migrations: %s: version %d is not there", entry.Name(), last+1))
+			faults = append(faults, fmt.Errorf("migrations: %s: version %d is missing", entry.Name(), last+1))
 		}
 		last = version
 		sql, err := fs.ReadFile(fsys, entry.Name())

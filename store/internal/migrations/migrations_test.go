@@ -35,8 +35,8 @@ func TestLoad(t *testing.T) {
 		want  string // a part of the error
 	}{
 		"refuses an empty file system":           {nil, "there are none"},
-		"refuses a gap":                          {[]string{"0001_a.sql", "0003_c.sql"}, "0003_c.sql: version 2 is not there"},
-		"refuses a start above one":              {[]string{"0002_a.sql"}, "0002_a.sql: version 1 is not there"},
+		"refuses a gap":                          {[]string{"0001_a.sql", "0003_c.sql"}, "0003_c.sql: version 2 is missing"},
+		"refuses a start above one":              {[]string{"0002_a.sql"}, "0002_a.sql: version 1 is missing"},
 		"refuses version zero":                   {[]string{"0000_a.sql", "0001_b.sql"}, "0000_a.sql: versions begin at 1"},
 		"refuses a version that comes twice":     {[]string{"0001_a.sql", "0001_b.sql"}, "0001_b.sql: version 1 is given twice"},
 		"refuses a number of three digits":       {[]string{"001_a.sql"}, "001_a.sql is not named like"},
@@ -79,7 +79,7 @@ func TestLoad(t *testing.T) {
 		is := is.New(t)
 		_, err := migrations.Load(files("0001_a.sql", "0003_c.sql", "README.md"))
 		is.True(err != nil)
-		is.True(strings.Contains(err.Error(), "version 2 is not there"))
+		is.True(strings.Contains(err.Error(), "version 2 is missing"))
 		is.True(strings.Contains(err.Error(), "README.md"))
 	})
 }
