@@ -113,7 +113,8 @@
 // An account never sees a session of another account, nor does test mode see one of live mode: both are answered as if there were no
 // such session. IDs need not be secret. Keys must not be guessable by other clients of the same account, and are never answered,
 // logged or put into errors; neither are tokens and free texts. Phone numbers appear in full only in a session's JSON, which its
-// merchant gets. In logs and under fmt they are masked, also with %#v.
+// merchant gets. In logs and under fmt they are masked, also with %#v. There is one exception: [slog.JSONHandler] writes a slice, a
+// map or a struct as JSON, and so the sessions in it with their JSON. Log each session by itself.
 //
 // Everything that a client sends is bounded before any work is done on it: the body, its nesting, each text, the number of
 // metadata members, the digits of a phone number. Waiting requests are bounded by HandlerConfig.MaxWaiting. The host should set a

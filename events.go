@@ -3,13 +3,14 @@ package checkout
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// MaxChanges bounds the history of a session: [Checkouts.Begin] is refused once the session's Version has reached it. Outcomes
-// are always accepted, so a history may have a few events more.
+// MaxChanges bounds the history of a session: [Checkouts.Begin] is refused once the session's Version has reached it. Its creation
+// counts as the first change. Outcomes are always accepted, so a history may have a few events more.
 const MaxChanges = 100
 
 // Event is one change of one session, or its creation. It has the session as the change left it, so a reader needs no second look, and
@@ -27,6 +28,11 @@ type Event struct {
 	Session Session
 	// Cursor is the event's place in the feed. It is "" in a History.
 	Cursor Cursor
+}
+
+// LogValue implements [slog.LogValuer]. The session is shown as its own LogValue shows it, with the phone number masked.
+func (e Event) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("id", e.ID), slog.String("type", e.Type), slog.Time("at", e.At), slog.Any("session", e.Session))
 }
 
 // Cursor is a place in the feed of events. It is opaque: only the store that has made it knows what it means. "" is before the first

@@ -124,6 +124,18 @@ func TestSecretsNeverAppear(t *testing.T) {
 	}
 }
 
+func TestAJSONLogShowsNoSecret(t *testing.T) {
+	params := checkout.CreateParams{Account: live, IdempotencyKey: "CANARY-key", UserPhone: "+2250707987654", Description: "CANARY-text"}
+	session := checkout.Session{ID: "cs_ci_1", Account: live, IdempotencyKey: "CANARY-key", UserPhone: "+2250707987654", Description: "CANARY-text"}
+	for _, value := range []any{params, &params, session, &session, checkout.Event{ID: "evt_1", Session: session}} {
+		var log bytes.Buffer
+		slog.New(slog.NewJSONHandler(&log, nil)).Info("a host logs what it has", "value", value)
+		if text := log.String(); !strings.Contains(text, "****54") || strings.Contains(text, "CANARY") || strings.Contains(text, "07987") {
+			t.Errorf("the log of a %T is %s", value, text)
+		}
+	}
+}
+
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
@@ -138,7 +150,7 @@ func TestNoVerbOfFmtShowsASecret(t *testing.T) {
 		Description: "CANARY-text", SuccessURL: "https://CANARY.example",
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X", "%T %v", "%10v"} {
-		for _, value := range []any{params, &params, []checkout.CreateParams{params}, session, &session, []checkout.Session{session}, map[string]checkout.Session{"a": session}, struct{ S checkout.Session }{session}} {
+		for _, value := range []any{params, &params, []checkout.CreateParams{params}, session, &session, []checkout.Session{session}, map[string]checkout.Session{"a": session}, struct{ S checkout.Session }{session}, checkout.Event{Session: session}} {
 			args := []any{value, value}[:strings.Count(verb, "%")]
 			text := fmt.Sprintf(verb, args...)
 			// The text of the secrets, their bytes in hex, and digits of the phone as text and in hex.

@@ -122,3 +122,8 @@ type Event struct {
 	Livemode  bool      `json:"livemode"`
 	Data      Session   `json:"data"` // as the change left it, without CheckoutURL
 }
+
+// LogValue implements [slog.LogValuer]. The session is shown as its own LogValue shows it.
+func (e Event) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("id", e.ID), slog.String("type", e.Type), slog.Time("timestamp", e.Timestamp), slog.Any("data", e.Data))
+}
