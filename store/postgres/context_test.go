@@ -35,11 +35,15 @@ func TestCallersContext(t *testing.T) {
 	} {
 		t.Run("ends "+name+" while it waits for a connection", func(t *testing.T) {
 			is := is.New(t)
+			before := pool.Stat().CanceledAcquireCount()
 			ctx, cancel := context.WithCancel(t.Context())
-			done := make(chan error)
-			go func() { done <- call(ctx) }()
+			waiting := waitedFor{ctx, make(chan struct{}, 1000)}
+			done := make(chan error, 1)
+			go func() { done <- call(waiting) }()
+			receive(t, name+" to wait", waiting.waits)
 			cancel()
-			is.Equal(kindOf(t, <-done), context.Canceled)
+			is.Equal(kindOf(t, receive(t, name+" to end", done)), context.Canceled)
+			is.Equal(pool.Stat().CanceledAcquireCount(), before+1) // the pool was asked for a connection, and gave none
 		})
 	}
 	t.Run("ends Get while it waits for an answer", func(t *testing.T) {
@@ -72,14 +76,14 @@ func TestCallersContext(t *testing.T) {
 		tx := begin(t, pool)
 		_, _, err = store.WithTx(tx).Create(t.Context(), first)
 		is.NoErr(err)
-		done := make(chan error)
+		done := make(chan error, 1)
 		go func() { _, _, err := store.Create(ctx, first); done <- err }()
 		await(t, "Create to be retried by itself", func() bool {
 			return value[int](t, pool, "select count(*) from pg_stat_activity where wait_event = 'transactionid' and query_start < clock_timestamp() - interval '150 ms'") == 1
 		})
 		cancel()
 		is.NoErr(tx.Rollback(t.Context()))
-		is.NoErr(<-done) // Create has waited for the answer, and the session is written
+		is.NoErr(receive(t, "Create to end", done)) // Create has waited for the answer, and the session is written
 		_, err = store.Get(t.Context(), first.Account, first.ID)
 		is.NoErr(err)
 	})

@@ -10,7 +10,9 @@ import (
 
 	"github.com/caisse/checkout"
 	"github.com/caisse/checkout/internal/pgtest"
+	"github.com/caisse/checkout/store/postgres"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/matryer/is"
 )
 
@@ -205,7 +207,10 @@ func TestLockedByAnotherTransaction(t *testing.T) {
 	t.Run("delays only the caller of the locked key, and answers it once the key is free", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
-		store, pool := openURL(t, url), connect(t, url)
+		openURL(t, url)
+		pool, hostsPool := connect(t, url), connect(t, pgtest.With(t, url, "pool_max_conns=2"))
+		store, err := postgres.New(hostsPool)
+		is.NoErr(err)
 		for _, commit := range []bool{true, false} {
 			tx := begin(t, pool)
 			first := newSession()
@@ -213,15 +218,35 @@ func TestLockedByAnotherTransaction(t *testing.T) {
 			is.NoErr(err)
 			is.True(created)
 
+			// As long as the store gets no connection, two batches of one row wait for one, and all other rows wait for the next batch.
+			var conns [2]*pgxpool.Conn
+			for i := range conns {
+				conns[i], err = hostsPool.Acquire(t.Context())
+				is.NoErr(err)
+				defer conns[i].Release()
+			}
+			ctx := waitedFor{t.Context(), make(chan struct{}, 1000)}
+			create := func(s checkout.Session, to chan answer) {
+				var a answer
+				a.held, a.created, a.err = store.Create(ctx, s)
+				to <- a
+			}
+			others, answered := make(chan answer, 10), make(chan answer, 1)
+			for _, s := range newSessions(10) {
+				go create(s, others)
+			}
+			for range 8 {
+				receive(t, "eight rows to wait for the next batch", ctx.waits)
+			}
 			again := newSession()
 			again.IdempotencyKey = first.IdempotencyKey
-			answered := make(chan answer, 1)
-			go func() {
-				var a answer
-				a.held, a.created, a.err = store.Create(t.Context(), again)
-				answered <- a
-			}()
-			for _, a := range createAtOnce(t.Context(), newSessions(100), store) {
+			go create(again, answered)
+			receive(t, "the row with the locked key to wait for the same batch", ctx.waits)
+			for _, conn := range conns {
+				conn.Release()
+			}
+			for range 10 {
+				a := receive(t, "the answers for the other keys", others)
 				is.NoErr(a.err)
 				is.True(a.created)
 			}
@@ -230,7 +255,7 @@ func TestLockedByAnotherTransaction(t *testing.T) {
 			} else {
 				is.NoErr(tx.Rollback(t.Context()))
 			}
-			a := <-answered
+			a := receive(t, "the answer for the locked key", answered)
 			is.NoErr(a.err)
 			is.Equal(a.created, !commit)
 			if commit {

@@ -174,3 +174,14 @@ func await(t testing.TB, what string, done func() bool) {
 		time.Sleep(5 * time.Millisecond)
 	}
 }
+
+// receive returns the next value of a channel. It waits for a minute at most.
+func receive[T any](t testing.TB, what string, from <-chan T) (value T) {
+	t.Helper()
+	select {
+	case value = <-from:
+	case <-time.After(time.Minute):
+		t.Fatalf("waited a minute for %s", what)
+	}
+	return value
+}

@@ -89,7 +89,7 @@ func failed(ctx context.Context, doing string, at phase, lost bool, err error) e
 	var pg *pgconn.PgError
 	isPg := errors.As(err, &pg)
 	switch {
-	case isPg && !settled(pg, at), !isPg && lost && at >= answering, errors.Is(err, errWarned):
+	case isPg && !provesNotWritten(pg, at), !isPg && lost && at >= answering, errors.Is(err, errWarned):
 		f.kind = checkout.ErrOutcomeUnknown
 	case at <= asking && ctx.Err() != nil:
 		f.kind = ctx.Err()
@@ -105,8 +105,8 @@ func failed(ctx context.Context, doing string, at phase, lost bool, err error) e
 	return f
 }
 
-// settled reports whether the server's error proves that nothing was written.
-func settled(pg *pgconn.PgError, at phase) bool {
+// provesNotWritten reports whether the server's error proves that nothing was written.
+func provesNotWritten(pg *pgconn.PgError, at phase) bool {
 	if at <= asking {
 		return true
 	}

@@ -212,7 +212,7 @@ func (t table) History(ctx context.Context, account checkout.Account, id string)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if !askable(id, account.ID) {
+	if !validTexts(id, account.ID) {
 		return nil, checkout.ErrNotFound
 	}
 	var (
@@ -248,7 +248,7 @@ func (t table) History(ctx context.Context, account checkout.Account, id string)
 	if states, err = withUnlogged(states, more); err != nil {
 		return nil, fmt.Errorf("postgres: the history of session %s: %w", id, err)
 	}
-	return told(now, first, states), nil
+	return historyFrom(now, first, states), nil
 }
 
 // withUnlogged inserts the states without an event, which keepBefore has stored, at their places.
@@ -275,9 +275,9 @@ func withUnlogged(states []state, kept string) ([]state, error) {
 	return states, nil
 }
 
-// told makes a history from the stored states. It begins with the creation if that is known. If there are no events, or if an
-// older program has made the last change, the last entry is made from the session's row.
-func told(now checkout.Session, first state, states []state) []checkout.Event {
+// historyFrom makes a history from the stored states. It begins with the creation if that is known. If there are no events, or
+// if an older program has made the last change, the last entry is made from the session's row.
+func historyFrom(now checkout.Session, first state, states []state) []checkout.Event {
 	var events []checkout.Event
 	if first.status != "" {
 		first.version, first.at = 1, now.CreatedAt

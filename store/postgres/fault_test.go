@@ -164,12 +164,12 @@ func TestMissingStandby(t *testing.T) {
 		store, _ := onHostsPool(t, primary)
 		admin := connect(t, primary.URL())
 		cancelled := func(call func() error) error {
-			done := make(chan error)
+			done := make(chan error, 1)
 			go func() { done <- call() }()
 			await(t, "the wait for the standby", func() bool {
 				return value[int](t, admin, "select count(pg_cancel_backend(pid)) from pg_stat_activity where application_name = 'waiting' and wait_event = 'SyncRep'") > 0
 			})
-			return <-done
+			return receive(t, "the call to end", done)
 		}
 		s := newSession()
 		is.Equal(kindOf(t, cancelled(func() error { _, _, err := store.Create(t.Context(), s); return err })), checkout.ErrOutcomeUnknown)

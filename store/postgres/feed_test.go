@@ -189,13 +189,13 @@ func TestFeedWhileATransactionIsHeldOpen(t *testing.T) {
 		s = change(t, store, s, checkout.StatusPending)
 		shown, _ := feedOf(t, store, "")
 		is.Equal(len(shown), 0)
+		got, err := store.Get(t.Context(), s.Account, s.ID) // the session already has the change
+		is.NoErr(err)
+		is.Equal(got, s)
 		is.NoErr(writes.Rollback(t.Context()))
 		awaitTransactions(t, pool)
 		shown, _ = feedOf(t, store, "")
 		is.Equal(shown, []string{eventOf(s)})
-		got, err := store.Get(t.Context(), s.Account, s.ID) // the session itself has the change
-		is.NoErr(err)
-		is.Equal(got, s)
 	})
 }
 
@@ -281,30 +281,34 @@ func TestFeedAfterFailover(t *testing.T) {
 	is := is.New(t)
 	primary := pgtest.Start(t)
 	standby := primary.Standby(t)
-	store := openURL(t, primary.URL())
+	store, pool := openURL(t, primary.URL()), connect(t, primary.URL())
 	primary.WaitForStandby(t, true)
 	var want []string
 	for range 5 {
 		want = append(want, eventOf(change(t, store, createNew(t, store), checkout.StatusPending)))
 	}
+	awaitTransactions(t, pool)
 	page, err := store.Events(t.Context(), "", 3)
 	is.NoErr(err)
 	is.Equal(len(page), 3)
 	// This transaction is lost with the primary. It takes a number and a place before those of the next event.
 	lost := createNew(t, store)
-	tx := begin(t, connect(t, primary.URL()))
+	tx := begin(t, pool)
 	change(t, store.WithTx(tx), lost, checkout.StatusPending)
 	want = append(want, eventOf(change(t, store, createNew(t, store), checkout.StatusPending)))
 
 	primary.Crash(t)
 	standby.Promote(t)
-	store = openURL(t, standby.URL())
+	store, pool = openURL(t, standby.URL()), connect(t, standby.URL())
+	awaitTransactions(t, pool)
 	shown, cursor := feedOf(t, store, page[2].Cursor)
 	is.Equal(shown, want[3:])
 	last, err := store.Events(t.Context(), checkout.LastEvent, 1)
 	is.NoErr(err)
+	is.Equal(len(last), 1)
 	is.Equal(last[0].Cursor, cursor)
 	after := change(t, store, createNew(t, store), checkout.StatusPending)
+	awaitTransactions(t, pool)
 	shown, _ = feedOf(t, store, cursor)
 	is.Equal(shown, []string{eventOf(after)})
 }

@@ -21,7 +21,7 @@ func (t table) List(ctx context.Context, account checkout.Account, q checkout.Qu
 	if err := ctx.Err(); err != nil {
 		return nil, 0, err
 	}
-	if !askable(account.ID, string(q.Status), q.PaymentID, q.ClientReference, q.UserPhone, q.AfterID) {
+	if !validTexts(account.ID, string(q.Status), q.PaymentID, q.ClientReference, q.UserPhone, q.AfterID) {
 		return nil, 0, nil
 	}
 	var sessions []checkout.Session

@@ -107,15 +107,15 @@ func TestLockedRowsDelayOnlyTheirCallers(t *testing.T) {
 			go func() { stayers <- createWithKey(t.Context(), store, s) }()
 		}
 		for range 20 {
-			<-quitter.waits
+			receive(t, "a call to wait for the first one", quitter.waits)
 		}
 		cancel()
 		for range 20 {
-			is.Equal(kindOf(t, <-quitters), context.Canceled) // while the key is still locked
+			is.Equal(kindOf(t, receive(t, "a call to end with its context", quitters)), context.Canceled) // while the key is still locked
 		}
 		is.NoErr(tx.Commit(t.Context()))
 		for range 20 {
-			is.NoErr(<-stayers)
+			is.NoErr(receive(t, "a call to get the session", stayers))
 		}
 	})
 }

@@ -37,8 +37,8 @@ func (p pooled) steps(st statement) [4]toPrepare {
 }
 
 const (
-	subject = 2 // index of st in the steps
-	last    = 3 // index of commit
+	statementStep = 2 // index of st in the steps
+	commitStep    = 3 // index of commit
 )
 
 // canPipeline reports whether transactions are pipelined on a connection. They are not if the host forbids prepared statements,
@@ -111,17 +111,17 @@ func (p pooled) queue(ctx context.Context, conn *pgx.Conn, st statement, a *answ
 		}
 	}
 	var args pgx.ExtendedQueryBuilder
-	if err := args.Build(conn.TypeMap(), prepared[subject], st.args); err != nil {
+	if err := args.Build(conn.TypeMap(), prepared[statementStep], st.args); err != nil {
 		return err
 	}
-	a.fields = slices.Clone(prepared[subject].Fields)
+	a.fields = slices.Clone(prepared[statementStep].Fields)
 	for i := range a.fields {
 		a.fields[i].Format = args.ResultFormats[i]
 	}
 	frontend := conn.PgConn().Frontend()
 	for i := range prepared {
 		bind := &pgproto3.Bind{PreparedStatement: prepared[i].Name}
-		if i == subject {
+		if i == statementStep {
 			bind.ParameterFormatCodes, bind.Parameters, bind.ResultFormatCodes = args.ParamFormats, args.ParamValues, args.ResultFormats
 		}
 		frontend.SendBind(bind)
@@ -146,7 +146,7 @@ type answers struct {
 
 // at is the phase that the transaction has reached.
 func (a *answers) at() phase {
-	if a.complete <= subject {
+	if a.complete <= statementStep {
 		return answering
 	}
 	return committing
@@ -165,12 +165,12 @@ func (a *answers) Next() bool {
 		}
 		switch message := message.(type) {
 		case *pgproto3.DataRow:
-			if a.complete == subject {
+			if a.complete == statementStep {
 				a.values = message.Values
 				return true
 			}
 		case *pgproto3.CommandComplete:
-			if a.complete == last && string(message.CommandTag) == "ROLLBACK" {
+			if a.complete == commitStep && string(message.CommandTag) == "ROLLBACK" {
 				a.err = errRolledBack
 			}
 			if a.err == nil {
@@ -184,7 +184,7 @@ func (a *answers) Next() bool {
 			a.err = pgconn.ErrorResponseToPgError(message)
 		case *pgproto3.ReadyForQuery:
 			a.ended = true
-			if a.err == nil && a.complete != last+1 {
+			if a.err == nil && a.complete != commitStep+1 {
 				a.err, a.lost = errUnanswered, true
 			}
 		}

@@ -31,7 +31,7 @@ func (q *lastQuery) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndD
 
 // These read a plan of EXPLAIN ANALYZE.
 var (
-	node    = regexp.MustCompile(`-> +(.*?) +\(`)
+	node    = regexp.MustCompile(`^(.*?) +\(cost=`) // the first node has no arrow
 	ours    = regexp.MustCompile(`(Scan|Index).* on checkout_`)
 	actual  = regexp.MustCompile(`\(actual rows=(\d+) loops=(\d+)\)`)
 	removed = regexp.MustCompile(`Rows Removed by (?:Index Recheck|Filter): (\d+)`)

@@ -196,7 +196,7 @@ func unpanicked(err error) error {
 // [checkout.ErrConflict] the transaction can only be rolled back. Use [errors.As] to get the database's own error, a
 // *pgconn.PgError. After 40P01, and under REPEATABLE READ or SERIALIZABLE after 40001, the host must begin again. A key stays
 // locked until the host commits, and other callers with the same key wait for up to two seconds, so keep such transactions short.
-func (s *Store) WithTx(tx pgx.Tx) checkout.Store { return inTx{table{hosted{tx}}} }
+func (s *Store) WithTx(tx pgx.Tx) checkout.Store { return inTx{table{hostTx{tx}}} }
 
 type inTx struct{ table }
 

@@ -206,7 +206,7 @@ func TestClose(t *testing.T) {
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
 		sessions := newSessions(200)
-		closed := make(chan error)
+		closed := make(chan error, 1)
 		go func() { closed <- store.Close() }()
 		for i, a := range createAtOnce(t.Context(), sessions, store) {
 			there := value[int](t, pool, "select count(*) from checkout_sessions where id = $1", sessions[i].ID)
@@ -219,7 +219,7 @@ func TestClose(t *testing.T) {
 				is.Equal(there, 0) // a definite error: not written
 			}
 		}
-		is.NoErr(<-closed)
+		is.NoErr(receive(t, "Close to end", closed))
 	})
 	t.Run("leaves the host's pool open", func(t *testing.T) {
 		is := is.New(t)

@@ -130,7 +130,7 @@ func TestPrune(t *testing.T) {
 		is.NoErr(err)
 		// Prune runs in a transaction of the host, because the store sets no lock_timeout there.
 		tx := begin(t, pool)
-		pruned := make(chan int)
+		pruned := make(chan int, 1)
 		go func() {
 			n, err := store.WithTx(tx).Prune(context.WithoutCancel(t.Context()), time.Now().Add(time.Hour), 10)
 			if err != nil {
@@ -143,7 +143,7 @@ func TestPrune(t *testing.T) {
 		})
 		late := change(t, store, failed, checkout.StatusCompleted)
 		is.NoErr(gate.Rollback(t.Context()))
-		is.Equal(<-pruned, 0) // the changed session is left to the next Prune
+		is.Equal(receive(t, "Prune to end", pruned), 0) // the changed session is left to the next Prune
 		is.NoErr(tx.Commit(t.Context()))
 		is.Equal(len(historyOf(t, store, late)), 3)
 		exec(t, pool, "drop trigger hold on checkout_sessions")

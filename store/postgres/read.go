@@ -26,7 +26,7 @@ func (t table) one(ctx context.Context, doing, sql, name string, account checkou
 	if err := ctx.Err(); err != nil {
 		return checkout.Session{}, err
 	}
-	if !askable(name, account.ID) {
+	if !validTexts(name, account.ID) {
 		return checkout.Session{}, checkout.ErrNotFound
 	}
 	found, err := rowsOf(ctx, t.read, statement{"", doing, sql, []any{name, account.ID, account.Test}}, scan)
@@ -39,8 +39,8 @@ func (t table) one(ctx context.Context, doing, sql, name string, account checkou
 	return found[0], nil
 }
 
-// askable reports whether PostgreSQL accepts these texts. No session can have a text that it refuses.
-func askable(texts ...string) bool {
+// validTexts reports whether PostgreSQL accepts these texts. No session can have a text that it refuses.
+func validTexts(texts ...string) bool {
 	for _, text := range texts {
 		if !utf8.ValidString(text) || strings.IndexByte(text, 0) >= 0 {
 			return false

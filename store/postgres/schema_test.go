@@ -83,7 +83,9 @@ func TestSchema(t *testing.T) {
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
 		exec(t, pool, manySessions(20_000))
-		exec(t, pool, "analyze checkout_sessions")
+		exec(t, pool, `insert into checkout_events (xid, session, account, version, status, at, late, failure_reason)
+			select xid8 '3', id, account, 9, status, now(), false, '' from checkout_sessions`)
+		exec(t, pool, "analyze checkout_sessions, checkout_events")
 		account := checkout.Account{ID: "acct_7"}
 		at := value[string](t, pool, "select id from checkout_sessions where account = 'acct_7' limit 1")
 		s, err := store.Get(t.Context(), account, at)
@@ -125,11 +127,11 @@ func TestSchema(t *testing.T) {
 			is.NoErr(err)
 			defer tx.Rollback(t.Context())
 			indexScans := "select pg_stat_get_xact_numscans('" + test.index + "'::regclass)"
-			const tableScans = "select seq_scan from pg_stat_xact_user_tables where relid = 'checkout_sessions'::regclass"
+			const tableScans = "select sum(seq_scan) from pg_stat_xact_user_tables where relid in ('checkout_sessions'::regclass, 'checkout_events'::regclass)"
 			indexBefore, tableBefore := counted(t, tx, indexScans), counted(t, tx, tableScans)
 			is.NoErr(test.ask(store.WithTx(tx)))
 			is.True(counted(t, tx, indexScans) > indexBefore)   // the query has used the index
-			is.Equal(counted(t, tx, tableScans)-tableBefore, 0) // and has not scanned the table of sessions
+			is.Equal(counted(t, tx, tableScans)-tableBefore, 0) // and has scanned neither table
 			is.NoErr(tx.Rollback(t.Context()))
 		}
 	})

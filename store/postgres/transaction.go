@@ -250,10 +250,10 @@ func persist(ctx context.Context, doing string, call func() error) error {
 	}
 }
 
-// hosted runs statements in a host's transaction, which the host commits.
-type hosted struct{ tx pgx.Tx }
+// hostTx runs statements in a host's transaction, which the host commits.
+type hostTx struct{ tx pgx.Tx }
 
-func (h hosted) read(ctx context.Context, st statement, collect func(pgx.Rows) error) error {
+func (h hostTx) read(ctx context.Context, st statement, collect func(pgx.Rows) error) error {
 	rows, err := h.tx.Query(ctx, st.sql, st.args...)
 	if err == nil {
 		err = collect(rows)
@@ -265,6 +265,6 @@ func (h hosted) read(ctx context.Context, st statement, collect func(pgx.Rows) e
 	return nil
 }
 
-func (h hosted) write(ctx context.Context, st statement, collect func(pgx.Rows) error) error {
+func (h hostTx) write(ctx context.Context, st statement, collect func(pgx.Rows) error) error {
 	return h.read(ctx, st, collect)
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/caisse/checkout"
-	"github.com/caisse/checkout/store/internal/hooks"
+	"github.com/caisse/checkout/store/internal/webhookjson"
 	"github.com/caisse/checkout/webhook"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -34,7 +34,7 @@ func (r *endpointRow) endpoint() (e webhook.StoredEndpoint, err error) {
 	e = r.StoredEndpoint
 	e.CreatedAt, e.OldUntil = e.CreatedAt.UTC(), timeOf(r.oldUntil)
 	e.Health.FailingSince, e.Health.NotBefore = timeOf(r.failingSince), timeOf(r.notBefore)
-	e.Events, err = hooks.ReadEvents(r.events)
+	e.Events, err = webhookjson.ReadEvents(r.events)
 	return e, err
 }
 
@@ -60,7 +60,7 @@ func (w webhooks) CreateEndpoint(ctx context.Context, e webhook.StoredEndpoint, 
 	const look = `SELECT e.id, e.url FROM checkout_webhooks AS e WHERE e.account = $1 AND e.test = $2`
 	for {
 		created, err := rowsOf(ctx, w.write, statement{"checkout_webhook_create", "create an endpoint", insert, []any{
-			e.ID, e.Account.ID, e.Account.Test, e.URL, hooks.Events(e.Events), e.Description, string(e.Status), e.DisabledReason, e.CreatedAt,
+			e.ID, e.Account.ID, e.Account.Test, e.URL, webhookjson.Events(e.Events), e.Description, string(e.Status), e.DisabledReason, e.CreatedAt,
 			e.Version, e.Sealed, e.OldSealed, orNoTime(e.OldUntil), most, digestOf(e.URL)}}, pgx.RowTo[string])
 		if err != nil || len(created) == 1 {
 			return err
@@ -132,7 +132,7 @@ func (w webhooks) UpdateEndpoint(ctx context.Context, e webhook.StoredEndpoint) 
 		version        *int64 // before
 	}
 	rows, err := rowsOf(ctx, w.write, statement{"checkout_webhook_update", "change an endpoint", update, []any{
-		e.ID, e.Account.ID, e.Account.Test, e.Version, e.URL, hooks.Events(e.Events), e.Description, string(e.Status), e.DisabledReason, e.Sealed,
+		e.ID, e.Account.ID, e.Account.Test, e.Version, e.URL, webhookjson.Events(e.Events), e.Description, string(e.Status), e.DisabledReason, e.Sealed,
 		e.OldSealed, orNoTime(e.OldUntil), digestOf(e.URL)}}, func(row pgx.CollectableRow) (o outcome, err error) {
 		err = row.Scan(&o.changed, &o.other, &o.version)
 		return o, err

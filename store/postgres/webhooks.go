@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/caisse/checkout"
-	"github.com/caisse/checkout/store/internal/hooks"
+	"github.com/caisse/checkout/store/internal/webhookjson"
 	"github.com/caisse/checkout/webhook"
 	"github.com/jackc/pgx/v5"
 )
@@ -36,7 +36,7 @@ func (r *deliveryRow) targets() []any {
 func (r *deliveryRow) delivery() (d webhook.StoredDelivery, err error) {
 	d = r.StoredDelivery
 	d.CreatedAt, d.NextAttempt = d.CreatedAt.UTC(), timeOf(r.due)
-	d.Attempts, err = hooks.ReadAttempts(r.attempts)
+	d.Attempts, err = webhookjson.ReadAttempts(r.attempts)
 	return d, err
 }
 
@@ -93,7 +93,7 @@ func columnsOf(deliveries []webhook.StoredDelivery) []any {
 		leases                                            = make([]int64, n)
 	)
 	for i, d := range deliveries {
-		ids[i], endpoints[i], eventIDs[i], types[i], states[i], attempts[i] = d.ID, d.EndpointID, d.EventID, d.EventType, string(d.State), hooks.Attempts(d.Attempts)
+		ids[i], endpoints[i], eventIDs[i], types[i], states[i], attempts[i] = d.ID, d.EndpointID, d.EventID, d.EventType, string(d.State), webhookjson.Attempts(d.Attempts)
 		due[i], created[i], bodies[i], forced[i], once[i], leases[i] = orNoTime(d.NextAttempt), d.CreatedAt, d.Body, d.Forced, d.Once, d.Lease
 	}
 	return []any{ids, endpoints, eventIDs, types, states, attempts, due, created, bodies, forced, once, leases}
@@ -212,7 +212,7 @@ func (w webhooks) Settle(ctx context.Context, results []webhook.Settlement) erro
 	for i, place := range order {
 		r := results[place]
 		d := r.Delivery
-		ids[i], leases[i], states[i], attempts[i], due[i], forced[i] = d.ID, d.Lease, string(d.State), hooks.Attempts(d.Attempts), orNoTime(d.NextAttempt), d.Forced
+		ids[i], leases[i], states[i], attempts[i], due[i], forced[i] = d.ID, d.Lease, string(d.State), webhookjson.Attempts(d.Attempts), orNoTime(d.NextAttempt), d.Forced
 		failed[i], at[i], notBefore[i] = r.Failed, orNoTime(r.At), orNoTime(r.NotBefore)
 	}
 	_, err := rowsOf(ctx, w.write, statement{"checkout_webhook_settle", "settle deliveries", settle,

@@ -165,4 +165,21 @@ func TestWithTx(t *testing.T) {
 		_, _, err := store.WithTx(tx).Create(ctx, newSession())
 		is.Equal(kindOf(t, err), context.Canceled)
 	})
+	t.Run("rolls back everything if the caller's context ends while a statement is under way", func(t *testing.T) {
+		is := is.New(t)
+		store, pool := setUp(t)
+		locked := newSession()
+		is.NoErr(lockKey(t.Context(), store, begin(t, pool), locked))
+		tx := order(t, store, pool, newSession())
+		ctx, cancel := context.WithCancel(t.Context())
+		backend, done := tx.Conn().PgConn().PID(), make(chan error, 1)
+		go func() { _, _, err := store.WithTx(tx).Create(ctx, locked); done <- err }()
+		await(t, "Create to wait for the locked key", func() bool {
+			return value[int](t, pool, "select count(*) from pg_stat_activity where pid = $1 and wait_event_type = 'Lock'", int32(backend)) == 1
+		})
+		cancel()
+		is.Equal(kindOf(t, receive(t, "Create to end with its context", done)), context.Canceled)
+		is.True(tx.Commit(t.Context()) != nil)
+		is.Equal(value[int](t, pool, "select count(*) from orders")+value[int](t, pool, "select count(*) from checkout_sessions"), 0)
+	})
 }

@@ -10,7 +10,7 @@ import (
 )
 
 var contextChecks = []check{
-	{"refuses a context that is over, and writes nothing", func(t *trial) {
+	{"refuses a context that has ended, and writes nothing", func(t *trial) {
 		cancelled, cancel := context.WithCancel(t.Context())
 		cancel()
 		late, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
@@ -27,9 +27,9 @@ var contextChecks = []check{
 		t.kept(t.create(sample(2))) // its key is still free
 		t.expires(s.ExpiresAt, 10, s)
 	}},
-	{"creates in spite of an error only where the outcome is unknown", func(t *trial) {
+	{"creates nothing if it returns an error, unless the outcome is unknown", func(t *trial) {
 		for n := range 16 {
-			_, created, err := t.store.Create(cancelledAt(t, n), sample(n))
+			_, created, err := t.store.Create(cancelAfterCalls(t, n), sample(n))
 			if err == nil && !created {
 				t.Errorf("Create replayed a session under a fresh key")
 			}
@@ -41,26 +41,26 @@ var contextChecks = []check{
 			t.kept(sample(n))
 		}
 	}},
-	{"updates in spite of an error only where the outcome is unknown", func(t *trial) {
+	{"updates nothing if it returns an error, unless the outcome is unknown", func(t *trial) {
 		for n := range 10 {
 			s := t.create(sample(n))
-			err := t.store.Update(cancelledAt(t, n), completed(s))
+			err := t.store.Update(cancelAfterCalls(t, n), completed(s))
 			t.agrees("Update", err, t.get(merchant, s.ID).Version == 2)
 			t.logs(err, s, completed(s))
 		}
 	}},
-	{"expires in spite of an error only where the outcome is unknown", func(t *trial) {
+	{"expires nothing if it returns an error, unless the outcome is unknown", func(t *trial) {
 		for n := range 10 {
 			s := t.create(sample(n))
-			_, err := t.store.Expire(cancelledAt(t, n), s.ExpiresAt, 100) // s, and what earlier rounds have left
+			_, err := t.store.Expire(cancelAfterCalls(t, n), s.ExpiresAt, 100) // s, and what earlier rounds have left
 			t.agrees("Expire", err, t.get(merchant, s.ID).Version == 2)
 			t.logs(err, s, expired(s))
 		}
 	}},
-	{"prunes in spite of an error only where the outcome is unknown", func(t *trial) {
+	{"prunes nothing if it returns an error, unless the outcome is unknown", func(t *trial) {
 		for n := range 10 {
 			s := t.update(completed(t.create(sample(n))))
-			_, err := t.store.Prune(cancelledAt(t, n), morning.Add(time.Hour), 100) // s, and what earlier rounds have left
+			_, err := t.store.Prune(cancelAfterCalls(t, n), morning.Add(time.Hour), 100) // s, and what earlier rounds have left
 			_, getErr := t.store.Get(t.Context(), merchant, s.ID)
 			gone := errors.Is(getErr, checkout.ErrNotFound)
 			t.agrees("Prune", err, gone)
@@ -121,29 +121,29 @@ func (t *trial) logs(err error, before, after checkout.Session) {
 	}
 }
 
-// fading is a context that is cancelled after a number of calls of its methods. Each number interrupts a store's call at another
-// point, and the same number at the same point in every run.
-type fading struct {
+// countingContext is a context that is cancelled after a number of calls of its methods. Each number interrupts a store's call
+// at another point, and the same number at the same point in every run.
+type countingContext struct {
 	context.Context
 	cancel context.CancelFunc
 	left   atomic.Int64
 }
 
-func cancelledAt(t *trial, asked int) context.Context {
+func cancelAfterCalls(t *trial, calls int) context.Context {
 	ctx, cancel := context.WithCancel(t.Context())
-	f := &fading{Context: ctx, cancel: cancel}
-	f.left.Store(int64(asked))
-	return f
+	c := &countingContext{Context: ctx, cancel: cancel}
+	c.left.Store(int64(calls))
+	return c
 }
 
-func (f *fading) ask() {
-	if f.left.Add(-1) < 0 {
-		f.cancel()
+func (c *countingContext) count() {
+	if c.left.Add(-1) < 0 {
+		c.cancel()
 	}
 }
 
-func (f *fading) Done() <-chan struct{} { f.ask(); return f.Context.Done() }
+func (c *countingContext) Done() <-chan struct{} { c.count(); return c.Context.Done() }
 
-func (f *fading) Err() error { f.ask(); return f.Context.Err() }
+func (c *countingContext) Err() error { c.count(); return c.Context.Err() }
 
-func (f *fading) Deadline() (time.Time, bool) { f.ask(); return f.Context.Deadline() }
+func (c *countingContext) Deadline() (time.Time, bool) { c.count(); return c.Context.Deadline() }

@@ -13,7 +13,7 @@ var createChecks = []check{
 		other.IdempotencyKey = first.IdempotencyKey
 		t.replay(other, first)
 	}},
-	{"writes nothing of a replay", func(t *trial) {
+	{"writes nothing for a replay", func(t *trial) {
 		first := t.create(sample(1))
 		other := samples()[1]
 		other.IdempotencyKey = first.IdempotencyKey
@@ -32,7 +32,7 @@ var createChecks = []check{
 		t.expire(second.ExpiresAt, 10)
 		t.replay(sample(2), expired(second))
 	}},
-	{"replays even where the id is taken too", func(t *trial) {
+	{"replays a used key even if the id is also taken", func(t *trial) {
 		first, second := t.create(sample(1)), t.create(sample(2))
 		both := sample(3)
 		both.ID, both.IdempotencyKey = second.ID, first.IdempotencyKey

@@ -8,7 +8,7 @@ import (
 )
 
 var expireChecks = []check{
-	{"expires what waits for the payer, and nothing else", func(t *trial) {
+	{"expires only sessions that wait for the payer", func(t *trial) {
 		held := t.createEach()
 		t.expires(held[0].ExpiresAt, 100, expired(held[0]), expired(held[1]))
 		t.kept(expired(held[0]))
@@ -17,7 +17,7 @@ var expireChecks = []check{
 			t.kept(s)
 		}
 	}},
-	{"expires at the very instant", func(t *trial) {
+	{"expires a session exactly at ExpiresAt", func(t *trial) {
 		for n, instant := range instants {
 			s := t.create(sample(n))
 			now := s.ExpiresAt.Add(instant.after)
@@ -45,7 +45,7 @@ var expireChecks = []check{
 			t.kept(want[i])
 		}
 	}},
-	{"makes a new version of what it expires", func(t *trial) {
+	{"gives an expired session a new version", func(t *trial) {
 		s := t.create(sample(1))
 		t.expire(s.ExpiresAt, 1)
 		stale := completed(s)
@@ -68,7 +68,7 @@ var expireChecks = []check{
 		t.expires(now, 3, due[4], due[5])
 		t.expires(now, 3)
 	}},
-	{"expires equal instants by id", func(t *trial) {
+	{"expires sessions of one instant by id", func(t *trial) {
 		due := make([]checkout.Session, 6)
 		for _, n := range []int{4, 0, 5, 2, 1, 3} {
 			s := sample(n)
@@ -96,7 +96,7 @@ var expireChecks = []check{
 			t.kept(expired(s))
 		}
 	}},
-	{"expires by what an update made of a session", func(t *trial) {
+	{"expires by the values after an update", func(t *trial) {
 		paid, asked := t.create(sample(1)), t.create(sample(2))
 		asked = t.update(began(asked, "ORDER_1"))
 		paid = t.update(completed(paid))
@@ -104,7 +104,7 @@ var expireChecks = []check{
 		t.kept(expired(asked))
 		t.kept(paid)
 	}},
-	{"expires into memory that is the caller's own", func(t *trial) {
+	{"shares no memory of expired sessions with its callers", func(t *trial) {
 		labeled := sample(1)
 		labeled.Metadata = map[string]string{"size": "XL"}
 		first, second := t.create(labeled), t.create(sample(2))

@@ -12,19 +12,19 @@ import (
 )
 
 var historyFaults = []fault{
-	{"begins a history with the current payment", "tells a session's history from its creation, as each change left it",
+	{"begins a history with the current payment", "returns a session's history from its creation, with the state after each change",
 		part(func(n *naive) {
 			n.first = func(created, now checkout.Session) checkout.Session {
 				created.PaymentID = now.PaymentID
 				return created
 			}
 		})},
-	{"begins a history with the first change", "tells a session's history from its creation, as each change left it",
+	{"begins a history with the first change", "returns a session's history from its creation, with the state after each change",
 		func(n *naive) checkout.Store { return noCreation{n} }},
-	{"leaves an expiry out of the history", "tells an expiry in a session's history", unlogged(checkout.StatusExpired)},
-	{"logs a change that it then refuses", "tells nothing of a change that was refused",
+	{"leaves an expiry out of the history", "returns an expiry in a session's history", unlogged(checkout.StatusExpired)},
+	{"logs a change that it then refuses", "adds no event for a change that it refuses",
 		func(n *naive) checkout.Store { return logsFirst{n} }},
-	{"shows a session's history to other accounts", "has no history of a session that is not there",
+	{"shows a session's history to other accounts", "has no history of a session that does not exist",
 		func(n *naive) checkout.Store { return openHistory{n} }},
 }
 
@@ -84,9 +84,9 @@ var feedFaults = []fault{
 	{"gives two events the same number", "appends an event for every change, and none for a create",
 		func(n *naive) checkout.Store { return sameNumber{n} }},
 	{"logs no expiry", "appends an event for every session that it expires", unlogged(checkout.StatusExpired)},
-	{"returns the last event again", "goes on from a cursor, by pages of any size",
+	{"returns the last event again", "continues after a cursor, in pages of any size",
 		part(func(n *naive) { n.from = func(num int) int { return max(num, 1) } })},
-	{"skips the next event", "goes on from a cursor, by pages of any size",
+	{"skips the next event", "continues after a cursor, in pages of any size",
 		part(func(n *naive) {
 			n.from = func(num int) int {
 				if num == 0 {
@@ -95,15 +95,15 @@ var feedFaults = []fault{
 				return num + 2
 			}
 		})},
-	{"returns the first event as the last", "tells the last event for a cursor",
+	{"returns the first event as the last", "returns the last event for LastEvent",
 		part(func(n *naive) { n.last = func(log []entry) []entry { return log[:min(1, len(log))] } })},
-	{"returns all events as the last", "tells the last event for a cursor",
+	{"returns all events as the last", "returns the last event for LastEvent",
 		part(func(n *naive) { n.last = func(log []entry) []entry { return log } })},
 	{"reads from the beginning with an invalid cursor", "refuses a cursor that it has not made",
 		func(n *naive) checkout.Store { return anyCursor{n} }},
-	{"returns its own metadata map in an event", "returns events that share no memory",
+	{"returns its own metadata map in an event", "shares no memory of events with its callers",
 		part(func(n *naive) { n.copied = func(s checkout.Session) checkout.Session { return s } })},
-	{"numbers an event before it commits", "shows a reader every event once, whoever writes meanwhile",
+	{"numbers an event before it commits", "shows a reader every event once while others write",
 		func(n *naive) checkout.Store {
 			n.logged = func(checkout.Session) []checkout.Session { return nil }
 			return &earlyNumbers{naive: n}
@@ -147,14 +147,15 @@ func (a anyCursor) Events(ctx context.Context, after checkout.Cursor, limit int)
 // make this happen, the first change waits until a reader has seen a greater number, for a second at most.
 type earlyNumbers struct {
 	*naive
-	shown atomic.Int64 // the greatest number that a reader has seen
+	passed atomic.Bool // a reader has seen a greater number than the first
 }
 
 func (e *earlyNumbers) Events(ctx context.Context, after checkout.Cursor, limit int) ([]checkout.Event, error) {
 	events, err := e.naive.Events(ctx, after, limit)
 	for _, event := range events {
-		num, _ := strconv.ParseInt(string(event.Cursor), 10, 64)
-		e.shown.Store(max(num, e.shown.Load()))
+		if num, _ := strconv.Atoi(string(event.Cursor)); num > 1 {
+			e.passed.Store(true)
+		}
 	}
 	return events, err
 }
@@ -164,7 +165,7 @@ func (e *earlyNumbers) Update(ctx context.Context, s checkout.Session) error {
 	e.events++
 	num := e.events
 	e.mu.Unlock()
-	for late := time.Now().Add(time.Second); num == 1 && e.shown.Load() <= 1 && time.Now().Before(late); {
+	for late := time.Now().Add(time.Second); num == 1 && !e.passed.Load() && time.Now().Before(late); {
 		time.Sleep(10 * time.Microsecond)
 	}
 	if err := e.naive.Update(ctx, s); err != nil {
@@ -178,7 +179,7 @@ func (e *earlyNumbers) Update(ctx context.Context, s checkout.Session) error {
 }
 
 var pruneFaults = []fault{
-	{"prunes a session that is processing", "prunes what has ended, and nothing else",
+	{"prunes a session that is processing", "prunes only sessions that have ended",
 		part(func(n *naive) {
 			right := n.ended
 			n.ended = func(s checkout.Session, before time.Time) bool {
@@ -188,23 +189,23 @@ var pruneFaults = []fault{
 				return right(s, before)
 			}
 		})},
-	{"prunes a session created exactly at the instant", "prunes what was created before an instant",
+	{"prunes a session created exactly at the instant", "prunes only sessions created before the instant",
 		part(func(n *naive) {
 			right := n.ended
 			n.ended = func(s checkout.Session, before time.Time) bool { return right(s, before.Add(time.Microsecond)) }
 		})},
-	{"prunes without a limit", "prunes up to a limit, of every account",
+	{"prunes without a limit", "prunes sessions of every account, up to the limit",
 		part(func(n *naive) { n.most = func(due, _ int) int { return due } })},
-	{"prunes only live sessions", "prunes up to a limit, of every account",
+	{"prunes only live sessions", "prunes sessions of every account, up to the limit",
 		part(func(n *naive) {
 			right := n.ended
 			n.ended = func(s checkout.Session, before time.Time) bool { return right(s, before) && !s.Account.Test }
 		})},
 	{"keeps the key of a session that it prunes", "prunes a key with its session",
 		func(n *naive) checkout.Store { return &keepsKeys{naive: n} }},
-	{"keeps the events of a session that it prunes", "prunes events with their session, and the feed goes on",
+	{"keeps the events of a session that it prunes", "prunes events with their session, and the feed continues",
 		part(func(n *naive) { n.forgotten = func(entry, string) bool { return false } })},
-	{"starts its numbers again when all events are pruned", "prunes events with their session, and the feed goes on",
+	{"starts its numbers again when all events are pruned", "prunes events with their session, and the feed continues",
 		func(n *naive) checkout.Store { return countsAnew{n} }},
 }
 

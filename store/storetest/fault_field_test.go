@@ -10,7 +10,7 @@ import (
 )
 
 var fieldFaults = []fault{
-	{"keeps a value that an update removes", "keeps every field that it updates",
+	{"keeps a value that an update removes", "keeps every field of a session that it updates",
 		part(func(n *naive) {
 			right := n.replaced
 			n.replaced = func(was, s checkout.Session) checkout.Session {
@@ -35,9 +35,9 @@ var fieldFaults = []fault{
 		texts(func(s string) string { return strings.ReplaceAll(s, "\ufeff", "") })},
 	{"interprets escapes", "keeps text as it was sent",
 		texts(func(s string) string { return strings.ReplaceAll(s, `\"`, `"`) })},
-	{"cuts a payment id at 255 bytes", "keeps identifiers and addresses at their longest",
+	{"cuts a payment id at 255 bytes", "keeps identifiers and URLs of the greatest length",
 		changes(func(s *checkout.Session) { s.PaymentID = s.PaymentID[:min(len(s.PaymentID), 255)] })},
-	{"cuts an address at 255 bytes", "keeps identifiers and addresses at their longest",
+	{"cuts an address at 255 bytes", "keeps identifiers and URLs of the greatest length",
 		changes(func(s *checkout.Session) { s.CancelURL = s.CancelURL[:min(len(s.CancelURL), 255)] })},
 	{"keeps amounts in 32 bits", "keeps amounts beyond 32 bits",
 		changes(func(s *checkout.Session) { s.Amount = int64(int32(s.Amount)) })},
@@ -52,13 +52,13 @@ var fieldFaults = []fault{
 		})},
 	{"returns times in another time zone", "keeps times to the microsecond",
 		times(func(at time.Time) time.Time { return at.In(time.FixedZone("here", 3600)) })},
-	{"keeps the metadata map of the caller of a create", "keeps metadata that is the caller's own",
+	{"keeps the metadata map of the caller of a create", "shares no metadata map with its callers",
 		part(func(n *naive) { n.written = func(s checkout.Session) checkout.Session { return s } })},
-	{"keeps the metadata map of the caller of an update", "keeps metadata that is the caller's own",
+	{"keeps the metadata map of the caller of an update", "shares no metadata map with its callers",
 		part(func(n *naive) {
 			n.replaced = func(_, s checkout.Session) checkout.Session { return s }
 		})},
-	{"returns the metadata map that it keeps", "keeps metadata that is the caller's own",
+	{"returns the metadata map that it keeps", "shares no metadata map with its callers",
 		part(func(n *naive) { n.copied = func(s checkout.Session) checkout.Session { return s } })},
 }
 

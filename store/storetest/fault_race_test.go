@@ -12,23 +12,23 @@ import (
 )
 
 var raceFaults = []fault{
-	{"checks, then inserts", "creates one session of many with one key at once",
+	{"checks, then inserts", "creates one session for many calls with one key at once",
 		func(n *naive) checkout.Store { return checkThenInsert{n} }},
-	{"tells every caller that it has created the session", "creates one session of many with one key at once",
+	{"tells every caller that it has created the session", "creates one session for many calls with one key at once",
 		func(n *naive) checkout.Store { return allCreated{n} }},
-	{"loses sessions that are created at once", "creates every session of many with many keys at once",
+	{"loses sessions that are created at once", "creates every session for many calls with different keys at once",
 		func(n *naive) checkout.Store { return copyOnWrite{n} }},
-	{"compares, then swaps", "lets one of many updates of a version win",
+	{"compares, then swaps", "lets exactly one of many updates of one version win",
 		func(n *naive) checkout.Store { return compareThenSwap{n} }},
 	{"expires what was updated meanwhile", "lets either an update or an expiry win",
 		func(n *naive) checkout.Store { return selectThenExpire{n} }},
-	{"logs updates that failed with a conflict", "lets one of many updates of a version win",
+	{"logs updates that failed with a conflict", "lets exactly one of many updates of one version win",
 		func(n *naive) checkout.Store { return logsLosers{n} }},
 	{"logs an update that came after an expiry", "lets either an update or an expiry win",
 		func(n *naive) checkout.Store { return logsLosers{n} }},
-	{"logs an expiry for sessions beyond the limit of a sweep", "shares a sweep, and hands no session out twice",
+	{"logs an expiry for sessions beyond the limit of a sweep", "returns each expired session once when many sweeps run at once",
 		func(n *naive) checkout.Store { return logsNext{n} }},
-	{"logs an update when its session may have been pruned", "prunes a session whole, whoever changes it meanwhile",
+	{"logs an update when its session may have been pruned", "prunes a session completely while another call changes it",
 		func(n *naive) checkout.Store {
 			n.logged = func(s checkout.Session) []checkout.Session {
 				if s.Status == checkout.StatusExpired {
@@ -38,17 +38,17 @@ var raceFaults = []fault{
 			}
 			return logsLater{n}
 		}},
-	{"returns a session from two sweeps", "shares a sweep, and hands no session out twice",
+	{"returns a session from two sweeps", "returns each expired session once when many sweeps run at once",
 		func(n *naive) checkout.Store { return selectThenExpire{n} }},
-	{"counts in a second query", "lists rows and total of one moment",
+	{"counts in a second query", "lists sessions and their total of one moment",
 		func(n *naive) checkout.Store { return countsLater{n} }},
-	{"shows a key before its session", "shows a session whole or not at all",
+	{"shows a key before its session", "shows a new session completely or not at all",
 		func(n *naive) checkout.Store { return &keyFirst{naive: n, keys: make(map[idempotency.Key]string)} }},
-	{"writes a session field by field", "shows a session whole or not at all",
+	{"writes a session field by field", "shows a new session completely or not at all",
 		func(n *naive) checkout.Store { return fieldByField{n} }},
-	{"updates a session field by field", "shows an update whole or not at all",
+	{"updates a session field by field", "shows an update completely or not at all",
 		func(n *naive) checkout.Store { return fieldByField{n} }},
-	{"reads from a cache that is out of date", "shows an update whole or not at all",
+	{"reads from a cache that is out of date", "shows an update completely or not at all",
 		func(n *naive) checkout.Store { return &staleCache{naive: n} }},
 }
 

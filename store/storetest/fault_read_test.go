@@ -18,19 +18,19 @@ var scopeFaults = []fault{
 		owns(func(asked, owner checkout.Account) bool { return asked.ID == owner.ID && (!asked.Test || owner.Test) })},
 	{"shows live sessions in test mode", "hides live sessions from test mode",
 		owns(func(asked, owner checkout.Account) bool { return asked.ID == owner.ID && (asked.Test || !owner.Test) })},
-	{"ignores the case of accounts", "tells accounts apart by every character",
+	{"ignores the case of accounts", "distinguishes accounts by every character",
 		owns(func(asked, owner checkout.Account) bool {
 			return asked.Test == owner.Test && strings.EqualFold(asked.ID, owner.ID)
 		})},
-	{"trims accounts", "tells accounts apart by every character",
+	{"trims accounts", "distinguishes accounts by every character",
 		owns(func(asked, owner checkout.Account) bool {
 			return asked.Test == owner.Test && strings.TrimSpace(asked.ID) == strings.TrimSpace(owner.ID)
 		})},
-	{"returns the driver's own error", "finds nothing where nothing is",
+	{"returns the driver's own error", "finds no session that was not created",
 		part(func(n *naive) { n.notFound = errNoRows })},
-	{"returns an empty session without an error", "finds nothing where nothing is",
+	{"returns an empty session without an error", "finds no session that was not created",
 		part(func(n *naive) { n.notFound = nil })},
-	{"returns ErrUnavailable together with ErrNotFound", "finds nothing where nothing is",
+	{"returns ErrUnavailable together with ErrNotFound", "finds no session that was not created",
 		part(func(n *naive) {
 			n.notFound = errors.Join(checkout.ErrNotFound, checkout.ErrUnavailable)
 		})},
@@ -42,24 +42,24 @@ func owns(owns func(asked, owner checkout.Account) bool) func(*naive) checkout.S
 }
 
 var listFaults = []fault{
-	{"lists in the order of creation", "lists the newest first",
+	{"lists in the order of creation", "lists the newest session first",
 		newer(func(a, b checkout.Session) int { return 0 })},
-	{"lists the oldest first", "lists the newest first",
+	{"lists the oldest first", "lists the newest session first",
 		newer(func(a, b checkout.Session) int { return a.CreatedAt.Compare(b.CreatedAt) })},
-	{"orders by whole seconds", "lists the newest first",
+	{"orders by whole seconds", "lists the newest session first",
 		newer(func(a, b checkout.Session) int {
 			return b.CreatedAt.Truncate(time.Second).Compare(a.CreatedAt.Truncate(time.Second))
 		})},
-	{"lists equal instants in the order of the calls", "lists equal instants by id, descending",
+	{"lists equal instants in the order of the calls", "lists sessions of one instant by id, descending",
 		newer(func(a, b checkout.Session) int { return b.CreatedAt.Compare(a.CreatedAt) })},
-	{"lists equal instants by id, ascending", "lists equal instants by id, descending",
+	{"lists equal instants by id, ascending", "lists sessions of one instant by id, descending",
 		newer(func(a, b checkout.Session) int {
 			if c := b.CreatedAt.Compare(a.CreatedAt); c != 0 {
 				return c
 			}
 			return strings.Compare(a.ID, b.ID)
 		})},
-	{"lists equal instants in another order each time", "pages without a gap or a double",
+	{"lists equal instants in another order each time", "lists pages without a gap or a duplicate",
 		func(n *naive) checkout.Store {
 			calls := 0
 			n.newer = func(a, b checkout.Session) int {
@@ -71,13 +71,13 @@ var listFaults = []fault{
 			n.over = func(ctx context.Context) error { calls++; return ctx.Err() }
 			return n
 		}},
-	{"treats an offset as the number of a page", "pages without a gap or a double",
+	{"treats an offset as the number of a page", "lists pages without a gap or a duplicate",
 		page(func(q *checkout.Query) { q.Offset *= q.Limit })},
-	{"ignores the limit", "keeps the limit",
+	{"ignores the limit", "applies the limit and the offset",
 		page(func(q *checkout.Query) { q.Limit = 1000 })},
-	{"never lists more than 50", "keeps the limit",
+	{"never lists more than 50", "applies the limit and the offset",
 		page(func(q *checkout.Query) { q.Limit = min(q.Limit, 50) })},
-	{"returns the status at the instant of the query, not the stored one", "lists sessions as they are kept",
+	{"returns the status at the instant of the query, not the stored one", "lists sessions as they are stored, even if they are due",
 		part(func(n *naive) {
 			right := n.page
 			n.page = func(passed []checkout.Session, q checkout.Query) ([]checkout.Session, int) {
@@ -87,11 +87,11 @@ var listFaults = []fault{
 				return right(passed, q)
 			}
 		})},
-	{"returns a page that it keeps, to return it again", "lists into memory that is the caller's own",
+	{"returns a page that it keeps, to return it again", "shares no memory of a list with its callers",
 		func(n *naive) checkout.Store {
 			return &sharedPages{naive: n, pages: make(map[checkout.Query][]checkout.Session)}
 		}},
-	{"updates a page that it has returned", "never changes the session under a caller that holds it",
+	{"updates a page that it has returned", "does not change a session that it has returned",
 		func(n *naive) checkout.Store {
 			return &sharedPages{naive: n, pages: make(map[checkout.Query][]checkout.Session)}
 		}},
@@ -147,20 +147,20 @@ var filterFaults = []fault{
 		passes(func(s checkout.Session, q checkout.Query) bool {
 			return q.PaymentID == "" || q.PaymentID == s.PaymentID
 		})},
-	{"filters by the stored status", "filters by the status at the instant asked",
+	{"filters by the stored status", "filters by the status at the instant of the query",
 		passes(func(s checkout.Session, q checkout.Query) bool { return q.Status == "" || q.Status == s.Status })},
-	{"treats a processing session as expired", "filters by the status at the instant asked",
+	{"treats a processing session as expired", "filters by the status at the instant of the query",
 		passes(func(s checkout.Session, q checkout.Query) bool {
 			if s.Status == checkout.StatusProcessing && !q.At.Before(s.ExpiresAt) {
 				return q.Status == checkout.StatusExpired
 			}
 			return q.Status == "" || q.Status == s.StatusAt(q.At)
 		})},
-	{"treats a session as payable at the instant when it is due", "holds a session expired from the very instant",
+	{"treats a session as payable at the instant when it is due", "lists a session as expired exactly from ExpiresAt on",
 		at(func(at time.Time) time.Time { return at.Add(-time.Microsecond) })},
-	{"rounds the instant of the query", "holds a session expired from the very instant",
+	{"rounds the instant of the query", "lists a session as expired exactly from ExpiresAt on",
 		at(func(at time.Time) time.Time { return at.Round(10 * time.Microsecond) })},
-	{"compares instants as text", "holds a session expired from the very instant",
+	{"compares instants as text", "lists a session as expired exactly from ExpiresAt on",
 		passes(func(s checkout.Session, q checkout.Query) bool {
 			if q.Status == "" {
 				return true
@@ -179,7 +179,7 @@ var filterFaults = []fault{
 			all := q.Status == "" && q.PaymentID == ""
 			return all || q.Status == s.StatusAt(q.At) || q.PaymentID != "" && q.PaymentID == s.PaymentID
 		})},
-	{"finds a session by the payment that it had first", "filters by what an update made of a session",
+	{"finds a session by the payment that it had first", "filters by the values after an update",
 		func(n *naive) checkout.Store {
 			first := make(map[string]string)
 			right := n.passes
@@ -194,7 +194,7 @@ var filterFaults = []fault{
 			}
 			return n
 		}},
-	{"counts only the page", "counts all that a filter lets through, not the page",
+	{"counts only the page", "counts all sessions that pass a filter, not only the page",
 		part(func(n *naive) {
 			right := n.page
 			n.page = func(passed []checkout.Session, q checkout.Query) ([]checkout.Session, int) {
@@ -202,7 +202,7 @@ var filterFaults = []fault{
 				return page, len(page)
 			}
 		})},
-	{"counts nothing for a page beyond the end", "counts all that a filter lets through, not the page",
+	{"counts nothing for a page beyond the end", "counts all sessions that pass a filter, not only the page",
 		part(func(n *naive) {
 			right := n.page
 			n.page = func(passed []checkout.Session, q checkout.Query) ([]checkout.Session, int) {

@@ -9,24 +9,24 @@ import (
 )
 
 var walkFaults = []fault{
-	{"compares only the instant of a place, not the id", "goes on after a place, through equal instants",
+	{"compares only the instant of a place, not the id", "continues after a place, also among sessions of one instant",
 		beyond(func(s checkout.Session, q checkout.Query) bool { return s.CreatedAt.Before(q.AfterCreatedAt) })},
-	{"returns the session at the place once more", "goes on after a place, through equal instants",
+	{"returns the session at the place once more", "continues after a place, also among sessions of one instant",
 		beyond(func(s checkout.Session, q checkout.Query) bool {
 			return s.CreatedAt.Before(q.AfterCreatedAt) || s.CreatedAt.Equal(q.AfterCreatedAt) && s.ID <= q.AfterID
 		})},
-	{"returns nothing after a place whose session is gone", "goes on after a place that no session has",
+	{"returns nothing after a place whose session is gone", "continues after a place that no session has",
 		func(n *naive) checkout.Store { return needsPlace{n} }},
-	{"counts in a list that goes on after a place", "goes on after a place that no session has",
+	{"counts in a list that goes on after a place", "continues after a place that no session has",
 		func(n *naive) checkout.Store { return countsByPlace{n} }},
-	{"remembers a place as a number of sessions", "meets every session once, whatever is created and changed meanwhile",
+	{"remembers a place as a number of sessions", "lists every session once while sessions are created and changed",
 		func(n *naive) checkout.Store { return &numbered{naive: n} }},
-	{"ignores the filter after a place", "goes on within every filter",
+	{"ignores the filter after a place", "continues after a place with every filter",
 		part(func(n *naive) {
 			right := n.passes
 			n.passes = func(s checkout.Session, q checkout.Query) bool { return q.AfterID != "" || right(s, q) }
 		})},
-	{"counts without a limit", "counts to 10,001 and no further, and looks for a phone among 10,000",
+	{"counts without a limit", "counts up to 10,001 sessions, and searches 10,000 for a phone number",
 		part(func(n *naive) {
 			right := n.page
 			n.page = func(passed []checkout.Session, q checkout.Query) ([]checkout.Session, int) {
@@ -34,7 +34,7 @@ var walkFaults = []fault{
 				return page, len(passed)
 			}
 		})},
-	{"looks for a phone among all sessions", "counts to 10,001 and no further, and looks for a phone among 10,000",
+	{"looks for a phone among all sessions", "counts up to 10,001 sessions, and searches 10,000 for a phone number",
 		part(func(n *naive) {
 			n.scanned = func(passed []checkout.Session, q checkout.Query) (found []checkout.Session) {
 				for _, s := range passed {
@@ -45,7 +45,7 @@ var walkFaults = []fault{
 				return found
 			}
 		})},
-	{"does not return the last session that it read for a phone", "counts to 10,001 and no further, and looks for a phone among 10,000",
+	{"does not return the last session that it read for a phone", "counts up to 10,001 sessions, and searches 10,000 for a phone number",
 		part(func(n *naive) {
 			n.scanned = func(passed []checkout.Session, q checkout.Query) (found []checkout.Session) {
 				for _, s := range passed[:min(len(passed), checkout.MaxPhoneScan)] {
@@ -63,21 +63,21 @@ var walkFaults = []fault{
 			}
 			return s, q
 		})},
-	{"leaves out a session created at the first instant", "filters by time of creation, from the first to before the second",
+	{"leaves out a session created at the first instant", "filters by time of creation, from the first instant (inclusive) to the second (exclusive)",
 		passesToo(func(s checkout.Session, q checkout.Query) (checkout.Session, checkout.Query) {
 			if !q.CreatedAfter.IsZero() {
 				q.CreatedAfter = q.CreatedAfter.Add(time.Microsecond)
 			}
 			return s, q
 		})},
-	{"includes a session created at the second instant", "filters by time of creation, from the first to before the second",
+	{"includes a session created at the second instant", "filters by time of creation, from the first instant (inclusive) to the second (exclusive)",
 		passesToo(func(s checkout.Session, q checkout.Query) (checkout.Session, checkout.Query) {
 			if !q.CreatedBefore.IsZero() {
 				q.CreatedBefore = q.CreatedBefore.Add(time.Microsecond)
 			}
 			return s, q
 		})},
-	{"compares only the last digits of a phone", "filters by the whole phone, and does not count",
+	{"compares only the last digits of a phone", "filters by the whole phone number, and does not count",
 		part(func(n *naive) {
 			n.scanned = func(passed []checkout.Session, q checkout.Query) (found []checkout.Session) {
 				for _, s := range passed {

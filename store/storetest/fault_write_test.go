@@ -8,23 +8,23 @@ import (
 )
 
 var updateFaults = []fault{
-	{"acknowledges an update that it did not write", "replaces a session by its next version",
+	{"acknowledges an update that it did not write", "replaces a session with its next version",
 		part(func(n *naive) {
 			n.replaced = func(was, _ checkout.Session) checkout.Session { return was }
 		})},
-	{"updates every session of the account", "replaces a session by its next version",
+	{"updates every session of the account", "replaces a session with its next version",
 		func(n *naive) checkout.Store { return updatesAll{n} }},
-	{"ignores the version", "refuses every version but the next",
+	{"ignores the version", "refuses every version except the next",
 		follows(func(was, s checkout.Session) bool { return true })},
-	{"accepts any later version", "refuses every version but the next",
+	{"accepts any later version", "refuses every version except the next",
 		follows(func(was, s checkout.Session) bool { return s.Version > was.Version })},
-	{"accepts the same version again", "refuses every version but the next",
+	{"accepts the same version again", "refuses every version except the next",
 		follows(func(was, s checkout.Session) bool { return s.Version == was.Version || s.Version == was.Version+1 })},
-	{"keeps versions in 32 bits", "refuses every version but the next",
+	{"keeps versions in 32 bits", "refuses every version except the next",
 		follows(func(was, s checkout.Session) bool { return int32(s.Version) == int32(was.Version)+1 })},
-	{"returns ErrNotFound instead of ErrConflict", "refuses every version but the next",
+	{"returns ErrNotFound instead of ErrConflict", "refuses every version except the next",
 		part(func(n *naive) { n.conflict = checkout.ErrNotFound })},
-	{"drops an update with a wrong version without an error", "refuses every version but the next",
+	{"drops an update with a wrong version without an error", "refuses every version except the next",
 		part(func(n *naive) { n.conflict = nil })},
 }
 
@@ -47,28 +47,28 @@ func (u updatesAll) Update(ctx context.Context, s checkout.Session) error {
 }
 
 var expireFaults = []fault{
-	{"never expires", "expires what waits for the payer, and nothing else", waits()},
-	{"does not expire a pending session", "expires what waits for the payer, and nothing else",
+	{"never expires", "expires only sessions that wait for the payer", waits()},
+	{"does not expire a pending session", "expires only sessions that wait for the payer",
 		waits(checkout.StatusCreated)},
-	{"expires a processing session", "expires what waits for the payer, and nothing else",
+	{"expires a processing session", "expires only sessions that wait for the payer",
 		waits(checkout.StatusCreated, checkout.StatusPending, checkout.StatusProcessing)},
-	{"expires a cancelled session", "expires what waits for the payer, and nothing else",
+	{"expires a cancelled session", "expires only sessions that wait for the payer",
 		waits(checkout.StatusCreated, checkout.StatusPending, checkout.StatusCancelled)},
-	{"expires too late", "expires at the very instant",
+	{"expires too late", "expires a session exactly at ExpiresAt",
 		due(func(s checkout.Session, now time.Time) bool {
 			return s.ExpiresAt.Before(now)
 		})},
-	{"expires too early", "expires at the very instant",
+	{"expires too early", "expires a session exactly at ExpiresAt",
 		due(func(s checkout.Session, now time.Time) bool { return !s.ExpiresAt.After(now.Add(time.Microsecond)) })},
-	{"rounds the instant of a sweep", "expires at the very instant",
+	{"rounds the instant of a sweep", "expires a session exactly at ExpiresAt",
 		due(func(s checkout.Session, now time.Time) bool {
 			return !s.ExpiresAt.After(now.Round(10 * time.Microsecond))
 		})},
-	{"sweeps by whole seconds", "expires at the very instant",
+	{"sweeps by whole seconds", "expires a session exactly at ExpiresAt",
 		due(func(s checkout.Session, now time.Time) bool { return s.ExpiresAt.Unix() <= now.Unix() })},
 	{"returns expired sessions as they were before", "returns sessions as they are after expiry",
 		func(n *naive) checkout.Store { return returnsBefore{n} }},
-	{"expires a session without a new version", "makes a new version of what it expires",
+	{"expires a session without a new version", "gives an expired session a new version",
 		part(func(n *naive) {
 			n.expired = func(s checkout.Session) checkout.Session {
 				s.Status, s.UpdatedAt = checkout.StatusExpired, s.ExpiresAt
@@ -81,7 +81,7 @@ var expireFaults = []fault{
 		sooner(func(a, b checkout.Session) int { return b.ExpiresAt.Compare(a.ExpiresAt) })},
 	{"expires the oldest first", "expires the longest due first, up to the limit",
 		sooner(func(a, b checkout.Session) int { return a.CreatedAt.Compare(b.CreatedAt) })},
-	{"expires equal instants in the order of creation", "expires equal instants by id",
+	{"expires equal instants in the order of creation", "expires sessions of one instant by id",
 		sooner(func(a, b checkout.Session) int { return a.ExpiresAt.Compare(b.ExpiresAt) })},
 	{"expires a session that has already expired", "expires a session once",
 		waits(checkout.StatusCreated, checkout.StatusPending, checkout.StatusExpired)},
@@ -90,7 +90,7 @@ var expireFaults = []fault{
 			right := n.waits
 			n.waits = func(s checkout.Session) bool { return right(s) && !s.Account.Test }
 		})},
-	{"sweeps by the first status of a session", "expires by what an update made of a session",
+	{"sweeps by the first status of a session", "expires by the values after an update",
 		part(func(n *naive) {
 			n.waits = func(s checkout.Session) bool { return s.CompletedAt.IsZero() && s.Version == 1 }
 		})},
@@ -103,9 +103,9 @@ var expireFaults = []fault{
 				return s
 			}
 		})},
-	{"returns the slice of sessions that it keeps", "expires into memory that is the caller's own",
+	{"returns the slice of sessions that it keeps", "shares no memory of expired sessions with its callers",
 		func(n *naive) checkout.Store { return handsOutAll{n} }},
-	{"returns the metadata map that it keeps of an expired session", "expires into memory that is the caller's own",
+	{"returns the metadata map that it keeps of an expired session", "shares no memory of expired sessions with its callers",
 		func(n *naive) checkout.Store { return handsOutMetadata{n} }},
 	{"expires a session without a new time of change", "returns sessions as they are after expiry",
 		part(func(n *naive) {
@@ -182,9 +182,9 @@ func (h handsOutMetadata) Expire(ctx context.Context, now time.Time, limit int) 
 }
 
 var contextFaults = []fault{
-	{"ignores the context", "refuses a context that is over, and writes nothing",
+	{"ignores the context", "refuses a context that has ended, and writes nothing",
 		part(func(n *naive) { n.over = func(context.Context) error { return nil } })},
-	{"returns ErrUnavailable for a context that is over", "refuses a context that is over, and writes nothing",
+	{"returns ErrUnavailable for a context that is over", "refuses a context that has ended, and writes nothing",
 		part(func(n *naive) {
 			n.over = func(ctx context.Context) error {
 				if ctx.Err() != nil {
@@ -193,7 +193,7 @@ var contextFaults = []fault{
 				return nil
 			}
 		})},
-	{"returns Canceled for every context that is over", "refuses a context that is over, and writes nothing",
+	{"returns Canceled for every context that is over", "refuses a context that has ended, and writes nothing",
 		part(func(n *naive) {
 			n.over = func(ctx context.Context) error {
 				if ctx.Err() != nil {
@@ -202,27 +202,27 @@ var contextFaults = []fault{
 				return nil
 			}
 		})},
-	{"returns the context's error after it has created", "creates in spite of an error only where the outcome is unknown",
+	{"returns the context's error after it has created", "creates nothing if it returns an error, unless the outcome is unknown",
 		looksAfterwards},
-	{"returns the context's error after it has updated", "updates in spite of an error only where the outcome is unknown",
+	{"returns the context's error after it has updated", "updates nothing if it returns an error, unless the outcome is unknown",
 		looksAfterwards},
-	{"returns the context's error after it has expired", "expires in spite of an error only where the outcome is unknown",
+	{"returns the context's error after it has expired", "expires nothing if it returns an error, unless the outcome is unknown",
 		looksAfterwards},
-	{"returns the context's error after it has pruned", "prunes in spite of an error only where the outcome is unknown",
+	{"returns the context's error after it has pruned", "prunes nothing if it returns an error, unless the outcome is unknown",
 		looksAfterwards},
-	{"gives up a prune without an error", "prunes in spite of an error only where the outcome is unknown",
+	{"gives up a prune without an error", "prunes nothing if it returns an error, unless the outcome is unknown",
 		func(n *naive) checkout.Store { return silentStop{n} }},
-	{"logs an update that it gives up", "updates in spite of an error only where the outcome is unknown",
+	{"logs an update that it gives up", "updates nothing if it returns an error, unless the outcome is unknown",
 		func(n *naive) checkout.Store { return logsGivenUp{n} }},
-	{"logs an expiry that it gives up", "expires in spite of an error only where the outcome is unknown",
+	{"logs an expiry that it gives up", "expires nothing if it returns an error, unless the outcome is unknown",
 		func(n *naive) checkout.Store { return logsGivenUp{n} }},
-	{"prunes the events when it gives up a prune", "prunes in spite of an error only where the outcome is unknown",
+	{"prunes the events when it gives up a prune", "prunes nothing if it returns an error, unless the outcome is unknown",
 		func(n *naive) checkout.Store { return prunesEvents{n} }},
-	{"gives up a create without an error", "creates in spite of an error only where the outcome is unknown",
+	{"gives up a create without an error", "creates nothing if it returns an error, unless the outcome is unknown",
 		func(n *naive) checkout.Store { return silentStop{n} }},
-	{"gives up a sweep without an error", "expires in spite of an error only where the outcome is unknown",
+	{"gives up a sweep without an error", "expires nothing if it returns an error, unless the outcome is unknown",
 		func(n *naive) checkout.Store { return silentStop{n} }},
-	{"gives up an update without an error", "updates in spite of an error only where the outcome is unknown",
+	{"gives up an update without an error", "updates nothing if it returns an error, unless the outcome is unknown",
 		func(n *naive) checkout.Store { return silentStop{n} }},
 }
 

@@ -102,7 +102,7 @@ func lostFields() []fault {
 			}
 		})
 		if !slices.Contains([]string{"CompletedAt", "FailureReason", "Late"}, field.Name) { // no session is created with a value in these
-			all = append(all, fault{"loses " + field.Name + " when it creates", "keeps every field that it creates", lost})
+			all = append(all, fault{"loses " + field.Name + " when it creates", "keeps every field of a session that it creates", lost})
 		}
 		if !slices.Contains(changing, field.Name) {
 			continue
@@ -115,7 +115,7 @@ func lostFields() []fault {
 				return s
 			}
 		})
-		all = append(all, fault{"keeps the old " + field.Name + " when it updates", "keeps every field that it updates", left})
+		all = append(all, fault{"keeps the old " + field.Name + " when it updates", "keeps every field of a session that it updates", left})
 	}
 	return all
 }
@@ -125,11 +125,11 @@ var createFaults = []fault{
 		func(n *naive) checkout.Store { return forgetful{n} }},
 	{"creates a session for every try", "replays the first session under a used key",
 		part(func(n *naive) { n.sameKey = func(held, s *checkout.Session) bool { return false } })},
-	{"overwrites a session that it replays", "writes nothing of a replay",
+	{"overwrites a session that it replays", "writes nothing for a replay",
 		func(n *naive) checkout.Store { return lastWriteWins{n} }},
 	{"always replays its first answer", "replays a session as it is now",
 		func(n *naive) checkout.Store { return &answerCache{naive: n} }},
-	{"looks at the id before the key", "replays even where the id is taken too",
+	{"looks at the id before the key", "replays a used key even if the id is also taken",
 		func(n *naive) checkout.Store { return idFirst{n} }},
 	{"lets two sessions have one id", "refuses an id that is taken and writes nothing",
 		part(func(n *naive) { n.sameID = func(held, s *checkout.Session) bool { return false } })},
@@ -152,27 +152,27 @@ var keyFaults = []fault{
 		sameKey(func(held, s *checkout.Session) bool {
 			return held.Account.ID == s.Account.ID && held.IdempotencyKey == s.IdempotencyKey
 		})},
-	{"joins account and key to one text", "keeps accounts and keys apart that run together",
+	{"joins account and key to one text", "distinguishes keys when account and key together give the same text",
 		sameKey(func(held, s *checkout.Session) bool {
 			text := func(s *checkout.Session) string { return s.Account.ID + ":" + string(s.IdempotencyKey) }
 			return held.Account.Test == s.Account.Test && text(held) == text(s)
 		})},
-	{"cuts keys at 255 characters", "tells keys apart to the last of 1000 characters",
+	{"cuts keys at 255 characters", "distinguishes keys that differ only in the last of 1000 characters",
 		sameKey(func(held, s *checkout.Session) bool {
 			a, b := held.IdempotencyKey, s.IdempotencyKey
 			return held.Account == s.Account && a[:min(len(a), 255)] == b[:min(len(b), 255)]
 		})},
-	{"ignores the case of keys", "tells keys apart by case and by every visible character",
+	{"ignores the case of keys", "distinguishes keys by case and by every visible character",
 		sameKey(func(held, s *checkout.Session) bool {
 			return held.Account == s.Account && strings.EqualFold(string(held.IdempotencyKey), string(s.IdempotencyKey))
 		})},
-	{"treats the empty key as a key", "takes no key for no name",
+	{"treats the empty key as a key", "accepts any number of sessions without a key",
 		part(func(n *naive) {
 			n.sameKey = func(held, s *checkout.Session) bool {
 				return held.Account == s.Account && held.IdempotencyKey == s.IdempotencyKey
 			}
 		})},
-	{"frees a key when its session ends", "holds a key as long as its session, whatever became of it",
+	{"frees a key when its session ends", "keeps the key of a session after every change",
 		sameKey(func(held, s *checkout.Session) bool {
 			return held.Account == s.Account && held.IdempotencyKey == s.IdempotencyKey && held.CompletedAt.IsZero()
 		})},

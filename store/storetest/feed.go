@@ -37,7 +37,7 @@ var feedChecks = []check{
 		t.expire(morning.Add(time.Hour), 100) // which finds nothing more
 		t.holds(due...)
 	}},
-	{"goes on from a cursor, by pages of any size", func(t *trial) {
+	{"continues after a cursor, in pages of any size", func(t *trial) {
 		var want []checkout.Session
 		for n := range 7 {
 			want = append(want, t.update(completed(t.create(sample(n)))))
@@ -70,7 +70,7 @@ var feedChecks = []check{
 			}
 		}
 	}},
-	{"tells the last event for a cursor", func(t *trial) {
+	{"returns the last event for LastEvent", func(t *trial) {
 		t.tell("Events(LastEvent) of an empty feed", t.events(checkout.LastEvent, 10), nil)
 		first := t.update(began(t.create(sample(1)), "ORDER_1"))
 		second := t.update(completed(t.create(sample(2))))
@@ -93,7 +93,7 @@ var feedChecks = []check{
 			}
 		}
 	}},
-	{"returns events that share no memory", func(t *trial) {
+	{"shares no memory of events with its callers", func(t *trial) {
 		s := sample(1)
 		s.Metadata = map[string]string{"size": "XL"}
 		paid := t.update(completed(t.create(s)))
@@ -106,7 +106,7 @@ var feedChecks = []check{
 			}
 		}
 	}},
-	{"shows a reader every event once, whoever writes meanwhile", func(t *trial) {
+	{"shows a reader every event once while others write", func(t *trial) {
 		const writers, each = 8, 12
 		var done atomic.Int64
 		seen := make(map[string]int)

@@ -9,12 +9,12 @@ import (
 )
 
 var fieldChecks = []check{
-	{"keeps every field that it creates", func(t *trial) {
+	{"keeps every field of a session that it creates", func(t *trial) {
 		for _, s := range samples() {
 			t.kept(t.create(s))
 		}
 	}},
-	{"keeps every field that it updates", func(t *trial) {
+	{"keeps every field of a session that it updates", func(t *trial) {
 		// One session takes each form and loses it again, so that every field both gains and loses a value.
 		s := t.create(sample(1))
 		for _, form := range forms() {
@@ -24,7 +24,7 @@ var fieldChecks = []check{
 			t.kept(s)
 		}
 	}},
-	{"keeps metadata that is the caller's own", func(t *trial) {
+	{"shares no metadata map with its callers", func(t *trial) {
 		s := sample(1)
 		s.Metadata = map[string]string{"size": "XL"}
 		held, _, err := t.store.Create(t.Context(), s)
@@ -71,7 +71,7 @@ var fieldChecks = []check{
 			t.kept(t.update(successor(s, s)))
 		}
 	}},
-	{"keeps identifiers and addresses at their longest", func(t *trial) {
+	{"keeps identifiers and URLs of the greatest length", func(t *trial) {
 		s := sample(1)
 		s.PaymentID = strings.Repeat("\U0001F6D2", 255)
 		s.CustomerID = strings.Repeat("\u00e9", 255)

@@ -13,7 +13,7 @@ var filterChecks = []check{
 			t.lists(merchant, checkout.Query{Status: status, At: morning}, held[i])
 		}
 	}},
-	{"filters by the status at the instant asked", func(t *trial) {
+	{"filters by the status at the instant of the query", func(t *trial) {
 		held := t.createEach()
 		created, pending, expired := held[0], held[1], held[5]
 		at := created.ExpiresAt
@@ -24,7 +24,7 @@ var filterChecks = []check{
 			t.lists(merchant, checkout.Query{Status: held[i].Status, At: at}, held[i])
 		}
 	}},
-	{"holds a session expired from the very instant", func(t *trial) {
+	{"lists a session as expired exactly from ExpiresAt on", func(t *trial) {
 		for n, account := range []checkout.Account{merchant, stranger} {
 			s := sample(n)
 			s.Account = account
@@ -64,7 +64,7 @@ var filterChecks = []check{
 		t.update(began(t.create(payment), "ORDER_123"))
 		t.lists(merchant, checkout.Query{Status: checkout.StatusCreated, PaymentID: "ORDER_123", At: morning}, both)
 	}},
-	{"filters by what an update made of a session", func(t *trial) {
+	{"filters by the values after an update", func(t *trial) {
 		s := t.create(sample(1))
 		s = t.update(began(s, "ORDER_1"))
 		next := s
@@ -94,7 +94,7 @@ var filterChecks = []check{
 		paid := t.update(completed(held[0]))
 		t.lists(merchant, checkout.Query{ClientReference: "order 1", PaymentID: "ORDER_123", Status: checkout.StatusCompleted}, paid)
 	}},
-	{"filters by time of creation, from the first to before the second", func(t *trial) {
+	{"filters by time of creation, from the first instant (inclusive) to the second (exclusive)", func(t *trial) {
 		held := make([]checkout.Session, 6)
 		for n := range held {
 			held[n] = t.create(sample(n))
@@ -115,7 +115,7 @@ var filterChecks = []check{
 		q.Status = checkout.StatusCompleted
 		t.lists(merchant, q)
 	}},
-	{"filters by the whole phone, and does not count", func(t *trial) {
+	{"filters by the whole phone number, and does not count", func(t *trial) {
 		var held []checkout.Session
 		for n, phone := range []string{"+2250707987654", "+22507987654", "+225070798765", "+2250707987654"} {
 			s := sample(n)
@@ -140,7 +140,7 @@ var filterChecks = []check{
 			}
 		}
 	}},
-	{"counts all that a filter lets through, not the page", func(t *trial) {
+	{"counts all sessions that pass a filter, not only the page", func(t *trial) {
 		for n := range 7 {
 			s := sample(n)
 			s.PaymentID = "ORDER_123"

@@ -9,7 +9,7 @@ import (
 )
 
 var historyChecks = []check{
-	{"tells a session's history from its creation, as each change left it", func(t *trial) {
+	{"returns a session's history from its creation, with the state after each change", func(t *trial) {
 		for _, s := range samples() {
 			states := []checkout.Session{t.create(s)}
 			t.history(states...)
@@ -20,14 +20,14 @@ var historyChecks = []check{
 			}
 		}
 	}},
-	{"tells an expiry in a session's history", func(t *trial) {
+	{"returns an expiry in a session's history", func(t *trial) {
 		s := t.create(sample(1))
 		begun := t.update(began(s, "ORDER_1"))
 		t.expire(s.ExpiresAt.Add(time.Hour), 10)
 		late := t.update(completed(expired(begun)))
 		t.history(s, begun, expired(begun), late)
 	}},
-	{"tells nothing of a change that was refused", func(t *trial) {
+	{"adds no event for a change that it refuses", func(t *trial) {
 		s := t.create(sample(1))
 		begun := t.update(began(s, "ORDER_1"))
 		for _, version := range []int64{1, 2, 4, 9} {
@@ -38,7 +38,7 @@ var historyChecks = []check{
 		t.history(s, begun)
 		t.feed(begun)
 	}},
-	{"has no history of a session that is not there", func(t *trial) {
+	{"has no history of a session that does not exist", func(t *trial) {
 		s := t.create(sample(1))
 		for _, account := range []checkout.Account{stranger, sandbox} {
 			_, err := t.store.History(t.Context(), account, s.ID)

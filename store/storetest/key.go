@@ -14,7 +14,7 @@ var keyChecks = []check{
 	{"scopes keys by mode", func(t *trial) {
 		t.sharesKey(merchant, sandbox)
 	}},
-	{"keeps accounts and keys apart that run together", func(t *trial) {
+	{"distinguishes keys when account and key together give the same text", func(t *trial) {
 		pairs := []struct {
 			account checkout.Account
 			key     idempotency.Key
@@ -35,15 +35,15 @@ var keyChecks = []check{
 			t.kept(t.create(s))
 		}
 	}},
-	{"tells keys apart to the last of 1000 characters", func(t *trial) {
+	{"distinguishes keys that differ only in the last of 1000 characters", func(t *trial) {
 		stem := strings.Repeat("k", idempotency.MaxKeyLength-1)
 		t.tellsKeysApart(idempotency.Key(stem+"1"), idempotency.Key(stem+"2"), idempotency.Key(stem))
 	}},
-	{"tells keys apart by case and by every visible character", func(t *trial) {
+	{"distinguishes keys by case and by every visible character", func(t *trial) {
 		t.tellsKeysApart("order-a", "order-A", "order_a", "order%a", `order\a`, `order"a`, "order'a",
 			"1", "01", "1.0", "1e0", "null", "NULL")
 	}},
-	{"takes no key for no name", func(t *trial) {
+	{"accepts any number of sessions without a key", func(t *trial) {
 		first, second, third := sample(1), sample(2), sample(3)
 		first.IdempotencyKey, second.IdempotencyKey, third.IdempotencyKey = "", "", ""
 		third.Account = stranger
@@ -53,7 +53,7 @@ var keyChecks = []check{
 		_, err := t.store.GetByKey(t.Context(), merchant, "")
 		t.failed("GetByKey of no key", err, checkout.ErrNotFound)
 	}},
-	{"holds a key as long as its session, whatever became of it", func(t *trial) {
+	{"keeps the key of a session after every change", func(t *trial) {
 		for n, form := range forms() {
 			first := t.create(sample(n))
 			t.update(successor(first, form))

@@ -8,7 +8,7 @@ import (
 )
 
 var listChecks = []check{
-	{"lists the newest first", func(t *trial) {
+	{"lists the newest session first", func(t *trial) {
 		// The sessions are one microsecond apart. Neither their ids nor the order of the creates have that order.
 		var want []checkout.Session
 		for age, n := range []int{3, 1, 4, 0, 2} {
@@ -20,7 +20,7 @@ var listChecks = []check{
 		t.createAll(want[2], want[0], want[4], want[1], want[3])
 		t.lists(merchant, checkout.Query{}, want...)
 	}},
-	{"lists equal instants by id, descending", func(t *trial) {
+	{"lists sessions of one instant by id, descending", func(t *trial) {
 		var want []checkout.Session
 		for _, scope := range []string{"test", "sn", "live", "ci"} {
 			for _, n := range []int{0xf, 0xa, 9, 1} {
@@ -35,7 +35,7 @@ var listChecks = []check{
 		t.lists(merchant, checkout.Query{}, want...)
 		t.walks(3, want)
 	}},
-	{"pages without a gap or a double", func(t *trial) {
+	{"lists pages without a gap or a duplicate", func(t *trial) {
 		var want []checkout.Session
 		for n := range 10 {
 			s := sample(n)
@@ -49,7 +49,7 @@ var listChecks = []check{
 			t.walks(size, want)
 		}
 	}},
-	{"keeps the limit", func(t *trial) {
+	{"applies the limit and the offset", func(t *trial) {
 		const all = 53
 		var want []checkout.Session
 		for n := range all {
@@ -75,7 +75,7 @@ var listChecks = []check{
 			}
 		}
 	}},
-	{"lists sessions as they are kept", func(t *trial) {
+	{"lists sessions as they are stored, even if they are due", func(t *trial) {
 		for _, s := range samples() {
 			t.create(s)
 		}
@@ -89,7 +89,7 @@ var listChecks = []check{
 			t.same("what List returned", sessions[i], s)
 		}
 	}},
-	{"lists into memory that is the caller's own", func(t *trial) {
+	{"shares no memory of a list with its callers", func(t *trial) {
 		second, first := t.create(sample(1)), t.create(sample(2))
 		for _, q := range []checkout.Query{{}, {Limit: 1}, {Status: checkout.StatusCreated, At: morning}} {
 			page, _ := t.list(merchant, q)

@@ -7,7 +7,7 @@ import (
 )
 
 var pruneChecks = []check{
-	{"prunes what has ended, and nothing else", func(t *trial) {
+	{"prunes only sessions that have ended", func(t *trial) {
 		held := t.createEach()
 		t.prunes(morning.Add(time.Hour), 100, 4)
 		for _, s := range held {
@@ -20,14 +20,14 @@ var pruneChecks = []check{
 		}
 		t.prunes(morning.Add(time.Hour), 100, 0)
 	}},
-	{"prunes what was created before an instant", func(t *trial) {
+	{"prunes only sessions created before the instant", func(t *trial) {
 		old, young := t.update(completed(t.create(sample(1)))), t.update(completed(t.create(sample(2))))
 		t.prunes(old.CreatedAt, 100, 0)
 		t.prunes(old.CreatedAt.Add(time.Microsecond), 100, 1)
 		t.absent(merchant, old.ID, old.IdempotencyKey)
 		t.kept(young)
 	}},
-	{"prunes up to a limit, of every account", func(t *trial) {
+	{"prunes sessions of every account, up to the limit", func(t *trial) {
 		for n, account := range []checkout.Account{merchant, sandbox, stranger, merchant, sandbox} {
 			s := sample(n)
 			s.Account = account
@@ -47,7 +47,7 @@ var pruneChecks = []check{
 		t.absent(merchant, s.ID, "")
 		t.kept(t.create(sample(2)))
 	}},
-	{"prunes events with their session, and the feed goes on", func(t *trial) {
+	{"prunes events with their session, and the feed continues", func(t *trial) {
 		labeled := sample(1)
 		labeled.ClientReference, labeled.Metadata = "order 1", map[string]string{"size": "XL"}
 		gone := t.update(completed(t.update(began(t.create(labeled), "ORDER_1"))))

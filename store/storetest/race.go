@@ -9,7 +9,7 @@ import (
 )
 
 var raceChecks = []check{
-	{"creates one session of many with one key at once", func(t *trial) {
+	{"creates one session for many calls with one key at once", func(t *trial) {
 		const rounds, callers = 4, 16
 		for round := range rounds {
 			held := make([]checkout.Session, callers)
@@ -38,7 +38,7 @@ var raceChecks = []check{
 			}
 		}
 	}},
-	{"creates every session of many with many keys at once", func(t *trial) {
+	{"creates every session for many calls with different keys at once", func(t *trial) {
 		const callers = 16
 		atOnce(callers, func(i int) {
 			for n := i; n < 4*callers; n += callers {
@@ -53,7 +53,7 @@ var raceChecks = []check{
 			t.same("what Get returned", t.get(merchant, sample(n).ID), sample(n))
 		}
 	}},
-	{"lets one of many updates of a version win", func(t *trial) {
+	{"lets exactly one of many updates of one version win", func(t *trial) {
 		const rounds, callers = 4, 8
 		for round := range rounds {
 			s := t.create(sample(round))
@@ -105,7 +105,7 @@ var raceChecks = []check{
 			}
 		}
 	}},
-	{"shares a sweep, and hands no session out twice", func(t *trial) {
+	{"returns each expired session once when many sweeps run at once", func(t *trial) {
 		const due, sweepers = 40, 8
 		for n := range due {
 			t.create(sample(n))
@@ -145,7 +145,7 @@ var raceChecks = []check{
 			t.history(sample(n), s)
 		}
 	}},
-	{"prunes a session whole, whoever changes it meanwhile", func(t *trial) {
+	{"prunes a session completely while another call changes it", func(t *trial) {
 		for n := range 12 {
 			s := t.create(sample(n))
 			t.expires(s.ExpiresAt, 1, s)
@@ -174,7 +174,7 @@ var raceChecks = []check{
 			t.feed()
 		}
 	}},
-	{"lists rows and total of one moment", func(t *trial) {
+	{"lists sessions and their total of one moment", func(t *trial) {
 		for n := range 24 {
 			t.createWhile(sample(n), func(bool) {
 				sessions, total, err := t.store.List(t.Context(), merchant, checkout.Query{Limit: 100, At: morning})
@@ -187,7 +187,7 @@ var raceChecks = []check{
 			})
 		}
 	}},
-	{"shows a session whole or not at all", func(t *trial) {
+	{"shows a new session completely or not at all", func(t *trial) {
 		for n := range 24 {
 			s := sample(n)
 			t.createWhile(s, func(created bool) {
@@ -206,7 +206,7 @@ var raceChecks = []check{
 			})
 		}
 	}},
-	{"shows an update whole or not at all", func(t *trial) {
+	{"shows an update completely or not at all", func(t *trial) {
 		for n := range 12 {
 			before := t.create(sample(n))
 			after := successor(before, forms()[1])

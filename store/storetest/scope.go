@@ -14,7 +14,7 @@ var scopeChecks = []check{
 	{"hides live sessions from test mode", func(t *trial) {
 		t.hides(merchant, sandbox)
 	}},
-	{"tells accounts apart by every character", func(t *trial) {
+	{"distinguishes accounts by every character", func(t *trial) {
 		for n, id := range []string{
 			"acct_1", "Acct_1", "acct-1", "acct_1 ", "acct_", "acct_é", "acct_e", "acct_%", "1", "01",
 		} {
@@ -24,7 +24,7 @@ var scopeChecks = []check{
 			t.lists(s.Account, checkout.Query{}, s)
 		}
 	}},
-	{"finds nothing where nothing is", func(t *trial) {
+	{"finds no session that was not created", func(t *trial) {
 		t.absent(merchant, sampleID("ci", 1), sampleKey(1))
 		t.absent(merchant, "", "")
 		next := completed(sample(1))

@@ -3,14 +3,14 @@ package storetest
 import "github.com/caisse/checkout"
 
 var updateChecks = []check{
-	{"replaces a session by its next version", func(t *trial) {
+	{"replaces a session with its next version", func(t *trial) {
 		s, bystander := t.create(sample(1)), t.create(sample(2))
 		s = t.update(began(s, ""))
 		t.kept(s)
 		t.kept(t.update(completed(s)))
 		t.kept(bystander)
 	}},
-	{"refuses every version but the next", func(t *trial) {
+	{"refuses every version except the next", func(t *trial) {
 		s := t.create(sample(1))
 		s = t.update(began(s, ""))
 		for _, version := range []int64{0, 1, 2, 4, 5, 1<<32 + 3} {
@@ -21,7 +21,7 @@ var updateChecks = []check{
 			t.kept(s)
 		}
 	}},
-	{"never changes the session under a caller that holds it", func(t *trial) {
+	{"does not change a session that it has returned", func(t *trial) {
 		s := t.create(sample(1))
 		page, _ := t.list(merchant, checkout.Query{})
 		before := t.get(merchant, s.ID)

@@ -8,7 +8,7 @@ import (
 )
 
 var walkChecks = []check{
-	{"goes on after a place, through equal instants", func(t *trial) {
+	{"continues after a place, also among sessions of one instant", func(t *trial) {
 		var want []checkout.Session
 		for n := range 12 {
 			s := sample(n)
@@ -21,7 +21,7 @@ var walkChecks = []check{
 			t.follows(checkout.Query{Limit: size}, want, func() {})
 		}
 	}},
-	{"goes on after a place that no session has", func(t *trial) {
+	{"continues after a place that no session has", func(t *trial) {
 		var held []checkout.Session
 		for n := range 4 {
 			held = append(held, t.create(sample(n)))
@@ -44,7 +44,7 @@ var walkChecks = []check{
 			}
 		}
 	}},
-	{"meets every session once, whatever is created and changed meanwhile", func(t *trial) {
+	{"lists every session once while sessions are created and changed", func(t *trial) {
 		var want []checkout.Session
 		for n := range 20 {
 			want = append(want, t.create(sample(n)))
@@ -59,7 +59,7 @@ var walkChecks = []check{
 			step++
 		})
 	}},
-	{"goes on within every filter", func(t *trial) {
+	{"continues after a place with every filter", func(t *trial) {
 		var all, old []checkout.Session
 		for n := range 9 {
 			s := sample(n)
@@ -90,7 +90,7 @@ var walkChecks = []check{
 			t.follows(checkout.Query{Limit: size, Status: checkout.StatusExpired, At: morning.Add(24 * time.Hour)}, all, func() {})
 		}
 	}},
-	{"counts to 10,001 and no further, and looks for a phone among 10,000", func(t *trial) {
+	{"counts up to 10,001 sessions, and searches 10,000 for a phone number", func(t *trial) {
 		const n, callers = checkout.MaxListTotal + 7, 8
 		atOnce(callers, func(i int) {
 			for n := n - 1 - i; n >= 0; n -= callers {

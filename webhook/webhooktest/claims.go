@@ -48,7 +48,7 @@ func claimIsFair(t *testing.T, s webhook.Store) {
 	same(t, got, ids(delivery(one, 3), delivery(one, 4)))
 }
 
-func claimLeavesAlone(t *testing.T, s webhook.Store) {
+func claimSkips(t *testing.T, s webhook.Store) {
 	active, disabled, failing := endpoint(1), endpoint(2), endpoint(3)
 	create(t, s, active, disabled, failing)
 	fail(t, s, failing, 100, now.Add(time.Hour))

@@ -176,7 +176,7 @@ func updateHeals(t *testing.T, s webhook.Store) {
 	same(t, got.Health, webhook.Health{})
 }
 
-func deleteTakesDeliveries(t *testing.T, s webhook.Store) {
+func deleteRemovesDeliveries(t *testing.T, s webhook.Store) {
 	one, two := endpoint(1), endpoint(2)
 	create(t, s, one, two)
 	add(t, s, delivery(one, 1), delivery(two, 2))
