@@ -132,16 +132,20 @@ func TestTheFeedHasEveryChangeOfEveryAccount(t *testing.T) {
 	})
 }
 
-// events reads the feed until it has n events, for ten seconds at most. In PostgreSQL, open transactions may delay an event.
+// events reads the feed until it has n events. In PostgreSQL, open transactions of other tests on the same server may delay an event, and
+// nothing tells when they end, so events reads again and again.
 func (a *api) events(after checkout.Cursor, limit, n int) []checkout.Event {
 	a.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		events, err := a.Events(a.t.Context(), after, limit)
 		if err != nil {
 			a.t.Fatal(err)
 		}
-		if len(events) >= n || time.Now().After(deadline) {
+		if len(events) >= n {
 			return events
+		}
+		if time.Now().After(deadline) {
+			a.t.Fatalf("after a minute the feed has %d events, want %d", len(events), n)
 		}
 	}
 }

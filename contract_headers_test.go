@@ -197,7 +197,7 @@ func TestIdempotencyKeyHeader(t *testing.T) {
 
 func TestAnyIdempotencyKey(t *testing.T) {
 	a := newAPIWith(t, openSQLite(t), checkout.Config{}, checkout.HandlerConfig{AnyIdempotencyKey: true})
-	for _, key := range []string{"o", "order-17", "a;b=c", `it"s`, strings.Repeat("~", 1000), `"order 17`[1:6]} {
+	for _, key := range []string{"o", "order-17", "a;b=c", `it"s`, strings.Repeat("~", 1000), `"order-18"`} {
 		t.Run("accepts "+key[:min(len(key), 20)], func(t *testing.T) {
 			is.New(t).Equal(a.post(mobileMoney, "Idempotency-Key: "+key).status, 201)
 		})
@@ -207,11 +207,20 @@ func TestAnyIdempotencyKey(t *testing.T) {
 			is.New(t).Equal(a.post(mobileMoney, "Idempotency-Key: "+key).code(), "idempotency_key_invalid")
 		})
 	}
+	t.Run("treats a key as the same with and without quotes", func(t *testing.T) {
+		is := is.New(t)
+		for bare, quoted := range map[string]string{"order-19": `"order-19"`, `it's"19"`: `"it's\"19\""`, `a\b`: `"a\\b"`} {
+			first := a.post(mobileMoney, "Idempotency-Key: "+bare)
+			is.Equal(first.status, 201)
+			again := a.post(mobileMoney, "Idempotency-Key: "+quoted)
+			is.Equal(again.status, 200)
+			is.Equal(again.id(), first.id())
+		}
+	})
 	t.Run("is case-sensitive if the key is not a UUID", func(t *testing.T) {
 		is := is.New(t)
 		is.Equal(a.post(mobileMoney, "Idempotency-Key: Case").status, 201)
 		is.Equal(a.post(mobileMoney, "Idempotency-Key: case").status, 201)
-		is.Equal(a.post(mobileMoney, `Idempotency-Key: "case"`).status, 200)
 	})
 }
 

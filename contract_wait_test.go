@@ -273,19 +273,47 @@ func TestWaitReturnsASessionThatDiffers(t *testing.T) {
 		is.True(errors.Is(err, context.Canceled))
 		_, err = a.Wait(t.Context(), other, s.ID, s)
 		is.True(errors.Is(err, checkout.ErrNotFound))
-		changed := make(chan checkout.Session)
-		go func() {
-			got, err := a.Wait(t.Context(), live, s.ID, s)
-			if err != nil {
-				t.Error(err)
+	})
+}
+
+// afterRead is a store that calls do each time it has read a session.
+type afterRead struct {
+	checkout.Store
+	do func()
+}
+
+func (s *afterRead) Get(ctx context.Context, account checkout.Account, id string) (checkout.Session, error) {
+	got, err := s.Store.Get(ctx, account, id)
+	s.do()
+	return got, err
+}
+
+// Wait reads the session when it begins, and once more when it has found the end of the feed. After each of these reads, another process
+// changes the session. Wait has just read the session as it was, so only the feed can tell it of the change.
+func TestWaitSeesAChangeByAnotherProcessAfterItsRead(t *testing.T) {
+	eachStore(t, func(t *testing.T, store checkout.Store) {
+		for _, read := range []int{1, 2} {
+			is := is.New(t)
+			hooked := &afterRead{Store: store}
+			a := newAPI(t, hooked)
+			another, err := checkout.New(store, checkout.Config{Clock: a.clock})
+			is.NoErr(err)
+			s := a.mustCreate(live, "")
+			var begun checkout.Session
+			reads := 0
+			hooked.do = func() {
+				if reads++; reads == read {
+					begun, err = another.Begin(t.Context(), live, s.ID, "PAY_1")
+					is.NoErr(err)
+				}
 			}
-			changed <- got
-		}()
-		another, err := checkout.New(store, checkout.Config{Clock: a.clock})
-		is.NoErr(err)
-		begun, err := another.Begin(t.Context(), live, s.ID, "PAY_1")
-		is.NoErr(err)
-		is.Equal(<-changed, begun)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			got, err := a.Wait(ctx, live, s.ID, s)
+			is.NoErr(err)
+			is.Equal(got, begun)
+			is.Equal(got.Status, checkout.StatusPending)
+		}
 	})
 }
 

@@ -56,13 +56,13 @@ func ExampleCheckouts_Fail() {
 	var refused *checkout.TransitionError
 	switch {
 	case errors.As(err, &conflict):
-		fmt.Println("news of another payment:", conflict.Got, "and not", conflict.Have)
+		fmt.Println("a report about another payment:", conflict.Got, "and not", conflict.Have)
 	case errors.As(err, &refused):
 		fmt.Println("the session is already", refused.From)
 	case errors.Is(err, checkout.ErrUnavailable), errors.Is(err, checkout.ErrOutcomeUnknown):
 		fmt.Println("call again")
 	}
-	// Output: news of another payment: pay_1 and not pay_2
+	// Output: a report about another payment: pay_1 and not pay_2
 }
 
 // A job that a host runs once a minute.

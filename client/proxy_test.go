@@ -192,9 +192,11 @@ func TestAFreshKeyForEveryTryMakesMoreSessionsThanIntents(t *testing.T) {
 	is := is.New(t)
 	checkouts, handler := newHandler(t, checkout.HandlerConfig{})
 	_, c := serve(t, newFaultyProxy(handler, 0.3, 1), client.Config{Timeout: 2 * time.Second, MaxAttempts: 1})
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
 	atOnce(intents, 32, func(int) {
 		for {
-			_, err := c.Create(t.Context(), client.NewIntent(mobileMoney))
+			_, err := c.Create(ctx, client.NewIntent(mobileMoney))
 			if err == nil {
 				return
 			}

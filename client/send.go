@@ -57,7 +57,7 @@ func (c *Client) do(ctx context.Context, call call) error {
 			return fmt.Errorf("client: %s: %w", call.name, err)
 		}
 		pause := pauseAfter(tries, err)
-		if tries >= c.cfg.MaxAttempts || time.Since(began)+pause > c.cfg.MaxElapsed || !before(ctx, pause) {
+		if tries >= c.cfg.MaxAttempts || time.Since(began)+pause > c.cfg.MaxElapsed || !deadlineAllows(ctx, pause) {
 			return fmt.Errorf("client: %s: %w", call.name, &GaveUpError{tries, err})
 		}
 		c.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "checkout request is retried", slog.String("request", call.name),
@@ -120,8 +120,8 @@ func pauseAfter(tries int, err error) time.Duration {
 	return pause
 }
 
-// before reports whether a pause ends before ctx's deadline.
-func before(ctx context.Context, pause time.Duration) bool {
+// deadlineAllows reports whether a pause ends before ctx's deadline.
+func deadlineAllows(ctx context.Context, pause time.Duration) bool {
 	deadline, ok := ctx.Deadline()
 	return !ok || time.Until(deadline) > pause
 }

@@ -35,9 +35,9 @@ func (c *Client) Wait(ctx context.Context, seen Session) (Session, error) {
 		return seen, fmt.Errorf("client: %s: %w", name, err)
 	}
 	known := seen
-	plain := seen.ETag == "" // whether the next request is to be answered at once
+	immediate := seen.ETag == "" // whether the next request is to be answered at once
 	for pauses := 0; ; {
-		if plain {
+		if immediate {
 			now, err := c.one(ctx, name, http.MethodGet, seen.ID, "")
 			if err != nil {
 				return known, err
@@ -45,7 +45,7 @@ func (c *Client) Wait(ctx context.Context, seen Session) (Session, error) {
 			if !same(&now, &known) || now.Status.Ended() {
 				return now, nil
 			}
-			known, plain = now, false
+			known, immediate = now, false
 		}
 		began := time.Now()
 		asked := c.longPoll(ctx)
@@ -60,7 +60,7 @@ func (c *Client) Wait(ctx context.Context, seen Session) (Session, error) {
 		case !retryable(err):
 			return known, fmt.Errorf("client: %s: %w", name, err)
 		default:
-			plain = true // a plain request is retried, and fails if the server does not answer at all
+			immediate = true // an immediate request is retried, and fails if the server does not answer at all
 		}
 		if time.Since(began) >= asked/2 && err == nil {
 			pauses = 0

@@ -15,50 +15,64 @@ import (
 	"github.com/matryer/is"
 )
 
+// The client asks the server to wait a second in each request, on synctest's clock.
 func TestWaitAgainstTheHandler(t *testing.T) {
-	checkouts, handler := newHandler(t, checkout.HandlerConfig{})
-	_, c := serve(t, handler, client.Config{LongPoll: time.Second})
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	create := func(t *testing.T) client.Session {
-		s, err := c.Create(ctx, client.NewIntent(mobileMoney))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
+	var (
+		ctx       context.Context
+		checkouts *checkout.Checkouts
+		c         *client.Client
+		requests  int // since the session was created
+		began     time.Time
+	)
+	run := func(name string, test func(t *testing.T, s client.Session)) {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				var handler http.Handler
+				checkouts, handler = newHandler(t, checkout.HandlerConfig{})
+				c = inProcess(t, func(w http.ResponseWriter, r *http.Request) { requests++; handler.ServeHTTP(w, r) }, client.Config{LongPoll: time.Second})
+				s, err := c.Create(ctx, client.NewIntent(mobileMoney))
+				if err != nil {
+					t.Fatal(err)
+				}
+				requests, began = 0, time.Now()
+				test(t, s)
+			})
+		})
 	}
 
-	t.Run("returns a change that comes after several requests", func(t *testing.T) {
+	run("returns a change that comes after several requests", func(t *testing.T, s client.Session) {
 		is := is.New(t)
-		s := create(t)
 		time.AfterFunc(2500*time.Millisecond, func() { checkouts.Complete(ctx, account, s.ID, "PAY_1") })
-		began := time.Now()
 		got, err := c.Wait(ctx, s)
 		is.NoErr(err)
 		is.Equal(got.Status, client.StatusCompleted)
-		is.True(time.Since(began) >= 2*time.Second)
+		is.Equal(time.Since(began), 2500*time.Millisecond)
+		is.Equal(requests, 3)
 	})
-	t.Run("returns at once a session that has changed before", func(t *testing.T) {
+	run("returns at once a session that has changed before", func(t *testing.T, s client.Session) {
 		is := is.New(t)
-		s := create(t)
 		_, err := checkouts.Begin(ctx, account, s.ID, "PAY_2")
 		is.NoErr(err)
 		got, err := c.Wait(ctx, s)
 		is.NoErr(err)
 		is.Equal(got.Status, client.StatusPending)
+		is.Equal(time.Since(began), time.Duration(0))
 	})
-	t.Run("returns at once a session that has ended", func(t *testing.T) {
+	run("returns at once a session that has ended", func(t *testing.T, s client.Session) {
 		is := is.New(t)
-		s := create(t)
 		s, err := c.Cancel(ctx, s.ID)
 		is.NoErr(err)
 		got, err := c.Wait(ctx, s)
 		is.NoErr(err)
 		is.Equal(got.Status, client.StatusCancelled)
+		is.Equal(time.Since(began), time.Duration(0))
 	})
-	t.Run("misses no change of a session that was stored as JSON", func(t *testing.T) {
+	run("misses no change of a session that was stored as JSON", func(t *testing.T, s client.Session) {
 		is := is.New(t)
-		text, err := json.Marshal(create(t))
+		text, err := json.Marshal(s)
 		is.NoErr(err)
 		var kept client.Session
 		is.NoErr(json.Unmarshal(text, &kept))
@@ -67,6 +81,7 @@ func TestWaitAgainstTheHandler(t *testing.T) {
 		got, err := c.Wait(ctx, kept)
 		is.NoErr(err)
 		is.Equal(got.PaymentID, "PAY_3")
+		is.Equal(time.Since(began), time.Duration(0))
 
 		text, err = json.Marshal(got)
 		is.NoErr(err)
@@ -76,23 +91,23 @@ func TestWaitAgainstTheHandler(t *testing.T) {
 		_, err = c.Wait(short, kept) // nothing has changed
 		is.True(errors.Is(err, context.DeadlineExceeded))
 	})
-	t.Run("returns a session of which only the ID is known", func(t *testing.T) {
+	run("returns at once a session of which only the ID is known", func(t *testing.T, s client.Session) {
 		is := is.New(t)
-		s := create(t)
 		got, err := c.Wait(ctx, client.Session{ID: s.ID})
 		is.NoErr(err)
 		is.Equal(got, s)
+		is.Equal(time.Since(began), time.Duration(0))
 	})
-	t.Run("ends with the context, and returns the session as it was last known", func(t *testing.T) {
+	run("ends with the context, and returns the session as it was last known", func(t *testing.T, s client.Session) {
 		is := is.New(t)
-		s := create(t)
 		short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 		defer cancel()
 		got, err := c.Wait(short, s)
 		is.True(errors.Is(err, context.DeadlineExceeded))
 		is.Equal(got, s)
+		is.Equal(time.Since(began), 100*time.Millisecond)
 	})
-	t.Run("reports a session that does not exist", func(t *testing.T) {
+	run("reports a session that does not exist", func(t *testing.T, _ client.Session) {
 		is := is.New(t)
 		_, err := c.Wait(ctx, client.Session{ID: cannedID})
 		is.Equal(refusal(t, err).Code, client.CodeNotFound)

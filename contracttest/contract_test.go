@@ -176,14 +176,20 @@ func retrieves(h *host) {
 func waits(h *host) {
 	created := h.expect("creates a session to wait for", call{operation: "createCheckout", body: mobileMoney}, fits, 201, "")
 	id, tag := h.id(created), created.header.Get("ETag")
-	get := func(name string, status int, header ...string) answer {
-		return h.expect(name, call{operation: "getCheckout", id: id, header: header}, fits, status, "")
+	get := func(name string, status int, header ...string) http.Header {
+		return h.expect(name, call{operation: "getCheckout", id: id, header: header}, fits, status, "").header
 	}
 	get("answers 304 for the current tag", 304, "If-None-Match: "+tag)
 	get("answers 304 for any tag", 304, "If-None-Match: *")
 	get("answers 304 for a strong tag in a list", 304, `If-None-Match: "other", `+strings.TrimPrefix(tag, "W/"))
-	get("waits a second, and answers the unchanged session", 200, "Prefer: wait=1")
-	get("waits a second for a change since the tag, and answers 304", 304, "Prefer: wait=1", "If-None-Match: "+tag)
+	for _, waited := range []http.Header{
+		get("applies a wait of a second, and answers the unchanged session", 200, "Prefer: wait=1"),
+		get("applies a wait of a second for a change since the tag, and answers 304", 304, "Prefer: wait=1", "If-None-Match: "+tag),
+	} {
+		if applied := waited.Get("Preference-Applied"); applied != "wait=1" || waited.Get("ETag") != tag {
+			h.t.Errorf("the answer after a wait of a second has Preference-Applied %q and the tag %s, want wait=1 and %s", applied, waited.Get("ETag"), tag)
+		}
+	}
 	get("ignores another preference", 200, "Prefer: respond-async")
 	h.complete(id)
 	get("answers a session that has changed since the tag at once", 200, "Prefer: wait=60", "If-None-Match: "+tag)

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -37,16 +36,17 @@ func TestForeignLibrariesVerifyDeliveries(t *testing.T) {
 		}
 		t.Skip("needs npm ci in contracttest/standardwebhooks")
 	}
-	var (
-		mu       sync.Mutex
-		received []*http.Request
-		bodies   [][]byte
-	)
+	type request struct {
+		header http.Header
+		body   []byte
+	}
+	requests := make(chan request, 10)
 	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		mu.Lock()
-		defer mu.Unlock()
-		received, bodies = append(received, r), append(bodies, body)
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		requests <- request{r.Header, body}
 	}))
 	t.Cleanup(receiver.Close)
 
@@ -68,7 +68,8 @@ func TestForeignLibrariesVerifyDeliveries(t *testing.T) {
 	go func() { ended <- hooks.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-ended })
 
-	pay := func(total int) {
+	// pay has a payer pay, and returns the request that tells the merchant.
+	pay := func() request {
 		t.Helper()
 		session, _, err := checkouts.Create(ctx, checkout.CreateParams{Account: live, Amount: 5000, Currency: "XOF", UserPhone: "+22507987654",
 			Description: "Deux paniers d’attiéké <é> & \u2028 🧺", ClientReference: `"order" 42`})
@@ -78,40 +79,38 @@ func TestForeignLibrariesVerifyDeliveries(t *testing.T) {
 		if _, err := checkouts.Complete(ctx, live, session.ID, "pay_1"); err != nil {
 			t.Fatal(err)
 		}
-		for {
-			mu.Lock()
-			n := len(received)
-			mu.Unlock()
-			if n == total {
-				return
-			}
-			time.Sleep(10 * time.Millisecond)
+		select {
+		case r := <-requests:
+			return r
+		case <-time.After(time.Minute):
+			t.Fatal("no webhook came within a minute")
+			return request{}
 		}
 	}
-	pay(1)
+	first := pay()
 	rotated, err := hooks.Rotate(ctx, live, endpoint.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pay(2)
+	second := pay()
 
 	const stranger = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 	var lines bytes.Buffer
 	var want []string
 	for _, check := range []struct {
-		delivery int
-		secret   string
-		good     bool
+		request request
+		secret  string
+		good    bool
 	}{
-		{0, endpoint.Secret, true}, {0, rotated.Secret, false}, {0, stranger, false},
-		{1, endpoint.Secret, true}, {1, rotated.Secret, true}, {1, stranger, false}, // after a rotation both secrets are valid for a day
+		{first, endpoint.Secret, true}, {first, rotated.Secret, false}, {first, stranger, false},
+		{second, endpoint.Secret, true}, {second, rotated.Secret, true}, {second, stranger, false}, // after a rotation both secrets are valid for a day
 	} {
-		r, body := received[check.delivery], bodies[check.delivery]
+		r := check.request
 		headers := make(map[string]string)
-		for name := range r.Header {
-			headers[strings.ToLower(name)] = r.Header.Get(name)
+		for name := range r.header {
+			headers[strings.ToLower(name)] = r.header.Get(name)
 		}
-		if err := json.NewEncoder(&lines).Encode(foreign{check.secret, headers, string(body)}); err != nil {
+		if err := json.NewEncoder(&lines).Encode(foreign{check.secret, headers, string(r.body)}); err != nil {
 			t.Fatal(err)
 		}
 		want = append(want, map[bool]string{true: "checkout.completed 2", false: "refused: No matching signature found"}[check.good])
@@ -120,8 +119,8 @@ func TestForeignLibrariesVerifyDeliveries(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := verifier.Verify(body, r.Header); (err == nil) != check.good {
-			t.Errorf("delivery %d is good: %t; the Go library returns %v", check.delivery, check.good, err)
+		if err := verifier.Verify(r.body, r.header); (err == nil) != check.good {
+			t.Errorf("the secret %s of the webhook %s is good: %t; the Go library returns %v", check.secret, r.header.Get("Webhook-Id"), check.good, err)
 		}
 	}
 	node := exec.CommandContext(t.Context(), "node", "verify.mjs")

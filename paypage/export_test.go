@@ -2,6 +2,7 @@ package paypage
 
 import (
 	"context"
+	"crypto/cipher"
 	"net/http"
 	"reflect"
 	"testing"
@@ -13,16 +14,16 @@ import (
 // discard is an [http.ResponseWriter] that keeps only the size of the last write.
 type discard struct {
 	header http.Header
-	size   *int
+	size   int
 }
 
-func (d discard) Header() http.Header         { return d.header }
-func (d discard) Write(p []byte) (int, error) { *d.size = len(p); return len(p), nil }
-func (d discard) WriteHeader(int)             {}
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) Write(p []byte) (int, error) { d.size = len(p); return len(p), nil }
+func (d *discard) WriteHeader(int)             {}
 
 // Rendering lets a test measure what it costs to draw a page, without the store and without HTTP. draw draws the page of a session that has
-// every optional field, in the state "created" or "waiting". size returns the size in bytes of the page that was drawn last.
-func Rendering(t testing.TB) (size func(state string) int, draw func(state string)) {
+// every optional field, in the state "created" or "waiting", and returns its size in bytes.
+func Rendering(t testing.TB) (draw func(state string) int) {
 	now := time.Date(2026, 11, 22, 7, 31, 56, 0, time.UTC)
 	p := ForBenchmark(t)
 	s := checkout.Session{
@@ -32,17 +33,36 @@ func Rendering(t testing.TB) (size func(state string) int, draw func(state strin
 	}
 	begun := s
 	begun.Status, begun.PaymentID, begun.Version = checkout.StatusPending, attemptAfter(&s, ""), 2
-	var n int
-	w := discard{http.Header{}, &n}
+	w := &discard{header: http.Header{}}
 	visits := map[string]*visit{
 		"created": {w: w, r: &http.Request{Method: http.MethodGet}, token: p.keys.token(name{s.Account, s.ID}), lang: "fr", session: s},
 		"waiting": {w: w, r: &http.Request{Method: http.MethodGet}, token: p.keys.token(name{s.Account, s.ID}), lang: "en", session: begun},
 	}
-	draw = func(state string) {
+	return func(state string) int {
 		view := p.view(visits[state], note{}, "")
 		p.draw(visits[state], http.StatusOK, &view)
+		return w.size
 	}
-	return func(string) int { return n }, draw
+}
+
+// recordingAEAD records the size of each text that it decrypts.
+type recordingAEAD struct {
+	cipher.AEAD
+	sizes *[]int
+}
+
+func (a recordingAEAD) Open(dst, nonce, text, additional []byte) ([]byte, error) {
+	*a.sizes = append(*a.sizes, len(text))
+	return a.AEAD.Open(dst, nonce, text, additional)
+}
+
+// RecordDecryptions makes a page record the size of each text that it decrypts because of a link.
+func RecordDecryptions(p *Page) (sizes *[]int) {
+	sizes = new([]int)
+	for i := range p.keys {
+		p.keys[i].link.aead = recordingAEAD{p.keys[i].link.aead, sizes}
+	}
+	return sizes
 }
 
 // TextsByField returns texts by the names of their fields.

@@ -47,7 +47,7 @@ func TestFailures(t *testing.T) {
 		s := h.create()
 		link := h.page.Link(s)
 		page := h.get(link)
-		h.store.fail = fmt.Errorf("connection refused: %w", checkout.ErrUnavailable)
+		h.store.getError = fmt.Errorf("connection refused: %w", checkout.ErrUnavailable)
 		for _, a := range []answer{h.get(link), h.submit(link, page, "pay"), h.submit(link, page, "cancel")} {
 			is.Equal(a.Code, 503)
 			is.Equal(a.Header().Get("Retry-After"), "5")
@@ -56,15 +56,42 @@ func TestFailures(t *testing.T) {
 		}
 		is.Equal(h.get(link+"/wait?seen=1.created").Code, 503)
 		is.True(strings.Contains(log.String(), "connection refused"))
-		h.store.fail = fmt.Errorf("a bug")
+		h.store.getError = fmt.Errorf("a bug")
 		is.Equal(h.get(link).Code, 500)
-		h.store.fail = nil
+		h.store.getError = nil
 		h.answer = func(checkout.Session) (paypage.Next, error) { return paypage.Next{}, fmt.Errorf("no route") }
 		h.press(link, page, "pay")
 		is.True(strings.Contains(log.String(), "no route"))
 		token := strings.TrimPrefix(link, pageURL+"/")
 		for _, secret := range []string{token, token[:20], page.form(), s.UserPhone} {
 			is.True(!strings.Contains(log.String(), secret))
+		}
+	})
+
+	t.Run("of a write are answered 503, and the next click does once what the payer wanted", func(t *testing.T) {
+		for what, failure := range map[string]error{"nothing was written": checkout.ErrUnavailable, "the session was written": checkout.ErrOutcomeUnknown} {
+			t.Run(what, func(t *testing.T) {
+				is := is.New(t)
+				h := newHost(t)
+				for do, wanted := range map[string]checkout.Status{"pay": checkout.StatusPending, "cancel": checkout.StatusCancelled} {
+					h.asked = nil
+					s := h.create()
+					link := h.page.Link(s)
+					page := h.get(link)
+					h.store.updateError = fmt.Errorf("connection refused: %w", failure)
+					a := h.submit(link, page, do)
+					is.Equal(a.Code, 503)
+					is.Equal(a.Header().Get("Retry-After"), "5")
+					is.Equal(len(h.asked), 0) // the page does not call Pay for an attempt that may not be stored
+					h.store.updateError = nil
+					is.Equal(h.press(link, page, do).Code, 200)
+					is.Equal(h.now(s).Status, wanted)
+					is.Equal(h.now(s).Version, int64(2))
+					if do == "pay" {
+						is.Equal(h.asked, []checkout.Session{h.now(s)})
+					}
+				}
+			})
 		}
 	})
 
@@ -83,7 +110,7 @@ func TestFailures(t *testing.T) {
 		link := h.page.Link(h.create())
 		ctx, leave := context.WithCancel(t.Context())
 		leave()
-		h.store.fail = context.Canceled
+		h.store.getError = context.Canceled
 		postWithContext(ctx, t, h.page, link, url.Values{"form": {"x"}}.Encode())
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, link, nil)
 		is.NoErr(err)

@@ -2,7 +2,9 @@ package paypage_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"html"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -237,22 +240,25 @@ func (h *host) press(link string, page answer, do string) answer {
 	return h.get("https://pay.example.com" + a.location())
 }
 
-// countingStore counts the calls of Get and Update. It can make Get fail.
+// countingStore counts the calls of Get, Update and Events. It can make Get and Update fail.
 type countingStore struct {
 	checkout.Store
+	feedReads atomic.Int64 // calls of Events
+
 	mu            sync.Mutex
 	reads, writes int
-	fail          error  // the error of every Get
-	afterGet      func() // called after every Get, unless fail is set
+	getError      error  // the error of every Get
+	updateError   error  // the error of every Update. With ErrOutcomeUnknown the session is written, with any other error it is not
+	afterGet      func() // called after every Get, unless getError is set
 }
 
 func (s *countingStore) Get(ctx context.Context, account checkout.Account, id string) (checkout.Session, error) {
 	s.mu.Lock()
 	s.reads++
-	fail, after := s.fail, s.afterGet
+	err, after := s.getError, s.afterGet
 	s.mu.Unlock()
-	if fail != nil {
-		return checkout.Session{}, fail
+	if err != nil {
+		return checkout.Session{}, err
 	}
 	session, err := s.Store.Get(ctx, account, id)
 	if after != nil {
@@ -264,8 +270,17 @@ func (s *countingStore) Get(ctx context.Context, account checkout.Account, id st
 func (s *countingStore) Update(ctx context.Context, session checkout.Session) error {
 	s.mu.Lock()
 	s.writes++
+	err := s.updateError
 	s.mu.Unlock()
-	return s.Store.Update(ctx, session)
+	if err != nil && !errors.Is(err, checkout.ErrOutcomeUnknown) {
+		return err
+	}
+	return cmp.Or(s.Store.Update(ctx, session), err)
+}
+
+func (s *countingStore) Events(ctx context.Context, after checkout.Cursor, limit int) ([]checkout.Event, error) {
+	s.feedReads.Add(1)
+	return s.Store.Events(ctx, after, limit)
 }
 
 func (s *countingStore) counts() (reads, writes int) {

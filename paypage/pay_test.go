@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -115,60 +114,6 @@ func TestPaying(t *testing.T) {
 	})
 }
 
-// TestClicksInThreeProcessesBeginOneAttempt sends 16 clicks at once to three processes, one of which already has the host's next key. All
-// must ask for the same payment. Otherwise a double click could make two payments.
-func TestClicksInThreeProcessesBeginOneAttempt(t *testing.T) {
-	const tabs = 16
-	for range 20 {
-		h := newHost(t)
-		s := h.create()
-		link := h.page.Link(s)
-		body := url.Values{"form": {h.get(link).form()}, "do": {"pay"}}.Encode()
-		pages := []*paypage.Page{h.page, h.otherProcess(), h.otherProcess(func(c *paypage.Config) { c.Keys = [][]byte{key(2), key(1)} })}
-		var wg sync.WaitGroup
-		for i := range tabs {
-			wg.Go(func() {
-				if a := send(t, pages[i%len(pages)], "POST", link, body); a.Code != 303 {
-					t.Errorf("status %d, want 303", a.Code)
-				}
-			})
-		}
-		wg.Wait()
-		if ids := h.askedFor(); len(ids) != 1 || h.now(s).Version != 2 || h.now(s).PaymentID != ids[0] {
-			t.Fatalf("Pay was called for the attempts %q, want one; the session is %v", ids, h.now(s))
-		}
-	}
-}
-
-// TestClicksAtOnceShareOneCall proves that clicks that come while Pay is running are for the same attempt, and that each of them sends the
-// payer to the card processor.
-func TestClicksAtOnceShareOneCall(t *testing.T) {
-	is := is.New(t)
-	h := newHost(t)
-	release := make(chan struct{})
-	entered := make(chan struct{}, 10)
-	h.answer = func(checkout.Session) (paypage.Next, error) {
-		entered <- struct{}{}
-		<-release
-		return paypage.Next{URL: "https://cards.example/1"}, nil
-	}
-	s := h.create(card)
-	link := h.page.Link(s)
-	page := h.get(link)
-	answers := make(chan answer, 5)
-	for range cap(answers) {
-		go func() { answers <- h.submit(link, page, "pay") }()
-	}
-	<-entered
-	close(release)
-	for range cap(answers) {
-		a := <-answers
-		is.Equal(a.Code, 303)
-		is.Equal(h.get("https://pay.example.com"+a.location()).Header().Get("Refresh"), "0; url=https://cards.example/1")
-	}
-	is.Equal(len(h.askedFor()), 1)
-}
-
 // TestAPayerWhoLeavesDoesNotStopTheCall proves that the context of Pay goes on if the payer leaves, and that it has a deadline. After a
 // double click a browser cancels the first request, and the operator may have been asked already.
 func TestAPayerWhoLeavesDoesNotStopTheCall(t *testing.T) {
@@ -253,6 +198,27 @@ func TestRefusals(t *testing.T) {
 		is.Equal(len(h.askedFor()), 2)
 	})
 
+	t.Run("are needed for another attempt: after any other answer of Pay the next click repeats the attempt", func(t *testing.T) {
+		is := is.New(t)
+		h := newHost(t)
+		s := h.create()
+		link := h.page.Link(s)
+		page := h.get(link)
+		attempts := 1
+		for i, outcome := range []string{"asked", "error", "asked", "refused", "asked", "error", "refused", "refused", "error", "asked"} {
+			h.answer = map[string]func(checkout.Session) (paypage.Next, error){
+				"error":   func(checkout.Session) (paypage.Next, error) { return paypage.Next{}, errors.New("timeout") },
+				"refused": refuse("no"),
+			}[outcome]
+			page = h.press(link, page, "pay")
+			is.Equal(len(h.asked), i+1)
+			is.Equal(len(h.askedFor()), attempts)
+			if outcome == "refused" {
+				attempts++
+			}
+		}
+	})
+
 	t.Run("are limited: after checkout.MaxChanges the page offers no other attempt", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t)
@@ -270,6 +236,8 @@ func TestRefusals(t *testing.T) {
 		is.True(page.has("too many attempts"))
 		is.True(page.has("Back to the shop"))
 		is.True(!page.has(">Try again</button>"))
+		is.Equal(len(h.asked), checkout.MaxChanges-1) // each attempt was asked for once
+		is.Equal(len(h.askedFor()), checkout.MaxChanges-1)
 		is.Equal(int(h.now(s).Version), checkout.MaxChanges) // so the attempts of one session cost a limited number of writes
 		is.Equal(h.now(s).Status, checkout.StatusPending)
 	})

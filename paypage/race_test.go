@@ -1,14 +1,105 @@
 package paypage_test
 
 import (
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/caisse/checkout"
 	"github.com/caisse/checkout/paypage"
 	"github.com/matryer/is"
 )
+
+// TestClicksInThreeProcessesBeginOneAttempt sends 16 clicks at once to three processes, one of which already has the host's next key. All
+// must ask for the same payment. Otherwise a double click could make two payments.
+func TestClicksInThreeProcessesBeginOneAttempt(t *testing.T) {
+	const tabs = 16
+	for range 20 {
+		h := newHost(t)
+		s := h.create()
+		link := h.page.Link(s)
+		body := url.Values{"form": {h.get(link).form()}, "do": {"pay"}}.Encode()
+		pages := []*paypage.Page{h.page, h.otherProcess(), h.otherProcess(func(c *paypage.Config) { c.Keys = [][]byte{key(2), key(1)} })}
+		var wg sync.WaitGroup
+		for i := range tabs {
+			wg.Go(func() {
+				if a := send(t, pages[i%len(pages)], "POST", link, body); a.Code != 303 {
+					t.Errorf("status %d, want 303", a.Code)
+				}
+			})
+		}
+		wg.Wait()
+		if ids := h.askedFor(); len(ids) != 1 || h.now(s).Version != 2 || h.now(s).PaymentID != ids[0] {
+			t.Fatalf("Pay was called for the attempts %q, want one; the session is %v", ids, h.now(s))
+		}
+	}
+}
+
+// TestClicksAtOnceShareOneCall proves that clicks that come while Pay is running wait for that call, and that each of them sends the payer to
+// the card processor.
+func TestClicksAtOnceShareOneCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		is := is.New(t)
+		h := newHost(t)
+		release := make(chan struct{})
+		h.answer = func(checkout.Session) (paypage.Next, error) {
+			<-release
+			return paypage.Next{URL: "https://cards.example/1"}, nil
+		}
+		s := h.create(card)
+		link := h.page.Link(s)
+		page := h.get(link)
+		answers := make(chan answer, 5)
+		for range cap(answers) {
+			go func() { answers <- h.submit(link, page, "pay") }()
+		}
+		synctest.Wait() // all clicks have arrived, and wait until Pay returns
+		close(release)
+		for range cap(answers) {
+			a := <-answers
+			is.Equal(a.Code, 303)
+			is.Equal(h.get("https://pay.example.com"+a.location()).Header().Get("Refresh"), "0; url=https://cards.example/1")
+		}
+		is.Equal(len(h.asked), 1)
+	})
+}
+
+// TestRefusalsInTwoProcessesOfferOneNextAttempt clicks in two processes at once, again and again, and the operator refuses each time. Both
+// pages must offer the same next attempt. Otherwise two attempts could be open at once.
+func TestRefusalsInTwoProcessesOfferOneNextAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		is := is.New(t)
+		h := newHost(t)
+		s := h.create()
+		link := h.page.Link(s)
+		pages := []*paypage.Page{h.page, h.otherProcess()}
+		form := h.get(link).form()
+		for attempt := 1; attempt <= 3; attempt++ {
+			release := make(chan struct{})
+			h.answer = func(checkout.Session) (paypage.Next, error) {
+				<-release
+				return paypage.Next{}, &paypage.Refused{}
+			}
+			answers := make([]answer, len(pages))
+			var clicks sync.WaitGroup
+			for i, page := range pages {
+				clicks.Go(func() { answers[i] = send(t, page, "POST", link, "do=pay&form="+form) })
+			}
+			synctest.Wait() // both processes have called Pay
+			close(release)
+			clicks.Wait()
+			is.Equal(len(h.asked), 2*attempt)
+			is.Equal(len(h.askedFor()), attempt)
+			first := send(t, pages[0], "GET", "https://pay.example.com"+answers[0].location(), "")
+			second := send(t, pages[1], "GET", "https://pay.example.com"+answers[1].location(), "")
+			is.True(first.has("Try again"))
+			is.Equal(first.form(), second.form())
+			form = first.form()
+		}
+	})
+}
 
 // TestAClickThatWasOvertakenAsksForNothing stops a click after it has read the session. Meanwhile the operator refuses the same attempt in
 // another process, and the payer begins the next attempt there. The first click must not call Pay for the refused attempt: otherwise two

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
+	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -50,6 +52,20 @@ func TestPublic(t *testing.T) {
 	}
 }
 
+// settledStore sends the first attempt of each delivery to a channel when it is stored.
+type settledStore struct {
+	webhook.Store
+	attempts chan webhook.Attempt
+}
+
+func (s settledStore) Settle(ctx context.Context, results []webhook.Settlement) error {
+	err := s.Store.Settle(ctx, results)
+	for _, r := range results {
+		s.attempts <- r.Delivery.Attempts[0]
+	}
+	return err
+}
+
 // firstAttempt sends a test to a URL, and returns the result of the first attempt. It writes the URL into the store itself, because Create
 // would refuse it.
 func firstAttempt(t *testing.T, url string, cfg webhook.Config) webhook.Attempt {
@@ -58,27 +74,34 @@ func firstAttempt(t *testing.T, url string, cfg webhook.Config) webhook.Attempt 
 	sessions := memory.New()
 	checkouts, err := checkout.New(sessions, checkout.Config{})
 	is.NoErr(err)
-	hooks, err := webhook.New(checkouts, sessions.Webhooks(), cfg)
+	store := settledStore{sessions.Webhooks(), make(chan webhook.Attempt, 1)}
+	hooks, err := webhook.New(checkouts, store, cfg)
 	is.NoErr(err)
 	e, err := hooks.Create(t.Context(), merchant, webhook.EndpointParams{URL: "https://shop.example/"})
 	is.NoErr(err)
-	stored, err := sessions.Webhooks().GetEndpoint(t.Context(), merchant, e.ID)
+	stored, err := store.GetEndpoint(t.Context(), merchant, e.ID)
 	is.NoErr(err)
 	stored.URL = url
 	stored.Version++
-	is.NoErr(sessions.Webhooks().UpdateEndpoint(t.Context(), stored))
+	is.NoErr(store.UpdateEndpoint(t.Context(), stored))
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error)
+	ended := make(chan error, 1)
 	go func() { ended <- hooks.Run(ctx) }()
-	defer func() { cancel(); <-ended }()
-	is.NoErr(hooks.Test(t.Context(), merchant, e.ID))
-	for {
-		page, err := hooks.Deliveries(t.Context(), merchant, e.ID, "", 1)
-		is.NoErr(err)
-		if len(page.Deliveries[0].Attempts) > 0 {
-			return page.Deliveries[0].Attempts[0]
+	defer func() {
+		cancel()
+		select {
+		case <-ended:
+		case <-time.After(time.Minute):
+			t.Fatal("Run goes on a minute after its context has ended")
 		}
-		time.Sleep(5 * time.Millisecond)
+	}()
+	is.NoErr(hooks.Test(t.Context(), merchant, e.ID))
+	select {
+	case attempt := <-store.attempts:
+		return attempt
+	case <-time.After(time.Minute):
+		t.Fatalf("%s: there is no attempt after a minute", url)
+		return webhook.Attempt{}
 	}
 }
 
@@ -100,18 +123,41 @@ func TestNoDeliveryReachesAnAddressThatIsNotPublic(t *testing.T) {
 		}
 	}()
 	port := listener.Addr().(*net.TCPAddr).Port
-	t.Setenv("HTTPS_PROXY", fmt.Sprintf("http://127.0.0.1:%d", port))
-	t.Setenv("ALL_PROXY", fmt.Sprintf("http://127.0.0.1:%d", port))
-	for _, host := range []string{"127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "[::]", "127.1", "2130706433", "0x7f000001", "017700000001"} {
-		attempt := firstAttempt(t, fmt.Sprintf("https://%s:%d/", host, port), webhook.Config{})
-		if attempt.Error != webhook.FaultRefusedAddress && attempt.Error != webhook.FaultDNS {
-			t.Errorf("%s: the attempt is %+v, want a refused address or an unknown name", host, attempt)
+
+	t.Run("by its URL", func(t *testing.T) {
+		for _, host := range []string{"127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "[::]", "127.1", "2130706433", "0x7f000001", "017700000001"} {
+			attempt := firstAttempt(t, fmt.Sprintf("https://%s:%d/", host, port), webhook.Config{})
+			if attempt.Error != webhook.FaultRefusedAddress && attempt.Error != webhook.FaultDNS {
+				t.Errorf("%s: the attempt is %+v, want a refused address or an unknown name", host, attempt)
+			}
 		}
-	}
-	is.New(t).Equal(connections.Load(), int64(0))
-	// With a proxy this would be a connection to the proxy, and no DNS query.
-	attempt := firstAttempt(t, "https://name.invalid/", webhook.Config{})
-	is.New(t).Equal(attempt.Error, webhook.FaultDNS)
+	})
+
+	// net/http reads the variables of a proxy once in a process. So this sub-test runs itself in another process.
+	t.Run("by a proxy of the environment", func(t *testing.T) {
+		is := is.New(t)
+		const child = "WEBHOOK_TEST_BEHIND_A_PROXY"
+		if os.Getenv(child) == "" {
+			program, err := os.Executable()
+			is.NoErr(err)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			test := exec.CommandContext(ctx, program, "-test.v", "-test.run=^"+t.Name()+"$")
+			test.Env = append(os.Environ(), child+"=1", fmt.Sprintf("HTTPS_PROXY=http://127.0.0.1:%d", port), "NO_PROXY=", "no_proxy=")
+			out, err := test.CombinedOutput()
+			if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+				t.Fatalf("the test in another process: %v\n%s", err, out)
+			}
+			return
+		}
+		request, err := http.NewRequest(http.MethodPost, "https://name.invalid/", nil)
+		is.NoErr(err)
+		proxy, err := http.ProxyFromEnvironment(request)
+		is.NoErr(err)
+		is.True(proxy != nil) // the variable has an effect
+		// Only a delivery without a proxy asks for the address of the name.
+		is.Equal(firstAttempt(t, "https://name.invalid/", webhook.Config{}).Error, webhook.FaultDNS)
+	})
 	is.New(t).Equal(connections.Load(), int64(0))
 }
 

@@ -197,13 +197,13 @@ func (w *Webhooks) deliver(ctx context.Context) {
 	results := make(chan Settlement, w.config.Concurrency)
 	freed := make(chan struct{}, 1)
 	var (
-		mu     sync.Mutex
-		busy   = make(map[string]int) // how many deliveries are under way, by endpoint
-		flying int                    // how many deliveries occupy one of the Concurrency places
-		slow   = make(map[string]int) // how many deliveries have given their place away, by endpoint
-		slows  int                    // the sum of slow
-		more   bool                   // there may be more due deliveries than the last claim took
-		sent   sync.WaitGroup
+		mu        sync.Mutex
+		busy      = make(map[string]int) // how many deliveries are under way, by endpoint
+		inFlight  int                    // how many deliveries occupy one of the Concurrency places
+		slow      = make(map[string]int) // how many deliveries have given their place away, by endpoint
+		slowCount int                    // the sum of slow
+		more      bool                   // there may be more due deliveries than the last claim took
+		sent      sync.WaitGroup
 	)
 	settled := make(chan struct{})
 	go func() {
@@ -212,7 +212,7 @@ func (w *Webhooks) deliver(ctx context.Context) {
 	}()
 	claim := func(ctx context.Context) (bool, error) {
 		mu.Lock()
-		most := min(w.config.Concurrency-flying, claimPage)
+		most := min(w.config.Concurrency-inFlight, claimPage)
 		taken := make(map[string]int, len(busy))
 		for endpoint, n := range busy {
 			taken[endpoint] = n
@@ -232,7 +232,7 @@ func (w *Webhooks) deliver(ctx context.Context) {
 		}
 		mu.Lock()
 		for _, c := range claims {
-			flying++
+			inFlight++
 			busy[c.Endpoint.ID]++
 		}
 		more = len(claims) == most
@@ -249,13 +249,13 @@ func (w *Webhooks) deliver(ctx context.Context) {
 				timer := time.AfterFunc(slowAfter, func() {
 					mu.Lock()
 					defer mu.Unlock()
-					if isDone || slows >= slowMost*w.config.Concurrency {
+					if isDone || slowCount >= slowMost*w.config.Concurrency {
 						return
 					}
 					isSlow = true
-					slows++
+					slowCount++
 					slow[c.Endpoint.ID]++
-					flying--
+					inFlight--
 					free()
 				})
 				// A request that has begun is finished also if ctx ends. Otherwise it would be sent again.
@@ -265,12 +265,12 @@ func (w *Webhooks) deliver(ctx context.Context) {
 				isDone = true
 				wanted := more || busy[c.Endpoint.ID] >= w.config.PerEndpoint || slow[c.Endpoint.ID] > 0
 				if isSlow {
-					slows--
+					slowCount--
 					if slow[c.Endpoint.ID]--; slow[c.Endpoint.ID] == 0 {
 						delete(slow, c.Endpoint.ID)
 					}
 				} else {
-					flying--
+					inFlight--
 				}
 				if busy[c.Endpoint.ID]--; busy[c.Endpoint.ID] == 0 {
 					delete(busy, c.Endpoint.ID)

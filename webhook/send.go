@@ -164,7 +164,7 @@ func (w *Webhooks) sign(c Claim, at time.Time) (_ string, err error) {
 		}
 		signer, err := standardwebhooks.NewWebhook(string(secret))
 		if err != nil {
-			return "", fmt.Errorf("a secret that is none: %w", checkout.ErrUnavailable) // not its text
+			return "", fmt.Errorf("what Config.Open returned is not a secret: %w", checkout.ErrUnavailable) // the text of err could contain the secret
 		}
 		signature, err := signer.Sign(c.Delivery.EventID, at, c.Delivery.Body)
 		if err != nil {

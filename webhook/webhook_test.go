@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -297,7 +298,10 @@ func TestVerify(t *testing.T) {
 		refused(r.body, r.header, "secret")
 		refused(append(slices.Clone(r.body), ' '), r.header, e.Secret)
 		refused(r.body, http.Header{}, e.Secret)
-		for name, value := range map[string]string{"webhook-id": "evt_other", "webhook-timestamp": "1", "webhook-signature": "v1,AAAA"} {
+		second, err := strconv.ParseInt(r.header.Get("webhook-timestamp"), 10, 64)
+		is.NoErr(err)
+		later := strconv.FormatInt(second+1, 10) // not too old, so only the signature can refuse it
+		for name, value := range map[string]string{"webhook-id": "evt_other", "webhook-timestamp": later, "webhook-signature": "v1,AAAA"} {
 			changed := r.header.Clone()
 			changed.Set(name, value)
 			refused(r.body, changed, e.Secret)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -111,19 +110,23 @@ func TestPrometheusScrapesIt(t *testing.T) {
 		changed = strings.ReplaceAll(changed, "scrape_interval: 5s", "scrape_interval: 200ms\n    scrape_timeout: 200ms")
 		is.NoErr(os.WriteFile(filepath.Join(dir, name), []byte(changed), 0o666))
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	is.NoErr(err)
-	address := listener.Addr().String()
-	is.NoErr(listener.Close())
 	var log buffer
 	prometheus := exec.CommandContext(t.Context(), program, "--config.file="+filepath.Join(dir, "prometheus.yml"),
-		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address)
+		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address=127.0.0.1:0")
 	prometheus.Stderr = &log
 	is.NoErr(prometheus.Start())
 	defer func() {
 		prometheus.Process.Kill()
 		prometheus.Wait()
 	}()
+	var address string // on which Prometheus says that it listens
+	eventually(t, "Prometheus listens", func() bool {
+		found := regexp.MustCompile(`msg="Listening on" address=([\d.:]+)\s`).FindStringSubmatch(log.String())
+		if found != nil {
+			address = found[1]
+		}
+		return found != nil
+	})
 	query := func(q string) string {
 		var answer struct {
 			Data struct {
@@ -171,6 +174,7 @@ func TestPrometheusScrapesIt(t *testing.T) {
 	}
 
 	stop()
+	eventually(t, "the program ends", func() bool { return len(ended) == 1 })
 	is.NoErr(<-ended)
 	is.True(strings.Contains(traces.String(), `"Name":"POST /v1/checkouts"`))
 	is.True(strings.Contains(traces.String(), `"Name":"checkout.store create"`))

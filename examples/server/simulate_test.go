@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/matryer/is"
@@ -75,7 +78,7 @@ func TestALiveSessionWaitsForItsPayerOnThePage(t *testing.T) {
 	is.Equal(p.ask(t, "GET", "/v1/checkouts/"+session["id"].(string), "", 200, "Authorization: Bearer sk_a")["status"], "created")
 
 	p.stop()
-	is.NoErr(<-p.done)
+	is.NoErr(await(t, "the server to stop", p.done))
 	is.True(!strings.Contains(p.stderr.String(), strings.TrimPrefix(link, p.url+"/pay/"))) // the link is a secret: it allows to pay and to cancel
 }
 
@@ -93,14 +96,15 @@ func TestStoppingAnswersWhoWaits(t *testing.T) {
 	is := is.New(t)
 	p := start(t, "-store", "memory", "-key", "sk_a=acct_a")
 	session := p.create(t, "sk_a", "+2250707987654")
+	go func() {
+		for stacks := make([]byte, 1<<20); t.Context().Err() == nil; time.Sleep(10 * time.Millisecond) {
+			if bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("checkout.(*Checkouts).Wait(")) {
+				p.stop() // now the request waits for a change
+				return
+			}
+		}
+	}()
 	path := "/v1/checkouts/" + session["id"].(string)
-	wait := func(seconds string) any {
-		return p.ask(t, "GET", path, "", 200, "Authorization: Bearer sk_a", "Prefer: wait="+seconds)["status"]
-	}
-	answered := make(chan any, 1)
-	go func() { answered <- wait("60") }()
-	is.Equal(wait("1"), "created") // takes a second, so by now the other request waits too
-	p.stop()
-	is.NoErr(<-p.done) // it would be an error if a request still waited after 20 seconds
-	is.Equal(<-answered, "created")
+	is.Equal(p.ask(t, "GET", path, "", 200, "Authorization: Bearer sk_a", "Prefer: wait=60")["status"], "created")
+	is.NoErr(await(t, "the server to stop", p.done)) // it would be an error if a request still waited after 20 seconds
 }

@@ -5,14 +5,13 @@ package cluster
 import (
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/caisse/checkout/faults/effort"
 	"github.com/caisse/checkout/faults/oracle"
 )
 
-// TestControl shows that the suite can fail. The cluster runs without synchronous_mode, and its standbys are down for two seconds before
-// the leader is lost. Sessions and webhooks that were acknowledged in that time are lost, and the suite must notice both.
+// TestControl shows that the suite can fail. The cluster runs without synchronous_mode, and its standbys are down for a while before the
+// leader is lost. Sessions and webhooks that were acknowledged in that time are lost, and the suite must notice both.
 func TestControl(t *testing.T) {
 	s := documented
 	s.asynchronous = true
@@ -25,7 +24,7 @@ func TestControl(t *testing.T) {
 				n.kill() // not SIGSTOP: the kernel would go on buffering what the leader sends
 			}
 		}
-		time.Sleep(2 * time.Second) // the callers create some forty sessions meanwhile
+		r.stage() // no standby gets what the leader acknowledges from here on
 		leader.kill()
 		for _, n := range c.nodes {
 			if n != leader {

@@ -40,6 +40,8 @@ type round struct {
 	plan     workload.Plan
 	recorder *history.Recorder
 	open     []stores.Store
+	sessions *workload.Shoppers // the callers of run: they create sessions,
+	changes  *workload.Crowd    // and change sessions that have webhooks
 }
 
 var clock = checkout.ClockFunc(time.Now)
@@ -76,41 +78,43 @@ func (r *round) run(f fault) (history.History, time.Duration, delivery.Verdict) 
 	r.tb.Helper()
 	defer r.close()
 	ctx := r.tb.Context()
-	crowd := workload.Shop(ctx, r.plan, pace, r.recorder, r.checkouts(r.route.url(r.shop)), r.checkouts(r.route.url(r.shop)))
-	defer crowd.Leave()
+	r.sessions = workload.Shop(ctx, r.plan, pace, r.recorder, r.checkouts(r.route.url(r.shop)), r.checkouts(r.route.url(r.shop)))
+	defer r.sessions.Leave()
 	told := delivery.NewRound(r.tb, r.store(r.route.url(r.hooks)).(delivery.Store), r.plan.Seed)
 	stop := sync.OnceFunc(told.Dispatch())
 	defer stop()
 	told.Use(r.store(r.route.url(r.hooks)).(delivery.Store))
 	stopOther := sync.OnceFunc(told.Dispatch())
 	defer stopOther()
-	changes := workload.Gather(changers, pace, func(int) bool { return told.Change() == nil })
-	defer changes.Leave()
-	stage := func() {
-		r.tb.Helper()
-		crowd.Await(r.tb, enough)
-		changes.Await(r.tb, few)
-	}
+	r.changes = workload.Gather(changers, pace, func(int) bool { return told.Change() == nil })
+	defer r.changes.Leave()
 
-	stage()
+	r.stage()
 	told.See()
 	mend := f.make(r)
-	stage()
+	r.stage()
 	mend()
 	r.awaitHealth()
-	stage()
+	r.stage()
 	r.awaitConnections()
 
-	crowd.Leave()
+	r.sessions.Leave()
 	gap := r.recorder.History().LongestGap(history.Create)
-	changes.Leave()
+	r.changes.Leave()
 	stop()
 	stopOther()
-	crowd.Settle(r.tb, r.recorder, r.checkouts(r.direct(r.shop)))
+	r.sessions.Settle(r.tb, r.recorder, r.checkouts(r.direct(r.shop)))
 	told.Use(r.store(r.direct(r.hooks)).(delivery.Store))
 	told.See()
 	told.Finish(0)
 	return r.recorder.History(), gap, told.Judge()
+}
+
+// stage waits until the callers of run have had enough calls acknowledged, counted from now.
+func (r *round) stage() {
+	r.tb.Helper()
+	r.sessions.Await(r.tb, enough)
+	r.changes.Await(r.tb, few)
 }
 
 func (r *round) store(url string) stores.Store {

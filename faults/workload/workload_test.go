@@ -1,6 +1,7 @@
 package workload_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -58,7 +59,7 @@ func TestRun(t *testing.T) {
 		is.True(!seen["invalid"]) // an invalid request never reaches the store, so it would test nothing
 	})
 
-	t.Run("makes the same choices for the same seed if there is one caller", func(t *testing.T) {
+	t.Run("with one caller, makes the same choices for the same seed, and others for another seed", func(t *testing.T) {
 		is := is.New(t)
 		choices := func(seed uint64) (all []history.Kind) {
 			for _, op := range run(t, workload.Plan{Seed: seed, Name: "one", Callers: 1, Calls: 100, Keys: 3}).Operations {
@@ -69,6 +70,7 @@ func TestRun(t *testing.T) {
 			return all
 		}
 		is.Equal(choices(1), choices(1))
+		is.True(!slices.Equal(choices(1), choices(2)))
 	})
 
 	t.Run("uses other accounts and keys in each round", func(t *testing.T) {

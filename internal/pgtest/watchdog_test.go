@@ -2,8 +2,8 @@ package pgtest_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caisse/checkout/internal/pgtest"
+	"github.com/jackc/pgx/v5"
 	"github.com/matryer/is"
 )
 
@@ -19,38 +20,37 @@ import (
 func TestKilled(t *testing.T) {
 	const child = "PGTEST_CHILD"
 	if os.Getenv(child) != "" {
-		fmt.Println("address", pgtest.Start(t).Address())
+		fmt.Println("server", pgtest.Start(t).URL())
 		select {}
 	}
 	pgtest.URL(t) // skips the test if there is no PostgreSQL
 	is := is.New(t)
-	cmd := exec.Command(os.Args[0], "-test.run=^TestKilled$")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestKilled$")
 	cmd.Env = append(os.Environ(), child+"=1")
 	output, err := cmd.StdoutPipe()
 	is.NoErr(err)
 	is.NoErr(cmd.Start())
 	t.Cleanup(func() { cmd.Process.Kill() })
-	address := ""
-	for lines := bufio.NewScanner(output); address == "" && lines.Scan(); {
-		address, _ = strings.CutPrefix(lines.Text(), "address ")
-		if !strings.Contains(address, ":") {
-			address = ""
-		}
+	server, found := "", false
+	for lines := bufio.NewScanner(output); !found && lines.Scan(); {
+		server, found = strings.CutPrefix(lines.Text(), "server ")
 	}
-	conn, err := net.Dial("tcp", address)
+	if !found {
+		t.Fatal("the child has started no server within a minute")
+	}
+	conn, err := pgx.Connect(ctx, server)
 	is.NoErr(err) // the server is up
-	conn.Close()
+	defer conn.Close(t.Context())
 
 	is.NoErr(cmd.Process.Kill())
 	cmd.Wait()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		conn, err := net.Dial("tcp", address)
-		if err != nil {
-			return // the watchdog has stopped the server
-		}
-		conn.Close()
-		if time.Now().After(deadline) {
-			t.Fatal("the server still runs a minute after the process that started it was killed")
-		}
+	ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, err = conn.WaitForNotification(ctx) // nobody notifies, so it returns when the server ends the connection
+	if ctx.Err() != nil {
+		t.Fatal("the server still runs a minute after the process that started it was killed")
 	}
+	is.True(err != nil)
 }

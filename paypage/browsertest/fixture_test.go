@@ -295,12 +295,13 @@ func (b *browser) value(expression string) string {
 	return value
 }
 
-// back presses the back button.
+// back presses the back button, and waits until another page is loaded.
 func (b *browser) back() {
 	b.t.Helper()
-	if _, err := ask[string](b, `history.back(),""`); err != nil {
-		b.t.Fatalf("browser: %v", err)
-	}
+	b.runAndLoad(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := chromedp.Evaluate[string](`history.back(),""`)(ctx, t)
+		return err
+	}))
 }
 
 const (

@@ -33,7 +33,6 @@ func TestPayingByPhone(t *testing.T) {
 			}
 			// After the back button the page sends the payer to the shop again. There is no second payment.
 			b.back()
-			time.Sleep(500 * time.Millisecond)
 			b.sees("Shop /paid")
 			b.checkNoFaults(h)
 			if n := len(h.askedFor()); n != 1 {

@@ -50,7 +50,7 @@ type directExec struct {
 
 // exec runs a statement in the transaction of conn.
 func (s *directExec) exec(ctx context.Context, conn *sql.Conn, query string, values []any) (result sql.Result, err error) {
-	err = unlocked(conn, func(on any) error {
+	err = withDriverConn(conn, func(on any) error {
 		stmt, err := s.prepare(ctx, on, query)
 		if err != nil {
 			return err
@@ -85,7 +85,7 @@ func (s *directExec) prepare(ctx context.Context, on any, query string) (driver.
 
 // close closes the statements of a connection that is about to be closed.
 func (s *directExec) close(conn *sql.Conn) error {
-	return unlocked(conn, func(on any) error {
+	return withDriverConn(conn, func(on any) error {
 		var errs []error
 		if s.on == on {
 			for _, stmt := range s.statements {
@@ -97,10 +97,10 @@ func (s *directExec) close(conn *sql.Conn) error {
 	})
 }
 
-// unlocked calls f with the driver's connection of conn. It passes on f's error, or its panic, after conn.Raw has returned. Inside
+// withDriverConn calls f with the driver's connection of conn. It passes on f's error, or its panic, after conn.Raw has returned. Inside
 // conn.Raw, a panic or a [driver.ErrBadConn] would make database/sql close the connection, which would wait for ever for the
 // transaction that is open on it.
-func unlocked(conn *sql.Conn, f func(on any) error) error {
+func withDriverConn(conn *sql.Conn, f func(on any) error) error {
 	var own, panicked error
 	err := conn.Raw(func(on any) error {
 		defer func() {

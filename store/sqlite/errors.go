@@ -23,7 +23,7 @@ func failed(ctx context.Context, doing string, err error) error {
 		return err
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case passes(err):
+	case temporary(err):
 		return unavailable(doing, err)
 	}
 	return fmt.Errorf("sqlite: %s: %w", doing, err)
@@ -41,8 +41,8 @@ func code(err error) int {
 	return sqlite3.SQLITE_OK
 }
 
-// passes reports whether the same call can succeed later, without a change to the program or to the data.
-func passes(err error) bool {
+// temporary reports whether the same call can succeed later, without a change to the program or to the data.
+func temporary(err error) bool {
 	switch code(err) {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL, // others write
 		sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM, // the machine

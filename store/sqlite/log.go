@@ -145,7 +145,7 @@ func checkpoint(ctx context.Context, conn *sql.Conn, mode string) (left int, err
 	var busy, pages, moved int
 	err = conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint("+mode+")").Scan(&busy, &pages, &moved)
 	switch {
-	case err != nil && (code(err) == sqlite3.SQLITE_IOERR || !passes(err)):
+	case err != nil && (code(err) == sqlite3.SQLITE_IOERR || !temporary(err)):
 		return 0, fmt.Errorf("sqlite: checkpoint: %w", err)
 	case err != nil || busy != 0:
 		return pages, nil

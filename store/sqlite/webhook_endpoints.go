@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/caisse/checkout"
-	"github.com/caisse/checkout/store/internal/hooks"
+	"github.com/caisse/checkout/store/internal/webhookjson"
 	"github.com/caisse/checkout/webhook"
 )
 
@@ -29,7 +29,7 @@ func (r *endpointRow) endpoint() (e webhook.StoredEndpoint, err error) {
 	e = r.StoredEndpoint
 	e.CreatedAt, e.OldUntil = decodeTime(r.created), timeOrZero(r.oldUntil)
 	e.Health.FailingSince, e.Health.NotBefore = timeOrZero(r.failingSince), timeOrZero(r.notBefore)
-	e.Events, err = hooks.ReadEvents(r.events)
+	e.Events, err = webhookjson.ReadEvents(r.events)
 	return e, err
 }
 
@@ -58,7 +58,7 @@ func (w webhooks) CreateEndpoint(ctx context.Context, e webhook.StoredEndpoint, 
 		}
 		_, err = q.ExecContext(ctx, `INSERT INTO checkout_webhooks (id, account, test, url, events, description, status, disabled_reason,
 			created_at, version, secret, old_secret, old_until, failures) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
-			e.ID, e.Account.ID, e.Account.Test, e.URL, hooks.Events(e.Events), e.Description, string(e.Status), e.DisabledReason,
+			e.ID, e.Account.ID, e.Account.Test, e.URL, webhookjson.Events(e.Events), e.Description, string(e.Status), e.DisabledReason,
 			microsAt(e.CreatedAt), e.Version, e.Sealed, blob(e.OldSealed), instant(e.OldUntil))
 		return err
 	})
@@ -136,7 +136,7 @@ func (w webhooks) UpdateEndpoint(ctx context.Context, e webhook.StoredEndpoint) 
 		}
 		_, err = q.ExecContext(ctx, `UPDATE checkout_webhooks SET version = ?, url = ?, events = ?, description = ?, status = ?, disabled_reason = ?,
 			secret = ?, old_secret = ?, old_until = ?, failures = ?, failing_since = ?, not_before = ? WHERE id = ?`,
-			e.Version, e.URL, hooks.Events(e.Events), e.Description, string(e.Status), e.DisabledReason, e.Sealed, blob(e.OldSealed), instant(e.OldUntil),
+			e.Version, e.URL, webhookjson.Events(e.Events), e.Description, string(e.Status), e.DisabledReason, e.Sealed, blob(e.OldSealed), instant(e.OldUntil),
 			e.Health.Failures, instant(e.Health.FailingSince), instant(e.Health.NotBefore), e.ID)
 		return err
 	})

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/caisse/checkout"
-	"github.com/caisse/checkout/store/internal/hooks"
+	"github.com/caisse/checkout/store/internal/webhookjson"
 	"github.com/caisse/checkout/webhook"
 )
 
@@ -77,7 +77,7 @@ func (r *deliveryRow) targets() []any {
 func (r *deliveryRow) delivery() (d webhook.StoredDelivery, err error) {
 	d = r.StoredDelivery
 	d.CreatedAt, d.NextAttempt = decodeTime(r.created), timeOrZero(r.due)
-	d.Attempts, err = hooks.ReadAttempts(r.attempts)
+	d.Attempts, err = webhookjson.ReadAttempts(r.attempts)
 	return d, err
 }
 
@@ -161,7 +161,7 @@ func (w webhooks) Plan(ctx context.Context, from, to checkout.Cursor, deliveries
 }
 
 func addDelivery(ctx context.Context, q querier, d webhook.StoredDelivery) (added bool, err error) {
-	result, err := q.ExecContext(ctx, insertDelivery, d.ID, d.EndpointID, d.EventID, d.EventType, string(d.State), hooks.Attempts(d.Attempts), instant(d.NextAttempt),
+	result, err := q.ExecContext(ctx, insertDelivery, d.ID, d.EndpointID, d.EventID, d.EventType, string(d.State), webhookjson.Attempts(d.Attempts), instant(d.NextAttempt),
 		microsAt(d.CreatedAt), d.Body, d.Forced, d.Once, d.Lease)
 	if err != nil {
 		return false, err
@@ -256,7 +256,7 @@ func (w webhooks) Settle(ctx context.Context, results []webhook.Settlement) erro
 	return w.write(ctx, func(ctx context.Context, q querier) error {
 		for _, r := range results {
 			d := r.Delivery
-			result, err := q.ExecContext(ctx, settleDelivery, string(d.State), hooks.Attempts(d.Attempts), instant(d.NextAttempt), d.Forced, d.ID, d.Lease)
+			result, err := q.ExecContext(ctx, settleDelivery, string(d.State), webhookjson.Attempts(d.Attempts), instant(d.NextAttempt), d.Forced, d.ID, d.Lease)
 			if err != nil {
 				return err
 			}

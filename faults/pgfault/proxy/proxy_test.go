@@ -3,106 +3,17 @@ package proxy_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/matryer/is"
 
-	_ "github.com/caisse/checkout/faults/effort" // defines the flags -long and -seed
 	"github.com/caisse/checkout/faults/pgfault/proxy"
 	"github.com/caisse/checkout/internal/pgtest"
 )
-
-func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
-
-func connect(t *testing.T, url string) *pgx.Conn {
-	t.Helper()
-	conn, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close(context.WithoutCancel(t.Context())) })
-	return conn
-}
-
-// countWhenUnlocked counts the rows once the server has committed the write or rolled it back: no transaction locks the table any more.
-func countWhenUnlocked(t *testing.T, direct *pgx.Conn) (rows int) {
-	t.Helper()
-	is := is.New(t)
-	for locked := true; locked; {
-		is.NoErr(direct.QueryRow(t.Context(), "select exists (select from pg_locks where relation = 'rows'::regclass and mode = 'RowExclusiveLock')").Scan(&locked))
-	}
-	is.NoErr(direct.QueryRow(t.Context(), "select count(*) from rows").Scan(&rows))
-	return rows
-}
-
-// writers insert one row, each in another way that clients use. They return the error of COMMIT or of an earlier statement.
-var writers = map[string]func(ctx context.Context, conn *pgx.Conn) error{
-	"a simple query": func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, "insert into rows values (1)")
-		return err
-	},
-	"an extended query": func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, "with n as (select $1::int) insert into rows select * from n", 1)
-		return err
-	},
-	"one multi-statement query": func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, "begin; insert into rows values (1); commit")
-		return err
-	},
-	"one batch": func(ctx context.Context, conn *pgx.Conn) error {
-		var batch pgx.Batch
-		batch.Queue("begin")
-		batch.Queue("insert into rows values ($1)", 1)
-		batch.Queue("commit")
-		err := conn.SendBatch(ctx, &batch).Close()
-		if conn.PgConn().TxStatus() == 'E' { // the server has skipped all statements after the error, COMMIT included
-			conn.Exec(ctx, "rollback")
-		}
-		return err
-	},
-	"a transaction step by step": func(ctx context.Context, conn *pgx.Conn) error {
-		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, "insert into rows values ($1)", 1)
-			return err
-		})
-	},
-	pipelined: func(ctx context.Context, conn *pgx.Conn) error {
-		var batch pgx.Batch
-		batch.Queue("begin")
-		batch.Queue("insert into rows values ($1)", 1)
-		answers := conn.SendBatch(ctx, &batch)
-		conn.PgConn().Frontend().SendQuery(&pgproto3.Query{String: "commit"})
-		if err := conn.PgConn().Frontend().Flush(); err != nil {
-			return err
-		}
-		err := answers.Close()
-		if conn.IsClosed() {
-			return fmt.Errorf("before COMMIT: %w", err)
-		}
-		for {
-			message, lost := conn.PgConn().ReceiveMessage(ctx)
-			if lost != nil {
-				return lost
-			}
-			switch message := message.(type) {
-			case *pgproto3.ErrorResponse:
-				err = pgconn.ErrorResponseToPgError(message)
-			case *pgproto3.ReadyForQuery:
-				return err
-			}
-		}
-	},
-}
-
-// pipelined sends COMMIT without waiting for its batch. So the proxy can withhold the answers to the batch, and COMMIT still comes.
-const pipelined = "a batch with a pipelined COMMIT"
 
 // TestWrites proves that each fate gives each writer the right error, and lets the server write the row only if it should.
 func TestWrites(t *testing.T) {
@@ -206,9 +117,7 @@ func TestCommitsWithoutSync(t *testing.T) {
 	p.Set(proxy.Plan{Write: proxy.Once(proxy.Fate{Kind: proxy.RequestCut, Bytes: 1 << 20})})
 	is.True(writers["one batch"](t.Context(), conn) != nil)
 	is.True(conn.IsClosed())
-	for countWhenUnlocked(t, direct) == 0 {
-		time.Sleep(time.Millisecond) // until the server has executed COMMIT
-	}
+	await(t, "the server to execute COMMIT", func() bool { return countWhenUnlocked(t, direct) == 1 })
 }
 
 // TestAbandonedCommits proves that the server commits although the client has gone. COMMIT ignores the cancel request that pgx sends.
@@ -225,9 +134,7 @@ func TestAbandonedCommits(t *testing.T) {
 			p.Set(proxy.Plan{Write: proxy.Once(proxy.Fate{Kind: proxy.Abandoned})})
 			is.True(writers[writer](t.Context(), conn) != nil)
 			is.True(conn.IsClosed())
-			for p.Counts()[proxy.Abandoned] == 0 {
-				time.Sleep(time.Millisecond) // until the server has answered COMMIT
-			}
+			await(t, "the server's answer to COMMIT", func() bool { return p.Counts()[proxy.Abandoned] == 1 })
 			is.Equal(countWhenUnlocked(t, direct), 1)
 		})
 	}
@@ -350,13 +257,22 @@ func TestConnections(t *testing.T) {
 			is := is.New(t)
 			p, through := proxy.Between(t, pgtest.URL(t))
 			p.Set(proxy.Plan{Connect: proxy.Always(test.fate)})
-			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			_, err := pgx.Connect(ctx, through)
+			done := make(chan error, 1)
+			go func() {
+				_, err := pgx.Connect(ctx, through)
+				done <- err
+			}()
+			await(t, "the fate of the connection", func() bool { return p.Counts()[proxy.OfConnection(test.fate.Kind)] >= 1 })
+			if test.fate.Kind == proxy.Silenced {
+				cancel()
+			}
+			err := <-done
 			var pg *pgconn.PgError
 			is.True(err != nil)
 			is.Equal(errors.As(err, &pg) && pg.Code == test.code, test.code != "")
-			is.True(p.Counts()[proxy.OfConnection(test.fate.Kind)] >= 1)
+			is.Equal(errors.Is(err, context.Canceled), test.fate.Kind == proxy.Silenced) // a silent proxy does not end the wait
 
 			p.Set(proxy.Plan{})
 			connect(t, through)

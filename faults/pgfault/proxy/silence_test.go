@@ -10,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/matryer/is"
 
-	_ "github.com/caisse/checkout/faults/effort" // defines the flags -long and -seed
 	"github.com/caisse/checkout/faults/pgfault/proxy"
 	"github.com/caisse/checkout/internal/pgtest"
 )
@@ -44,7 +43,7 @@ func TestWithheldAnswers(t *testing.T) {
 	}
 }
 
-// TestSilence proves that the client of a silent connection gets only its own timeout. The row is written in the end if the fate delivers
+// TestSilence proves that the client of a silent connection gets only the error of its own context. The row is written in the end if the fate delivers
 // COMMIT, even after the client has hung up, and not otherwise.
 func TestSilence(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -66,10 +65,14 @@ func TestSilence(t *testing.T) {
 			p, through := proxy.Between(t, url)
 			conn := connect(t, through)
 			p.Set(proxy.Plan{Write: proxy.Once(test.fate)})
-			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			err = writers[pipelined](ctx, conn)
-			is.True(errors.Is(err, context.DeadlineExceeded))
+			done := make(chan error, 1)
+			go func() { done <- writers[pipelined](ctx, conn) }()
+			await(t, "the silence", func() bool { return p.Counts()[test.fate.Kind] == 1 })
+			cancel()
+			await(t, "the client's error", func() bool { return len(done) == 1 })
+			is.True(errors.Is(<-done, context.Canceled))
 			conn.Close(ctx)
 			is.Equal(countWhenUnlocked(t, direct) == 1, test.written)
 			is.Equal(p.Counts(), map[proxy.Kind]int{test.fate.Kind: 1})
@@ -92,18 +95,18 @@ func TestSilenceLasts(t *testing.T) {
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- writers[pipelined](ctx, conn) }()
-	for p.Counts()[proxy.Silenced] == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	for ended := false; !ended; {
+	await(t, "the silence", func() bool { return p.Counts()[proxy.Silenced] == 1 })
+	await(t, "the end of the server's connection", func() (ended bool) {
 		is.NoErr(direct.QueryRow(t.Context(), "select count(pg_terminate_backend(pid)) = 0 from pg_stat_activity where application_name = 'silent'").Scan(&ended))
-	}
+		return ended
+	})
 	select {
 	case err := <-done:
 		t.Errorf("the client got an answer through the silence: %v", err)
 	case <-time.After(50 * time.Millisecond):
 	}
 	cancel()
+	await(t, "the client's error", func() bool { return len(done) == 1 })
 	is.True(errors.Is(<-done, context.Canceled))
 }
 
@@ -120,10 +123,18 @@ func TestServersThatVanish(t *testing.T) {
 	p.Vanish()
 	_, err = direct.Exec(t.Context(), "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'vanished'")
 	is.NoErr(err)
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	is.True(errors.Is(writers["a simple query"](ctx, conn), context.DeadlineExceeded)) // the proxy must not close the connection
-	_, err = pgx.Connect(ctx, through)
-	is.True(errors.Is(err, context.DeadlineExceeded))
+	for what, call := range map[string]func(ctx context.Context) error{
+		"an open connection": func(ctx context.Context) error { return writers["a simple query"](ctx, conn) },
+		"a new connection": func(ctx context.Context) error {
+			_, err := pgx.Connect(ctx, through)
+			return err
+		},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		if err := call(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the client of %s got another answer than its own timeout: %v", what, err)
+		}
+		cancel()
+	}
 	is.Equal(countWhenUnlocked(t, direct), 0)
 }

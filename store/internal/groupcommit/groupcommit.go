@@ -184,15 +184,15 @@ func (b *batch[T, R]) more() (items []T) {
 	b.calls = b.group.take(b.calls)
 	for _, c := range b.calls[known:] {
 		// Its goroutine may not have run since its ctx ended.
-		if c.result.Err = c.stayed(); c.result.Err == nil {
+		if c.result.Err = c.ctxErr(); c.result.Err == nil {
 			items = append(items, c.item)
 		}
 	}
 	return items
 }
 
-// stayed returns the error of the call's ctx, or nil if its caller still waits. If a host's own ctx panics, only this call fails.
-func (c *call[T, R]) stayed() (err error) {
+// ctxErr returns the error of the call's ctx, or nil if its caller still waits. If a host's own ctx panics, only this call fails.
+func (c *call[T, R]) ctxErr() (err error) {
 	defer func() {
 		if value := recover(); value != nil {
 			err = &PanicError{Value: value, Stack: debug.Stack()}

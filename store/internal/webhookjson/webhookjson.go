@@ -1,6 +1,6 @@
-// Package hooks encodes the lists that the SQL stores keep in one column as JSON: the attempts of a delivery and the event types
+// Package webhookjson encodes the lists that the SQL stores keep in one column as JSON: the attempts of a delivery and the event types
 // of an endpoint.
-package hooks
+package webhookjson
 
 import (
 	"encoding/json"
