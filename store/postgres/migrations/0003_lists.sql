@@ -1,9 +1,10 @@
--- For lists by a status that the clock cannot change, and for Prune. It is a column of its own, so that no index names the
--- status: a change from created to pending then changes no indexed column, and touches no index at all. PostgreSQL computes
--- it whichever release writes the row. Null until the payment was taken up or the session has ended, so a create and Begin
--- write nothing for it.
+-- For lists by a status that the clock cannot change, and for Prune. It is a column of its own, so that no index uses the
+-- status. Then a change from created to pending changes no indexed column, and writes no index at all. PostgreSQL computes
+-- the column, also if an older release writes the row. It is null while the session is created or pending, so a create and
+-- Begin write nothing for it.
 --
--- The table is rewritten once, locked for all others: the documentation of the package says how long that takes.
+-- The table is rewritten once. Meanwhile it is locked for all others. The documentation of the package says how long that
+-- takes.
 ALTER TABLE checkout_sessions
     ADD COLUMN settled text COLLATE "C" GENERATED ALWAYS AS (CASE WHEN status NOT IN ('created', 'pending') THEN status END) STORED;
 

@@ -1,10 +1,10 @@
--- Where events are sent. Up to 16 for an account and mode: each takes a slot, so that those that are created at once keep to
--- the limit without a lock.
+-- The endpoints to which events are sent, up to 16 for an account and mode. Each takes a slot of its own. So endpoints that are
+-- created at once cannot exceed the limit, and no lock is needed.
 CREATE TABLE checkout_webhooks (
-    version         bigint      NOT NULL, -- 1 when created, one more with every change
+    version         bigint      NOT NULL, -- 1 at creation, then one more with every change
     created_at      timestamptz NOT NULL,
-    old_until       timestamptz,          -- until when old_secret signs too
-    failing_since   timestamptz,          -- of the first failure since the last success
+    old_until       timestamptz,          -- until then old_secret signs too
+    failing_since   timestamptz,          -- the time of the first failure since the last success
     not_before      timestamptz,          -- no delivery is tried earlier
     failures        integer     NOT NULL,
     slot            integer     NOT NULL,
@@ -16,7 +16,7 @@ CREATE TABLE checkout_webhooks (
     disabled_reason text COLLATE "C" NOT NULL, -- '': none
     description     text COLLATE "C" NOT NULL,
     events          text COLLATE "C" NOT NULL, -- a JSON array of types, or null for all
-    secret          bytea       NOT NULL, -- as the host has sealed it
+    secret          bytea       NOT NULL, -- encrypted, if the host encrypts it
     old_secret      bytea,
     url_digest      bytea       NOT NULL, -- SHA-256 of url, which may be longer than an index takes
     CONSTRAINT checkout_webhooks_pkey PRIMARY KEY (id),
@@ -24,7 +24,7 @@ CREATE TABLE checkout_webhooks (
     CONSTRAINT checkout_webhooks_url UNIQUE (account, test, url_digest)
 );
 
--- How far the feed of events was planned. One row.
+-- The place in the feed of events up to which deliveries were planned. One row.
 CREATE TABLE checkout_webhook_position (
     id    integer          NOT NULL PRIMARY KEY CHECK (id = 1),
     place text COLLATE "C" NOT NULL
@@ -33,7 +33,7 @@ INSERT INTO checkout_webhook_position VALUES (1, '');
 
 CREATE TABLE checkout_webhook_deliveries (
     created_at timestamptz NOT NULL,
-    due_at     timestamptz,          -- when it is tried next, or a claim of it runs out; null unless pending
+    due_at     timestamptz,          -- the time of the next try, or the end of a claim; null unless pending
     lease      bigint      NOT NULL, -- how often it was claimed
     forced     boolean     NOT NULL,
     once       boolean     NOT NULL,
@@ -47,11 +47,11 @@ CREATE TABLE checkout_webhook_deliveries (
     CONSTRAINT checkout_webhook_deliveries_pkey PRIMARY KEY (id)
 );
 
--- For an endpoint's list, and for its end.
+-- For lists of an endpoint's deliveries, and for their removal with the endpoint.
 CREATE INDEX checkout_webhook_deliveries_endpoint ON checkout_webhook_deliveries (endpoint, id);
 
--- For claims: what is pending only.
+-- For claims: only pending deliveries.
 CREATE INDEX checkout_webhook_deliveries_due ON checkout_webhook_deliveries (endpoint, due_at, id) WHERE due_at IS NOT NULL;
 
--- For the removal of what is over.
+-- For the removal of old deliveries that are no longer pending.
 CREATE INDEX checkout_webhook_deliveries_over ON checkout_webhook_deliveries (created_at) WHERE due_at IS NULL;

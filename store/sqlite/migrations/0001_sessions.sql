@@ -1,8 +1,8 @@
--- A durable create costs what it writes, so rows and indexes are narrow: about 260 bytes a session in all, 100 of them in
--- the indexes. checkout_readable, at the end, shows the same for people.
+-- A durable create costs as much as it writes, so rows and indexes are narrow: about 260 bytes for a session, 100 of them in
+-- the indexes. The view checkout_readable, at the end, shows the same data in a form for people.
 
--- An account in one mode, live (0) or test (1). Sessions and two of their indexes name it by num, which takes one to
--- three bytes where the account's own name would take twenty, three times over.
+-- An account in one mode, live (0) or test (1). Sessions and two of their indexes refer to it by num. A num takes one to three
+-- bytes; the account's own name would take about twenty, in three places.
 CREATE TABLE checkout_accounts (
 	num     INTEGER PRIMARY KEY,
 	account TEXT    NOT NULL,
@@ -10,10 +10,10 @@ CREATE TABLE checkout_accounts (
 	UNIQUE (account, test)
 ) STRICT;
 
--- Times are microseconds since 1970 in UTC. NULL stands for "none"; '' is not used for it.
+-- Times are microseconds since 1970 in UTC. NULL means "none"; '' is never stored for it.
 --
--- It is a rowid table, so that the indexes end in a rowid of four bytes rather than in an id of eighteen, and that the
--- key index, the one whose pages are hit at random, stays small enough to be read from memory.
+-- It is a rowid table. So the entries of the indexes end in a rowid of four bytes, and not in an id of eighteen. The index of
+-- keys, whose pages are used at random, then stays small enough for the memory.
 CREATE TABLE checkout_sessions (
 	num             INTEGER PRIMARY KEY,
 	owner           INTEGER NOT NULL, -- checkout_accounts.num
@@ -39,23 +39,23 @@ CREATE TABLE checkout_sessions (
 	late            INTEGER NOT NULL  -- 0 or 1
 ) STRICT;
 
--- UUIDv7s grow with time, so this one is written at its end.
+-- UUIDv7s grow with time, so new entries are written at the end of this index.
 CREATE UNIQUE INDEX checkout_sessions_id ON checkout_sessions (id);
 
--- The whole of idempotency: one session for each account, mode and key.
+-- This index is what makes creates idempotent: one session for each account, mode and key.
 CREATE UNIQUE INDEX checkout_sessions_key ON checkout_sessions (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
 
--- For lists. With the status in it, for a byte or two, a filter by status looks at the rows that pass only.
+-- For lists. It contains the status, which takes a byte or two, so that a filter by status reads only rows that pass.
 CREATE INDEX checkout_sessions_newest ON checkout_sessions (owner, created_at, status);
 
--- Only what the clock can still expire: it holds the sessions of the last hours, however many there were.
+-- Only sessions that can still expire. So it is small: it has the sessions of the last hours.
 CREATE INDEX checkout_sessions_due ON checkout_sessions (expires_at) WHERE status < 2;
 
--- An operator's callback knows the payment only.
+-- For lists by payment: an operator's callback names only the payment.
 CREATE INDEX checkout_sessions_payment ON checkout_sessions (owner, payment_id) WHERE payment_id IS NOT NULL;
 
--- For people, not for programs: it may change with any release. Statuses are as they are kept, so a session may be due
--- that no sweep has moved to expired yet.
+-- For people, not for programs: it may change with any release. It shows the stored status. So a session that no sweep has
+-- expired yet may still show as created or pending.
 CREATE VIEW checkout_readable AS
 SELECT
 	CASE typeof(s.id) WHEN 'blob' THEN 'cs_' || CAST(substr(s.id, 17) AS TEXT) || '_' || lower(hex(substr(s.id, 1, 16))) ELSE s.id END AS id,

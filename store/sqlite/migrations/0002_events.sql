@@ -1,11 +1,11 @@
--- One row for each change of a session, written in the transaction of the change. A create writes none: the session's own
--- row says it.
+-- One row for each change of a session, written in the transaction of the change. A create writes no row here, because the
+-- session's own row shows it.
 --
--- A number is never given twice (AUTOINCREMENT), and there is one writer at a time, so the order of numbers is the order of
--- commits: who has read up to a number has read all there will ever be up to it.
+-- A number is never used twice (AUTOINCREMENT), and there is one writer at a time. So the order of numbers is the order of
+-- commits, and no event appears later with a number that a reader has passed.
 --
--- Only what a change can change is here. The rest is in the session's row. An event takes some 50 bytes beside its texts,
--- the index included.
+-- The table has only the columns that can change. The others are in the session's row. An event takes about 50 bytes and its
+-- texts, with the index.
 CREATE TABLE checkout_events (
 	num            INTEGER PRIMARY KEY AUTOINCREMENT,
 	session        INTEGER NOT NULL, -- checkout_sessions.num
@@ -23,8 +23,8 @@ CREATE TABLE checkout_events (
 -- For the history of a session, and for the time of its last change.
 CREATE UNIQUE INDEX checkout_events_session ON checkout_events (session, version);
 
--- The state of a session that a program without events had changed, as it was before its first event: what its history
--- begins with.
+-- For sessions that a program without events had changed: the state before the first event. The history of such a session
+-- begins with it.
 CREATE TABLE checkout_origins (
 	session        INTEGER PRIMARY KEY,
 	version        INTEGER NOT NULL,

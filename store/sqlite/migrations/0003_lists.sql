@@ -1,9 +1,9 @@
--- Lists that cost the same at any size. This index takes the place of one on (owner, created_at, status) and is as large:
--- a list of one status reads one range of it, a list of all statuses seven ranges at once.
+-- For lists that cost the same at any size. This index replaces one on (owner, created_at, status), and has the same size. A
+-- list of one status reads one range of it, and a list of all statuses reads seven ranges at once.
 CREATE INDEX checkout_sessions_status ON checkout_sessions (owner, status, created_at);
 DROP INDEX checkout_sessions_newest;
 
--- The merchant's own: of a session that has any, so that others need no room for it.
+-- The client reference and the metadata of sessions that have any. Other sessions need no space for them.
 CREATE TABLE checkout_labels (
 	session          INTEGER PRIMARY KEY, -- checkout_sessions.num
 	owner            INTEGER NOT NULL,    -- this and created_at as in the session, for the index

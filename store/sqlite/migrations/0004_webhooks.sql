@@ -1,4 +1,4 @@
--- Where events are sent. Times are microseconds since 1970, as in checkout_sessions.
+-- The endpoints to which events are sent. Times are microseconds since 1970, as in checkout_sessions.
 CREATE TABLE checkout_webhooks (
 	id              TEXT    PRIMARY KEY,
 	account         TEXT    NOT NULL,
@@ -20,7 +20,7 @@ CREATE TABLE checkout_webhooks (
 
 CREATE UNIQUE INDEX checkout_webhooks_url ON checkout_webhooks (account, test, url);
 
--- How far the feed of events was planned. One row.
+-- The place in the feed of events up to which deliveries were planned. One row.
 CREATE TABLE checkout_webhook_position (
 	id    INTEGER PRIMARY KEY CHECK (id = 1),
 	place TEXT NOT NULL
@@ -45,11 +45,11 @@ CREATE TABLE checkout_webhook_deliveries (
 
 CREATE UNIQUE INDEX checkout_webhook_deliveries_id ON checkout_webhook_deliveries (id);
 
--- For an endpoint's list, and for its end.
+-- For lists of an endpoint's deliveries, and for their removal with the endpoint.
 CREATE INDEX checkout_webhook_deliveries_endpoint ON checkout_webhook_deliveries (endpoint, id);
 
--- For claims: what is pending only.
+-- For claims: only pending deliveries.
 CREATE INDEX checkout_webhook_deliveries_due ON checkout_webhook_deliveries (endpoint, due_at, id) WHERE due_at IS NOT NULL;
 
--- For the removal of what is over.
+-- For the removal of old deliveries that are no longer pending.
 CREATE INDEX checkout_webhook_deliveries_over ON checkout_webhook_deliveries (created_at) WHERE due_at IS NULL;
