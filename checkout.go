@@ -39,8 +39,8 @@ func New(store Store, cfg Config) (*Checkouts, error) {
 //
 //	session, _, err := checkouts.WithStore(store.WithTx(tx)).Create(ctx, params)
 //
-// The store must not be nil. Until the transaction commits, a session that was returned may still be rolled back: send its ID to
-// nobody before.
+// The store must not be nil. Until the transaction commits, a session that was returned may still be rolled back. Do not send its ID
+// to anybody before the commit.
 func (c *Checkouts) WithStore(store Store) *Checkouts {
 	return &Checkouts{store: store, settings: c.settings, waits: c.waits}
 }
@@ -173,8 +173,8 @@ func (c *Checkouts) newSession(r request) (Session, error) {
 	return s, nil
 }
 
-// idPrefix returns what comes before the UUID in a session's ID, as on the page: "cs_ci_" for a payer of Côte d'Ivoire. An ID of test
-// mode says so, so that nobody takes it for money.
+// idPrefix returns what comes before the UUID in a session's ID, as on the page: "cs_ci_" for a payer of Côte d'Ivoire. The ID of a
+// test session contains "test", so that nobody mistakes it for a real payment.
 func idPrefix(r request) string {
 	switch {
 	case r.Account.Test:

@@ -22,7 +22,7 @@ const (
 	// StatusProcessing is a session for which the operator holds the payer's money. Neither the clock nor anybody else ends it:
 	// only the operator knows what becomes of the money.
 	StatusProcessing Status = "processing"
-	// StatusCompleted is a session that was paid. It is the last word: nothing can follow.
+	// StatusCompleted is a session that was paid. It is final: no other status can follow.
 	StatusCompleted Status = "completed"
 	// StatusFailed is a session whose payment the operator has refused. A payment may still come, late.
 	StatusFailed Status = "failed"
@@ -104,10 +104,10 @@ type Account struct {
 	Test bool
 }
 
-// Session is one attempt to take one payment. It is a copy: changing its fields changes nothing that is stored.
+// Session is a merchant's request for money. It is a copy: changing its fields changes nothing that is stored.
 //
-// As JSON it has the form of the wire, without what only a [Store] must keep. Through log/slog and fmt it shows what an operator
-// needs, with the phone number masked. But a slice of sessions in a JSON log shows the number, as JSON does.
+// As JSON it has the form of the wire, without what only a [Store] must keep. Through log/slog and fmt it shows what a reader of
+// the log needs, with the phone number masked. But a slice of sessions in a JSON log shows the number, as JSON does.
 type Session struct {
 	// ID is "cs_", then "test", the payer's country in lower case or "live", then "_" and a UUIDv7 (RFC 9562) without hyphens, such
 	// as cs_ci_0193f0c2a7b47c5e9d3a1b2c3d4e5f60. The UUID begins with the time in milliseconds. So of two sessions of one country
@@ -125,8 +125,8 @@ type Session struct {
 	Currency string
 	// PaymentMethod is the dialect in which the session was created.
 	PaymentMethod PaymentMethod
-	// UserPhone is the payer's number in E.164 form, as it was sent but without separators; "" where there is none. Ask an operator
-	// by Phone().Dialable, which is the number of today's plan.
+	// UserPhone is the payer's number in E.164 form, as it was sent but without separators; "" where there is none. To an operator,
+	// send Phone().Dialable: the number under today's numbering plan.
 	UserPhone string
 	// PaymentID is the payment that the session is waiting for, or that has paid it; "" until the host has named one. It changes
 	// with each new attempt.
@@ -157,7 +157,7 @@ type Session struct {
 
 	// ClientReference is the merchant's own name for the payment; "" where there is none.
 	ClientReference string
-	// Metadata is what the merchant wanted to find again with the session; nil where there is none.
+	// Metadata has names and values of the merchant's own; nil where there is none.
 	Metadata map[string]string
 
 	// IdempotencyKey is the key under which the session was created; "" where it was created without one. It is not on the wire.

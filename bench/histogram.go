@@ -25,7 +25,7 @@ func (h *histogram) count() (total int64) {
 	return total
 }
 
-// quantile returns the duration that a share q of all took at most, or 0 if there are none.
+// quantile returns the q-quantile of the durations, rounded down to the beginning of its bucket, or 0 if there are none.
 func (h *histogram) quantile(q float64) time.Duration {
 	left := int64(q*float64(h.count())) + 1
 	for i, n := range h {

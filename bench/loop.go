@@ -89,7 +89,7 @@ func (l *loop) prepare(ctx context.Context) (err error) {
 	return err
 }
 
-// clone returns a loop that shares only the database.
+// clone returns a loop that shares the database and the prepared statement, and has buffers of its own.
 func (l *loop) clone() *loop {
 	c := *l
 	c.id, c.args = append(make([]byte, 16), "ci"...), nil

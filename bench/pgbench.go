@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// errNoPgbench says that pgbench is not installed, and how to install it.
+// errNoPgbench says that pgbench is not installed.
 var errNoPgbench = errors.New("pgbench is neither on the PATH nor in /usr/lib/postgresql/*/bin")
 
 // insertOne inserts the row of the request. The id, which grows with time, and the key are new. They are computed as cheaply as SQL

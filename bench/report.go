@@ -21,7 +21,7 @@ type report struct {
 	Skipped  []string      `json:"skipped,omitempty"`
 
 	SQLite      []result `json:"sqlite,omitempty"`
-	HTTP        []result `json:"http,omitempty"`           // called by hand
+	HTTP        []result `json:"http,omitempty"`           // called by bareClient
 	HTTPByGo    []result `json:"http_by_client,omitempty"` // called by net/http's client
 	Memory      []result `json:"memory,omitempty"`
 	MemoryBytes float64  `json:"memory_bytes_per_session,omitempty"`
@@ -81,7 +81,7 @@ func (r *report) markdown() string {
 	fmt.Fprintf(&b, "A flush (write and fdatasync of 4 KiB) took %s (99 %%: %s) before and %s (%s) after.\n",
 		took(r.Flush.Median), took(r.Flush.P99), took(r.FlushEnd.Median), took(r.FlushEnd.P99))
 	if r.Flush.Median < memoryDisk {
-		b.WriteString("That is no disk: choose a folder on one with -dir.\n")
+		b.WriteString("A flush this short means that the folder is in memory. Choose a folder on a disk with -dir.\n")
 	}
 	if r.Others >= 0 {
 		fmt.Fprintf(&b, "Other programs used %s of the processors meanwhile.\n", percent(r.Others))

@@ -21,7 +21,7 @@ func TestTargets(t *testing.T) {
 	var b strings.Builder
 	targetTable(&b, r)
 	is.Equal(b.String(), `
-### What must be reached
+### Targets
 
 | what | target | reached |  |
 | --- | ---: | ---: | --- |
@@ -36,13 +36,13 @@ func TestMarkdown(t *testing.T) {
 	is := is.New(t)
 	r := &report{Flush: flushes{Median: 3 * time.Microsecond}, Others: 0.25, Skipped: []string{"PostgreSQL: none here"}}
 	text := r.markdown()
-	is.True(strings.Contains(text, "That is no disk"))
+	is.True(strings.Contains(text, "the folder is in memory"))
 	is.True(strings.Contains(text, "Other programs used 25 % of the processors meanwhile.\n"))
 	is.True(strings.Contains(text, "Not measured: PostgreSQL: none here.\n"))
 	is.True(!strings.Contains(text, "###")) // a table without a measurement
 
 	r.Flush.Median, r.Others = time.Millisecond, -1
-	is.True(!strings.Contains(r.markdown(), "That is no disk"))
+	is.True(!strings.Contains(r.markdown(), "the folder is in memory"))
 	is.True(!strings.Contains(r.markdown(), "Other programs"))
 }
 

@@ -11,7 +11,7 @@ func sqliteTable(b *strings.Builder, r *report) {
 		return
 	}
 	head(b, "SQLite, by Go calls",
-		"writer", " callers", " sessions/s", " × a transaction per call", " × a transaction per row", " × 256 rows per transaction", " half take", " 99 % take", " CPU", " bytes/session", " spread")
+		"writer", " callers", " sessions/s", " × a transaction per call", " × a transaction per row", " × 256 rows per transaction", " median", " 99 %", " CPU", " bytes/session", " spread")
 	call, one, many := find(r.SQLite, perCallPool, 256), find(r.SQLite, loopOf1, 1), find(r.SQLite, loopOf256, 1)
 	for _, c := range r.SQLite {
 		row(b, c.Name, callersOf(c), rounded(c.rate()), ratio(c.over(call)), ratio(c.over(one)), ratio(c.over(many)), latency(c, p50), latency(c, p99),
@@ -29,7 +29,7 @@ func httpTable(b *strings.Builder, client string, results []result) {
 	if results == nil {
 		return
 	}
-	columns := []string{"handler", " requests/s", " × bare net/http", " half take", " 99 % take", " server CPU", " load CPU", " peak memory", " spread"}
+	columns := []string{"handler", " requests/s", " × bare net/http", " median", " 99 %", " server CPU", " load CPU", " peak memory", " spread"}
 	peers := hasResult(results, handwrittenName)
 	if peers {
 		columns = append(columns[:3], append([]string{" × hand-written"}, columns[3:]...)...)
@@ -68,7 +68,7 @@ func memoryTable(b *strings.Builder, r *report) {
 		}
 	}
 	write("**"+partCreate+"**", create.extra)
-	part("phone: a request with one against one without", func(extra string) float64 {
+	part("phone: a card request with one, minus one without", func(extra string) float64 {
 		return of(partCard).extra(extra) - of(partCardNoPhone).extra(extra)
 	})
 	for _, name := range []string{partFingerprint, partID, partStore} {
@@ -76,7 +76,7 @@ func memoryTable(b *strings.Builder, r *report) {
 	}
 	write("the rest: rules, fee, clock, the request's key", func(extra string) float64 { return rest[extra] })
 	for _, name := range []string{partCard, partCardNoPhone, partParse, partHandler, partFloor} {
-		write("*beside it:* "+name, of(name).extra)
+		write("*for comparison:* "+name, of(name).extra)
 	}
 	fmt.Fprintf(b, "\nThe memory store takes up to %.0f bytes per session.\n", r.MemoryBytes)
 }
@@ -85,7 +85,7 @@ func postgresTable(b *strings.Builder, r *report) {
 	if r.Postgres == nil {
 		return
 	}
-	head(b, "PostgreSQL, by Go calls", "writer", " callers", " sessions/s", " × pgbench with 1 client", " × pgbench at its best", " half take", " 99 % take", " CPU", " spread")
+	head(b, "PostgreSQL, by Go calls", "writer", " callers", " sessions/s", " × pgbench with 1 client", " × pgbench at its best", " median", " 99 %", " CPU", " spread")
 	one, best := find(r.Postgres, pgbenchName, 1), bestPgbench(r.Postgres)
 	for _, c := range r.Postgres {
 		row(b, c.Name, callersOf(c), rounded(c.rate()), ratio(c.over(one)), ratio(c.over(best)), latency(c, p50), latency(c, p99), known(c.extra(extraCPU), " µs"), percent(c.spread()))
@@ -98,7 +98,7 @@ func growthTable(b *strings.Builder, r *report) {
 		return
 	}
 	head(b, fmt.Sprintf("SQLite beside %s sessions, %.0f bytes each", thousands(r.Rows), r.RowBytes),
-		"writer", " callers", " sessions/s", " × beside 0", " half take", " 99 % take", " CPU", " peak memory", " spread")
+		"writer", " callers", " sessions/s", " × empty database", " median", " 99 %", " CPU", " peak memory", " spread")
 	for i, c := range r.Growth {
 		row(b, c.Name, callersOf(c), rounded(c.rate()), ratio(c.over(r.Growth[i&^1])), latency(c, p50), latency(c, p99),
 			known(c.extra(extraCPU), " µs"), known(c.extra(extraPeakMB), " MB"), percent(c.spread()))

@@ -58,11 +58,11 @@ func (r *report) targets() []target {
 		atLeast("PostgreSQL, 1 caller, over pgbench with 1 client", 0.8, find(r.Postgres, storeName, 1).over(find(r.Postgres, pgbenchName, 1)))
 	}
 	if r.Growth != nil {
-		atLeast("SQLite, 256 callers, beside "+thousands(r.Rows)+" sessions over beside 0", 0.5,
+		atLeast("SQLite, 256 callers, beside "+thousands(r.Rows)+" sessions over an empty database", 0.5,
 			find(r.Growth, grown(storeName, r.Rows), 256).over(find(r.Growth, grown(storeName, 0), 256)))
 		if hasResult(r.Growth, grown(sqliteName, r.Rows)) {
 			full := find(r.Growth, grown(sqliteName, r.Rows), connections)
-			atLeast("SQLite over HTTP, beside "+thousands(r.Rows)+" sessions over beside 0", 0.5, full.over(find(r.Growth, grown(sqliteName, 0), connections)))
+			atLeast("SQLite over HTTP, beside "+thousands(r.Rows)+" sessions over an empty database", 0.5, full.over(find(r.Growth, grown(sqliteName, 0), connections)))
 			if peak := full.extra(extraPeakMB); peak > 0 {
 				atMost("peak memory of the server beside "+thousands(r.Rows)+" sessions, MB", 200, peak)
 			}
@@ -71,14 +71,14 @@ func (r *report) targets() []target {
 	r.listTargets(atMost)
 	for _, c := range r.Webhooks {
 		atLeast(c.Store+": deliveries a second to 1,000 endpoints", 1000, c.Rate)
-		atMost(c.Store+": half of the deliveries where a tenth of the endpoints hang, ms", 100, c.Median.Seconds()*1000)
-		atMost(c.Store+": 99 % of them, ms", 1000, c.P99.Seconds()*1000)
+		atMost(c.Store+": median time of a delivery while a tenth of the endpoints hang, ms", 100, c.Median.Seconds()*1000)
+		atMost(c.Store+": 99th percentile of that time, ms", 1000, c.P99.Seconds()*1000)
 		atLeast(c.Store+": creates beside deliveries over creates alone", 0.9, c.Creates)
 	}
 	if w := r.Waiters; w.Waiters > 0 {
 		atMost("10,000 waiters: reads of the store a second", 4, w.Reads)
-		atMost("10,000 waiters: the last has heard of a change by the same process, ms", 100, w.Same.Seconds()*1000)
-		atMost("10,000 waiters: of one by another process, ms", 1000, w.Other.Seconds()*1000)
+		atMost("10,000 waiters: the last returns after a change by the same process, ms", 100, w.Same.Seconds()*1000)
+		atMost("10,000 waiters: the last returns after a change by another process, ms", 1000, w.Other.Seconds()*1000)
 		atMost("10,000 waiters: MB", 400, w.Bytes/1e6)
 	}
 	if r.Page.Took > 0 {
@@ -111,7 +111,7 @@ func targetTable(b *strings.Builder, r *report) {
 	if len(targets) == 0 {
 		return
 	}
-	head(b, "What must be reached", "what", " target", " reached", "")
+	head(b, "Targets", "what", " target", " reached", "")
 	for _, t := range targets {
 		sign, verdict := "≥ ", "missed"
 		if t.atMost {

@@ -19,8 +19,8 @@ import (
 type waitCost struct {
 	Waiters int           `json:"waiters"`
 	Reads   float64       `json:"reads"`    // reads of the store per second, while nothing changes
-	Same    time.Duration `json:"same_ns"`  // until the last of a hundred has a change by the same process
-	Other   time.Duration `json:"other_ns"` // until the last of a hundred has a change by another process
+	Same    time.Duration `json:"same_ns"`  // after 100 changes by the same Checkouts, until the last waiter returns
+	Other   time.Duration `json:"other_ns"` // the same after changes by another Checkouts, which stands for another process
 	Bytes   float64       `json:"bytes"`    // of memory, of all waiters
 }
 
@@ -58,7 +58,7 @@ func measureWaiters(ctx context.Context, opts options, progress io.Writer, r *re
 		if err != nil {
 			return err
 		}
-		other, err := newCheckouts(store) // like another process
+		other, err := newCheckouts(store) // it stands for another process: the two share nothing but the store
 		if err != nil {
 			return err
 		}
@@ -83,13 +83,13 @@ func measureWaiters(ctx context.Context, opts options, progress io.Writer, r *re
 				}
 			})
 		}
-		for last := int64(-1); ; time.Sleep(time.Second) { // until all have read their session once
-			if now := counted.reads.Load(); now-last < 50 {
-				break
-			} else {
-				last = now
+		// Each waiter reads its session when it begins. Until then there are more reads than later, when all share those of the feed.
+		for deadline := time.Now().Add(time.Minute); counted.reads.Load() < waiters; time.Sleep(100 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				return fmt.Errorf("after a minute, only %d of %d have begun to wait", counted.reads.Load(), waiters)
 			}
 		}
+		time.Sleep(2 * time.Second)
 		r.Waiters = waitCost{Waiters: waiters, Bytes: memoryInUse() - before}
 		at := counted.reads.Load()
 		idle := 5 * opts.measure
@@ -135,6 +135,6 @@ func waitTable(b *strings.Builder, r *report) {
 		return
 	}
 	w := r.Waiters
-	fmt.Fprintf(b, "\n### Waiting\n\n%s callers who wait, each for a session of its own, cost the store %.1f reads a second and take %.0f MB. The last of %d has heard of a change by the same process %.0f ms after it, and of one by another %.0f ms.\n",
+	fmt.Fprintf(b, "\n### Waiting\n\n%s callers wait, each for a session of its own. Together they cost the store %.1f reads a second, and %.0f MB. After %d changes by the same process the last waiter returns after %.0f ms, and after as many by another process after %.0f ms.\n",
 		thousands(w.Waiters), w.Reads, w.Bytes/1e6, waitChanges, w.Same.Seconds()*1000, w.Other.Seconds()*1000)
 }

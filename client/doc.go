@@ -40,6 +40,6 @@
 // # What it does not do
 //
 // Redirects are not followed, so that the token goes to no other host. Tokens, keys and phone numbers are in no
-// error and no log, and fmt and log/slog show a [Client], [Intent], [Params], [Query] or [Session] without them. Endpoints of
+// error and no log, and fmt and log/slog show a [Client], [Intent], [Params], [Query], [Session] or [Event] with them left out or masked. Endpoints of
 // webhooks (/v1/webhooks) are not part of this package, and a list is walked by cursor, not by offset.
 package client

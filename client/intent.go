@@ -56,7 +56,7 @@ func (i Intent) body() ([]byte, error) {
 	return json.Marshal(i.Params)
 }
 
-// String returns the intent without its key, and with the phone number masked.
+// String returns the intent with its key and its phone number masked.
 func (i Intent) String() string { return i.LogValue().String() }
 
 // Format implements [fmt.Formatter]: every verb, %#v too, shows what String does.
@@ -89,7 +89,7 @@ type Params struct {
 	// ClientReference is your own name for the payment, such as the order's number, of at most 255 characters. A list can be
 	// filtered by it. It need not be unique, and does not make a request idempotent.
 	ClientReference string
-	// Metadata is what you want to find again with the session: at most 20 members, names of 1 to 40 characters out of A-Z a-z
+	// Metadata has names and values of your own, which are stored with the session: at most 20 members, names of 1 to 40 characters out of A-Z a-z
 	// 0-9 _ . -, values of 1 to 500 characters.
 	Metadata map[string]string
 }

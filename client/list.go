@@ -74,7 +74,7 @@ func (c *Client) List(ctx context.Context, q Query) iter.Seq2[Session, error] {
 	}
 }
 
-// ListPage returns one page. If the query has no Cursor, the page has the total count.
+// ListPage returns one page. The page has the total count if the query has neither Cursor nor UserPhone.
 func (c *Client) ListPage(ctx context.Context, q Query) (Page, error) {
 	path := "/v1/checkouts"
 	if values := q.values(); len(values) > 0 {
@@ -97,7 +97,7 @@ func (c *Client) ListPage(ctx context.Context, q Query) (Page, error) {
 				}
 			}
 			if page.HasMore != (page.NextCursor != "") || page.HasMore && page.NextCursor == q.Cursor {
-				return a.fault("has more pages but no next_cursor")
+				return a.fault("has a has_more and a next_cursor that do not fit together")
 			}
 			return nil
 		},

@@ -268,8 +268,8 @@ func TestAnswers(t *testing.T) {
 		{"a session of another currency", create, 201, strings.Replace(canned, "XOF", "usd", 1), "is a session of another amount or currency"},
 		{"a page without sessions", list, 200, `{"has_more":false}`, "is not a page of sessions"},
 		{"a page with an object that is not a session", list, 200, `{"sessions":[{}]}`, "has something that is not a session"},
-		{"a page that has more, but no cursor", list, 200, `{"sessions":[],"has_more":true,"next_cursor":null}`, "has more pages but no next_cursor"},
-		{"a page whose next cursor is its own", list, 200, `{"sessions":[],"has_more":true,"next_cursor":"x"}`, "has more pages but no next_cursor"},
+		{"a page that has more, but no cursor", list, 200, `{"sessions":[],"has_more":true,"next_cursor":null}`, "has a has_more and a next_cursor that do not fit together"},
+		{"a page whose next cursor is its own", list, 200, `{"sessions":[],"has_more":true,"next_cursor":"x"}`, "has a has_more and a next_cursor that do not fit together"},
 		{"a history without events", events, 200, `{}`, "is not a list of events"},
 		{"a history with an event of another session", events, 200, `{"events":[{"id":"evt_1"}]}`, "has an event of another session"},
 	} {

@@ -45,7 +45,7 @@ func TestNothingShowsASecret(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		value   any
-		jsonLog bool // a JSON log hides the secrets too. It cannot, if the value has no LogValue method and its JSON has the secrets
+		jsonLog bool // a JSON log hides the secrets too. If false, the value has no LogValue method, so a JSON log shows its JSON
 	}{
 		{"a Client", *c, true},
 		{"a *Client", c, true},

@@ -208,8 +208,8 @@ func (a answer) refusal() *Error {
 	return e
 }
 
-// retryAfter reads Retry-After (RFC 9110, section 10.2.3). A date is taken relative to the answer's own, where it has one,
-// so that clocks need not agree.
+// retryAfter reads Retry-After (RFC 9110, section 10.2.3). A date is compared with the answer's Date header, if there
+// is one, so that the two clocks need not agree.
 func (a answer) retryAfter() time.Duration {
 	const longest = 366 * 24 * time.Hour // prevents an overflow
 	value := strings.TrimSpace(a.header.Get("Retry-After"))

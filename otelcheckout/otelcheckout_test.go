@@ -177,8 +177,8 @@ func TestAFailingStore(t *testing.T) {
 	}
 }
 
-// TestAPanicIsObservedAndGoesOn proves that a panic of the store makes its span fail, and that the caller gets the panic.
-func TestAPanicIsObservedAndGoesOn(t *testing.T) {
+// TestAPanicIsRecordedAndReachesTheCaller proves that a panic of the store makes its span fail, and that the caller gets the panic.
+func TestAPanicIsRecordedAndReachesTheCaller(t *testing.T) {
 	is := is.New(t)
 	spans := tracetest.NewInMemoryExporter()
 	store := otelcheckout.Store(nil, otelcheckout.TracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))))

@@ -198,7 +198,7 @@ func TestRefusals(t *testing.T) {
 		is.Equal(len(h.askedFor()), 2)
 	})
 
-	t.Run("are needed for another attempt: after any other answer of Pay the next click repeats the attempt", func(t *testing.T) {
+	t.Run("are the only answer of Pay after which a click begins another attempt, and not the same one again", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t)
 		s := h.create()
@@ -278,7 +278,7 @@ func TestAnErrorOfPayLeavesTheAttemptOpen(t *testing.T) {
 	}
 }
 
-// TestCards follows a payer to the card processor's page, back to the page, and back to the shop once the payment is there.
+// TestCards follows a payer to the card processor's page, back to the payer's page, and back to the shop once the payment is there.
 func TestCards(t *testing.T) {
 	is := is.New(t)
 	h := newHost(t)

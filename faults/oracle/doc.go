@@ -4,8 +4,8 @@
 //
 //   - Rules, which follow from the contract and hold however calls overlap: one key has one session; what was acknowledged is
 //     found later; a definite error wrote nothing; accounts do not see each other; amount, currency, fee and ID never change;
-//     a version is one change; a status changes only as the table of transitions allows; a session expires exactly when its
-//     time is over. They take n log n.
+//     a version has one state, and every change raises it by one; a status changes only as the table of transitions allows; a
+//     session expires exactly at its time. They take n log n.
 //   - Linearizability, checked with porcupine: there is an order of the calls on a session that explains every answer, where
 //     each call takes effect at one instant between its start and its return. A call of unknown outcome has no end: it may take
 //     effect at any later time, or never.

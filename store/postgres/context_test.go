@@ -78,7 +78,7 @@ func TestCallersContext(t *testing.T) {
 		is.NoErr(err)
 		done := make(chan error, 1)
 		go func() { _, _, err := store.Create(ctx, first); done <- err }()
-		await(t, "Create to be retried by itself", func() bool {
+		await(t, "Create to be retried in a transaction of its own", func() bool {
 			return value[int](t, pool, "select count(*) from pg_stat_activity where wait_event = 'transactionid' and query_start < clock_timestamp() - interval '150 ms'") == 1
 		})
 		cancel()
@@ -88,8 +88,22 @@ func TestCallersContext(t *testing.T) {
 		is.NoErr(err)
 	})
 	t.Run("is not used by a batch, which ends with ErrUnavailable if it gets no connection", func(t *testing.T) {
-		_, _, err := store.Create(t.Context(), s)
-		is.New(t).Equal(kindOf(t, err), checkout.ErrUnavailable)
+		is := is.New(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		waiting := waitedFor{ctx, make(chan struct{}, 1000)}
+		done := make(chan error, 4)
+		for range cap(done) {
+			go func() { _, _, err := store.Create(waiting, newSession()); done <- err }()
+		}
+		receive(t, "a Create to wait for the batches of others", waiting.waits)
+		cancel()
+		ended := map[error]int{}
+		for range cap(done) {
+			ended[kindOf(t, receive(t, "Create to end", done))]++
+		}
+		is.True(ended[checkout.ErrUnavailable] > 0) // the callers that wrote the batches
+		is.True(ended[context.Canceled] > 0)        // the callers that waited
+		is.Equal(ended[checkout.ErrUnavailable]+ended[context.Canceled], cap(done))
 	})
 }
 

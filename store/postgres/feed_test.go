@@ -76,8 +76,8 @@ func eventOf(s checkout.Session) string { return checkout.NewEvent(s, "").ID }
 
 var isolations = []pgx.TxIsoLevel{pgx.ReadCommitted, pgx.RepeatableRead, pgx.Serializable}
 
-// TestFeedWhileATransactionIsHeldOpen proves that a reader misses no event that commits late. A transaction may take its place in the feed
-// and commit only after others that come behind it. A reader that had gone past its place would never see its event.
+// TestFeedWhileATransactionIsHeldOpen proves that a reader misses no event that commits late. A transaction gets its place in the feed
+// when it writes. It may commit after transactions with later places. A reader that had passed its place would never see its event.
 func TestFeedWhileATransactionIsHeldOpen(t *testing.T) {
 	for _, level := range isolations {
 		t.Run("loses no event that commits late under "+string(level)+", unlike a sequence", func(t *testing.T) {

@@ -64,7 +64,7 @@ func TestLockedRowsDelayOnlyTheirCallers(t *testing.T) {
 					})
 				}
 			}
-			await(t, "a locked row to be retried by itself", func() bool { return waitsInRetry(t, pool, test.name) })
+			await(t, "a locked row to be retried in a transaction of its own", func() bool { return waitsInRetry(t, pool, test.name) })
 
 			// The store waits for two seconds before it refuses a call for a locked row. The others must work during this time.
 			for round := 0; round < 3 || refused.Load() < int64(test.callers); round++ {
@@ -97,7 +97,7 @@ func TestLockedRowsDelayOnlyTheirCallers(t *testing.T) {
 		is.NoErr(lockKey(t.Context(), store, tx, s))
 		stayers, quitters := make(chan error, 20), make(chan error, 20)
 		go func() { stayers <- createWithKey(t.Context(), store, s) }()
-		await(t, "the first call to be retried by itself", func() bool { return waitsInRetry(t, pool, "patient") })
+		await(t, "the first call to be retried in a transaction of its own", func() bool { return waitsInRetry(t, pool, "patient") })
 		ctx, cancel := context.WithCancel(t.Context())
 		quitter := waitedFor{ctx, make(chan struct{}, 1000)}
 		for range 20 {
@@ -120,7 +120,7 @@ func TestLockedRowsDelayOnlyTheirCallers(t *testing.T) {
 	})
 }
 
-// waitsInRetry reports whether a row of a store has waited for a lock for longer than a batch does. It is then retried by itself.
+// waitsInRetry reports whether a row of a store has waited for a lock for longer than a batch does. It is then retried in a transaction of its own.
 func waitsInRetry(t *testing.T, pool *pgxpool.Pool, application string) bool {
 	t.Helper()
 	return value[bool](t, pool, `select count(*) > 0 from pg_stat_activity where application_name = $1

@@ -94,7 +94,7 @@ func (p pooled) transactPipelined(ctx context.Context, conn *pgx.Conn, st statem
 		return nil
 	}
 	var pg *pgconn.PgError
-	if !a.lost && (!errors.As(a.err, &pg) || pg.Code != "25006") { // else the next connection may find the primary
+	if !a.lost && (!errors.As(a.err, &pg) || pg.Code != "25006") { // 25006: a read-only server. Its connection is closed, because a new one may reach the primary
 		spoilt = !rolledBack(conn)
 	}
 	return failed(ctx, st.doing, a.at(), a.lost || conn.IsClosed(), a.err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/caisse/checkout"
 	"github.com/caisse/checkout/internal/pgtest"
@@ -193,15 +194,48 @@ func TestNew(t *testing.T) {
 func TestClose(t *testing.T) {
 	t.Run("closes the connections of Open, and may be called twice", func(t *testing.T) {
 		is := is.New(t)
-		store := open(t)
-		is.NoErr(store.Close())
-		is.NoErr(store.Close())
+		url := pgtest.URL(t)
+		store, pool := openURL(t, pgtest.With(t, url, "application_name=closing")), connect(t, url)
+		const connections = "select count(*) from pg_stat_activity where application_name = 'closing'"
 		_, _, err := store.Create(t.Context(), newSession())
+		is.NoErr(err)
+		is.True(value[int](t, pool, connections) > 0)
+		is.NoErr(store.Close())
+		is.NoErr(store.Close())
+		await(t, "the server to see the end of the connections", func() bool { return value[int](t, pool, connections) == 0 })
+		_, _, err = store.Create(t.Context(), newSession())
 		is.True(errors.Is(err, checkout.ErrUnavailable))
 		_, err = store.Get(t.Context(), checkout.Account{ID: "acct_1"}, "cs_1")
 		is.True(errors.Is(err, checkout.ErrUnavailable))
 	})
-	t.Run("lets calls under way finish", func(t *testing.T) {
+	t.Run("waits for a call that is under way, and refuses later calls", func(t *testing.T) {
+		is := is.New(t)
+		url := pgtest.URL(t)
+		store, pool := openURL(t, url), connect(t, url)
+		s := newSession()
+		_, _, err := store.Create(t.Context(), s)
+		is.NoErr(err)
+		tx := begin(t, pool)
+		_, err = tx.Exec(t.Context(), "lock table checkout_sessions")
+		is.NoErr(err)
+		found, closed := make(chan error, 1), make(chan error, 1)
+		go func() { _, err := store.Get(t.Context(), s.Account, s.ID); found <- err }()
+		await(t, "Get to wait for the locked table", func() bool {
+			return value[int](t, pool, "select count(*) from pg_locks where relation = 'checkout_sessions'::regclass and not granted") == 1
+		})
+		go func() { closed <- store.Close() }()
+		await(t, "Close to begin", func() bool {
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			_, err := store.Get(ctx, s.Account, s.ID) // before Close it waits for the locked table too
+			return errors.Is(err, checkout.ErrUnavailable)
+		})
+		is.Equal(len(closed), 0)
+		is.NoErr(tx.Rollback(t.Context()))
+		is.NoErr(receive(t, "Get to end", found))
+		is.NoErr(receive(t, "Close to end", closed))
+	})
+	t.Run("fails no call without saying so", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)

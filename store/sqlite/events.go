@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// appendEvent writes the event of a change before the change is made, while the session's row is still as it was. The two
-	// statements after it complete it with the owner.
+	// appendEvent writes the event of a change before the change is made, while the session's row is still as it was. appendEventOf
+	// and appendEventOwned add the owner at its end.
 	appendEvent = `INSERT INTO checkout_events (session, version, status, late, at, completed_at, payment_id, failure_reason,
 			first_status, first_payment)
 		SELECT num, ?, ?, ?, ?, ?, ?, ?, iif(version = 1, status, NULL), iif(version = 1, payment_id, NULL)
@@ -90,7 +90,7 @@ func appendChange(ctx context.Context, q querier, o *owners, c *change) (num int
 // applyChange changes the session of an event.
 func applyChange(ctx context.Context, q querier, c *change, event int64) error {
 	if s := c.session; s.Version > 2 {
-		if s.Status != checkout.StatusPending { // a pending session may get another attempt
+		if s.Status != checkout.StatusPending { // updateNext cannot change the payment, and a pending session may get another one
 			result, err := exec(ctx, q, updateNext, append(c.progress, event, c.payment, s.Version))
 			if err != nil {
 				return err

@@ -30,7 +30,7 @@ func faults() []fault {
 		filterFaults, walkFaults, expireFaults, historyFaults, feedFaults, pruneFaults, contextFaults, raceFaults)
 }
 
-// TestRunPassesAStoreThatKeepsTheContract proves that the naive store passes without a fault. So it is the fault that a check catches below.
+// TestRunPassesAStoreThatKeepsTheContract proves that the naive store passes without a fault. So if a check fails in the tests below, the planted fault is the reason.
 func TestRunPassesAStoreThatKeepsTheContract(t *testing.T) {
 	storetest.Run(t, func(*testing.T) checkout.Store { return newNaive() })
 }
@@ -172,7 +172,7 @@ var keyFaults = []fault{
 				return held.Account == s.Account && held.IdempotencyKey == s.IdempotencyKey
 			}
 		})},
-	{"frees a key when its session ends", "keeps the key of a session after every change",
+	{"frees a key when its session is completed", "keeps the key of a session after every change",
 		sameKey(func(held, s *checkout.Session) bool {
 			return held.Account == s.Account && held.IdempotencyKey == s.IdempotencyKey && held.CompletedAt.IsZero()
 		})},

@@ -119,7 +119,7 @@ func (t *trial) walks(size int, want []checkout.Session) {
 	t.sameIDs("List, page by page,", got, want)
 }
 
-// scribble overwrites all the memory that a caller can reach through sessions.
+// scribble overwrites the sessions of a slice, up to its capacity. Metadata maps have checks of their own.
 func scribble(sessions []checkout.Session) {
 	sessions = sessions[:cap(sessions)]
 	for i := range sessions {

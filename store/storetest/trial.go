@@ -9,7 +9,7 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// trial is one check on one store. Its methods call the store, and end the check if it cannot go on after the answer.
+// trial is one check on one store. Its methods call the store, and end the check if its next steps make no sense after the answer.
 type trial struct {
 	tb
 	store    checkout.Store

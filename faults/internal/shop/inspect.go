@@ -28,8 +28,8 @@ func (r *Round) inspect() {
 // check is a query, and the value that it must return.
 type check struct{ what, query, want string }
 
-// halves finds what was written by half, in either database. Each session of a shop has a key.
-var halves = []check{
+// partialWrites finds sessions of which only a part was written, in either database. Each session of a shop has a key.
+var partialWrites = []check{
 	{"sessions without a key or a fingerprint", `SELECT count(*) FROM checkout_sessions WHERE idempotency_key IS NULL OR fingerprint IS NULL`, "0"},
 }
 
@@ -37,7 +37,7 @@ var sqliteChecks = append([]check{
 	{"integrity_check", `SELECT group_concat(integrity_check, '; ') FROM pragma_integrity_check`, "ok"},
 	{"keys with two sessions", `SELECT count(*) FROM (SELECT 1 FROM checkout_sessions WHERE idempotency_key IS NOT NULL GROUP BY owner, idempotency_key HAVING count(*) > 1)`, "0"},
 	{"sessions without an account", `SELECT count(*) FROM checkout_sessions WHERE owner NOT IN (SELECT num FROM checkout_accounts)`, "0"},
-}, halves...)
+}, partialWrites...)
 
 func inspectSQLite(tb testing.TB, path string) {
 	tb.Helper()
@@ -58,7 +58,7 @@ func inspectSQLite(tb testing.TB, path string) {
 
 var postgresChecks = append([]check{
 	{"keys with two sessions", `SELECT count(*) FROM (SELECT 1 FROM checkout_sessions WHERE idempotency_key IS NOT NULL GROUP BY account, test, idempotency_key HAVING count(*) > 1) AS d`, "0"},
-}, halves...)
+}, partialWrites...)
 
 func inspectPostgres(tb testing.TB, url string) {
 	tb.Helper()
@@ -107,11 +107,13 @@ func Amcheck(tb testing.TB, url string) (note string) {
 			OFFSET 0) AS checked`).Scan(&indexes)
 	if err != nil {
 		tb.Errorf("amcheck: %v", err)
+		return "amcheck failed"
 	}
 	err = conn.QueryRow(ctx, `SELECT count(*) FROM pg_class AS c, LATERAL public.verify_heapam(c.oid::regclass) AS v
 		WHERE c.relkind = 'r' AND c.relpersistence = 'p'`).Scan(&broken)
 	if err != nil || broken > 0 {
 		tb.Errorf("amcheck: %d broken rows (%v)", broken, err)
+		return "amcheck failed"
 	}
 	return fmt.Sprintf("amcheck: %d indexes and their tables are sound", indexes)
 }

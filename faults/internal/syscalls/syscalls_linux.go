@@ -35,7 +35,7 @@ type response struct {
 	flags uint32
 }
 
-// Submit has the other end of a Unix socket decide on the system calls of this process, from now on and for all threads. A child
+// Submit has the other end of a Unix socket decide on the system calls in names, from now on and for all threads of this process. A child
 // calls it before anything else.
 func Submit(socket *os.File) error {
 	runtime.LockOSThread() // without root, no_new_privs must be set first, on the same thread
@@ -60,7 +60,7 @@ func Submit(socket *os.File) error {
 	return nil
 }
 
-// filter shows the calls of names to the parent and lets all others pass.
+// filter returns the seccomp filter. It sends the system calls in names to the parent, and allows all others.
 func filter() []unix.SockFilter {
 	const offsetNr, offsetArch = 0, 4 // of struct seccomp_data
 	program := []unix.SockFilter{
@@ -89,7 +89,7 @@ type Supervisor struct {
 	answers sync.WaitGroup // that are delayed
 }
 
-// Supervise waits for a child to call Submit, and has handler decide on all its calls until the child ends. The error is
+// Supervise waits for a child to call Submit, and has handler decide on the child's calls in names until it ends. The error is
 // ErrUnsupported if the child closed the socket instead.
 func Supervise(child *os.Process, socket *os.File, handler Handler) (*Supervisor, error) {
 	var data [1]byte

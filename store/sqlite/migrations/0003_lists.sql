@@ -1,4 +1,4 @@
--- For lists that cost the same at any size. This index replaces one on (owner, created_at, status), and has the same size. A
+-- With this index a page of a list costs the same however many sessions the account has. It replaces one on (owner, created_at, status), and has the same size. A
 -- list of one status reads one range of it, and a list of all statuses reads seven ranges at once.
 CREATE INDEX checkout_sessions_status ON checkout_sessions (owner, status, created_at);
 DROP INDEX checkout_sessions_newest;
