@@ -34,7 +34,7 @@ func (s *Simulator) serveCard(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		s.Answer(p.id, r.PostFormValue("do") == "pay", ReasonCard)
-		_, _ = s.Tick(r.Context()) // so that the payer's page shows the result at once; Tick logs its error
+		_, _ = s.Tick(r.Context()) // so that the payer's page shows the result at once; Tick logs payments that fail
 		http.Redirect(w, r, back, http.StatusSeeOther)
 	case http.MethodGet, http.MethodHead:
 		header.Set("Content-Type", "text/html; charset=utf-8")

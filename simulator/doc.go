@@ -1,5 +1,5 @@
-// Package simulator is a mobile-money operator and a card processor in process, for tests, for test mode and for first steps.
-// No money moves. It fits the payer's page:
+// Package simulator simulates a mobile-money operator and a card processor within a program, for tests, for test mode and for
+// first steps. No money moves. It fits the payer's page:
 //
 //	var page *paypage.Page
 //	sim, err := simulator.New(checkouts, simulator.Config{
@@ -12,14 +12,15 @@
 //
 // # What happens
 //
-// The last two digits of the payer's phone choose what becomes of a payment, counted from when it was asked for:
+// The last two digits of the payer's phone choose what happens to a payment. Times count from the call of Pay, unless the line says
+// otherwise:
 //
 //	01    refused after 3 s: insufficient funds
 //	02    refused after 3 s: wrong PIN
 //	03    nothing: the payer never answers, and the session expires
 //	04    paid 3 s after the session has expired: a late payment
 //	05    held after 1 s, paid after 3 s, but that callback is lost: the host asks after 10 s and finds it paid
-//	06    held after 1 s and paid after 3 s, each told twice
+//	06    held after 1 s and paid after 3 s, each reported twice
 //	07    a second attempt begins after 1 s, the first is refused after 2 s, the second is paid after 3 s
 //	08    a second attempt begins after 1 s, the first is paid after 2 s, the second too after 3 s: one is to be refunded
 //	else  held after 1 s, paid after 3 s
@@ -37,17 +38,18 @@
 // # Time
 //
 // Everything happens in [Simulator.Tick], which does what is due by Config.Clock. [Simulator.Run] calls Tick whenever something
-// is due, until its context ends. So a test with a clock of its own sees the same run every time. New starts no goroutine. The
+// is due, until its context ends. So in a test with a clock of its own the same things happen every time. New starts no goroutine. The
 // simulator keeps everything in memory. After a restart it knows a payment that was under way only once Pay is called for it
 // again.
 //
 // # A host's own callbacks
 //
-// With Config.Tell the simulator is the operator only: it tells a host what becomes of payments, and [Simulator.Lookup] answers
-// when the host asks. So a host's tests run the same code as its operator's callbacks.
+// With Config.Tell the simulator is only the operator: it tells a host the outcomes of payments, and [Simulator.Lookup] answers
+// when the host asks. So a host's tests run the same code as its operator's callbacks. The simulator then changes a session only to
+// begin a payment: the second attempt of 07 and 08, and the payments of Drive.
 //
 // # A host to copy
 //
-// drive.go shows how a host moves a session by an operator's news, which may come twice, late, out of order, about an attempt
-// that was replaced, or never. examples/operator adds signed callbacks over HTTP.
+// drive.go shows how a host changes a session after an operator's news. The news may come twice, late, out of order, about an
+// attempt that was replaced, or never. examples/operator adds signed callbacks over HTTP.
 package simulator

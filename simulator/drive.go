@@ -14,8 +14,8 @@ import (
 // was stored or changes nothing, so the operator need not repeat it. After an error the operator repeats it. That does no harm,
 // since every transition may be repeated.
 //
-// Every call names the payment. So news about an attempt that was replaced cannot change the session, unless it was paid: then money has
-// moved.
+// Every call names the payment. So news about an attempt that was replaced cannot change the session, unless that attempt was paid: then
+// money has moved.
 func (s *Simulator) apply(ctx context.Context, n News) error {
 	var err error
 	switch n.Outcome {
@@ -40,7 +40,7 @@ func (s *Simulator) complete(ctx context.Context, n News) error {
 		s.refund(ctx, n, fmt.Sprintf("paid %d %s, not %d %s", n.Amount, n.Currency, session.Amount, session.Currency))
 		return nil
 	}
-	// This is where a host delivers, once for each session: Complete answers a repeated call as it did the first.
+	// After Complete a host delivers, but only once for each session: Complete answers a repeated call like the first one.
 	_, err = s.checkouts.Complete(ctx, n.Account, n.SessionID, n.PaymentID)
 	return err
 }
@@ -74,9 +74,9 @@ func (s *Simulator) settle(ctx context.Context, n News, err error) error {
 	return fmt.Errorf("simulator: payment %s %s: %w", n.PaymentID, n.Outcome, err)
 }
 
-// askWhatBecame asks the operator about a payment, because a callback may be lost for good. The operator's answer is handled like
-// a callback. It asks at growing intervals, until the payment has ended, or the session has expired without an answer of the
-// payer.
+// askWhatBecame asks the operator for the outcome of a payment, because a callback may be lost for good. The operator's answer is
+// handled like a callback. askWhatBecame asks at growing intervals, until the payment has ended, or the session has expired without
+// an answer of the payer.
 func (s *Simulator) askWhatBecame(p *payment, pause time.Duration) func(context.Context) error {
 	return func(ctx context.Context) error {
 		n, became := s.Lookup(p.id)
@@ -117,7 +117,7 @@ func (s *Simulator) beginSecond(first *payment) func(context.Context) error {
 	}
 }
 
-// driveAll begins payments for an account's sessions that have none, and continues those of an earlier run of the program.
+// driveAll begins payments for an account's sessions of a status that have none, and continues payments of an earlier run of the program.
 func (s *Simulator) driveAll(ctx context.Context, account checkout.Account, status checkout.Status) error {
 	query := checkout.Query{Status: status, Limit: checkout.MaxListLimit}
 	for {

@@ -115,10 +115,10 @@ func (s *Simulator) follow(p *payment) {
 	}
 }
 
-// will plans an outcome of a payment, some time after it was asked for, and the callback about it.
+// will plans an outcome of a payment, some time after the payment was asked for, and the callback about the outcome.
 func (s *Simulator) will(p *payment, after time.Duration, o Outcome, reason string) {
 	n := p.news(o, reason)
-	becomes := sync.OnceFunc(func() { s.becomes(p, n) }) // once, however often it is told
+	becomes := sync.OnceFunc(func() { s.becomes(p, n) }) // once, however often the callback is repeated
 	s.plan(p.asked.Add(after), func(ctx context.Context) error {
 		becomes()
 		return s.tell(ctx, n)
@@ -147,8 +147,8 @@ func (s *Simulator) forget(p *payment) {
 	delete(s.payments, p.id)
 }
 
-// Lookup returns what the operator knows about a payment, whether or not it has reported it. ok is false if it does not know the
-// payment, or if there is no outcome yet.
+// Lookup returns the last outcome of a payment, also if the operator has not reported it. ok is false if the operator does not know
+// the payment, or if there is no outcome yet.
 func (s *Simulator) Lookup(paymentID string) (n News, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

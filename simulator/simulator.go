@@ -26,7 +26,7 @@ const (
 	ReasonReplaced = "no answer from the payer"
 )
 
-// MaxPayments is how many payments the simulator can have at once. If there are more, the error of Pay wraps [checkout.ErrUnavailable].
+// MaxPayments is how many payments the simulator can have at once. Beyond it, the error of Pay wraps [checkout.ErrUnavailable].
 const MaxPayments = 100_000
 
 const (
@@ -46,20 +46,21 @@ const (
 type Config struct {
 	_ struct{} // keyed literals only
 
-	// Clock tells when something is due; nil is the system's. It must be the one of Checkouts.
+	// Clock decides when something is due; nil is the system's clock. It must be the clock of Checkouts.
 	Clock checkout.Clock
 	// CardURL is where CardPage is mounted, as payers see it: absolute, http or https, without a slash at its end. If it is "", card
 	// payments are paid without a page.
 	CardURL string
-	// Return returns where CardPage redirects the payer to: the Link of the payer's page. It is required with CardURL.
+	// Return returns the URL to which CardPage redirects the payer: the Link of the payer's page. It is required with CardURL.
 	Return func(checkout.Session) string
 	// Tell is called with the outcomes of payments, as an operator calls back a host. After an error it is called again a second
-	// later. The host under test then changes its sessions itself, and calls Lookup if a callback was lost. If Tell is nil, the
-	// simulator changes the sessions.
+	// later. The host under test then applies the outcomes to its sessions, and calls Lookup if a callback was lost. If Tell is nil, the
+	// simulator applies them.
 	Tell func(context.Context, News) error
 	// Interactive makes payments wait for Answer instead of following the table.
 	Interactive bool
-	// Logger gets a line for news that could not be applied (Error), and for refunds (Warn). nil logs nothing.
+	// Logger gets a line for news that could not be applied (Error), for its end (Info), and for payments that a person must look at,
+	// such as refunds (Warn). nil logs nothing.
 	Logger *slog.Logger
 }
 
@@ -72,7 +73,7 @@ type Simulator struct {
 	back        func(checkout.Session) string
 	interactive bool
 	tell        func(context.Context, News) error
-	drives      bool // the simulator changes the sessions, not the host
+	drives      bool // the simulator applies outcomes to the sessions, not the host
 	log         *slog.Logger
 	outage      outage.Outage
 	woken       chan struct{} // has a value when Run should look again
@@ -84,8 +85,14 @@ type Simulator struct {
 	due      queue
 	planned  uint64 // how many tasks were planned; it orders tasks of the same instant
 	refunds  []Refund
-	driven   []checkout.Account
+	driven   []*drive
 	looked   time.Time // when sessions of driven accounts were last looked for; zero: never
+}
+
+// drive is an account of [Simulator.Drive].
+type drive struct {
+	account checkout.Account
+	resumed bool // its pending sessions, of an earlier run of the program, were found; only look uses it
 }
 
 // Refund is a payment that took money and must be paid back.
@@ -151,15 +158,16 @@ func (s *Simulator) Drive(accounts ...checkout.Account) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, a := range accounts {
-		if a.Test && !slices.Contains(s.driven, a) {
-			s.driven = append(s.driven, a)
+		if a.Test && !slices.ContainsFunc(s.driven, func(d *drive) bool { return d.account == a }) {
+			s.driven = append(s.driven, &drive{account: a})
 		}
 	}
 	s.wake()
 }
 
 // Tick does what is due, in order. It returns the time at which the next thing is due, or zero if there is none. The error joins
-// the failures. What has failed is tried again a second later.
+// the failures. A step of a payment that has failed is logged, and tried again a second later. A search for sessions of
+// [Simulator.Drive] that has failed is not logged, and tried again half a second later.
 func (s *Simulator) Tick(ctx context.Context) (next time.Time, err error) {
 	s.ticking.Lock()
 	defer s.ticking.Unlock()
@@ -185,10 +193,10 @@ func (s *Simulator) Tick(ctx context.Context) (next time.Time, err error) {
 	}
 }
 
-// Run calls Tick whenever something is due, until ctx ends, and returns ctx's error. It logs failures of the store and goes on.
+// Run calls Tick whenever something is due, until ctx ends, and returns ctx's error. An error of Tick does not end it.
 func (s *Simulator) Run(ctx context.Context) error {
 	for {
-		next, _ := s.Tick(ctx) // it logs its error
+		next, _ := s.Tick(ctx) // it logs payments that fail
 		pause := time.Minute
 		if !next.IsZero() {
 			pause = min(pause, max(0, next.Sub(s.clock.Now())))
@@ -228,23 +236,25 @@ func (s *Simulator) refund(ctx context.Context, n News, why string) {
 		slog.String("payment", n.PaymentID), slog.String("why", why))
 }
 
-// look finds the sessions of driven accounts.
+// look finds the sessions of driven accounts. Only one call runs at a time.
 func (s *Simulator) look(ctx context.Context) error {
 	now := s.clock.Now()
 	s.mu.Lock()
-	accounts, looked := slices.Clone(s.driven), s.looked
-	if len(accounts) == 0 || now.Sub(looked) < lookEvery {
+	driven := slices.Clone(s.driven)
+	if len(driven) == 0 || now.Sub(s.looked) < lookEvery {
 		s.mu.Unlock()
 		return nil
 	}
 	s.looked = now
 	s.mu.Unlock()
 	var errs []error
-	for _, account := range accounts {
-		if looked.IsZero() { // also the sessions of an earlier run of the program
-			errs = append(errs, s.driveAll(ctx, account, checkout.StatusPending))
+	for _, d := range driven {
+		if !d.resumed {
+			err := s.driveAll(ctx, d.account, checkout.StatusPending)
+			d.resumed = err == nil
+			errs = append(errs, err)
 		}
-		errs = append(errs, s.driveAll(ctx, account, checkout.StatusCreated))
+		errs = append(errs, s.driveAll(ctx, d.account, checkout.StatusCreated))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("simulator: find sessions of test accounts: %w", err)

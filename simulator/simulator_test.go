@@ -51,10 +51,17 @@ type scene struct {
 	began time.Time
 }
 
-// store is a store whose updates fail while down is set.
+// store is a store whose updates fail while down is set, and whose lists fail while unreadable is set.
 type store struct {
 	checkout.Store
-	down bool
+	down, unreadable bool
+}
+
+func (s *store) List(ctx context.Context, account checkout.Account, q checkout.Query) ([]checkout.Session, int, error) {
+	if s.unreadable {
+		return nil, 0, fmt.Errorf("connection refused: %w", checkout.ErrUnavailable)
+	}
+	return s.Store.List(ctx, account, q)
 }
 
 func (s *store) Update(ctx context.Context, session checkout.Session) error {
@@ -100,7 +107,7 @@ func (s *scene) pay(session checkout.Session, paymentID string) {
 	}
 }
 
-// run moves the clock from one thing that the simulator does to the next, until it has nothing more to do or the time until is reached.
+// run moves the clock from one thing that the simulator does to the next, until it has nothing more to do before the given time.
 func (s *scene) run(until time.Time) {
 	s.t.Helper()
 	for {
@@ -214,6 +221,10 @@ func TestTestModeDrivesItself(t *testing.T) {
 		is.NoErr(err)
 		s.sim = restarted
 		s.sim.Drive(test)
+		s.store.unreadable = true
+		_, err = s.sim.Tick(t.Context())
+		is.True(errors.Is(err, checkout.ErrUnavailable)) // the next search finds the sessions of the earlier run
+		s.store.unreadable = false
 		s.run(s.began.Add(10 * time.Second))
 		later := s.create(test, "01")
 		s.run(s.began.Add(20 * time.Second))
@@ -293,7 +304,7 @@ func TestInteractive(t *testing.T) {
 	})
 }
 
-// With Config.Tell the simulator changes no session. It tells the host the news, and repeats it after an error.
+// With Config.Tell the simulator does not apply outcomes to sessions. It tells the host the news, and repeats it after an error.
 func TestTellLeavesTheSessionsToTheHost(t *testing.T) {
 	is := is.New(t)
 	var told []string
@@ -320,7 +331,7 @@ func TestTellLeavesTheSessionsToTheHost(t *testing.T) {
 	is.True(known)
 	is.Equal(n.Outcome, simulator.Paid)
 	is.Equal(n.SessionID, lost.ID)
-	is.Equal(s.story(refused), "0s pending R") // the simulator has changed nothing
+	is.Equal(s.story(refused), "0s pending R") // the simulator has not applied the outcome
 	is.Equal(s.story(lost), "0s pending L")
 }
 

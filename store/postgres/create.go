@@ -25,10 +25,10 @@ type creation struct {
 
 type creations = []groupcommit.Result[creation]
 
-// errRetryRow is the result of a row whose batch failed. Nothing was written; the row is to be retried by itself.
-var errRetryRow = errors.New("postgres: the row must be retried by itself")
+// errRetryRow is the result of a row that was not written, and must be retried in a transaction of its own. No caller gets it.
+var errRetryRow = errors.New("postgres: the row must be retried in a transaction of its own")
 
-// scopedKey is an idempotency key with its account and mode, by which it is unique.
+// scopedKey is an idempotency key with its account and mode. The three together are unique.
 type scopedKey struct {
 	account checkout.Account
 	key     idempotency.Key
@@ -37,7 +37,13 @@ type scopedKey struct {
 func keyOf(s *checkout.Session) scopedKey { return scopedKey{s.Account, s.IdempotencyKey} }
 
 func compareKeys(a, b scopedKey) int {
-	return cmp.Or(strings.Compare(a.account.ID, b.account.ID), strings.Compare(string(a.key), string(b.key)))
+	switch {
+	case a.account.Test == b.account.Test:
+		return cmp.Or(strings.Compare(a.account.ID, b.account.ID), strings.Compare(string(a.key), string(b.key)))
+	case a.account.Test:
+		return 1
+	}
+	return -1
 }
 
 func (t table) createOne(ctx context.Context, s *checkout.Session) (creation, error) {
@@ -50,7 +56,7 @@ func (t table) create(ctx context.Context, sessions []*checkout.Session) creatio
 	results := make(creations, len(sessions))
 	var (
 		rows      []int    // indexes of sessions, no id and no key twice
-		followers [][2]int // indexes of a session and of the one with the same key that is written
+		followers [][2]int // index of a session, and index of the session with the same key that is in rows
 		ids       = make(map[string]bool, len(sessions))
 		leaders   = make(map[scopedKey]int, len(sessions))
 	)
@@ -84,7 +90,7 @@ func (t table) create(ctx context.Context, sessions []*checkout.Session) creatio
 	return results
 }
 
-// createRows inserts some of the sessions. For those that were not inserted it reads the session that has their key.
+// createRows inserts some of the sessions. For each session that was not inserted it reads the session that has its key.
 func (t table) createRows(ctx context.Context, sessions []*checkout.Session, rows []int, results creations) {
 	batch := make([]*checkout.Session, len(rows))
 	for n, i := range rows {
@@ -119,15 +125,15 @@ func (t table) createRows(ctx context.Context, sessions []*checkout.Session, row
 	}
 }
 
-// byKeys reads the sessions that have some keys.
+// byKeys reads the sessions that have the given keys.
 var byKeys = `SELECT ` + selected + ` FROM unnest($1::text[], $2::boolean[], $3::text[]) AS u (account, test, idempotency_key)
 JOIN checkout_sessions AS s ON s.account = u.account AND s.test = u.test AND s.idempotency_key = u.idempotency_key`
 
-// taken returns those of some ids that a session of any account has.
+// taken returns those of the given ids that a session already has, in any account.
 const taken = `SELECT s.id FROM checkout_sessions AS s WHERE s.id = ANY ($1::text[])`
 
-// readBack finds out why sessions were not inserted: another session has the same key or, which is an error, the same id. Its
-// statements run after the insert, so they see what others have committed meanwhile.
+// readBack finds out why sessions were not inserted. Another session has the same key, or the same id, which is an error. Its
+// statements run after the insert, so they see sessions that others have committed meanwhile.
 func (t table) readBack(ctx context.Context, sessions []*checkout.Session, lost []int, results creations) error {
 	var (
 		accounts, keys, ids []string

@@ -15,8 +15,8 @@
 // One store writes with eight connections at most, however many callers there are: two batches of creates, two of updates, two
 // rows that are retried, and two that wait for a locked row. A sweep, a call of Prune and each write of [Store.Webhooks] take one
 // more while they last. The rest of the pool is for reads. All callers that wait for the same locked key or session share one
-// connection. The other callers of their batch are delayed by those 100 ms, and by 50 ms more for each further key or session
-// that is found to be locked at the same time.
+// connection. The other callers of their batch are delayed by 100 ms, and by 50 ms more for each further key or session that is
+// found to be locked at the same time.
 //
 // # Outcomes
 //
@@ -24,13 +24,21 @@
 //
 //   - The server refuses connections, starts or shuts down (57P01 to 57P03), has no connection left or lacks some other resource
 //     (class 53), is read-only (25006), or was too slow (57014).
-//   - Another transaction held the row for too long (55P03). The first caller waits for two seconds. Callers that come later wait
-//     only until the first one gives up.
+//   - The pool gave no connection within five seconds, the connection broke before COMMIT was sent, or ten seconds passed
+//     before that or in a read.
+//   - Another transaction has locked the row for too long (55P03). The first caller waits for two seconds, and for up to two more
+//     if rows with other locks wait before it. Callers that come later wait only until the first one gives up.
 //   - Serialization failures and deadlocks (40001, 40P01) did not end after five tries.
+//   - Another session had the key, and Prune removed that session during the call.
 //
-// [checkout.ErrOutcomeUnknown] says that COMMIT was sent and that its answer was lost: the connection broke, ten seconds passed,
-// or the server committed with a warning, as PostgreSQL does when its wait for a standby is cancelled. Repeat the call with the
-// same key to learn the outcome. No other error is or wraps one of these two.
+// [checkout.ErrOutcomeUnknown] says that COMMIT may have been sent, and that nothing proves its outcome, for one of these reasons:
+//
+//   - The connection broke, or ten seconds passed.
+//   - COMMIT failed with an internal error (class XX) or an I/O error (class 58), or a pooler has lost the server (class 08).
+//   - The server committed with a warning, as PostgreSQL does when its wait for a standby is cancelled.
+//   - A function of the host, such as a tracer, panicked during the write.
+//
+// Repeat the call with the same key to learn the outcome. No other error is or wraps one of these two.
 //
 // If a commit takes too long, the store stops waiting for it, but does not cancel it. A cancellation would end the commit's wait
 // for a standby. Others could then see and replay a session that a failover can still lose. If the connection breaks during such
@@ -38,35 +46,35 @@
 //
 // # What the database must be
 //
-// The URL must lead to the primary: reads go there too, so that they see what was acknowledged. What is acknowledged is
-// as durable as the server makes it: leave fsync and synchronous_commit on, and leave client_min_messages at warning or
-// below. With synchronous_standby_names set, what was acknowledged is there after a failover to such a standby.
+// The URL must lead to the primary: reads go there too, so that they see every acknowledged write. An acknowledged write is as
+// durable as the server makes it: leave fsync and synchronous_commit on, and leave client_min_messages at warning or a lower
+// level. With synchronous_standby_names set, every acknowledged write survives a failover to such a standby.
 //
 // PostgreSQL must be 14 or later, and the database's encoding UTF8. The default isolation of the database does not matter: the store
 // writes with READ COMMITTED. Its statements need SELECT, INSERT, UPDATE and DELETE on checkout_sessions, and SELECT, INSERT and
 // DELETE on checkout_events. DELETE is for Prune alone. [Store.Webhooks] needs SELECT, INSERT, UPDATE and DELETE on
-// checkout_webhooks and checkout_webhook_deliveries, and SELECT and UPDATE on checkout_webhook_position. [Migrate] needs to own
-// all tables, and CREATE on the schema, once for each release that brings a migration.
+// checkout_webhooks and checkout_webhook_deliveries, and SELECT and UPDATE on checkout_webhook_position. [Open] and [Migrate] need
+// SELECT on checkout_migrations. When a release brings a migration, the role that applies it must own all tables, and have CREATE
+// on the schema.
 //
 // Behind a pooler in transaction mode, such as PgBouncer before 1.21 or without max_prepared_statements, statements cannot be
-// prepared. [Open] notices a pooler and uses default_query_exec_mode=exec, unless the URL names a mode; give it to the pool of
-// [New] yourself. Under any mode but the default one, or with a tracer on the host's own pool, a write waits for two answers
+// prepared. [Open] notices a pooler and uses default_query_exec_mode=exec, unless the URL names a mode. For the pool of [New], set
+// this mode yourself. Under any mode but the default one, or with a tracer on the host's own pool, a write waits for two answers
 // rather than one, which takes some 20 µs longer. The store uses no advisory locks, no LISTEN, no session settings and no
 // temporary tables.
 //
 // # Events
 //
 // Update and Expire append the event in the statement of the change, so that both are stored or neither, also in a transaction of
-// the host's. The feed of Events is ordered by transaction. It shows an event only after every transaction has ended that was
-// open when the event was written and has itself written something, in any database of the same server. So a transaction that has
-// written and is left open, or is prepared and not finished, delays the feed and everything that is built on it, such as
-// webhooks. It does not delay the sessions. A transaction that only reads delays nothing. Set
-// idle_in_transaction_session_timeout. To find a transaction that delays the feed, look in pg_stat_activity, by backend_xid, and
-// in pg_prepared_xacts.
+// the host's. The feed of Events is ordered by transaction. It shows an event only after every transaction has ended that began to
+// write before the event's own transaction did, in any database of the same server. So a transaction that has written and is left
+// open, or is prepared and not finished, delays the feed and everything that is built on it, such as webhooks. It does not delay
+// the sessions. A transaction that only reads delays nothing. Set idle_in_transaction_session_timeout. To find a transaction that
+// delays the feed, look in pg_stat_activity, by backend_xid, and in pg_prepared_xacts.
 //
-// A place in the feed is a number of a transaction, which the server counts. Its standbys, a base backup and pg_upgrade keep the
-// count. A dump does not: a new server counts from the beginning. If the dump is restored there, the old events are not shown, new
-// events would come before them, and older cursors are refused. There are two ways to avoid that.
+// A place in the feed begins with the number of a transaction. The server counts its transactions. Its standbys, a base backup and
+// pg_upgrade keep the count. A dump does not: a new server counts from the beginning. If the dump is restored there, the feed does
+// not show the old events, new events come before them, and older cursors are refused. There are two ways to avoid that.
 //
 // The first is to raise the count of the new server before any program uses it. Compute N with
 //
@@ -85,17 +93,19 @@
 //
 // Programs of the previous release can run beside this one. Their changes write no event, so the feed does not show them. The
 // history does: the next change by this release also stores the state that it finds. The lists of the older programs become slow
-// in a large table, because 0006_created.sql and 0007_waiting.sql replace the index that they read by three others.
+// in a large table, because 0006_created.sql and 0007_waiting.sql replace the index that these programs use.
 //
 // 0002_events.sql takes milliseconds. 0003_lists.sql rewrites the table and its indexes, and locks the table meanwhile. On two
 // cores that took 24 s for 2,000,000 sessions and 103 s for 10,000,000. It needs as much free room on the disk as the table and
-// its indexes have. Calls in that time fail with [checkout.ErrUnavailable]. The new column is computed by PostgreSQL, so that
+// its indexes take. Calls in that time fail with [checkout.ErrUnavailable]. The new column is computed by PostgreSQL, so that
 // lists are right while older programs write, too. 0004_pending.sql builds an index, 0006_created.sql and 0007_waiting.sql two
-// each. Writes of sessions wait meanwhile.
+// each. Meanwhile writes of sessions wait, and at the end of the two last ones reads wait for a moment, too. Calls that wait for
+// too long fail with [checkout.ErrUnavailable].
 //
 // # Partitions
 //
 // The table of sessions can be partitioned by hash of the account. The primary key must then be (account, id), which a host's own
-// migration must say in place of 0001_sessions.sql. Most statements name the account. Those of the sweep, the feed and Prune do
-// not, nor do the search of a list for due sessions and the check whether an id is taken.
+// migration must say in place of 0001_sessions.sql. Most statements name the account, and so need only its partition. The feed takes
+// the account from each event. Three kinds of statement search all partitions: those of the sweep and of Prune, the search of a
+// list for due sessions, and the check whether an id is taken.
 package postgres

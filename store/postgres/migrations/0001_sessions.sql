@@ -1,7 +1,7 @@
 -- One row is one session with its idempotency key and the fingerprint of its request. So they appear together or not at all.
 --
 -- Columns of fixed width come first, so that alignment wastes no space. COLLATE "C" orders text by its bytes, as lists need it.
--- Such an index stays valid when an operating system changes its collations.
+-- An index on such a text stays valid when an operating system changes its collations.
 CREATE TABLE checkout_sessions (
     amount          bigint      NOT NULL, -- in the smallest unit of the currency, like the fee
     transaction_fee bigint      NOT NULL,
@@ -21,7 +21,7 @@ CREATE TABLE checkout_sessions (
     status          text COLLATE "C" NOT NULL,
     currency        text COLLATE "C" NOT NULL,
     payment_method  text COLLATE "C" NOT NULL,
-    user_phone      text COLLATE "C" NOT NULL, -- this and the rest: '' if there is none
+    user_phone      text COLLATE "C" NOT NULL, -- this and the texts below: '' if there is none
     customer_id     text COLLATE "C" NOT NULL,
     description     text COLLATE "C" NOT NULL,
     success_url     text COLLATE "C" NOT NULL,
@@ -34,6 +34,7 @@ CREATE TABLE checkout_sessions (
 ) WITH (fillfactor = 80); -- leaves room for the next version of a row on the same page
 
 -- For lists, which read it backwards and then sort the sessions of one instant by id. Its columns never change.
+-- 0006_created.sql and 0007_waiting.sql replace it.
 CREATE INDEX checkout_sessions_list ON checkout_sessions (account, test, created_at);
 
 -- For lists by payment: an operator's callback names the payment.

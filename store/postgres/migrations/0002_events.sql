@@ -2,13 +2,13 @@
 -- the session's own row shows it. Columns that never change in a session are not repeated here, except the account: with it,
 -- a table of sessions that is partitioned by account can be joined.
 --
--- Numbers and transaction IDs are assigned before the commit, so neither is the order of commits. A reader that has read
+-- Numbers and transaction IDs are assigned before the commit, so neither follows the order of commits. A reader that has read
 -- number 7 may have missed number 6, which commits later. So the feed is ordered by transaction and then by number, and it
--- shows only rows of transactions that are older than every transaction still under way. All later rows then have a greater
--- transaction ID.
+-- shows only rows of transactions that are older than every transaction still under way. All rows that appear later then have a
+-- greater transaction ID.
 CREATE TABLE checkout_events (
     num            bigint      GENERATED ALWAYS AS IDENTITY,
-    xid            xid8,                 -- null: a change by an older program, without an event; only the history shows it
+    xid            xid8,                 -- null: a state without an event, which an earlier revision stored here; only the history shows it
     version        bigint      NOT NULL, -- of the session, after the change
     at             timestamptz NOT NULL, -- when the change was decided
     completed_at   timestamptz,
@@ -31,6 +31,6 @@ ALTER TABLE checkout_sessions
     ADD COLUMN logged_version   bigint,           -- of the last event; if version differs, an older program has made the last change
     ADD COLUMN first_status     text COLLATE "C", -- the status at creation, if a change has replaced it
     ADD COLUMN first_payment_id text COLLATE "C",
-    ADD COLUMN unlogged         jsonb,            -- the state before the last change, if that change by an older program had no event
+    ADD COLUMN unlogged         jsonb,            -- an array of earlier states, which older programs made without an event
     ADD COLUMN client_reference text COLLATE "C", -- the merchant's own name for the payment
     ADD COLUMN metadata         text COLLATE "C"; -- a JSON object of strings; not jsonb, because no query looks into it

@@ -1,11 +1,11 @@
--- The endpoints to which events are sent, up to 16 for an account and mode. Each takes a slot of its own. So endpoints that are
+-- The endpoints to which events are sent, up to 16 for an account and mode. Each endpoint takes a slot of its own. So endpoints that are
 -- created at once cannot exceed the limit, and no lock is needed.
 CREATE TABLE checkout_webhooks (
     version         bigint      NOT NULL, -- 1 at creation, then one more with every change
     created_at      timestamptz NOT NULL,
     old_until       timestamptz,          -- until then old_secret signs too
     failing_since   timestamptz,          -- the time of the first failure since the last success
-    not_before      timestamptz,          -- no delivery is tried earlier
+    not_before      timestamptz,          -- no delivery is tried earlier, except a forced one
     failures        integer     NOT NULL,
     slot            integer     NOT NULL,
     test            boolean     NOT NULL,
@@ -15,7 +15,7 @@ CREATE TABLE checkout_webhooks (
     status          text COLLATE "C" NOT NULL,
     disabled_reason text COLLATE "C" NOT NULL, -- '': none
     description     text COLLATE "C" NOT NULL,
-    events          text COLLATE "C" NOT NULL, -- a JSON array of types, or null for all
+    events          text COLLATE "C" NOT NULL, -- a JSON array of types, or the JSON value null for all
     secret          bytea       NOT NULL, -- encrypted, if the host encrypts it
     old_secret      bytea,
     url_digest      bytea       NOT NULL, -- SHA-256 of url, which may be longer than an index takes
@@ -34,7 +34,7 @@ INSERT INTO checkout_webhook_position VALUES (1, '');
 CREATE TABLE checkout_webhook_deliveries (
     created_at timestamptz NOT NULL,
     due_at     timestamptz,          -- the time of the next try, or the end of a claim; null unless pending
-    lease      bigint      NOT NULL, -- how often it was claimed
+    lease      bigint      NOT NULL, -- a count of its claims and requeues
     forced     boolean     NOT NULL,
     once       boolean     NOT NULL,
     id         text COLLATE "C" NOT NULL,
