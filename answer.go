@@ -28,7 +28,7 @@ func (h *Handler) sessionAnswer(status int, s *Session, header ...field) (answer
 	return w.answer(status, append(header, field{"Etag", etag(s)}))
 }
 
-// checkoutURLOf returns the URL at which the payer pays; "" if the session can no longer be paid.
+// checkoutURLOf returns the URL at which the payer pays; "" if the host has set none, or if the session can no longer be paid.
 func (h *Handler) checkoutURLOf(s *Session) string {
 	if h.checkoutURL == nil || !s.Status.expires() {
 		return ""
@@ -36,8 +36,8 @@ func (h *Handler) checkoutURLOf(s *Session) string {
 	return h.checkoutURL(*s)
 }
 
-// pageAnswer answers with a page of a list. total_count, next_offset and next_cursor are always there, as null where there is none,
-// so that a typed client can tell "none" from "not told".
+// pageAnswer answers with a page of a list. The members total_count, next_offset and next_cursor are always there, and null if they
+// have no value, so that a typed client can distinguish "no value" from "member missing".
 func (h *Handler) pageAnswer(p Page) (answer, error) {
 	w := h.writer()
 	w.begin('{')

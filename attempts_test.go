@@ -9,8 +9,8 @@ import (
 	"github.com/matryer/is"
 )
 
-// Process and Fail with the payment of another attempt are a conflict and change nothing. Otherwise late news of the first attempt would
-// fail a session whose second attempt may still be paid.
+// Process and Fail with the payment of another attempt return a conflict and change nothing. Otherwise late news of the first attempt
+// would fail a session whose second attempt may still be paid.
 func TestNewsOfAnotherAttemptChangesNothing(t *testing.T) {
 	eachStore(t, func(t *testing.T, store checkout.Store) {
 		a := newAPI(t, store)
@@ -51,7 +51,7 @@ func TestNewsOfAnotherAttemptChangesNothing(t *testing.T) {
 			is.True(!s.Late)
 			is.Equal(s.FailureReason, "")
 		})
-		t.Run("a session without a payment gets the one that is named", func(t *testing.T) {
+		t.Run("a session without a payment gets the payment that the call names", func(t *testing.T) {
 			for name, call := range calls {
 				is := is.New(t)
 				s, err := call(a.mustCreate(live, "").ID, "PAY_"+name)
@@ -67,7 +67,7 @@ func TestNewsOfAnotherAttemptChangesNothing(t *testing.T) {
 				is.Equal(s.PaymentID, "PAY_1")
 			}
 		})
-		t.Run("a session that is processing without a payment takes the first one named", func(t *testing.T) {
+		t.Run("a session that is processing without a payment gets the first payment that a call names", func(t *testing.T) {
 			is := is.New(t)
 			s, err := a.Process(ctx, live, a.mustCreate(live, "").ID, "")
 			is.NoErr(err)
@@ -110,7 +110,7 @@ func TestASessionTakesAHundredChangesAndItsOutcome(t *testing.T) {
 		is.NoErr(err)
 		is.Equal(again, s)
 
-		s, err = a.Process(ctx, live, s.ID, s.PaymentID) // an outcome is always recorded
+		s, err = a.Process(ctx, live, s.ID, s.PaymentID) // this and every later step is recorded
 		is.NoErr(err)
 		s, err = a.Fail(ctx, live, s.ID, s.PaymentID, "no funds")
 		is.NoErr(err)

@@ -11,12 +11,12 @@ import (
 	"strings"
 )
 
-// Authenticator tells on whose behalf a request is made. [BearerTokens] is a ready one. Hosts with a table of tokens, client certificates
-// or cookies write their own; examples/tokens has one that issues, rotates and revokes tokens.
+// Authenticator finds the account for which a request is made. [BearerTokens] makes one from a fixed set of tokens. Hosts with a table
+// of tokens, client certificates or cookies write their own; examples/tokens has one that issues, rotates and revokes tokens.
 //
 // It is called once for each request to a path that needs credentials, before the body is read. It must be safe for concurrent use and
-// must not read the body. An authenticator with a database looks up a digest of the token, so that a copy of the database is no list
-// of tokens:
+// must not read the body. An authenticator with a database should look up a digest of the token, so that somebody who gets a copy of
+// the database gets no usable token:
 //
 //	checkout.AuthenticatorFunc(func(r *http.Request) (checkout.Account, error) {
 //		token, ok := checkout.BearerToken(r)
@@ -42,8 +42,8 @@ type AuthenticatorFunc func(*http.Request) (Account, error)
 func (f AuthenticatorFunc) Authenticate(r *http.Request) (Account, error) { return f(r) }
 
 // BearerToken returns the token of a request's Authorization header, "Bearer <token>" (RFC 6750 section 2.1), with the scheme in any
-// letter case. It is for hosts that look up tokens themselves. ok is false if there is no such header, or more than one: two
-// programs that read different ones could then take one request for two merchants.
+// letter case. It is for hosts that look up tokens themselves. ok is false if there is no such header, or more than one. With two
+// headers, a proxy and this program could each read another one, and take the same request for that of different merchants.
 func BearerToken(r *http.Request) (token string, ok bool) {
 	headers := r.Header["Authorization"]
 	if len(headers) != 1 {
@@ -57,8 +57,8 @@ func BearerToken(r *http.Request) (token string, ok bool) {
 	return token, true
 }
 
-// BearerTokens returns an [Authenticator] for a fixed set of bearer tokens, each with the account that it stands for. Several tokens may
-// stand for one account, as during a rotation. It keeps only SHA-256 digests of the tokens and compares them in constant time.
+// BearerTokens returns an [Authenticator] for a fixed set of bearer tokens, each with its account. Several tokens may have the same
+// account, as during a rotation. It keeps only SHA-256 digests of the tokens and compares them in constant time.
 //
 // Use tokens of at least 128 random bits, such as "sk_live_" + rand.Text() of crypto/rand.
 //
@@ -91,7 +91,7 @@ func BearerTokens(tokens map[string]Account) (Authenticator, error) {
 	return b, nil
 }
 
-// bearerDigest is a token's digest with its account. The tokens themselves are not kept, so a dump of the memory does not have them.
+// bearerDigest is a token's digest with its account. The tokens themselves are not kept.
 type bearerDigest struct {
 	digest  [sha256.Size]byte
 	account Account
@@ -99,7 +99,8 @@ type bearerDigest struct {
 
 type bearerTokens []bearerDigest
 
-// Authenticate compares with every token, also after it has found one, so that the time tells nothing about the tokens.
+// Authenticate compares with every token, also after it has found the right one, so that the time it takes reveals nothing about the
+// tokens.
 func (b bearerTokens) Authenticate(r *http.Request) (Account, error) {
 	token, ok := BearerToken(r)
 	if !ok {

@@ -173,7 +173,7 @@ func (c *Checkouts) newSession(r request) (Session, error) {
 	return s, nil
 }
 
-// idPrefix returns what comes before the UUID in a session's ID, as on the page: "cs_ci_" for a payer of Côte d'Ivoire. The ID of a
+// idPrefix returns the part of a session's ID before the UUID, as on the page: "cs_ci_" for a payer of Côte d'Ivoire. The ID of a
 // test session contains "test", so that nobody mistakes it for a real payment.
 func idPrefix(r request) string {
 	switch {
@@ -196,7 +196,7 @@ func newID() (string, error) {
 }
 
 // Ready reports whether the store answers. It is for a load balancer that asks whether to send requests here. It reads a session that
-// is not there, which costs what a Get costs. It says nothing about writes: with a full disk, a store may answer reads and refuse
+// does not exist, which costs as much as a Get. It says nothing about writes: with a full disk, a store may answer reads and refuse
 // writes. The error is the store's, or the context's.
 func (c *Checkouts) Ready(ctx context.Context) error {
 	_, err := c.store.Get(ctx, Account{ID: "ready"}, "cs_ready")
@@ -206,8 +206,8 @@ func (c *Checkouts) Ready(ctx context.Context) error {
 	return fmt.Errorf("ask the store: %w", err)
 }
 
-// Get returns the account's session as it is now. The error is or wraps [ErrNotFound], also for a session of another
-// account or mode, or is a [*ValidationError] for an account without an ID.
+// Get returns the account's session as it is now. The error is or wraps [ErrNotFound], also for a session of another account or mode.
+// It is a [*ValidationError] for an account whose ID is missing or not valid. Otherwise it wraps the store's error.
 func (c *Checkouts) Get(ctx context.Context, account Account, id string) (Session, error) {
 	s, err := c.get(ctx, account, id)
 	if err != nil {
@@ -245,7 +245,7 @@ func addressable(account Account, id string) error {
 // now returns the time in whole microseconds. PostgreSQL keeps no more, and a time must not change when it is stored and read back.
 func (c *Checkouts) now() time.Time { return c.clock.Now().UTC().Truncate(time.Microsecond) }
 
-// at returns the session as an answer at that instant shows it: expired if it is due, whether or not a sweep has stored that.
+// at returns the session as an answer at that instant must show it: expired if it is due, whether or not a sweep has stored the expiry.
 func (s Session) at(now time.Time) Session {
 	if status := s.StatusAt(now); status != s.Status {
 		s.Status, s.UpdatedAt = status, s.ExpiresAt

@@ -11,8 +11,8 @@ import (
 	"github.com/nyaruka/phonenumbers"
 )
 
-// Config holds the rules that a host may set. The zero Config works: it takes any amount up to [MaxAmount], numbers of the eight
-// countries that use XOF, and charges no fee.
+// Config has the rules that a host may set. The zero Config works: it accepts any amount from [MinAmount] to [MaxAmount] and phone
+// numbers of the eight countries that use XOF, and charges no fee.
 //
 // [New] checks all of it at once and reports each fault as a [*ConfigError], so a host that starts has a Config without faults.
 // Nothing in it can change later: New copies what it needs.
@@ -25,14 +25,14 @@ import (
 type Config struct {
 	_ struct{} // keyed literals only
 
-	// Clock tells the time. nil, or a nil ClockFunc, is the system's clock. Tests set it, to move a session through its life without
+	// Clock gives the time. nil, or a nil ClockFunc, is the system's clock. Tests set it, to move a session through its life without
 	// waiting:
 	//
 	//	Clock: checkout.ClockFunc(func() time.Time { return now }),
 	//
 	// It decides when a session expires, so the clocks of several instances should agree to well under a second: run NTP. It may
-	// step backwards. A session that has ended does not come back to life then, because its status is stored. A session that only
-	// the clock had expired, before any sweep stored that, can then be paid again until its ExpiresAt comes again.
+	// step backwards. A session whose end is stored stays ended then. But a session that only the clock had expired, before a sweep
+	// stored the expiry, can be paid again until its ExpiresAt comes again.
 	Clock Clock
 
 	// Fees are what payments cost the merchant, by currency: an ISO 4217 code in upper case, such as "XOF". A currency that is not in
@@ -77,9 +77,10 @@ type Config struct {
 	// is in XOF all the same.
 	PhoneRegions []string
 
-	// Logger gets a line when a session is created or changed and when sessions were swept (Info), for a late payment (Warn), and
-	// when two payments claim one session (Error). A person must look at the last kind, since a payer may have paid twice. Phone
-	// numbers are masked. Keys, tokens, descriptions, metadata and URLs are never logged. nil logs nothing.
+	// Logger gets a line when a session is created or changed, when sessions were swept, and for a report about a payment that is not
+	// the session's (Info), for a late payment (Warn), and when two payments claim one session (Error). A person must look at each
+	// Error, since a payer may have paid twice. Phone numbers are masked. Keys, tokens, descriptions, metadata and URLs are never
+	// logged. nil logs nothing.
 	//
 	// At level Info a busy host gets several lines for each payment. Raise the level of your handler to Warn if that is too much.
 	Logger *slog.Logger

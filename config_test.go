@@ -48,7 +48,7 @@ func TestConfigReportsEveryFaultAtOnce(t *testing.T) {
 	is.Equal(len(configFaults(err)), 1)
 }
 
-// List one of ISO 4217 has the currencies in use. The test refuses currencies that were withdrawn, and codes of metals and tests.
+// List one of ISO 4217 has the currencies in use. New must refuse currencies that were withdrawn, and codes of metals and tests.
 func TestCurrenciesAreThoseOfListOne(t *testing.T) {
 	for code, listed := range map[string]bool{
 		"XOF": true, "USD": true, "SLE": true, "MRU": true, "VES": true, "XCG": true, "ZWG": true, // including recent ones

@@ -68,8 +68,9 @@ func TestUnknownMembersAreRefused(t *testing.T) {
 			}
 		})
 	}
-	t.Run("the Kelvin sign is not a k", func(t *testing.T) {
-		is.New(t).Equal(a.post(`{"\u212a": 1}`).faults()[3:], []string{"#/%E2%84%AA unknown_field"})
+	t.Run("the long s (U+017F) is not an s", func(t *testing.T) { // encoding/json would take it for one
+		is.New(t).Equal(a.post(`{"amount": 5000, "currency": "XOF", "u\u017fer_phone": "+22507987654"}`).faults(),
+			[]string{"#/user_phone missing", "#/u%C5%BFer_phone unknown_field"})
 	})
 	t.Run("a name longer than 256 bytes is not repeated in the answer", func(t *testing.T) {
 		is := is.New(t)
@@ -194,7 +195,7 @@ func TestAmount(t *testing.T) {
 	t.Run("is answered as a whole number, in whatever form it was sent", func(t *testing.T) {
 		is := is.New(t)
 		a := newAPI(t, openSQLite(t))
-		is.Equal(a.post(with(t, mobileMoney, "amount", `5.0e3`)).body["amount"], 5000.0)
+		is.True(strings.Contains(a.post(with(t, mobileMoney, "amount", `5.0e3`)).raw, `"amount":5000,`))
 		is.True(strings.Contains(a.post(with(t, mobileMoney, "amount", `9007199254740991`)).raw, `"amount":9007199254740991,`))
 	})
 }

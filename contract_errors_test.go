@@ -20,7 +20,8 @@ import (
 	"github.com/matryer/is"
 )
 
-// failingStore calls fail before each method. If fail returns an error, the method returns it. Otherwise the store does its work.
+// failingStore calls fail before each of the methods below. If fail returns an error, the method returns it. Otherwise the store does
+// its work. The methods of events, History and Prune never fail.
 type failingStore struct {
 	checkout.Store
 	fail func(method string) error
@@ -211,7 +212,7 @@ func TestOverloadIsRefusedAtOnceAndPasses(t *testing.T) {
 
 	release <- nil
 	is.Equal((<-answers).status, 201)
-	release <- errors.New("a store that panics gives its place back too")
+	release <- errors.New("the request ends with a panic, and must free its place too")
 	is.Equal((<-answers).status, 500)
 	start()
 	start()
@@ -236,7 +237,7 @@ func TestAClientThatLeavesIsNotLoggedAsAnError(t *testing.T) {
 	is.True(strings.Contains(log.String(), "method=POST route=/v1/checkouts "))
 }
 
-// Each method of Checkouts must return the store's error, and no session with it.
+// Create, the transitions, ExpireDue, List and Get must return the store's error, and no session with it.
 func TestOneMethodOfTheStoreFails(t *testing.T) {
 	failure := fmt.Errorf("%w: %s", checkout.ErrOutcomeUnknown, driverText)
 	failing := ""
@@ -251,6 +252,11 @@ func TestOneMethodOfTheStoreFails(t *testing.T) {
 	s := a.mustCreate(live, "")
 	for _, failure = range []error{fmt.Errorf("%w: %s", checkout.ErrOutcomeUnknown, driverText), checkout.ErrUnavailable, errors.New(driverText), context.Canceled} {
 		is := is.New(t)
+		failing = "Create"
+		created, replayed, err := a.Create(ctx, params(live, ""))
+		is.True(errors.Is(err, failure))
+		is.Equal(created, checkout.Session{})
+		is.True(!replayed)
 		failing = "Update"
 		for _, move := range []func() (checkout.Session, error){
 			func() (checkout.Session, error) { return a.Begin(ctx, live, s.ID, "P") },
@@ -264,14 +270,17 @@ func TestOneMethodOfTheStoreFails(t *testing.T) {
 			is.Equal(got, checkout.Session{})
 		}
 		failing = "Expire"
-		_, err := a.ExpireDue(ctx, 1)
+		expired, err := a.ExpireDue(ctx, 1)
 		is.True(errors.Is(err, failure))
+		is.Equal(len(expired), 0)
 		failing = "List"
-		_, err = a.List(ctx, live, checkout.Query{})
+		page, err := a.List(ctx, live, checkout.Query{})
 		is.True(errors.Is(err, failure))
+		is.Equal(len(page.Sessions), 0)
 		failing = "Get"
-		_, err = a.Get(ctx, live, s.ID)
+		got, err := a.Get(ctx, live, s.ID)
 		is.True(errors.Is(err, failure))
+		is.Equal(got, checkout.Session{})
 	}
 	failing = "Update"
 	is := is.New(t)

@@ -133,7 +133,7 @@ func TestTheFeedHasEveryChangeOfEveryAccount(t *testing.T) {
 }
 
 // events reads the feed until it has n events. In PostgreSQL, open transactions of other tests on the same server may delay an event, and
-// nothing tells when they end, so events reads again and again.
+// no call reports when they end, so events reads again and again.
 func (a *api) events(after checkout.Cursor, limit, n int) []checkout.Event {
 	a.t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {

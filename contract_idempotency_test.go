@@ -98,7 +98,7 @@ func TestSameKeyOtherRequestIsRefused(t *testing.T) {
 }
 
 // A Go call may name a payment, and Begin may later begin another one. A retry is compared with the payment of the first request, not
-// with the payment that the session has by then.
+// with the payment that the session has at the time of the retry.
 func TestKeyReuseInProcess(t *testing.T) {
 	a := newAPI(t, openSQLite(t))
 	for _, test := range []struct {
@@ -206,7 +206,7 @@ func TestReplayWritesNothing(t *testing.T) {
 		s := a.mustCreate(live, key)
 		before, err := store.Get(t.Context(), live, s.ID)
 		is.NoErr(err)
-		a.clock.Advance(time.Hour) // the replay answers expired, but only ExpireDue writes it
+		a.clock.Advance(time.Hour) // the replay shows the session as expired, but only ExpireDue writes that
 		again, replayed, err := a.Create(t.Context(), params(live, key))
 		is.NoErr(err)
 		is.True(replayed)

@@ -177,7 +177,7 @@ func TestListByStatusAsTheClockHasIt(t *testing.T) {
 		is.NoErr(err)
 		is.Equal(len(expired), 1)
 		is.Equal(expired[0].ID, swept)
-		a.clock.Advance(time.Second) // from now on the other one is due, and nothing sweeps it
+		a.clock.Advance(time.Second) // from now on the first session is due, and nothing sweeps it
 		is.Equal(listed(a.get("/v1/checkouts?status=created")), []string{open})
 		page := a.get("/v1/checkouts?status=expired")
 		is.Equal(listed(page), []string{swept, due})
@@ -214,7 +214,7 @@ func TestAWalkMeetsEverySessionOnce(t *testing.T) {
 		})
 		is.Equal(walked, ids)
 
-		// A walk by status meets every session that had the status when it began. The two newest sessions expire during the walk. They
+		// A walk by status meets every session that had the status when the walk began. The two newest sessions expire during the walk. They
 		// are newer than the page that the walk is at, so it does not meet them.
 		expired := slices.DeleteFunc(slices.Concat(later[2:], ids), func(id string) bool { return id == ids[20] || id == ids[35] })
 		is.Equal(walk(a, "limit=3&status=expired", func(int) { a.clock.Advance(10 * time.Minute) }), expired)
@@ -232,8 +232,8 @@ func TestCursorsAreForTheirOwnFilterAndAccount(t *testing.T) {
 		}
 		cursor, _ := a.get("/v1/checkouts?limit=1").body["next_cursor"].(string)
 		is.True(cursor != "")
-		is.Equal(a.get("/v1/checkouts?limit=2&cursor="+cursor).status, 200) // another limit is accepted
-		is.Equal(newAPI(t, store).get("/v1/checkouts?cursor="+cursor).status, 200)
+		is.Equal(a.get("/v1/checkouts?limit=2&cursor="+cursor).status, 200)        // another limit is accepted
+		is.Equal(newAPI(t, store).get("/v1/checkouts?cursor="+cursor).status, 200) // so is a cursor of another instance
 
 		for name, query := range map[string]string{
 			"another filter":                      "status=created&cursor=" + cursor,

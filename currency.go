@@ -6,8 +6,8 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// The three constants list the currencies of ISO 4217 list one by the number of decimals of their major unit. They leave out the
-// codes of metals, funds and tests, and the codes withdrawn by November 2026. The source is currency-codes 2.2.0 on npm, which
+// The three constants have the currencies of "list one" of ISO 4217, grouped by the number of decimals of their major unit. They leave
+// out the codes of metals, funds and tests, and the codes withdrawn by November 2026. The source is currency-codes 2.2.0 on npm, which
 // contains the standard's own list. XCG was added by hand, because it is newer than that release.
 //
 // The data of CLDR in golang.org/x/text does not fit. It has codes that were withdrawn decades ago and lacks new ones (SLE, XCG).
@@ -23,7 +23,7 @@ const (
 )
 
 // minorUnitExponent returns how many decimals the major unit of a currency has: 0 for XOF, 2 for USD. ok is false for anything
-// but a code of list one in upper case. An amount of 5000 is 5000 francs, but 50 dollars.
+// but a code of list one in upper case. An amount of 5000 is 5000 francs in XOF, but 50 dollars in USD.
 func minorUnitExponent(code string) (exponent int32, ok bool) {
 	if len(code) != 3 || strings.IndexByte(code, ' ') >= 0 {
 		return 0, false

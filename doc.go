@@ -1,7 +1,7 @@
 // Package checkout is the endpoint POST /v1/checkouts for Go hosts that take mobile-money or card payments in the
 // eight countries that use XOF: validated, idempotent, durable and fast.
 //
-// A [Checkouts] over a [Store] holds every rule. Call it in process:
+// A [Checkouts] has all of the rules, and keeps its sessions in a [Store]. Call it in process:
 //
 //	store, err := sqlite.Open(ctx, "checkouts.db")
 //	checkouts, err := checkout.New(store, checkout.Config{})
@@ -21,21 +21,21 @@
 //
 // # Terms
 //
-// A host is the program that imports this package. A merchant is a customer of the host, which takes payments for it; an
-// [Account] is a merchant in live or in test mode. A [Session] is one attempt of a merchant to be paid: it has an amount, a payer
-// and a time limit. The operator is the company that moves the money: a mobile-money operator or a card processor. A payment is
-// one request of the host to the operator, and is named by its ID. Several payments may be tried for one session, and one of them
-// may pay it.
+// A host is the program that imports this package. A merchant is a customer of the host, and the host takes payments for the
+// merchant. An [Account] is a merchant in live or in test mode. A [Session] is a merchant's request for money: it has an amount, a
+// payer and a time limit. The operator is the company that moves the money: a mobile-money operator or a card processor. A payment
+// is one request of the host to the operator, and is named by its ID. The host may try several payments for one session, and one of
+// them may pay it.
 //
 // An event is one change of a session. The feed is all events of all accounts, in order. A replay is an answer with a session
-// that an earlier request has made. A session is due when it is created or pending and its ExpiresAt has come; a sweep stores
-// that it has expired. A session is late when it was paid after it had ended.
+// that an earlier request has made. A session is due when its status is created or pending and its ExpiresAt has come; a sweep
+// stores that it has expired. A session is late when it was paid after it had ended.
 //
 // # Idempotency
 //
-// One idempotency key of one account in one mode names at most one session, ever. The same request under it finds that
-// session as it is now; another request is refused and changes nothing. The key is written in the same atomic step as the
-// session. So there is no state in between, no lock, and nothing to clean up.
+// One idempotency key of one account in one mode names at most one session, until [Checkouts.Prune] removes that session. The same
+// request under the key finds that session as it is now; another request is refused and changes nothing. The key is written in the
+// same atomic step as the session. So there is no state in between, no lock, and nothing to clean up.
 //
 // A key belongs to a payment, not to a try. Choose it when the order is made, store it with the order, and send it with every try. Only
 // a request that was accepted uses up its key: after a [*ValidationError], correct the request and send it under the same key.
@@ -45,7 +45,7 @@
 //
 // # The life of a session
 //
-// The host drives a session by what its operator tells it:
+// The host moves a session from status to status as the operator reports:
 //
 //	[Checkouts.Begin]     the payer is being asked           created    -> pending
 //	[Checkouts.Process]   the operator holds the money       pending    -> processing
@@ -54,14 +54,14 @@
 //	[Checkouts.Cancel]    merchant or payer has given up     pending    -> cancelled
 //
 // Steps may be left out, because an operator may report only the outcome. Every step may be repeated, because operators repeat
-// their callbacks: a repeated step changes nothing and is no error. Each call names its payment, so the late refusal of one
-// attempt cannot end another attempt. [Transitions] is the table of all steps.
+// their callbacks: a repeated step changes nothing and is no error. Every call but Cancel names a payment, so the late refusal of
+// one attempt cannot end another attempt. [Transitions] is the table of all steps.
 //
-// Expiry needs no timer. A session answers expired from its ExpiresAt on; [Checkouts.ExpireDue] stores that, and returns these
-// sessions. A session that is processing never expires, because the operator holds the money.
+// Expiry needs no timer. From its ExpiresAt on, a session that is created or pending is shown as expired. [Checkouts.ExpireDue]
+// stores the expiries and returns the sessions. A session that is processing never expires, because the operator holds the money.
 //
 // Money that has moved is always recorded. Complete is accepted for a session that expired, failed or was cancelled. It then sets
-// [Session].Late, and the host must deliver all the same or pay the money back.
+// [Session].Late, and the host must still deliver, or pay the money back.
 //
 // # Errors
 //
@@ -71,20 +71,23 @@
 //     was written, and the same call fails again.
 //   - [ErrNotFound] says that the account has no such session.
 //   - [ErrUnavailable] says that the store is down, full or overloaded. Nothing was written. Call again later.
-//   - [ErrOutcomeUnknown] says that nobody knows whether it was written. Call again with the same key, or for a change, read the session.
+//   - [ErrOutcomeUnknown] says that nobody knows whether the store has written. Call again with the same key. After a change of a
+//     session, read the session.
 //
 // Every error but ErrOutcomeUnknown is a promise that nothing was written. No error contains a token, a key, a full phone number
 // or any other value that a client has sent.
 //
 // # Money and phones
 //
-// Amounts are whole numbers of the currency's smallest unit and never pass through floating point: 5000 is 5000 francs of XOF, and 50
-// dollars. Fees are computed with exact decimals and rounded once ([FeeSchedule]), so the amount is always the net amount and the fee.
+// Amounts are whole numbers of the currency's smallest unit and never pass through floating point: 5000 means 5000 francs in XOF, and
+// 50 dollars in USD. Fees are computed with exact decimals and rounded once ([FeeSchedule]), so the net amount and the fee always add
+// up to the amount.
 //
-// Phone numbers are international numbers of the eight countries ([ParsePhone]). Numbers of the plans that Côte d'Ivoire and Benin
-// have left are accepted and kept as they were sent; [Phone].Dialable is what an operator takes today.
+// Phone numbers are international numbers, of the eight countries unless the host chooses others ([ParsePhone], Config.PhoneRegions).
+// Numbers of the old numbering plans of Côte d'Ivoire and Benin are accepted and kept as they were sent; [Phone].Dialable is the
+// number that an operator accepts today.
 //
-// # Hearing of changes
+// # Learning of changes
 //
 // Every change is an event, written in the same step. There are three ways to learn of it:
 //
@@ -94,27 +97,29 @@
 //
 // # Stores
 //
-// Package store/memory is for tests and first steps, store/sqlite for one machine, store/postgres for many. Package
+// Package store/memory is for tests and first steps, store/sqlite for one machine, store/postgres for many machines. Package
 // store/storetest tests any other [Store]; its use takes five lines. On a durable store, a session that was acknowledged is still
 // there after a crash.
 //
 // # Several instances
 //
-// Any number of processes may use one PostgreSQL database, and several on one machine a SQLite database. They need not know each
-// other, and there is no leader. One that is killed in the middle of a call leaves either the whole session or nothing. Only
-// three things should be the same in all of them: Config.Fees and the other settings, because each instance applies its own; the
-// clocks, to well under a second, because they decide when a session expires; and the keys of package paypage.
+// Any number of processes may use one PostgreSQL database. Several processes on one machine may use one SQLite database. They need
+// not know each other, and there is no leader. If a process is killed in the middle of a call, the database has either the whole
+// session or nothing of it. Only three things should be the same in all processes: Config.Fees and the other settings, because each
+// instance applies its own; the clocks, to well under a second, because they decide when a session expires; and the keys of package
+// paypage.
 //
-// Two things have to be called now and then, by any instance or by all: [Checkouts.ExpireDue], and [Checkouts.Prune] if sessions are
-// not kept for ever. examples/host has the loop.
+// Two methods have to be called now and then, by any instance or by all: [Checkouts.ExpireDue], and [Checkouts.Prune] if sessions are
+// not kept for ever. examples/observed has a loop for ExpireDue.
 //
 // # Security
 //
-// An account never sees a session of another account, nor does test mode see one of live mode: both are answered as if there were no
-// such session. IDs need not be secret. Keys must not be guessable by other clients of the same account, and are never answered,
-// logged or put into errors; neither are tokens and free texts. Phone numbers appear in full only in a session's JSON, which its
-// merchant gets. In logs and under fmt they are masked, also with %#v. There is one exception: [slog.JSONHandler] writes a slice, a
-// map or a struct as JSON, and so the sessions in it with their JSON. Log each session by itself.
+// An account never sees a session of another account, and neither mode sees the sessions of the other. Such a session is answered as
+// if it did not exist. IDs need not be secret. Keys must not be guessable by other clients of the same account. Keys and tokens are
+// never answered, logged or put into errors. Free texts, such as a description, are answered to the session's merchant, but never
+// logged or put into errors. Phone numbers appear in full only in a session's JSON, which its merchant gets. In logs and under fmt, a
+// session shows its number masked, also with %#v. There is one exception: [slog.JSONHandler] writes a slice, a map or a struct as
+// JSON, with the full numbers of the sessions in it. Log each session by itself.
 //
 // Everything that a client sends is bounded before any work is done on it: the body, its nesting, each text, the number of
 // metadata members, the digits of a phone number. Waiting requests are bounded by HandlerConfig.MaxWaiting. The host should set a
@@ -135,11 +140,11 @@
 //	// Create a session, then let its time pass:
 //	now = now.Add(31 * time.Minute)
 //
-// Package simulator plays the operator, with payments that are refused, late, doubled or never answered. examples/tested is a host with
-// its tests.
+// Package simulator takes the operator's part. It has payments that are refused, late, reported twice or never answered.
+// examples/tested is a host with its tests.
 //
 // # More
 //
-// Beside this package there are paypage, the page on which a payer pays; simulator, an operator for tests; and client, for Go
+// Besides this package there are paypage, the page on which a payer pays; simulator, an operator for tests; and client, for Go
 // programs that call the endpoint over HTTP.
 package checkout

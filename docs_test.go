@@ -115,7 +115,7 @@ func TestPrograms(t *testing.T) {
 
 // byHand has the commands of the documents that no script runs in this form, each with the reason.
 var byHand = map[string]string{
-	"cd bench && go run .":                                         "takes three minutes; the tests of bench run each section for a moment",
+	"cd bench && go run .":                                         "takes several minutes; the tests of bench run each section for a moment",
 	"cd bench && go run . -only lists -rows 10000000":              "takes forty minutes",
 	"cd bench && go run . -only webhooks":                          "takes two minutes; the tests of bench run it for a moment",
 	"cd bench && go run . -only waiters":                           "takes a minute; the tests of bench run it for a moment",

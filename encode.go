@@ -32,9 +32,9 @@ func (s *Session) UnmarshalJSON([]byte) error {
 	return errors.New("checkout: a Session cannot be read back from its JSON, which leaves out account, key and version")
 }
 
-// session writes s as a client sees it, in the order of the page. Members that a session of the page always has are always there:
-// completed_at and failure_reason as null. Others are left out where they are empty. The two dialects differ in two members, as on
-// the page: a card session has a payment_method, and its currency in lower case.
+// session writes s as a client sees it, in the order of the page. Members that a session of the page always has are always there;
+// completed_at and failure_reason are null if they have no value. Other members are left out if they are empty. The two dialects
+// differ in two members, as on the page: a card session has a payment_method, and its currency is in lower case.
 func (w *jsonWriter) session(s *Session, checkoutURL string) {
 	currency, method := s.Currency, PaymentMethod("")
 	if s.PaymentMethod == Card {
@@ -87,7 +87,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	return w.text, nil
 }
 
-// UnmarshalJSON always fails, as that of a [Session] does.
+// UnmarshalJSON always fails, for the same reason as that of [Session].
 func (e *Event) UnmarshalJSON([]byte) error {
 	return errors.New("checkout: an Event cannot be read back from its JSON, which leaves out account, key and cursor")
 }
@@ -167,7 +167,7 @@ func (w *jsonWriter) string(name, value string) {
 	if !isPlain(value) {
 		quoted, err := json.Marshal(value)
 		if err != nil {
-			panic(err) // no string has one
+			panic(err) // json.Marshal never fails for a string
 		}
 		w.text = append(w.text, quoted...)
 		return
@@ -177,7 +177,7 @@ func (w *jsonWriter) string(name, value string) {
 	w.text = append(w.text, '"')
 }
 
-// texts writes an object of texts, sorted by name as encoding/json does.
+// texts writes an object whose values are strings, sorted by name as encoding/json does.
 func (w *jsonWriter) texts(name string, texts map[string]string) {
 	w.name(name)
 	w.begin('{')
@@ -187,8 +187,8 @@ func (w *jsonWriter) texts(name string, texts map[string]string) {
 	w.end('}')
 }
 
-// isPlain reports whether s is written in quotes without any escape. Like encoding/json, string escapes <, > and &, so that the answer
-// is harmless in an HTML page.
+// isPlain reports whether s can be written in quotes without any escape. It is false for <, > and &, which encoding/json escapes too, so
+// that the answer is harmless in an HTML page.
 func isPlain(s string) bool {
 	return !slices.ContainsFunc([]byte(s), func(c byte) bool {
 		return c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&'

@@ -13,8 +13,8 @@ import (
 	"github.com/matryer/is"
 )
 
-// wire is a session of the page that encoding/json can write. Session.MarshalJSON does not use encoding/json, and must give the same
-// text.
+// wire has the members of the page's session, as a struct that encoding/json can write. Session.MarshalJSON is written by hand, and must
+// give the same text.
 type wire struct {
 	ID             string     `json:"id"`
 	Status         string     `json:"status"`
@@ -95,8 +95,8 @@ func TestSessionJSONOfEveryByte(t *testing.T) {
 	}
 }
 
-// JSON times end with the year 9999. A session with a later time must get a 500, and the next answer, which uses the same memory, must be
-// free of it.
+// JSON times end with the year 9999. A session with a later time must get a 500. The next answer uses the same memory, and must not
+// contain parts of the failed one.
 func TestATimeThatJSONCannotHold(t *testing.T) {
 	is := is.New(t)
 	store := memory.New()
@@ -120,7 +120,7 @@ func TestATimeThatJSONCannotHold(t *testing.T) {
 
 // The handler uses the memory of an answer again for later answers, but never before the answer is sent. Otherwise one account would
 // receive the session of another. The test makes a second request while the first answer is about to be sent.
-func TestAnswersOfManyAccountsAtOnce(t *testing.T) {
+func TestAnAnswerIsNotOverwrittenByTheNextOne(t *testing.T) {
 	is := is.New(t)
 	a := newAPI(t, memory.New())
 	theirs := a.mustCreate(other, "")

@@ -15,12 +15,12 @@ var (
 	// forbidden, so that nobody learns which IDs exist.
 	ErrNotFound = errors.New("checkout: session not found")
 	// ErrConflict says that a session has changed since it was read. [Checkouts] reads it again and retries, so a host sees this error
-	// only from a [Store], or if other callers change a session without end.
+	// only from a [Store], or if other callers change the session again and again.
 	ErrConflict = errors.New("checkout: session changed meanwhile")
 	// ErrUnavailable says that the store is down, full or overloaded, and has certainly written nothing. It is safe to try again
 	// later. The client gets a 503.
 	ErrUnavailable = errors.New("checkout: store unavailable")
-	// ErrOutcomeUnknown says that the store cannot tell whether it has written, because a connection or the disk failed during a
+	// ErrOutcomeUnknown says that the store does not know whether it has written, because a connection or the disk failed during a
 	// commit. It is the only error after which something may have been written. It is safe to repeat the call with the same
 	// idempotency key, and the repeated call shows what was written. The client gets a 503.
 	ErrOutcomeUnknown = errors.New("checkout: outcome unknown")
@@ -32,7 +32,7 @@ var (
 const (
 	// CodeMissing says that a required member is absent, null or "".
 	CodeMissing = "missing"
-	// CodeWrongType says that a member has another JSON type, such as "5000" for 5000, or is a number with a fraction.
+	// CodeWrongType says that a member has the wrong JSON type, such as "5000" instead of 5000, or is a number with a fraction.
 	CodeWrongType = "wrong_type"
 	// CodeOutOfRange says that a number is too small or too great, such as an amount of 99.
 	CodeOutOfRange = "out_of_range"
@@ -52,8 +52,8 @@ const (
 // FieldError is one fault of a request. A client program looks at Field and Code; Detail is for the developer who reads it.
 type FieldError struct {
 	// Field is the member's name on the wire, such as "user_phone", or "metadata/size" for a member of metadata. Calls in Go may
-	// also get "account", "idempotency_key", "payment_id", "customer_id", "failure_reason", "status", "limit", "offset"
-	// and "cursor". On the wire it is the pointer "#/user_phone".
+	// also get "account", "idempotency_key", "payment_id", "customer_id", "failure_reason", "status", "created_after", "limit",
+	// "offset" and "cursor". On the wire a Field of user_phone is the pointer "#/user_phone".
 	Field string
 	// Code is one of the Code constants.
 	Code string
@@ -96,7 +96,7 @@ func (e *ValidationError) Error() string {
 // be replayed. The client gets a 422.
 //
 // Nearly always the program that chose the key is at fault: it kept an order's key although the order's amount had changed. Make
-// a new key for the changed order, after you have cancelled the session that the old one names.
+// a new key for the changed order, after you have cancelled the session that the old key names.
 type KeyReusedError struct {
 	// SessionID is the session that the key names.
 	SessionID string
@@ -119,8 +119,8 @@ func (e *TransitionError) Error() string {
 
 // PaymentConflictError says that a call named another payment than the session's. Nothing was changed.
 //
-// From Complete, two payments may have been taken for one session: a person, or a refund, should look at it. From Process and
-// Fail it means that the call was about an attempt that a later attempt has replaced, and there is nothing to do.
+// If Complete returns it, two payments may have been taken for one session: a person should look at it, and may have to pay one back.
+// If Process or Fail returns it, the call was about an attempt that a later attempt has replaced, and there is nothing to do.
 type PaymentConflictError struct {
 	SessionID string
 	Have, Got string // the session's payment, and the one that the call named

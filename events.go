@@ -13,18 +13,18 @@ import (
 // counts as the first change. Outcomes are always accepted, so a history may have a few events more.
 const MaxChanges = 100
 
-// Event is one change of one session, or its creation. It has the session as the change left it, so a reader needs no second look, and
-// does not see a later state by mistake.
+// Event is one change of one session, or its creation. It has the session as the change left it. So a reader need not read the session,
+// and does not see a later state by mistake.
 type Event struct {
-	// ID is "evt_", the session's UUID in hex, "_", and the sequence number. One change has the same ID for ever, so a program
-	// that gets an event more than once can recognize it.
+	// ID is "evt_", the session's UUID in hex, "_", and the sequence number. The ID of a change never changes, so a program that
+	// gets an event more than once can recognize it.
 	ID string
 	// Type is "checkout." and the status that the session had after the change, such as "checkout.completed".
 	Type string
 	// At is when the change was decided. For an expiry it is the session's ExpiresAt, also if the sweep came later.
 	At time.Time
-	// Session is as the change left it. Its Version is the event's sequence number: 1 is the creation, and each change has one
-	// more. A reader that keeps the greatest number of each session can drop older events that arrive later.
+	// Session is as the change left it. Its Version is the event's sequence number: 1 for the creation, and one more for each
+	// change. A reader that keeps the greatest number of each session can drop older events that arrive later.
 	Session Session
 	// Cursor is the event's place in the feed. It is "" in a History.
 	Cursor Cursor
@@ -36,7 +36,7 @@ func (e Event) LogValue() slog.Value {
 }
 
 // Cursor is a place in the feed of events. It is opaque: only the store that has made it knows what it means. "" is before the first
-// event. A cursor survives a restart of the program, a failover and an upgrade.
+// event. A cursor stays valid after a restart of the program, a failover and an upgrade.
 type Cursor string
 
 // LastEvent asks [Checkouts.Events] for only the last event of the feed. A reader that does not need past events begins at the
@@ -54,8 +54,8 @@ func eventID(sessionID string, version int64) string {
 
 // Events returns up to limit events of all accounts, the oldest first, after a place in the feed: "" for the beginning, [LastEvent] for
 // the end, then the Cursor of the last event that was returned. It is for the host to build on, such as a ledger, an audit, or
-// messages of its own; package webhook is built on it too. Creations are not in it, because whoever creates a session has its
-// answer.
+// messages of its own; package webhook is built on it too. Creations are not in it, because the caller that creates a session already
+// has it.
 //
 // The feed never skips an event and never goes back: once an event was returned, no event ever appears before it. So a reader
 // handles each event exactly once if it stores the last Cursor in the same transaction as its own results. Several readers, each
@@ -73,8 +73,8 @@ func eventID(sessionID string, version int64) string {
 //
 // A call that finds no events costs one read of an index.
 //
-// On PostgreSQL an event appears only after all transactions that were open when it was written have ended. A transaction that
-// somebody leaves open delays the feed, but not the sessions.
+// On PostgreSQL an event appears only after all transactions that had written and were still open at that time have ended. So a
+// transaction that has written and is left open delays the feed, but not the sessions.
 //
 // The error is a [*ValidationError] for a limit below 1 or a bad cursor, or the store's.
 func (c *Checkouts) Events(ctx context.Context, after Cursor, limit int) ([]Event, error) {
@@ -91,9 +91,9 @@ func (c *Checkouts) Events(ctx context.Context, after Cursor, limit int) ([]Even
 // History returns every change of the account's session, its creation first, exactly as each change left it. It helps to answer a
 // complaint: it shows what the operator reported, and when.
 //
-// It shows what is stored. A session that the clock has expired has no event of that until [Checkouts.ExpireDue] has stored the
-// expiry. A session that was changed by a release without events has a history that begins with what is known; its first event
-// then has a sequence number above 1.
+// It shows what is stored. A session that the clock has expired has no event of the expiry until [Checkouts.ExpireDue] has stored it.
+// If a session was changed by a release without events, its history begins with the oldest state that is known; its first event then
+// has a sequence number above 1.
 //
 // The errors are those of [Checkouts.Get].
 func (c *Checkouts) History(ctx context.Context, account Account, id string) ([]Event, error) {
@@ -108,7 +108,7 @@ func (c *Checkouts) History(ctx context.Context, account Account, id string) ([]
 }
 
 // Prune removes up to limit sessions of any account that were created before an instant and have ended, with their idempotency keys
-// and their events, and returns how many. So a host keeps what the law and its merchants ask for, and no more:
+// and their events, and returns how many. So a host can keep only the sessions that the law and its merchants ask for:
 //
 //	for {
 //		n, err := checkouts.Prune(ctx, time.Now().AddDate(0, -18, 0), 500)
@@ -118,8 +118,8 @@ func (c *Checkouts) History(ctx context.Context, account Account, id string) ([]
 //	}
 //
 // A key lives as long as its session. A request that is repeated with a pruned key makes a new session, and a new payment. If an
-// operator reports the outcome of a payment for a pruned session, the host's call returns [ErrNotFound]. So choose before early
-// enough that no client still retries and no operator still pays such a session.
+// operator reports the outcome of a payment for a pruned session, the host's call returns [ErrNotFound]. So choose a time for before
+// that is long past, when no client still retries the request and no operator still reports a payment.
 //
 // Sessions that are processing are not removed, however old: the operator holds money for them. Neither are sessions that are due and
 // that no sweep has set to expired.

@@ -45,13 +45,13 @@ func ExampleCheckouts_Begin() {
 	// completed <nil>
 }
 
-// How a host handles each error that a lifecycle call can return.
+// How a host handles the errors of a lifecycle call that it can expect.
 func ExampleCheckouts_Fail() {
 	ctx, now, account := context.Background(), time.Date(2026, 11, 22, 7, 0, 0, 0, time.UTC), checkout.Account{ID: "acct_1"}
 	checkouts, session := newSession(&now)
 	checkouts.Begin(ctx, account, session.ID, "pay_2")
 
-	_, err := checkouts.Fail(ctx, account, session.ID, "pay_1", "insufficient funds") // pay_2 has replaced pay_1, so this news is out of date
+	_, err := checkouts.Fail(ctx, account, session.ID, "pay_1", "insufficient funds") // the session has pay_2, so this report is out of date
 	var conflict *checkout.PaymentConflictError
 	var refused *checkout.TransitionError
 	switch {
@@ -90,8 +90,9 @@ func ExampleCheckouts_Prune() {
 	checkouts.Complete(ctx, account, session.ID, "pay_1")
 
 	removed := 0
-	for { // Prune removes the keys too: a retry with a removed key makes a new session
-		n, err := checkouts.Prune(ctx, now.AddDate(0, 18, 0), 500)
+	now = now.AddDate(0, 19, 0) // nineteen months later
+	for {                       // Prune removes the keys too: a retry with a removed key makes a new session
+		n, err := checkouts.Prune(ctx, now.AddDate(0, -18, 0), 500)
 		if err != nil || n == 0 {
 			break
 		}

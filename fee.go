@@ -23,7 +23,7 @@ const (
 	RoundDown
 )
 
-// String is the name of the mode in words, such as "half even".
+// String returns the name of the mode in words, such as "half even".
 func (r Rounding) String() string {
 	switch r {
 	case RoundHalfEven:
@@ -38,19 +38,19 @@ func (r Rounding) String() string {
 	return fmt.Sprintf("Rounding(%d)", int(r))
 }
 
-// maxRateDecimals bounds the work of a multiplication, so that it fits 128 bits. A millionth of a percent has eight decimals.
+// maxRateDecimals bounds the rate, so that a product of rate and amount fits into 128 bits. A millionth of a percent has eight decimals.
 const maxRateDecimals = 12
 
 // FeeSchedule says what a payment costs the merchant. The fee is Rate times the amount, rounded, plus Fixed. It is at least Min and at
-// most Max, and never more than the amount: so amount = net + fee always. All amounts are in the currency's smallest unit. The
-// zero FeeSchedule charges nothing.
+// most Max, and never more than the amount, so the merchant's net amount is never negative. All amounts are in the currency's smallest
+// unit. The zero FeeSchedule charges nothing.
 //
 //	FeeSchedule{Rate: decimal.RequireFromString("0.005")}                      // 0.5 %: 25 on 5000, as on the page
 //	FeeSchedule{Rate: decimal.RequireFromString("0.01"), Fixed: 50, Max: 5000} // 1 % and 50 francs, at most 5000
 //	FeeSchedule{Rate: decimal.RequireFromString("0.029"), Fixed: 30}           // 2.9 % and 30 cents: 175 on 50 dollars
 //
-// In the last one the share of 50 dollars is exactly 145 cents, so nothing is rounded. On 4999 cents it is 144.971, which every mode but
-// RoundDown rounds to 145.
+// In the last example, Rate times 50 dollars is exactly 145 cents, so nothing is rounded. Rate times 4999 cents is 144.971, which every
+// mode but RoundDown rounds to 145.
 type FeeSchedule struct {
 	// Rate is the share of the amount, 0 to 1, with at most 12 decimals: 0.005 is half a percent. Make it with
 	// decimal.RequireFromString rather than with NewFromFloat, which keeps the rounding error of a computed float64, such as the
@@ -60,7 +60,7 @@ type FeeSchedule struct {
 	Fixed int64
 	// Min is the lowest fee and Max the highest, 0 to 9007199254740991. Max 0 sets no maximum. Min must not be above Max.
 	Min, Max int64
-	// Rounding applies to the share alone. The zero value is RoundHalfEven.
+	// Rounding applies only to the share, which is Rate times the amount. The zero value is RoundHalfEven.
 	Rounding Rounding
 }
 
@@ -73,7 +73,8 @@ func (f FeeSchedule) Fee(amount int64) int64 {
 	return f.trimmed().charge(amount)
 }
 
-// trimmed removes zeros at the end of the rate, such as those that [decimal.Decimal.Div] leaves: it gives 5/1000 sixteen decimals.
+// trimmed removes zeros at the end of the rate, such as those that [decimal.Decimal.Div] leaves: its result for 5/1000 has sixteen
+// decimals.
 func (f FeeSchedule) trimmed() FeeSchedule {
 	const longest = 64 // a rate with more decimals stays as it is: it may have a billion
 	if e := f.Rate.Exponent(); e < -maxRateDecimals && e >= -longest {
@@ -97,7 +98,7 @@ func (f FeeSchedule) charge(amount int64) int64 {
 // 10^d. So amount times c has at most 93 bits, which fit the 128 bits of bits.Mul64, and the quotient is at most the amount.
 func (f FeeSchedule) share(amount uint64) int64 {
 	if f.Rate.IsZero() {
-		return 0 // whatever its exponent is
+		return 0 // the exponent of a zero may be anything
 	}
 	unit := uint64(1)
 	for range -f.Rate.Exponent() {
@@ -133,7 +134,7 @@ func (f FeeSchedule) validate(path string) error {
 		errs = append(errs, &ConfigError{Field: path + "." + field, Reason: reason})
 	}
 	f = f.trimmed()
-	// The exponent first: comparing a number of unbounded exponent would write all of its digits.
+	// The exponent is checked first. To compare a number with a huge exponent, package decimal would write out all of its digits.
 	if e := f.Rate.Exponent(); !f.Rate.IsZero() && (e < -maxRateDecimals || e > 0) {
 		fault("Rate", fmt.Sprintf("must be 0 to 1 with at most %d decimals", maxRateDecimals))
 	} else if f.Rate.IsNegative() || f.Rate.GreaterThan(decimal.NewFromInt(1)) {

@@ -40,14 +40,14 @@ func TestFee(t *testing.T) {
 		{"a rate with trailing zeros, as Div returns it", checkout.FeeSchedule{Rate: decimal.NewFromInt(5).Div(decimal.NewFromInt(1000))}, 5000, 25},
 		{"an amount of zero has no fee", checkout.FeeSchedule{Fixed: 5}, 0, 0},
 		{"a negative amount has no fee", checkout.FeeSchedule{Fixed: 5}, -100, 0},
-		{"an amount above the maximum has no fee", checkout.FeeSchedule{Fixed: 5}, math.MaxInt64, 0},
+		{"an amount above MaxAmount has no fee", checkout.FeeSchedule{Fixed: 5}, math.MaxInt64, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) { is.New(t).Equal(test.fee.Fee(test.amount), test.want) })
 	}
 }
 
-// The bias of a rounding mode is the sum of its fees minus the sum of the exact fees. The test takes amounts in which every fraction of a
-// franc comes equally often.
+// The bias of a rounding mode is the sum of its fees minus the sum of the exact fees. The test uses amounts for which each fraction of a
+// franc occurs equally often.
 func TestRoundingBias(t *testing.T) {
 	bias := func(mode checkout.Rounding) *big.Rat {
 		f := checkout.FeeSchedule{Rate: rate("0.005"), Rounding: mode}
@@ -122,7 +122,7 @@ func TestInvalidFeeSchedules(t *testing.T) {
 		"a negative fixed part":          {Fixed: -1},
 		"a negative minimum":             {Min: -1},
 		"a negative maximum":             {Max: -1},
-		"a fixed part above the maximum": {Fixed: checkout.MaxAmount + 1},
+		"a fixed part above MaxAmount":   {Fixed: checkout.MaxAmount + 1},
 		"a minimum above the maximum":    {Min: 2, Max: 1},
 		"an unknown rounding mode":       {Rounding: 9},
 	} {
@@ -153,7 +153,7 @@ func TestAmountMajor(t *testing.T) {
 	for currency, want := range map[string]string{
 		"XOF": "12345", "USD": "123.45", "EUR": "123.45", "JPY": "12345", "KRW": "12345", "GBP": "123.45",
 		"TND": "12.345", "KWD": "12.345",
-		// ISO 4217 has more decimals for these than CLDR, which has the decimals that people write.
+		// ISO 4217 has more decimals for these than CLDR, which has only the decimals that people write.
 		"RSD": "123.45", "TZS": "123.45", "LBP": "123.45", "IQD": "12.345",
 	} {
 		t.Run(currency, func(t *testing.T) {

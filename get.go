@@ -12,11 +12,11 @@ import (
 // MaxWait is the longest that a request may wait for a change.
 const MaxWait = 60 * time.Second
 
-// get answers GET /v1/checkouts/{id}: at once, or with "Prefer: wait=…" when the session has changed.
+// get answers GET /v1/checkouts/{id}: at once, or with "Prefer: wait=…" when the session has changed or the wait is over.
 //
-// What "changed" means depends on the condition. With If-None-Match the request waits while the session is as one of its ETags says,
-// so a client that missed a change between two requests gets it at once. Without it the request waits for the next change. If too
-// many requests wait already, this one is answered at once, without Preference-Applied, as RFC 7240 allows.
+// What "changed" means depends on the condition. With If-None-Match the request waits while the session matches one of the ETags, so a
+// client that missed a change between two requests gets it at once. Without If-None-Match the request waits for the next change. If
+// too many requests wait already, this one is answered at once, without Preference-Applied, as RFC 7240 allows.
 func (h *Handler) get(r *http.Request, account Account, id string) (answer, error) {
 	s, err := h.read(r.Context(), account, id)
 	if err != nil {
@@ -86,7 +86,7 @@ func (h *Handler) enterWaiting() bool {
 
 func (h *Handler) leaveWaiting() { <-h.waiting }
 
-// etag returns the entity tag of a session. It has the status beside the version, because the clock expires a session without a new
+// etag returns the entity tag of a session. It contains the status and the version, because the clock expires a session without a new
 // version. It is weak (RFC 9110, section 8.8.1), because the same session may be written with another checkout_url.
 func etag(s *Session) string {
 	return `W/"` + strconv.FormatInt(s.Version, 10) + "-" + string(s.Status) + `"`
@@ -99,7 +99,7 @@ type condition struct {
 }
 
 // conditionOf reads If-None-Match. It ignores a malformed entry and everything after it on the same line. Then no ETag may match,
-// and the client gets the whole session.
+// and the client then gets the whole session.
 func conditionOf(header http.Header) condition {
 	var c condition
 	for _, line := range header["If-None-Match"] {
@@ -120,7 +120,7 @@ func conditionOf(header http.Header) condition {
 	return c
 }
 
-// cutTag splits off the quoted tag that s begins with. A tag may hold a comma.
+// cutTag splits off the quoted tag that s begins with. A tag may contain a comma.
 func cutTag(s string) (tag, rest string, ok bool) {
 	if s == "" || s[0] != '"' {
 		return "", "", false
@@ -169,7 +169,7 @@ func preferredWait(header http.Header) time.Duration {
 	return 0
 }
 
-// waitOf reads whole seconds, however many.
+// waitOf reads a number of whole seconds. It returns MaxWait for a greater number, and 0 for anything else.
 func waitOf(digits string) time.Duration {
 	if digits == "" || strings.Trim(digits, "0123456789") != "" {
 		return 0

@@ -20,7 +20,7 @@ import (
 //go:embed openapi.yaml
 var openAPI []byte
 
-// Handler serves the endpoint of the page, and what belongs to it, as an [http.Handler]:
+// Handler serves the endpoint of the page and the routes that belong to it, as an [http.Handler]:
 //
 //	POST /v1/checkouts
 //	GET  /v1/checkouts
@@ -43,10 +43,10 @@ var openAPI []byte
 //
 // # Answers
 //
-//	200  the session, the page or the events; also a create that found its session (Idempotent-Replayed: true)
+//	200  the session, the page of a list or the events; also a create that found its session (Idempotent-Replayed: true)
 //	201  the session that this request created, with its Location
 //	304  the session is as the client has it (If-None-Match)
-//	400  the request is not valid; the body names every fault
+//	400  the request is not valid; the body names the faults, 32 at most
 //	401  no credentials, or bad ones
 //	404  no such session of this account, or no such path
 //	405  the path exists, with other methods (Allow)
@@ -55,13 +55,14 @@ var openAPI []byte
 //	415  the body is not sent as application/json
 //	422  the idempotency key was used for another request
 //	500  a fault of the host or of this library; the log has its cause
-//	503  the store does not answer, or MaxInFlight is reached; a retry with the same key is safe (Retry-After)
+//	503  the store or the authenticator fails, or MaxInFlight is reached; a retry with the same key is safe (Retry-After)
 //
 // An error is a problem of RFC 9457, with a code that a client may act on. It names members and repeats no value. Every answer
-// has a Request-Id: that of the request, if it had a usable one, or a new one. It helps to find the line in the log that belongs
-// to a complaint.
+// has a Request-Id: that of the request, if it had a usable one, or a new one. With it, a person who handles a complaint finds the
+// line in the log.
 //
-// A GET with "Prefer: wait=60" (RFC 7240) and If-None-Match is answered once the session has changed, or after 60 seconds.
+// A GET of one session with "Prefer: wait=60" (RFC 7240) and If-None-Match is answered when the session has changed, or after 60
+// seconds.
 //
 // # Memory
 //
@@ -119,8 +120,8 @@ func setAll(header http.Header, fields []field) {
 	}
 }
 
-// logFailure logs the cause of a failure, which the client is not told. If the client has gone, that is no reason to wake anybody, so
-// it is only Info. While the store does not answer, the first request that fails is logged and the others are counted.
+// logFailure logs the cause of a failure, which the client does not get. If the client has gone, nobody needs an alarm, so the level is
+// only Info. While the store does not answer, the first request that fails is logged and the others are counted.
 func (h *Handler) logFailure(r *http.Request, id string, p problem, err error) {
 	level := slog.LevelError
 	gone := errors.Is(r.Context().Err(), context.Canceled)
@@ -128,7 +129,7 @@ func (h *Handler) logFailure(r *http.Request, id string, p problem, err error) {
 		level = slog.LevelInfo
 	}
 	if errors.Is(err, ErrUnavailable) && (gone && h.outage.Ongoing() || !gone && !h.outage.Failed()) {
-		return // a request whose client has gone never begins an outage: the one line about it would be Info
+		return // if the client has gone, the request never begins an outage, because the only line about the outage would be Info
 	}
 	h.log.LogAttrs(r.Context(), level, "checkout request failed", slog.String("request_id", id),
 		slog.String("method", r.Method), slog.String("route", routeOf(r.URL).pattern()),
@@ -143,7 +144,7 @@ func (h *Handler) logRecovery(r *http.Request) {
 }
 
 // enter takes one of the MaxInFlight places of requests that use the store, or returns errOverloaded at once if there is none. A queue
-// would only keep clients waiting until they give up. Whoever enters must leave.
+// would only keep clients waiting until they give up. After enter has returned nil, the caller must call leave.
 func (h *Handler) enter() error {
 	if h.inFlight == nil {
 		return nil
@@ -162,7 +163,7 @@ func (h *Handler) leave() {
 	}
 }
 
-// answer does what the request asks. A panic becomes an error of 500, because the host's stores and authenticators may panic.
+// answer does what the request asks. A panic becomes an error with status 500, because the host's stores and authenticators may panic.
 // Only http.ErrAbortHandler is passed on: it asks the server to cut the connection.
 //
 // The order of the checks is part of the contract. The path and the method come first, because they need no credentials. Then come

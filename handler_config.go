@@ -16,10 +16,10 @@ const DefaultMaxBodyBytes = 64 << 10
 
 const maxMaxBodyBytes = 16 << 20
 
-// DefaultMaxWaiting is how many requests wait for a change at once, unless the host sets another number.
+// DefaultMaxWaiting is how many requests may wait for a change at once, unless the host sets another number.
 const DefaultMaxWaiting = 10_000
 
-// HandlerConfig holds what a host may set about HTTP. The zero HandlerConfig works. [NewHandler] checks all of it and reports each
+// HandlerConfig has the settings of a host for HTTP. The zero HandlerConfig works. [NewHandler] checks all of it and reports each
 // fault as a [*ConfigError].
 type HandlerConfig struct {
 	_ struct{} // keyed literals only
@@ -27,7 +27,7 @@ type HandlerConfig struct {
 	// AnyIdempotencyKey accepts every key of 1 to 1000 visible ASCII characters without comma. false, the default, accepts UUIDs only
 	// (RFC 9562), as the page says.
 	//
-	// Leave it false if you can. Merchants who may choose freely use order numbers, and then a second attempt to pay order 7, with
+	// Leave it false if you can. Otherwise some merchants use order numbers as keys, and then a second attempt to pay order 7, with
 	// another amount, is refused as a reused key. Or they use the time of day, and two payers share a key.
 	AnyIdempotencyKey bool
 
@@ -52,7 +52,7 @@ type HandlerConfig struct {
 	// server works for clients that have left. Set the limit well above what is in flight on a good day, such as 512. Then an
 	// overloaded server answers as many requests in time as it can, and the others are retried with the same key.
 	//
-	// It protects the server, not one merchant from another: a merchant who sends too much takes the places of all. For that, put a
+	// It protects the server, not one merchant from another: a merchant who sends too much leaves no room for the others. For that, put a
 	// rate limit by account in front of the handler.
 	MaxInFlight int
 
@@ -61,20 +61,20 @@ type HandlerConfig struct {
 	// connection, and no place of MaxInFlight.
 	MaxWaiting int
 
-	// CheckoutURL returns the URL at which the payer pays a session, such as the Link of a paypage.Page, or "" for none. nil, the
-	// default: answers have no checkout_url.
+	// CheckoutURL returns the URL at which the payer pays a session, such as the Link of a paypage.Page, or "" for none. If it is nil,
+	// the default, answers have no checkout_url.
 	//
 	//	HandlerConfig{CheckoutURL: page.Link}
 	//
 	// Every answer calls it for each of its sessions that can still be paid, up to a hundred times for a page of a list, so it
 	// must be fast and must not ask a database.
 	//
-	// What it returns is a credential: whoever has it can pay and cancel the session. Merchants should send it to the payer, and keep
-	// it out of logs.
+	// The URL is a credential: everybody who has it can pay and cancel the session. Merchants should send it to the payer, and keep it
+	// out of logs.
 	CheckoutURL func(Session) string
 
-	// Logger is told of every answer of 500 and 503 with its cause, its route and its Request-Id: as an error, or as Info if the
-	// client has gone. While the store is unavailable only the first such answer is logged; the others are counted, and one line
+	// Logger gets a line for every answer with status 500 or 503, with its cause, its route and its Request-Id: as an error, or as
+	// Info if the client has gone. While the store is unavailable, only the first such answer is logged; the others are counted, and one line
 	// (Info) says when requests succeed again. Answers that MaxInFlight caused are not logged. No key, token or phone number is
 	// logged. nil logs nothing.
 	Logger *slog.Logger

@@ -9,21 +9,21 @@ import (
 )
 
 // maxRetries bounds how often a transition reads the session again after another caller has changed it. The table of transitions has no
-// cycle, so the bound is reached only if callers begin payments without end, or if a store has a bug.
+// cycle, so the bound is reached only if other callers begin a hundred payments meanwhile, or if a store has a bug.
 const maxRetries = 100
 
 // Begin records that the payer is being asked for a payment: the session becomes pending and gets the payment's identifier, at most 255
 // code points. Call it before you ask the operator. If your program then crashes, you know under which identifier to ask the
 // operator what became of the payment.
 //
-// On a pending session, another paymentID is a new attempt and replaces the one before. A card session starts pending and gets
+// On a pending session, another paymentID is a new attempt and replaces the earlier one. A card session starts pending and gets
 // its payment this way. "" keeps the identifier that is there.
 //
-// Like every transition, Begin may be repeated: to ask for the state that the session already has changes nothing and is no error. The
+// Like every transition, Begin may be repeated: a call for the state that the session already has changes nothing and is no error. The
 // error is
-//   - a [*ValidationError] for a bad account or identifier, and where the session has had [MaxChanges] changes, its creation included,
-//   - a [*TransitionError] where the table of transitions forbids it, as on a session that has ended,
-//   - or it wraps [ErrNotFound], [ErrConflict] (other callers changed the session without end), [ErrUnavailable],
+//   - a [*ValidationError] for a bad account or identifier, or if the session has had [MaxChanges] changes, its creation included,
+//   - a [*TransitionError] if the table of transitions forbids it, as for a session that has ended,
+//   - or it wraps [ErrNotFound], [ErrConflict] (other callers changed the session again and again), [ErrUnavailable],
 //     [ErrOutcomeUnknown] or the context's error. After ErrUnavailable and ErrOutcomeUnknown, call again.
 func (c *Checkouts) Begin(ctx context.Context, account Account, id, paymentID string) (Session, error) {
 	return c.transition(ctx, account, id, StatusPending, change{
@@ -37,9 +37,9 @@ func (c *Checkouts) Begin(ctx context.Context, account Account, id, paymentID st
 // Process records that the payer has agreed and the operator holds the money. From then on the clock does not expire the session, and
 // nobody can cancel it.
 //
-// The paymentID says which attempt the operator speaks of. If the session has another payment, the error is a
+// The paymentID says which attempt the operator's report is about. If the session has another payment, the error is a
 // [*PaymentConflictError] and nothing changes: the report is about an attempt that was replaced. If the session has no payment
-// yet, the call records this one. "" means whichever attempt the session has; use it only if your operator names no payment. The
+// yet, the call records this one. "" means the attempt that the session has; use it only if your operator names no payment. The
 // other errors are those of [Checkouts.Begin].
 func (c *Checkouts) Process(ctx context.Context, account Account, id, paymentID string) (Session, error) {
 	return c.transition(ctx, account, id, StatusProcessing, change{
@@ -50,16 +50,16 @@ func (c *Checkouts) Process(ctx context.Context, account Account, id, paymentID 
 	})
 }
 
-// Complete records that the payment went through, and which payment it was; "" keeps the identifier that is there. It is accepted from any
+// Complete records that the payment went through, and which payment it was; "" keeps the identifier that is there. It is accepted for any
 // attempt, because the money has moved. A session that had expired, failed or been cancelled becomes completed too. It is then marked
 // Late and keeps its FailureReason: deliver, or pay the money back.
 //
 // If the session was already completed by another payment, the error is a [*PaymentConflictError] and one of the two payments
-// must be paid back. The error is the same if the first call named no payment, because nothing shows that the two payments are
-// one. The other errors are those of [Checkouts.Begin].
+// must be paid back. The error is the same if the session was completed without any identifier, because then nothing shows that the
+// two calls are about one payment. The other errors are those of [Checkouts.Begin].
 //
 // A repeated call returns the session like the first one, since operators repeat their callbacks. So a host that delivers must itself
-// remember, by the session's ID, that it has delivered. A unique index does:
+// remember, by the session's ID, that it has delivered. A unique index is enough for that:
 //
 //	session, err := checkouts.Complete(ctx, account, id, callback.PaymentID)
 //	if err != nil {
@@ -122,12 +122,12 @@ func (s *Session) pay(paymentID string) bool {
 	return true
 }
 
-// change is what a transition does besides setting the status. Each part may be nil.
+// change is what a transition does besides setting the status. Each part may be left out.
 type change struct {
 	check   func(*faults)                   // adds the faults of the arguments
 	attempt string                          // if the session has a payment, it must be this one; "": any
 	apply   func(s *Session, now time.Time) // sets the fields that go with the new status
-	again   func(*Session) (bool, error)    // called instead if the session has the status already; reports whether it changed it
+	again   func(*Session) (bool, error)    // called instead of apply if the status is the same already; reports whether it changed the session
 	bounded bool                            // the transition is refused once the session has had MaxChanges changes
 }
 
@@ -178,8 +178,8 @@ func (c *Checkouts) transition(ctx context.Context, account Account, id string, 
 }
 
 // move decides and applies one transition to a session in memory. from is its status now, which the clock may have changed since
-// it was stored. The order of the checks matters: a call about another attempt is refused first, because it says nothing about
-// this session.
+// it was stored. The order of the checks matters: a call about another attempt is refused first, because it says nothing about the
+// attempt that the session has now.
 func (s *Session) move(from, to Status, now time.Time, ch change) (changed bool, err error) {
 	if s.PaymentID != "" {
 		if err := s.conflict(ch.attempt); err != nil {
@@ -240,11 +240,11 @@ func (c *Checkouts) logConflict(ctx context.Context, s Session, to Status, err e
 // them, so that the host can release what it had reserved. Call it once a minute with a limit of some hundreds, and repeat it at
 // once as long as it returns that many. Any number of instances may call it at once: each session is returned to one of them.
 //
-// No payment depends on it, because every answer shows a session as expired from its ExpiresAt on. But events and webhooks tell of
-// an expiry only after a sweep, and lists become slower while many sessions are due.
+// No payment depends on it, because every answer shows a session as expired from its ExpiresAt on. But events and webhooks report an
+// expiry only after a sweep, and lists become slower while many sessions are due.
 //
-// The error is a [*ValidationError] for a limit below 1, or the store's. After [ErrOutcomeUnknown], sessions may be stored as
-// expired that no call ever returns.
+// The error is a [*ValidationError] for a limit below 1, or the store's. After [ErrOutcomeUnknown], some sessions may be stored as
+// expired although no call ever returns them.
 func (c *Checkouts) ExpireDue(ctx context.Context, limit int) ([]Session, error) {
 	if err := atLeastOne(limit); err != nil {
 		return nil, err

@@ -260,8 +260,8 @@ func TestRepeatedCallbacks(t *testing.T) {
 	})
 }
 
-// Concurrent calls on one session must have the same result as the same calls one after another. A caller that is refused learns the
-// status that the session had. Otherwise a session could, for example, be both cancelled and failed.
+// Concurrent calls on one session must have the same result as the same calls one after another, in some order. A caller that is refused
+// gets the status that the session had. Otherwise a session could, for example, be both cancelled and failed.
 func TestTransitionsAtOnce(t *testing.T) {
 	eachStore(t, func(t *testing.T, store checkout.Store) {
 		a := newAPI(t, store)

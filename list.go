@@ -12,11 +12,12 @@ import (
 	"time"
 )
 
-// List returns a page of the account's sessions as they are now, newest first. It costs the same however many sessions the account has,
-// and by Cursor however deep the page is.
+// List returns a page of the account's sessions as they are now, newest first. It costs the same however many sessions the account has.
+// With a Cursor it also costs the same however deep the page is.
 //
-// A walk by Cursor meets every session that was there when it began exactly once, whatever is created, changed or expires meanwhile.
-// With a filter by Status it may miss a session whose status changes during the walk, and it shows none twice:
+// A walk by Cursor returns each session that was there when the walk began exactly once, even if sessions are created, changed or
+// expired meanwhile. With a filter by Status or PaymentID it may miss a session that changes during the walk, but it returns no
+// session twice:
 //
 //	query := checkout.Query{Status: checkout.StatusCompleted, Limit: checkout.MaxListLimit}
 //	for {
@@ -100,7 +101,7 @@ func (c *Checkouts) more(ctx context.Context, account Account, q Query, last Ses
 }
 
 // normalize checks a query and brings it into the form that a store gets: with its limit filled in, the phone number without
-// separators, and the cursor replaced by the place that it stands for.
+// separators, and the cursor replaced by the place in the list that it names.
 func (q *Query) normalize(account Account) error {
 	var f faults
 	f.account(account)
@@ -133,7 +134,7 @@ func (q *Query) normalize(account Account) error {
 	switch {
 	case q.Cursor == "" || f != nil:
 	case q.Offset != 0:
-		f.add("cursor", CodeUnsupported, "must not stand together with offset")
+		f.add("cursor", CodeUnsupported, "cannot be combined with offset")
 	default:
 		var ok bool
 		if q.AfterCreatedAt, q.AfterID, ok = q.place(account); !ok {
@@ -192,7 +193,7 @@ func (q *Query) cursor(account Account, last Session) string {
 	return cursorEncoding.EncodeToString(text)
 }
 
-// place reads a cursor. ok is false if it is not one of this account and filter.
+// place reads a cursor. ok is false if the cursor was not made for this account and filter.
 func (q *Query) place(account Account) (at time.Time, id string, ok bool) {
 	if len(q.Cursor) > maxCursor {
 		return time.Time{}, "", false
@@ -222,7 +223,7 @@ func (q *Query) digest(account Account, place []byte) [sha256.Size]byte {
 	return sha256.Sum256(text)
 }
 
-// instant is "" for the zero time.
+// instant returns t in microseconds since 1970, or "" for the zero time.
 func instant(t time.Time) string {
 	if t.IsZero() {
 		return ""

@@ -2,10 +2,11 @@ package checkout
 
 import "strings"
 
-// Phone is a mobile number and what its numbering plan says of it. Nothing is looked up over a network: only an operator knows whether
-// the number is in use, and which operator serves it after it was ported.
+// Phone is a mobile number with the facts that its numbering plan gives. Nothing is looked up over a network: only an operator knows
+// whether the number is in use, and which operator serves it after it was ported.
 type Phone struct {
-	// Number is in E.164 form, as it was sent but without separators, such as +22507987654.
+	// Number is in E.164 form, such as +22507987654: as it was sent, but without separators, and without the national prefix that
+	// some countries write, such as the (0) of +44 (0)7400 123456.
 	Number string
 	// Dialable is in E.164 form, as it is dialled today, such as +2250707987654. Give this one to an operator.
 	Dialable string
@@ -13,19 +14,19 @@ type Phone struct {
 	// example.
 	Region string
 	// Operator is the brand to which the number's range was given, such as Orange; "" where the plan does not say. A number that
-	// was ported belongs to another one.
+	// was ported belongs to another brand.
 	Operator string
-	// Legacy says that the number belongs to an old numbering plan, by which nobody can be called any more. Dialable then differs
+	// Legacy says that the number belongs to an old numbering plan, and cannot be called in this form any more. Dialable then differs
 	// from Number.
 	Legacy bool
 }
 
 // ParsePhone reads a mobile number in international form, of any country. Where a numbering plan does not separate mobile from fixed
-// lines, it accepts both. Which countries may pay is another question, which Config.PhoneRegions answers by Region.
+// lines, it accepts both. It does not decide which countries may pay: Config.PhoneRegions does.
 //
 // The number begins with "+". After it come 1 to 15 ASCII digits, the calling code first. Spaces, dots, hyphens and parentheses before
-// and between digits are ignored, and so is a closing parenthesis at the end. Refused are letters, digits of other scripts,
-// extensions, "00" in place of the "+", and more than 64 bytes.
+// and between digits are ignored, and so is a closing parenthesis at the end. Letters, digits of other scripts, extensions, "00" in
+// place of the "+", and texts of more than 64 bytes are refused.
 //
 //	+225 (07) 07-98.76 54   Number +2250707987654, Region CI
 //	+22507987654            Number +22507987654, Dialable +2250707987654, Region CI, Legacy
@@ -34,15 +35,15 @@ type Phone struct {
 //	00225 0707987654        malformed: 00 means "+" in some countries only
 //	+22521234567            unsupported: a fixed line of Côte d'Ivoire, of the old plan
 //
-// Mobile numbers of the plans that Côte d'Ivoire and Benin have left, with eight digits after the calling code, are accepted, because
-// address books still have them. Number is then as it was sent, Dialable has today's ten digits, and Legacy is true. "+22507987654"
-// and "+2250707987654" are thus two different numbers where requests are compared, although one phone rings.
+// Mobile numbers of the old numbering plans of Côte d'Ivoire and Benin, with eight digits after the calling code, are accepted, because
+// address books still have them. Number is then as it was sent, Dialable has today's ten digits, and Legacy is true. So when requests
+// are compared, "+22507987654" and "+2250707987654" are two different numbers, although they reach the same phone.
 //
-// Operator is the brand that people in the country know, such as Orange or MTN. The first call in a process unpacks the library's
-// tables for it, which takes about 25 ms and 2 MB.
+// Operator is the brand that people in the country know, such as Orange or MTN. The first call in a process unpacks the tables of the
+// phonenumbers library for it, which takes about 25 ms and 2 MB.
 //
-// The error is a [*ValidationError] with one field, "user_phone": [CodeMissing] for "", [CodeMalformed] for what is not a number, and
-// [CodeUnsupported] for a number that is not mobile. It never contains what was sent.
+// The error is a [*ValidationError] with one field, "user_phone": [CodeMissing] for "", [CodeMalformed] for a text that is not a number,
+// and [CodeUnsupported] for a number that is not mobile. It never contains what was sent.
 func ParsePhone(s string) (Phone, error) {
 	p, fault := parsePhone(s)
 	if fault != nil {
@@ -52,9 +53,9 @@ func ParsePhone(s string) (Phone, error) {
 	return p, nil
 }
 
-// MaskPhone returns a phone number as a log may show it: the calling code, a star for every digit after it, and the last two digits if at
-// least four others stay hidden, such as "+225******54". It returns "***" for anything that is not digits after a known calling code,
-// and "" for "".
+// MaskPhone returns a phone number as a log may show it, such as "+225******54". The calling code stays, and each digit after it becomes a
+// star. The last two digits stay too, if at least four others are hidden. MaskPhone returns "***" for a text that does not begin with a
+// known calling code or is no number, and "" for "".
 func MaskPhone(s string) string {
 	if s == "" {
 		return ""
@@ -89,9 +90,9 @@ func parsePhone(s string) (Phone, *FieldError) {
 // maxPhoneBytes bounds the work on any input. It leaves room for fifteen digits with three separators after each.
 const maxPhoneBytes = 64
 
-// readDigits returns s without separators: "+" and 1 to 15 digits, the most that E.164 (section 6.2.1) allows. It refuses whatever
-// people write that is not clearly a number, rather than guess: an extension, a letter, a second "+". A wrong guess asks a stranger
-// for money.
+// readDigits returns s without separators: "+" and 1 to 15 digits, the most that E.164 (section 6.2.1) allows. It refuses a text that is
+// not clearly a number, such as one with an extension, a letter or a second "+". It does not guess, because a wrong guess would ask a
+// stranger for money.
 func readDigits(s string) (number string, fault *FieldError) {
 	switch {
 	case s == "":

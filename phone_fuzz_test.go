@@ -87,8 +87,8 @@ func TestParsePhoneAgreesWithTheLibrary(t *testing.T) {
 	}
 }
 
-// FuzzParsePhone checks what must hold for any text: numbers are in E.164, to parse a result again changes nothing, and neither an error
-// nor a mask shows the digits of a number.
+// FuzzParsePhone checks rules for any text: numbers are in E.164, a result that is parsed again does not change, an error does not show
+// four digits in a row, and MaskPhone shows the calling code and at most two other digits.
 func FuzzParsePhone(f *testing.F) {
 	for _, s := range []string{
 		"", "+", "+22507987654", "+225 07 98 76 54", "+(225) 07-98-76-54", "+2250707987654", "0022507987654",
@@ -141,7 +141,7 @@ func FuzzParsePhone(f *testing.F) {
 		}
 		for _, same := range []string{p.Number, separators.Replace(s), "+ (" + strings.Join(strings.Split(p.Number[1:], ""), "-")} {
 			if again, err := checkout.ParsePhone(same); err != nil || again != p {
-				t.Errorf("ParsePhone(%q) = %+v, %v; but of %q it is %+v", same, again, err, s, p)
+				t.Errorf("ParsePhone(%q) = %+v, %v; but ParsePhone(%q) = %+v", same, again, err, s, p)
 			}
 		}
 		today := p

@@ -7,7 +7,7 @@ import (
 	"github.com/nyaruka/phonenumbers"
 )
 
-// xofRegion returns which of the eight countries that use XOF the number's calling code belongs to, or "".
+// xofRegion returns the country that has the number's calling code, if it is one of the eight that use XOF, and otherwise "".
 func xofRegion(number string) string {
 	if len(number) < len("+225") {
 		return ""
@@ -33,9 +33,9 @@ func xofRegion(number string) string {
 	return ""
 }
 
-// readXOF reads a number of one of the eight countries. Each has a calling code of three digits for itself and no national prefix, so
-// phonenumbers.Parse would only split the digits after the third. That is done here in a fraction of the time. Whether the number is
-// valid is still for the library to decide.
+// readXOF reads a number of one of the eight countries. Each has its own calling code of three digits and no national prefix, so
+// phonenumbers.Parse would only split the digits after the third. This package does that itself, in a fraction of the time. The library
+// still decides whether the number is valid.
 func readXOF(number, region string) (Phone, *FieldError) {
 	switch kind := xofKind(number, region); kind {
 	case phonenumbers.MOBILE, phonenumbers.FIXED_LINE_OR_MOBILE:
@@ -47,16 +47,16 @@ func readXOF(number, region string) (Phone, *FieldError) {
 	}
 }
 
-// readOldPlan reads a number that is not of today's plan. Address books are full of them, and the page itself shows one.
+// readOldPlan reads a number that does not belong to today's plan. Address books are full of such numbers, and the page itself shows one.
 //
 //   - Côte d'Ivoire went from 8 digits to 10 on 31 January 2021 (ARTCI). Mobile numbers got 07 (Orange), 05 (MTN) or 01 (Moov) in front;
-//     the second old digit tells which. Fixed lines, which began with 2 or 3, got 27, 25 or 21.
+//     the second old digit decides which. Fixed lines, which began with 2 or 3, got 27, 25 or 21.
 //   - Benin went from 8 digits to 10 on 30 November 2024 (ARCEP). Every number got 01 in front. Those that began with 2 were fixed
 //     lines.
-//   - Guinea-Bissau went from 7 digits to 9 on 1 November 2015 (ARN). 95, 96 and 97 took the place of a first 5, 6 and 7. That is too
-//     long ago to accept the old form, but the refusal can say what the new one is.
+//   - Guinea-Bissau went from 7 digits to 9 on 1 November 2015 (ARN). Numbers that began with 5, 6 or 7 got 95, 96 or 97 in front. That
+//     is too long ago to accept the old form, but the refusal can say what the new one is.
 //
-// The other five changed their plans earlier, and the first digits no longer tell what an old number would be today.
+// The other five changed their plans earlier, and the first digits no longer show what an old number would be today.
 func readOldPlan(number, region string) (Phone, *FieldError) {
 	code, national := number[:4], number[4:]
 	switch {
@@ -227,20 +227,20 @@ func operatorOf(p Phone) string {
 	return brandOf(p.Region, name)
 }
 
-// brandOf returns the name that payers know. For some ranges the library still has the name of the company, or a former brand: a
-// host that chose the payer's wallet by such a name would ask Orange Money in Niger, which has been gone for years. If a later
-// version of the library corrects a name, this function passes it on unchanged.
+// brandOf returns the name that payers know. For some ranges the library still has the name of the company, or a former brand. A host
+// that chose the payer's wallet by such a name would ask Orange Money in Niger, which ended years ago. If a later version of the
+// library corrects a name, this function passes it on unchanged.
 func brandOf(region, name string) string {
 	switch region + " " + name {
-	case "BF Onatel", "ML Sotelma": // Maroc Telecom's, all Moov Africa since 1 January 2021
+	case "BF Onatel", "ML Sotelma": // both belong to Maroc Telecom; Moov Africa since 1 January 2021
 		return "Moov"
-	case "ML Atel": // Alpha Télécommunication, Telecel from its first day, 28 December 2017
+	case "ML Atel": // the company Alpha Télécommunication; its brand was Telecel from the first day, 28 December 2017
 		return "Telecel"
 	case "GW Spacetel": // MTN until its sale to Telecel on 7 August 2024
 		return "Telecel"
 	case "NE Orange": // sold to Zamani Com in November 2019, Zamani Telecom since December 2020
 		return "Zamani"
-	case "SN Free", "TG Togo Telecom": // Axian's, both Yas since November 2024
+	case "SN Free", "TG Togo Telecom": // both belong to Axian; Yas since November 2024
 		return "Yas"
 	}
 	return name

@@ -93,7 +93,7 @@ func TestParsePhoneAcceptsThePagesNumber(t *testing.T) {
 		is := is.New(t)
 		n, err := phonenumbers.Parse(page, "")
 		is.NoErr(err)
-		is.True(!phonenumbers.IsValidNumber(n)) // once it is valid, ParsePhone needs no rule of its own
+		is.True(!phonenumbers.IsValidNumber(n)) // if the library accepts it one day, ParsePhone needs no rule of its own
 
 		got, err := checkout.ParsePhone(page)
 		is.NoErr(err)
@@ -126,7 +126,7 @@ func TestParsePhoneReadsAnyCountry(t *testing.T) {
 		{"+33 (0)6 12 34 56 78", "+33612345678", "FR"},
 		{"+44 (0) 7400 123456", "+447400123456", "GB"},
 		{"+44 7911 123456", "+447911123456", "GG"},
-		{"+1 (201) 555-0123", "+12015550123", "US"}, // its plan cannot tell mobile from fixed
+		{"+1 (201) 555-0123", "+12015550123", "US"}, // its plan does not separate mobile from fixed lines
 		{"+39 312 345 6789", "+393123456789", "IT"},
 		{"+233 23 123 4567", "+233231234567", "GH"},
 		{"+234 802 123 4567", "+2348021234567", "NG"},
@@ -265,7 +265,7 @@ func TestParsePhoneTellsTheOperator(t *testing.T) {
 		is.Equal(got.Operator, "MTN")
 	})
 
-	t.Run("and nothing if the plan does not have it", func(t *testing.T) {
+	t.Run("but gives none if the plan names none", func(t *testing.T) {
 		is := is.New(t)
 		got, err := checkout.ParsePhone("+12015550123")
 		is.NoErr(err)

@@ -17,7 +17,7 @@ const (
 )
 
 // problem is the body of an error (RFC 9457). Its texts are constants of this package, with numbers and names of members. It has no
-// value from the request and no text of a driver, so it can neither leak one nor carry one to another reader.
+// value from the request and no text of a driver, so it cannot leak them.
 type problem struct {
 	Type      string         `json:"type"`
 	Title     string         `json:"title"`
@@ -51,7 +51,7 @@ func badRequest(code, detail string) error {
 
 var errNoRoute = &requestError{newProblem(http.StatusNotFound, "not_found", "there is nothing at this path")}
 
-// errOverloaded says that MaxInFlight requests use the store.
+// errOverloaded says that MaxInFlight requests use the store already.
 var errOverloaded error = &requestError{unavailable()}
 
 func unavailable() problem {
@@ -119,7 +119,7 @@ func problemOf(err error) problem {
 	return newProblem(http.StatusInternalServerError, "internal", "an internal error occurred")
 }
 
-// pointer returns where the fault is. A member of metadata has two parts, "#/metadata/size", each escaped by itself.
+// pointer returns the place of the fault. The pointer to a member of metadata, "#/metadata/size", has two parts, each escaped by itself.
 func (e FieldError) pointer() string {
 	if !e.nested {
 		return pointer(e.Field)

@@ -22,8 +22,8 @@ func decodeQuery(raw string) (Query, error) {
 	}
 	var q Query
 	var f faults
-	if values.Has("cursor") && values.Has("offset") { // also an offset of 0, which Query cannot tell from none
-		f.add("cursor", CodeUnsupported, "must not stand together with offset")
+	if values.Has("cursor") && values.Has("offset") { // also an offset of 0, which a Query cannot distinguish from none
+		f.add("cursor", CodeUnsupported, "cannot be combined with offset")
 	}
 	for _, name := range listParameters {
 		given, ok := values[name]
@@ -39,7 +39,7 @@ func decodeQuery(raw string) (Query, error) {
 		}
 	}
 	if len(values) > 0 {
-		f.add("query", CodeUnknownField, "must hold "+strings.Join(listParameters, ", ")+" only")
+		f.add("query", CodeUnknownField, "must have no parameters but "+strings.Join(listParameters, ", "))
 	}
 	if f != nil {
 		return Query{}, badQuery(f)

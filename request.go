@@ -9,8 +9,8 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// request is a CreateParams that is valid by the contract, in the form in which requests are compared and stored. Only normalize makes
-// one.
+// request is a CreateParams in the form in which requests are compared and stored. CreateParams.normalize makes it. It is valid if
+// normalize has found no fault.
 type request struct {
 	CreateParams
 	phone Phone
@@ -24,11 +24,11 @@ const (
 	fingerprintLabeled = 2 // has a client reference or metadata
 )
 
-// fingerprint returns a digest of what the request means. Whatever does not change the meaning does not change the fingerprint: the
-// order of members, 5000.0 for 5000, a default that is spelled out.
+// fingerprint returns a digest of what the request means. Differences that do not change the meaning do not change the fingerprint: the
+// order of members, 5000.0 instead of 5000, a default that is given explicitly.
 //
-// The digest stands for the request because the session cannot: it may have got another payment since, and a customer that the
-// request did not name.
+// A later request is compared with this digest and not with the session, because the session may have got another payment since, and a
+// customer that the request did not name.
 func (r request) fingerprint() idempotency.Fingerprint {
 	plain := [...]string{
 		string(r.PaymentMethod),
@@ -52,8 +52,8 @@ func (r request) fingerprint() idempotency.Fingerprint {
 	return idempotency.Sum(fingerprintLabeled, labeled...)
 }
 
-// sameAs reports whether held is the session of this request, and which members differ if it is not. The names of these members go
-// to the client, who can then see what it has mixed up. Their values do not: whoever guesses a key must learn nothing.
+// sameAs reports whether held is the session of this request, and which members differ if it is not. The client gets the names of these
+// members, so that it can see what it has mixed up. It does not get their values: a client that guesses a key must not learn them.
 func (r request) sameAs(held Session) (same bool, differ []string) {
 	if held.Fingerprint == r.fingerprint() {
 		return true, nil
@@ -88,8 +88,8 @@ func (r request) differences(held Session) []string {
 }
 
 // identifiersThatDiffer returns which of payment_id and customer_id differ. A session may have got others than its request named: a
-// payment by Begin or Complete, a customer at creation. Only the fingerprint still knows the requested ones. So the likely values are
-// tried until one gives that fingerprint.
+// payment by Begin or Complete, a customer at creation. Only the fingerprint still depends on the requested ones. So the likely values
+// are tried until a pair of them gives that fingerprint.
 func (r request) identifiersThatDiffer(held Session) []string {
 	first := request{CreateParams: CreateParams{
 		PaymentMethod: held.PaymentMethod,
@@ -119,8 +119,8 @@ func (r request) identifiersThatDiffer(held Session) []string {
 			return names
 		}
 	}
-	// None of the values was requested, so the requested payment was another one, and has been replaced since. A customer is never
-	// replaced, but a card session without one got one at creation.
+	// No pair gave the fingerprint, so the first request named another payment, which has been replaced since. A customer is never
+	// replaced, but a card session whose request named none got one at creation.
 	names := []string{"payment_id"}
 	if r.CustomerID != held.CustomerID && (r.CustomerID != "" || held.PaymentMethod != Card) {
 		names = append(names, "customer_id")

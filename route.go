@@ -17,8 +17,8 @@ const (
 	routeOpenAPI
 )
 
-// route is a path of the contract. A router of the host's may come before the handler, and may strip a prefix, but the handler
-// reads the path itself: so it answers the same under every router.
+// route is a path of the contract. The host may put a router before the handler, which may strip a prefix. But the handler reads the
+// path itself, so it answers the same under every router.
 type route struct {
 	kind routeKind
 	id   string
@@ -59,8 +59,8 @@ func routeOf(u *url.URL) route {
 	return route{}
 }
 
-// pattern returns the path with "{id}" in place of the session's ID. It has nothing that the client chose, so it is safe in logs and
-// in names of metrics.
+// pattern returns the path with "{id}" in place of the session's ID. It contains nothing that the client chose, so it is safe in logs
+// and in names of metrics.
 func (r route) pattern() string {
 	switch r.kind {
 	case routeSessions:

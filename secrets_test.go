@@ -25,7 +25,7 @@ var canaries = map[string]string{
 	"value":       "CANARYVALUE",
 }
 
-// TestSecretsNeverAppear sends the canaries in requests that get every kind of answer, and then searches the answers and the log.
+// TestSecretsNeverAppear sends the canaries in requests that are refused for many reasons, and then searches the answers and the log.
 func TestSecretsNeverAppear(t *testing.T) {
 	var mu sync.Mutex
 	var log bytes.Buffer
@@ -112,7 +112,7 @@ func TestSecretsNeverAppear(t *testing.T) {
 		}
 	}
 	for _, status := range []int{400, 401, 404, 415, 422, 500, 503} {
-		is.True(statuses[status]) // the requests got every kind of answer
+		is.True(statuses[status]) // at least one request got this status
 	}
 	is.True(strings.Contains(log.String(), "checkout session created"))
 	is.True(strings.Contains(log.String(), `level=WARN msg="payment came late"`))

@@ -10,7 +10,7 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// Status is where a session stands. Its values are the words of the wire.
+// Status is the state of a session. Its values are the words in the session's JSON.
 type Status string
 
 // The seven statuses of the page.
@@ -19,8 +19,8 @@ const (
 	StatusCreated Status = "created"
 	// StatusPending is a session whose payer is being asked for the payment. A card session begins here. The clock expires it.
 	StatusPending Status = "pending"
-	// StatusProcessing is a session for which the operator holds the payer's money. Neither the clock nor anybody else ends it:
-	// only the operator knows what becomes of the money.
+	// StatusProcessing is a session for which the operator holds the payer's money. Neither the clock nor Cancel ends it, because only
+	// the operator knows what becomes of the money.
 	StatusProcessing Status = "processing"
 	// StatusCompleted is a session that was paid. It is final: no other status can follow.
 	StatusCompleted Status = "completed"
@@ -66,7 +66,7 @@ func Transitions() map[Status][]Status {
 	return table
 }
 
-// CanBecome reports whether the table has an edge from s to next. A status cannot become itself.
+// CanBecome reports whether [Transitions] allows the step from s to next. A status cannot become itself.
 func (s Status) CanBecome(next Status) bool { return slices.Contains(transitions[s], next) }
 
 // known reports whether s is one of the seven statuses.
@@ -75,7 +75,7 @@ func (s Status) known() bool { _, ok := transitions[s]; return ok }
 // expires reports whether the clock alone moves a session of this status to expired.
 func (s Status) expires() bool { return s == StatusCreated || s == StatusPending }
 
-// ended reports whether only a late payment can still change a session of this status.
+// ended reports whether a session of this status has ended. At most a late payment can still change it.
 func (s Status) ended() bool {
 	return s == StatusCompleted || s == StatusFailed || s == StatusExpired || s == StatusCancelled
 }
@@ -97,8 +97,8 @@ const (
 // mode, and every method that reads or changes a session names it. The test and the live sessions of a merchant have nothing in
 // common: neither mode finds the sessions of the other, and a key that was used in one is free in the other.
 type Account struct {
-	// ID is the host's name for the merchant, 1 to 255 code points. Take it from credentials that you have checked, never from what a
-	// client says of itself.
+	// ID is the host's name for the merchant, 1 to 255 code points. Take it from credentials that you have checked, never from data
+	// that the client sends about itself.
 	ID string
 	// Test is the mode. Sessions of test mode have "test" in their ID, and no money moves for them.
 	Test bool
@@ -106,17 +106,17 @@ type Account struct {
 
 // Session is a merchant's request for money. It is a copy: changing its fields changes nothing that is stored.
 //
-// As JSON it has the form of the wire, without what only a [Store] must keep. Through log/slog and fmt it shows what a reader of
-// the log needs, with the phone number masked. But a slice of sessions in a JSON log shows the number, as JSON does.
+// As JSON it has the form that clients get, without the fields that only a [Store] needs. Through log/slog and fmt it shows what a reader
+// of the log needs, with the phone number masked. But [slog.JSONHandler] writes a slice of sessions as JSON, with the full number.
 type Session struct {
 	// ID is "cs_", then "test", the payer's country in lower case or "live", then "_" and a UUIDv7 (RFC 9562) without hyphens, such
 	// as cs_ci_0193f0c2a7b47c5e9d3a1b2c3d4e5f60. The UUID begins with the time in milliseconds. So of two sessions of one country
-	// the later one has the greater ID, unless two processes created them in the same millisecond.
+	// the later one has the greater ID, unless two processes created them at nearly the same time.
 	ID string
 	// Account is the merchant whom the session belongs to.
 	Account Account
-	// Status is where the session stands. Checkouts shows a session that is due as expired, whether or not a sweep has stored
-	// that.
+	// Status is the state of the session. Checkouts shows a session that is due as expired, whether or not a sweep has stored the
+	// expiry.
 	Status Status
 
 	// Amount is what the payer pays, in the smallest unit of Currency. The merchant gets Amount - TransactionFee.
@@ -151,8 +151,8 @@ type Session struct {
 	FailureReason string
 	// TransactionFee is in the smallest unit of Currency. It is fixed when the session is created, by Config.Fees of that moment.
 	TransactionFee int64
-	// Late says that the session was completed after it had expired, failed or been cancelled. The money is there; see whether you
-	// can still deliver, and pay it back if not.
+	// Late says that the session was completed after it had expired, failed or been cancelled. The money has come: deliver if you
+	// still can, and pay it back if not.
 	Late bool
 
 	// ClientReference is the merchant's own name for the payment; "" where there is none.
@@ -187,13 +187,13 @@ func (s Session) Phone() Phone {
 	return p
 }
 
-// String is what LogValue shows.
+// String returns what LogValue shows, as text.
 func (s Session) String() string { return s.LogValue().String() }
 
 // Format implements [fmt.Formatter]: every verb, %#v too, shows what LogValue does.
 func (s Session) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
-// LogValue implements [slog.LogValuer]: no key, no fingerprint, no free text, and the phone number masked.
+// LogValue implements [slog.LogValuer]. It leaves out the key, the fingerprint and all free texts, and masks the phone number.
 func (s Session) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("id", s.ID),

@@ -18,13 +18,13 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// Limits of the contract. They are the same on every server, so a client may rely on them. A host can narrow some of them by its
-// [Config], and widen none. Lengths are in Unicode code points: "é" counts as one, in UTF-8 it has two bytes.
+// Limits of the contract. A host can narrow some of them by its [Config], but cannot widen any. Lengths are in Unicode code points: "é"
+// counts as one, although it has two bytes in UTF-8.
 const (
 	// MinAmount is the smallest amount, in the smallest unit of the currency: 100 francs, or one dollar. The page sets it.
 	MinAmount = 100
-	// MaxAmount is the greatest amount, 2^53-1. It is the greatest integer that every JSON reader holds exactly: above it a
-	// JavaScript client would read another amount than the one that was sent (RFC 8259, section 6).
+	// MaxAmount is the greatest amount, 2^53-1. It is the greatest integer that every JSON parser reads exactly: above it a
+	// JavaScript client might read another amount than the one that was sent (RFC 8259, section 6).
 	MaxAmount = 9007199254740991
 
 	// MinExpiresIn to MaxExpiresIn is how long a session may be payable, in whole seconds. The default is DefaultExpiresIn.
@@ -60,7 +60,7 @@ const (
 	MaxPhoneScan = 10_000
 )
 
-// currencyXOF is the one currency of mobile money.
+// currencyXOF is the only currency of mobile money.
 const currencyXOF = "XOF"
 
 // CreateParams is a request for a session. Text must be valid UTF-8 without U+0000; its length is counted in code points. All faults
@@ -71,7 +71,7 @@ const currencyXOF = "XOF"
 type CreateParams struct {
 	_ struct{} // keyed literals only
 
-	// Account is who the payment is for, and in which mode. Its ID is required, at most 255 code points.
+	// Account is the merchant whom the payment is for, in live or in test mode. Its ID is required, at most 255 code points.
 	Account Account
 
 	// IdempotencyKey makes it safe to repeat the request: two requests with one key make one session. Choose it once for a payment,
@@ -79,12 +79,12 @@ type CreateParams struct {
 	//
 	//	order.CheckoutKey = idempotency.Key(uuid.NewString()) // saved with the order, in the transaction that creates it
 	//
-	// A program that chooses a new key for each try makes a new session for each try, and may charge its customer twice. A key that
-	// says too little is as bad: under the order's number, a second attempt to pay the order with another amount is refused, and
-	// under the customer's, so is the second order.
+	// A program that chooses a new key for each try makes a new session for each try, and may charge its customer twice. A key that is
+	// used for different payments is as bad. If the key is the order's number, a second attempt to pay the order, with another amount,
+	// is refused. If it is the customer's number, the customer's second order is refused, or is taken for a retry of the first.
 	//
-	// It is a UUID, but not the nil UUID or the max UUID, or 1 to 1000 visible ASCII characters without comma. "" makes a
-	// new session every time; over HTTP a key is required.
+	// A key has 1 to 1000 visible ASCII characters without comma. A UUID is best; the nil UUID and the max UUID are refused. "" makes
+	// a new session every time; over HTTP a key is required.
 	IdempotencyKey idempotency.Key
 
 	// Amount is in the smallest unit of the currency, at least [MinAmount] and at most Config.MaxAmount. XOF has no unit below the
@@ -102,52 +102,52 @@ type CreateParams struct {
 	PaymentMethod PaymentMethod
 
 	// UserPhone is the payer's mobile number in international form, such as "+225 07 07 98 76 54": see [ParsePhone], which
-	// refuses 00 in place of the plus. It is required for mobile money and must be of Config.PhoneRegions. It is answered as it was
-	// sent, without spaces.
+	// refuses 00 in place of the plus. It is required for mobile money, and its country must be one of Config.PhoneRegions. It is
+	// answered as it was sent, without separators.
 	UserPhone string
 
-	// Description is shown to the payer, at most 200 code points. It may be empty. It is plain text: package paypage escapes it, and
-	// so must whoever else shows it. It is never logged.
+	// Description is shown to the payer, at most 200 code points. It may be empty. It is plain text: package paypage escapes it, and any
+	// other program that shows it in HTML must escape it too. It is never logged.
 	Description string
 
 	// ExpiresIn is how long the session can be paid, in whole seconds, 5 minutes to 24 hours. 0 is 30 minutes. Choose it no longer
-	// than you hold the goods: a payment that comes later is still recorded, marked late.
+	// than you reserve the goods: a payment that comes later is still recorded, marked late.
 	ExpiresIn time.Duration
 
 	// SuccessURL and CancelURL are where the payer is sent afterwards: absolute http or https URLs of at most 2048 code points.
 	// Cards need both. Package paypage replaces "{CHECKOUT_SESSION_ID}" in them by the session's ID.
 	//
-	// That a payer arrives at SuccessURL does not prove that anything was paid: anybody can open a URL. Ask for the session there,
-	// and deliver by its status. Refused are URLs that lead elsewhere than they seem to: with user information
-	// (https://bank.example@evil.example), with backslashes, quotes, white space or invisible characters, and other schemes, such as
-	// javascript:, which would run code on the payer's page.
+	// A payer who arrives at SuccessURL has not necessarily paid: anybody can open a URL. Read the session there, and deliver only if its
+	// status is completed. URLs that may lead elsewhere than they seem to are refused: those with user information
+	// (https://bank.example@evil.example), and those with backslashes, double quotes, angle brackets, white space or invisible
+	// characters. Other schemes are refused too, such as javascript:, which would run code on the payer's page.
 	SuccessURL, CancelURL string
 
 	// PaymentID is the payment's identifier at the operator, at most 255 code points; "" until it is known. Usually it comes later, by
 	// [Checkouts.Begin]. Over HTTP a create cannot set it, because it is the host's business and not the merchant's.
 	PaymentID string
 
-	// CustomerID is the host's own name for the payer, at most 255 code points. A card session without one gets one.
+	// CustomerID is the host's own name for the payer, at most 255 code points. If a card request has none, one is generated.
 	CustomerID string
 
 	// ClientReference is the merchant's own name for the payment, such as an order number, at most 255 code points. Several sessions
-	// may have the same, such as two attempts to pay one order. Lists find by it: Query{ClientReference: "order 7"}. It does not
-	// make a request idempotent; IdempotencyKey does.
+	// may have the same reference, such as two attempts to pay one order. List finds them: Query{ClientReference: "order 7"}. The
+	// reference does not make a request idempotent; IdempotencyKey does.
 	ClientReference string
 
-	// Metadata is whatever the merchant wants to find again with the session: at most 20 members, with names of 1 to 40 characters out
-	// of A-Z a-z 0-9 _ . - and values of 1 to 500 code points. An empty map is the same as none. Put no card number and no password
+	// Metadata has names and values of the merchant's own: at most 20 members, with names of 1 to 40 characters out of
+	// A-Z a-z 0-9 _ . - and values of 1 to 500 code points. An empty map is the same as no map. Put no card number and no password
 	// into it: it is stored and answered as it is.
 	Metadata map[string]string
 }
 
-// String is what LogValue shows.
+// String returns what LogValue shows, as text.
 func (p CreateParams) String() string { return p.LogValue().String() }
 
 // Format implements [fmt.Formatter]: every verb, %#v too, shows what LogValue does.
 func (p CreateParams) Format(f fmt.State, _ rune) { io.WriteString(f, p.String()) }
 
-// LogValue implements [slog.LogValuer]: no key, no free text, and the phone number masked.
+// LogValue implements [slog.LogValuer]. It leaves out the key and all free texts, and masks the phone number.
 func (p CreateParams) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("account", p.Account.ID),
@@ -178,7 +178,7 @@ func (f *faults) add(field, code, detail string) {
 	}
 }
 
-// addIn adds a fault of the member name of an object, such as metadata, that is the value of the member field.
+// addIn adds a fault of one member of an object: field names the object, such as metadata, and name the member in it.
 func (f *faults) addIn(field, name, code, detail string) {
 	*f = append(*f, FieldError{Field: field + "/" + name, Code: code, Detail: detail, nested: true})
 }
@@ -191,7 +191,7 @@ func (f faults) err() error {
 	if len(f) == 0 {
 		return nil
 	}
-	// Unknown members, of which there may be thousands, come last and as they were sent.
+	// Unknown members, of which there may be thousands, come last, in the order in which they were sent.
 	var known, unknown []FieldError
 	for _, e := range f {
 		if e.Code == CodeUnknownField {
@@ -207,7 +207,7 @@ func (f faults) err() error {
 }
 
 // text adds a fault unless s is valid UTF-8 without U+0000 of at most limit code points. PostgreSQL cannot store U+0000 or invalid
-// UTF-8, and no store may refuse what another one takes.
+// UTF-8, and no store may refuse a text that another store accepts.
 func (f *faults) text(field, s string, limit int) {
 	switch {
 	case !utf8.ValidString(s):
@@ -270,7 +270,7 @@ func (f *faults) account(a Account) {
 // in upper case, the phone number without separators, and a UUID key in lower case. So two requests that mean the same become
 // equal, and get the same fingerprint.
 //
-// It adds to f every fault by the contract, for fields that have none yet. A host's own limits are not checked here: see
+// It adds to f every fault against the contract, for fields that have none yet. It does not check a host's own limits: see
 // Checkouts.accepts. If the payment method is not valid, neither dialect's rules are applied, since they would report faults of a
 // dialect that the client may not have meant.
 func (p CreateParams) normalize(f *faults) request {
@@ -379,7 +379,7 @@ func isRedirect(s string) bool {
 	return err == nil && 1 <= port && port <= 65535
 }
 
-// misleads reports whether r makes a URL lead elsewhere than it seems to: browsers differ in how they repair backslashes and white
+// misleads reports whether r can make a URL lead elsewhere than it seems to: browsers differ in how they repair backslashes and white
 // space, quotes and angle brackets end an HTML attribute, and control and format characters are invisible.
 func misleads(r rune) bool {
 	return strings.ContainsRune("\\<>\"`", r) || unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)

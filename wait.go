@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	// feedTurn is the pause between two reads of the feed. A change by another process is seen within this time and the time of a
+	// feedTurn is the pause between two reads of the feed. A change by another process is seen within this time plus the time of one
 	// read.
 	feedTurn = 400 * time.Millisecond
 	// feedPage is how many events one read takes. If it gets that many, the next read follows at once.
@@ -24,15 +24,15 @@ const (
 //		session, err = checkouts.Wait(ctx, account, session.ID, session)
 //	}
 //
-// A change that is made through the same Checkouts ends the wait at once, and so does one through a Checkouts of
-// [Checkouts.WithStore]. A change by another process ends it within a second. On PostgreSQL a transaction that is left open
-// delays what other processes have changed.
+// A change that is made through the same Checkouts ends the wait at once. A change by another process, or in a transaction of the host
+// ([Checkouts.WithStore]), ends it within a second after its commit. On PostgreSQL, another transaction that has written and is left
+// open delays these changes.
 //
-// If ctx ends first, Wait returns the session as it was last known, with ctx's error. If [Checkouts.StopWaiting] is called, it does
-// so with [ErrStopped]. A store that fails meanwhile does not end the wait. Other errors are those of [Checkouts.Get].
+// If ctx ends first, Wait returns the session as it was last known, with ctx's error. If [Checkouts.StopWaiting] is called, Wait returns
+// it with [ErrStopped]. The wait goes on while the feed of events cannot be read. Other errors are those of [Checkouts.Get].
 //
-// Wait starts no goroutine. All waiting callers take turns to read the feed of events. So ten thousand of them cost the store what one
-// costs, less than three reads a second; and each costs a read when it begins and when its session changes.
+// Wait starts no goroutine. All waiting callers take turns to read the feed of events. So ten thousand callers cost the store as much as
+// one, less than three reads a second. Besides, each caller costs a read when it begins and when its session changes.
 func (c *Checkouts) Wait(ctx context.Context, account Account, id string, seen Session) (Session, error) {
 	w := c.waits.enter(account, id)
 	defer c.waits.leave(w)
@@ -72,7 +72,7 @@ func (c *Checkouts) waitForWake(ctx context.Context, w *waiter, due <-chan time.
 	case <-c.waits.stopped:
 		return ErrStopped
 	case f := <-c.waits.turn:
-		defer func() { c.waits.turn <- f }() // after a panic of the store's too
+		defer func() { c.waits.turn <- f }() // also if the store panics
 		return c.takeTurn(ctx, w, due, f)
 	}
 }
@@ -99,14 +99,14 @@ func (c *Checkouts) takeTurn(ctx context.Context, w *waiter, due <-chan time.Tim
 	}
 }
 
-// waits has the callers that wait for a change, and the turn at reading the feed for all of them.
+// waits has the callers that wait for a change, and the turn to read the feed for all of them.
 //
-// A caller that waits is woken in one of four ways: by a change through this Checkouts, at once; by the feed, which shows changes of
-// other processes; when its session is due; or by StopWaiting. Being woken only means that the session is read again. So a wake too
-// many costs a read, and does no harm.
+// A caller that waits is woken in one of three ways: by a change through this Checkouts, at once; by the feed, which shows changes of
+// other processes; or when its session is due. A caller that is woken reads its session again. So an unnecessary wake costs a read, and
+// does no harm.
 //
-// There is no goroutine that reads the feed. The callers pass the turn on: whoever takes it from the channel reads until its own wait
-// is over, and puts it back. Without callers nothing is read.
+// There is no goroutine that reads the feed. The callers pass the turn on: the caller that takes it from the channel reads the feed until
+// its own wait is over, and puts it back. Without callers nothing is read.
 type waits struct {
 	store   Store
 	turn    chan *feed // holds the feed while no caller reads it
@@ -132,7 +132,7 @@ type waiter struct {
 
 // feed is how far the feed has been read.
 type feed struct {
-	known  bool // after is valid: all callers were woken for the events before it, and need only those that follow
+	known  bool // after is valid: all callers were woken for the events up to it, and need only the later ones
 	after  Cursor
 	looked time.Time // when the feed was last read, or a read has failed
 }

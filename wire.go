@@ -15,8 +15,8 @@ import (
 	"github.com/caisse/checkout/internal/strictjson"
 )
 
-// maxJSONDepth is how deep a body may nest. The object itself is the first level. A valid request has two. The limit bounds the stack
-// that a body of nothing but brackets could take.
+// maxJSONDepth is how deep a body may nest. The object itself is the first level. A valid request has at most two levels. The limit
+// bounds the stack that a body of nothing but brackets could take.
 const maxJSONDepth = 32
 
 // checkMediaType refuses a body whose headers do not say that it is JSON without compression. This also keeps a form on a foreign

@@ -30,7 +30,7 @@ const (
 
 const (
 	before, now = ", before", ", now"
-	// movesEach is how many sessions each caller changes. That takes half a second or more.
+	// movesEach is the least number of sessions that each caller changes. That takes half a second or more.
 	movesEach = 200
 )
 
@@ -123,7 +123,7 @@ func buildWorkers(ctx context.Context, dir, revision string) (workers map[string
 	return workers, nil
 }
 
-// revisions returns a pair of contenders, before and now, for each kind of work.
+// revisions are the ends of the names of the two contenders for each kind of work.
 var revisions = []string{before, now}
 
 func beforeSQLite(opts options, workers map[string]string) (contenders []contender) {
@@ -159,7 +159,7 @@ func movesTask(store string, callers int) beforeTask {
 	return beforeTask{Work: "moves", Store: store, Callers: callers, Each: max(movesEach, 1000/callers)}
 }
 
-// beforePostgres gives every round a schema of its own, in which the revision creates its tables.
+// beforePostgres gives every round a schema of its own, in which the measured revision creates its tables.
 func beforePostgres(workers map[string]string, server string) (contenders []contender) {
 	add := func(name string, task beforeTask) {
 		for _, revision := range revisions {

@@ -10,8 +10,8 @@ import (
 	"github.com/caisse/checkout/internal/pgtest"
 )
 
-// withServer calls f with the URL of a PostgreSQL server: url, or if that is "" a server that is started for f as tests start
-// theirs. The error is errNoServer if there is none.
+// withServer calls f with the URL of a PostgreSQL server. If url is "", it starts a server for f, in the same way as tests do. The error
+// is errNoServer if none can be started.
 func withServer(ctx context.Context, url string, f func(url string) error) error {
 	if url != "" {
 		return f(url)
@@ -25,7 +25,7 @@ func withServer(ctx context.Context, url string, f func(url string) error) error
 	return f(cluster.URL())
 }
 
-// errNoServer says that there is no server, and none can be started.
+// errNoServer says that no URL of a server was given, and that no server can be started.
 var errNoServer = errors.New("no PostgreSQL here")
 
 // clusterHost takes the place of a test, because pgtest starts servers for tests. It has only the methods that pgtest calls.

@@ -21,7 +21,7 @@ const (
 	extraPeakMB     = "peak_mb"     // resident memory of the server process at its highest
 	extraCPU        = "cpu_us"      // processor time of the process per call, or of the server per request, in microseconds
 	extraLoadCPU    = "load_cpu_us" // of the load generator's process
-	extraBytes      = "bytes"       // per session, on disk or in memory
+	extraBytes      = "bytes"       // per session, on disk
 	extraNanos      = "ns"          // per call
 	extraAllocs     = "allocs"      // per call
 	extraAllocBytes = "alloc_bytes" // per call
@@ -31,7 +31,7 @@ const (
 type contender struct {
 	name    string
 	callers int // at once; 0 if that does not apply
-	// round starts with nothing, measures for d and leaves nothing.
+	// round measures for d, after a warm-up. It prepares what it needs, and cleans up.
 	round func(ctx context.Context, d time.Duration) (sample, error)
 }
 
@@ -42,8 +42,8 @@ type result struct {
 	Samples []sample `json:"samples"`
 }
 
-// interleave measures every contender once per round, A B C, A B C, so that a busy time of the machine affects all of them. Every second
-// round goes backwards.
+// interleave measures every contender once per round, so that a busy time of the machine affects all of them. Every second round goes
+// backwards: A B C, C B A, A B C.
 func interleave(ctx context.Context, progress io.Writer, rounds int, d time.Duration, contenders []contender) ([]result, error) {
 	results := make([]result, len(contenders))
 	for i, c := range contenders {

@@ -49,7 +49,7 @@ func drive(ctx context.Context, callers int, warmUp, d time.Duration, newCall fu
 		mu    sync.Mutex
 		took  histogram
 		all   int64
-		some  atomic.Bool // call was counted
+		some  atomic.Bool // a call was counted
 		cpu   = cpuTime()
 		begin = time.Now().Add(warmUp)
 		end   = begin.Add(d)
@@ -65,7 +65,7 @@ func drive(ctx context.Context, callers int, warmUp, d time.Duration, newCall fu
 				}
 				calls++
 				now := time.Now()
-				// A call counts if it ends during the measurement. Those that began before make up for those that end after.
+				// A call counts if it ends during the measurement. Calls that began before it make up for calls that end after it.
 				switch {
 				case now.Before(begin):
 				case now.Before(end):

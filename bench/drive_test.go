@@ -56,7 +56,7 @@ func TestDrive(t *testing.T) {
 			is.Equal(tally.Elapsed, 100*time.Second)
 		})
 	})
-	t.Run("does not begin if a caller cannot be made", func(t *testing.T) {
+	t.Run("returns the error if a caller cannot be made", func(t *testing.T) {
 		is := is.New(t)
 		refused := errors.New("refused")
 		_, err := drive(t.Context(), 1, 0, time.Hour, func() (call, error) { return nil, refused })

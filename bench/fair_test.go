@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net"
 	"net/http/httptest"
@@ -55,7 +56,8 @@ func TestTheLoopWritesWhatTheStoreWrites(t *testing.T) {
 	is.Equal(shapes(t, db, "num = 1"), shapes(t, db, "num = 4")) // the first row is the loop's, the fourth is the store's
 }
 
-// comparable returns the session without the values that differ between any two sessions. Of its ID and its key only the length remains.
+// comparable returns the session without the values that differ between any two sessions. Of its ID only the prefix and the length remain,
+// and of its key only the length.
 func comparable(s checkout.Session) checkout.Session {
 	s.ExpiresAt = time.Time{}.Add(s.ExpiresAt.Sub(s.CreatedAt))
 	s.ID = fmt.Sprint(s.ID[:len("cs_ci_")], len(s.ID))
@@ -84,9 +86,9 @@ func shapes(t *testing.T, db *sql.DB, where string) string {
 	return all
 }
 
-// TestAFilledDatabaseIsOneOfTheStore proves that the store can read a database that fill has made, and finds the sessions in the
+// TestTheStoreReadsAFilledDatabase proves that the store can read a database that fill has made, and finds the sessions in the
 // proportions that it should.
-func TestAFilledDatabaseIsOneOfTheStore(t *testing.T) {
+func TestTheStoreReadsAFilledDatabase(t *testing.T) {
 	is := is.New(t)
 	dir := t.TempDir()
 	const rows = fillBatch + 100
@@ -141,7 +143,8 @@ func TestPgbenchWritesWhatTheStoreWrites(t *testing.T) {
 	}))
 }
 
-// TestTheFloorAnswersAsMuchAsTheLibrary proves that the bare net/http handler sends as many bytes as the library does for a new session.
+// TestTheFloorAnswersAsMuchAsTheLibrary proves that the bare net/http handler sends as many bytes as the library does for a new session,
+// within a few bytes.
 func TestTheFloorAnswersAsMuchAsTheLibrary(t *testing.T) {
 	is := is.New(t)
 	library, err := newHandler(memory.New())
@@ -174,14 +177,14 @@ func TestKeysAreUUIDs(t *testing.T) {
 // TestTheLoadReadsAnswers proves that the load counts only answers of new sessions, and reads each to its end.
 func TestTheLoadReadsAnswers(t *testing.T) {
 	read := func(answer string) error { return readCreated(bufio.NewReader(strings.NewReader(answer))) }
-	t.Run("one after the other", func(t *testing.T) {
+	t.Run("reads one answer after the other", func(t *testing.T) {
 		is := is.New(t)
 		in := bufio.NewReader(strings.NewReader(strings.Repeat("HTTP/1.1 201 Created\r\ncontent-length: 2\r\nX: y\r\n\r\n{}", 2)))
 		is.NoErr(readCreated(in))
 		is.NoErr(readCreated(in))
 		is.Equal(in.Buffered(), 0)
 	})
-	t.Run("and accepts only a new session", func(t *testing.T) {
+	t.Run("accepts only a new session", func(t *testing.T) {
 		is := is.New(t)
 		err := read("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nfull")
 		is.True(err != nil)
@@ -192,7 +195,7 @@ func TestTheLoadReadsAnswers(t *testing.T) {
 		is.True(read("hello\n") != nil)
 		is.True(read("") != nil)
 	})
-	t.Run("until its context ends", func(t *testing.T) {
+	t.Run("closes its connection when its context ends", func(t *testing.T) {
 		is := is.New(t)
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		is.NoErr(err)
@@ -201,6 +204,6 @@ func TestTheLoadReadsAnswers(t *testing.T) {
 		send, err := newClient(ctx, listener.Addr().String())
 		is.NoErr(err)
 		cancel()
-		is.True(send(ctx) != nil)
+		is.True(errors.Is(send(ctx), net.ErrClosed))
 	})
 }

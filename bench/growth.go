@@ -23,7 +23,7 @@ const (
 // grown returns a contender's name with the number of sessions.
 func grown(name string, rows int) string { return fmt.Sprintf("%s, beside %s", name, thousands(rows)) }
 
-// growthContenders write to an empty database and to a filled one, after a warm-up that is as long as the measurement: a host that
+// growthContenders write to an empty database and to a filled one, after a warm-up that is as long as the measurement. A host that
 // has run for a while has the hot pages in its cache, and overwrites its log instead of extending it.
 func growthContenders(opts options, full string) []contender {
 	var contenders []contender
@@ -49,8 +49,8 @@ func growthContenders(opts options, full string) []contender {
 	return contenders
 }
 
-// fill makes a database with so many sessions in dir, in the order of time: ids grow, keys are random. It flushes nothing, since
-// the data need not survive a crash.
+// fill makes a database in dir with that many sessions, in the order of their times. IDs grow, and keys are random. It flushes nothing,
+// because the data need not survive a crash.
 func fill(ctx context.Context, progress io.Writer, dir string, rows int) error {
 	l, err := openLoop(ctx, dir, url.Values{
 		"_journal_mode": {"OFF"},
@@ -95,7 +95,7 @@ func (l *loop) writeOld(ctx context.Context, at time.Time, rows int) error {
 	return tx.Commit()
 }
 
-// bytesPerRow returns the size of a database's file divided by the rows of a table. Nobody else may have the file open.
+// bytesPerRow returns the size of a database's file, divided by the number of rows of a table. The file must not be open elsewhere.
 func bytesPerRow(ctx context.Context, path, table string) (float64, error) {
 	db, err := sql.Open("sqlite", "file:"+filepath.ToSlash(path))
 	if err != nil {

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// histogram counts durations in buckets that are at most 6 % wide. Histograms of several callers and processes can be added.
+// histogram counts durations in buckets. The width of a bucket is at most a sixteenth of the durations in it.
+// Histograms of several callers and processes can be added.
 type histogram [64 * subBuckets]int64
 
 const subBuckets = 16 // of each power of two

@@ -106,8 +106,8 @@ func (opts options) inFolder(f func(dir string) error) error {
 	return f(dir)
 }
 
-// The accounts, with the same number of sessions each. The merchant's are of a whole year and of every status. Each of the others
-// has sessions of one status only.
+// The accounts. Each has the same number of sessions. The merchant has sessions of every status, from a whole year; those that are
+// created or pending are from the last 12 hours. Each of the other accounts has sessions of one status only.
 var (
 	listMerchant  = checkout.Account{ID: "acct_merchant"}
 	listCreated   = checkout.Account{ID: "acct_created"}
@@ -129,7 +129,7 @@ func listSession(account checkout.Account, n, of int, now time.Time) checkout.Se
 	case listCompleted:
 		s.Status = checkout.StatusCompleted
 	}
-	if s.Status == checkout.StatusCreated || s.Status == checkout.StatusPending { // otherwise it would have expired
+	if s.Status == checkout.StatusCreated || s.Status == checkout.StatusPending { // an older one would have expired
 		at = now.Add(-time.Duration(n+1) * (12 * time.Hour / time.Duration(of))).Truncate(time.Microsecond)
 	}
 	s.CreatedAt, s.ExpiresAt, s.UpdatedAt = at, at.Add(24*time.Hour), at
@@ -151,7 +151,7 @@ func listSession(account checkout.Account, n, of int, now time.Time) checkout.Se
 	return s
 }
 
-// listDay is how many sessions the merchant has on a day, at a million in a year.
+// listDay is how many sessions a day has, if the year has a million.
 const listDay = 2740
 
 // timeLists fills a store and makes the queries.
@@ -202,28 +202,28 @@ func (r *report) timeLists(ctx context.Context, progress io.Writer, name string,
 	does := func(kind, what string, account checkout.Account, q checkout.Query, want bool) {
 		errs = append(errs, ask(kind, what, account, q, want))
 	}
-	oldest := listSession(listMerchant, n-min(n, 60), n, now) // its status is created: the first of seven
-	oldest.CreatedAt = now.AddDate(-1, 0, 0).Add(365 * 24 * time.Hour / time.Duration(n) * 50)
+	// At most 50 sessions of the merchant are older than this.
+	nearTheEnd := now.AddDate(-1, 0, 0).Add(365 * 24 * time.Hour / time.Duration(n) * 50)
 	does(listPage, "the newest page", listMerchant, checkout.Query{}, true)
-	does(listPage, "the last page of a walk", listMerchant, checkout.Query{AfterCreatedAt: oldest.CreatedAt, AfterID: "cs_ci_f", At: now}, true)
+	does(listPage, "the last page of a walk", listMerchant, checkout.Query{AfterCreatedAt: nearTheEnd, AfterID: "cs_ci_f", At: now}, true)
 	for _, status := range checkout.Statuses() {
-		does(listPage, "some "+string(status), listMerchant, checkout.Query{Status: status}, true)
+		does(listPage, "a page of "+string(status), listMerchant, checkout.Query{Status: status}, true)
 	}
-	does(listPage, "all created", listCreated, checkout.Query{Status: checkout.StatusCreated}, true)
-	does(listPage, "all completed", listCompleted, checkout.Query{Status: checkout.StatusCompleted}, true)
+	does(listPage, "a page of created, where all are created", listCreated, checkout.Query{Status: checkout.StatusCreated}, true)
+	does(listPage, "a page of completed, where all are completed", listCompleted, checkout.Query{Status: checkout.StatusCompleted}, true)
 	for _, status := range checkout.Statuses() {
 		if status != checkout.StatusCreated {
-			does(listPage, "no "+string(status)+" beside created", listCreated, checkout.Query{Status: status}, false)
+			does(listPage, "no "+string(status)+", where all are created", listCreated, checkout.Query{Status: status}, false)
 		}
 		if status != checkout.StatusCompleted {
-			does(listPage, "no "+string(status)+" beside completed", listCompleted, checkout.Query{Status: status}, false)
+			does(listPage, "no "+string(status)+", where all are completed", listCompleted, checkout.Query{Status: status}, false)
 		}
 	}
 	does(listPage, "a reference", listMerchant, checkout.Query{ClientReference: fmt.Sprintf("order_%d", n/20*10)}, true)
 	does(listPage, "no such reference", listMerchant, checkout.Query{ClientReference: "order"}, false)
 	does(listPage, "a payment", listMerchant, checkout.Query{PaymentID: fmt.Sprintf("pay_%d", n/14*7+3)}, true)
-	// The day has the same number of sessions at each size, because the question is what sessions of other days cost. A day with
-	// more sessions takes longer, because they are counted, up to 10,000, as for the newest page.
+	// The period has as many sessions as a day of an account with a million, whatever the size of the account: the query measures what
+	// sessions outside the period cost. A period with more sessions takes longer, because they are counted, up to 10,000.
 	day := 365 * 24 * time.Hour / time.Duration(n) * listDay
 	does(listPage, "a day", listMerchant, checkout.Query{CreatedAfter: now.AddDate(0, -6, 0), CreatedBefore: now.AddDate(0, -6, 0).Add(day)}, true)
 	does(listPhone, "a phone", listMerchant, checkout.Query{UserPhone: fmt.Sprintf("+22507%08d", 3)}, true)
@@ -272,7 +272,8 @@ func (r *report) addList(store, what, kind string, n int, took time.Duration) {
 	r.Lists = append(r.Lists, listTime{store, what, kind, []timeAtLarge{{n, took}}})
 }
 
-// listTargets has two targets for each query: a ratio to the time with few sessions, and a time.
+// listTargets adds the targets of each store. A target is for the slowest query of a kind. Queries of the kind listPage have two: a
+// ratio to the time with few sessions, and a time. The other kinds have only a time.
 func (r *report) listTargets(atMost func(what string, want, reached float64)) {
 	for _, store := range []string{"SQLite", "PostgreSQL"} {
 		worst := make(map[string]listTime) // by target
@@ -318,7 +319,7 @@ func listTable(b *strings.Builder, r *report) {
 	if len(r.Lists) == 0 {
 		return
 	}
-	columns := []string{"store", "question"}
+	columns := []string{"store", "query"}
 	for _, at := range r.Lists[0].Took {
 		columns = append(columns, " beside "+thousands(at.Sessions)+", ms")
 	}

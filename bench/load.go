@@ -31,8 +31,8 @@ const (
 	goClient   = "by net/http's client"
 )
 
-// load is a process that sends creates over connections that it keeps open. Each connection sends its next request after the answer
-// to the last.
+// load runs in a child process. It sends creates over connections that it keeps open. Each connection sends its next request after the
+// answer to the request before.
 func load(ctx context.Context, p parent) error {
 	var task loading
 	if err := p.task(&task); err != nil {
@@ -77,7 +77,7 @@ func newClient(ctx context.Context, address string) (call, error) {
 	}, nil
 }
 
-// newGoClient is newClient with net/http's client, which all callers share.
+// newGoClient does the same with net/http's client. All callers share one client.
 func newGoClient(task loading) func() (call, error) {
 	client := &http.Client{
 		Transport: &http.Transport{MaxIdleConns: task.Connections, MaxIdleConnsPerHost: task.Connections},

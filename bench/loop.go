@@ -15,9 +15,9 @@ import (
 	"github.com/caisse/checkout/store/sqlite"
 )
 
-// loop writes the same rows as the SQLite store, as fast as one goroutine can with database/sql: with a statement that is prepared
-// once, without any check or answer. With 256 rows in a transaction that is the practical limit of a store. With one row it is what
-// a store without group commit can reach.
+// loop writes the same rows as the SQLite store, from one goroutine, by way of database/sql. It prepares its statement once, checks
+// nothing and answers nobody. With 256 rows per transaction it shows the practical limit of a store. With one row per transaction it shows
+// what a store without group commit can reach.
 type loop struct {
 	db     *sql.DB
 	insert *sql.Stmt
@@ -31,13 +31,15 @@ type loop struct {
 	status int
 }
 
-// insertRow is the store's statement without ON CONFLICT, since the keys of a loop are new.
+// insertRow is the store's statement for sessions of every kind, without ON CONFLICT, because the keys of a loop are new. For most new
+// sessions, also those of the benchmark, the store uses a statement with fewer parameters.
 const insertRow = `INSERT INTO checkout_sessions (owner, id, idempotency_key, fingerprint, status, version, created_at,
 	expires_at, completed_at, amount, transaction_fee, currency, payment_method, user_phone, payment_id, customer_id,
 	description, success_url, cancel_url, failure_reason, late)
 	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-// openLoop opens a file that the store has created, with the store's settings for the page cache. Further settings override them.
+// openLoop opens a file that the store has created, with the store's size of the page cache. The parameter settings overrides the
+// settings of the DSN.
 func openLoop(ctx context.Context, dir string, settings url.Values) (*loop, error) {
 	path := filepath.Join(dir, databaseName)
 	store, err := sqlite.Open(ctx, path) // creates the schema
@@ -128,7 +130,7 @@ func (l *loop) writeRow(ctx context.Context, insert *sql.Stmt, now time.Time) er
 	return err
 }
 
-// run writes transactions of that many rows for d.
+// run writes transactions for d after a warm-up, each with that many rows.
 func (l *loop) run(ctx context.Context, warmUp, d time.Duration, rows int) (sample, error) {
 	t, err := drive(ctx, 1, warmUp, d, same(func(ctx context.Context) error { return l.write(ctx, rows) }))
 	if err != nil {

@@ -111,7 +111,7 @@ func measureHTTP(ctx context.Context, opts options, progress io.Writer, r *repor
 }
 
 func measureMemory(ctx context.Context, opts options, progress io.Writer, r *report) (err error) {
-	// These measurements are short, so a busy time of the machine affects a whole round.
+	// These measurements are short, so that a busy time of the machine affects all contenders of a round, and not only one.
 	if r.Memory, err = interleave(ctx, progress, opts.rounds, opts.measure/4, opts.profiled(memoryContenders())); err != nil {
 		return err
 	}

@@ -141,7 +141,7 @@ func storing() (call, error) {
 	if err != nil {
 		return nil, err
 	}
-	prefix := s.ID[:len("cs_ci_")+12] // ids grow with time
+	prefix := s.ID[:len("cs_ci_")+12] // the prefix of all IDs; the rest is a number that grows, as IDs grow with time
 	n := uint64(0)
 	return func(ctx context.Context) error {
 		key := newKey()

@@ -20,7 +20,7 @@ var sections = []string{"sqlite", "http", "memory", "postgres", "peers", "before
 // options are the program's flags.
 type options struct {
 	only         []string
-	measure      time.Duration // one measurement takes
+	measure      time.Duration // the length of one measurement
 	rounds       int
 	rows         int
 	dir          string
@@ -28,7 +28,7 @@ type options struct {
 	postgres     string
 	profile      string
 	before       string // a revision, or ""
-	sessions     int    // for the size of one in memory
+	sessions     int    // how many are created to find the size of one in memory
 	fiberMissing error  // why fiber cannot be measured; nil if it can
 }
 
@@ -41,13 +41,13 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	only := flags.String("only", "", "measure only these, comma-separated: "+strings.Join(sections, ", ")+"; peers adds the hand-written handler and fiber to sqlite and http")
 	seconds := flags.Float64("seconds", 1, "`length` of one measurement; pgbench rounds up to whole seconds")
 	flags.IntVar(&opts.rounds, "rounds", 3, "measurements of each contender, one per round; the median is reported")
-	flags.IntVar(&opts.rows, "rows", 0, "fill a SQLite database with so many sessions, and measure how the cost has grown; also for lists")
-	flags.IntVar(&opts.sessions, "sessions", 160_000, "how many sessions to weigh in the memory store")
+	flags.IntVar(&opts.rows, "rows", 0, "fill a SQLite database with so many sessions, and compare it with an empty one; with lists, also measure them beside so many sessions")
+	flags.IntVar(&opts.sessions, "sessions", 160_000, "how many sessions to create in the memory store, to find the size of one")
 	flags.StringVar(&opts.dir, "dir", os.TempDir(), "`folder` for databases; it should be on the disk that is to be measured")
 	flags.StringVar(&opts.json, "json", "", "write all measurements to this `file`")
-	flags.StringVar(&opts.profile, "profile", "", "write processor profiles to this `folder`, one for each contender; they cost a little themselves")
+	flags.StringVar(&opts.profile, "profile", "", "write processor profiles of sqlite, http, memory and postgres to this `folder`, one for each contender; profiling itself costs a little")
 	flags.StringVar(&opts.before, "before", "", "a git `revision` to compare with this one, by creates, begins and completes")
-	flags.StringVar(&opts.postgres, "postgres", os.Getenv("CHECKOUT_BENCH_POSTGRES"), "`URL` of a PostgreSQL server whose user may create schemas; without it a throw-away one is started where initdb is found")
+	flags.StringVar(&opts.postgres, "postgres", os.Getenv("CHECKOUT_BENCH_POSTGRES"), "`URL` of a PostgreSQL server whose user may create schemas; without it a throw-away server is started, if initdb is found")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return options{}, err

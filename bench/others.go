@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// watchOthers returns a function that returns the share of all processors that other programs have used since this call. It is
-// negative if the system does not report it.
+// watchOthers returns a function that returns the share of all processors that other programs have used since this call. The
+// share is negative if the system does not report it.
 func watchOthers() (share func() float64) {
 	begin := time.Now()
 	own, all, ok := cpuOfAll()

@@ -77,6 +77,6 @@ func pageTable(b *strings.Builder, r *report) {
 	if r.Page.Took == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n### The payer's page\n\nTo answer with it takes %.0f µs and %d allocations; it has %s bytes.\n",
+	fmt.Fprintf(b, "\n### The payer's page\n\nOne answer takes %.0f µs and %d allocations. The page has %s bytes.\n",
 		float64(r.Page.Took)/1e3, r.Page.Allocations, thousands(r.Page.Bytes))
 }

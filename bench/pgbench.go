@@ -18,7 +18,7 @@ import (
 var errNoPgbench = errors.New("pgbench is neither on the PATH nor in /usr/lib/postgresql/*/bin")
 
 // insertOne inserts the row of the request. The id, which grows with time, and the key are new. They are computed as cheaply as SQL
-// allows. The other values are constant.
+// allows. The times are those of the transaction. The other values are constant.
 const insertOne = `INSERT INTO checkout_sessions (
 	id, account, test, idempotency_key, fingerprint, status, amount, currency,
 	payment_method, user_phone, payment_id, customer_id, description, success_url, cancel_url,
@@ -76,7 +76,7 @@ var pgbenchRate = regexp.MustCompile(`(?m)^tps = ([0-9.]+) \((without initial co
 func parsePgbench(output string) (float64, error) {
 	found := pgbenchRate.FindStringSubmatch(output)
 	if found == nil {
-		return 0, fmt.Errorf("pgbench told no rate:\n%s", output)
+		return 0, fmt.Errorf("pgbench printed no rate:\n%s", output)
 	}
 	return strconv.ParseFloat(found[1], 64)
 }

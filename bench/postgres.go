@@ -80,7 +80,7 @@ type working struct {
 	Callers  int           `json:"callers"`
 	Duration time.Duration `json:"duration_ns"`
 	RowByRow bool          `json:"row_by_row"`
-	Profile  string        `json:"profile"` // the file for one, or ""
+	Profile  string        `json:"profile"` // the file for a processor profile, or ""
 }
 
 // workers runs instances that create sessions at the same time, and adds their results.
@@ -115,7 +115,7 @@ func workers(ctx context.Context, task working, instances int, d time.Duration) 
 	return sum.sample(), nil
 }
 
-// workPostgres is the process of an instance.
+// workPostgres runs in the process of an instance.
 func workPostgres(ctx context.Context, p parent) error {
 	var task working
 	if err := p.task(&task); err != nil {
@@ -182,7 +182,7 @@ func newRowByRow(ctx context.Context, server string) (create call, closePool fun
 	}, pool.Close, err
 }
 
-// emptyTable empties the table, so that every round starts alike.
+// emptyTable empties the table of sessions, so that every round starts with an empty one.
 func emptyTable(ctx context.Context, server string) error {
 	return execute(ctx, server, "TRUNCATE checkout_sessions", "CHECKPOINT")
 }
@@ -201,7 +201,7 @@ func withSchema(ctx context.Context, server string, f func(server string) error)
 	})
 }
 
-// inSchema makes a schema on the server, calls f with a URL that leads there, and drops it.
+// inSchema makes a schema on the server, calls f with a URL whose search_path is this schema, and drops the schema.
 func inSchema(ctx context.Context, server string, f func(server string) error) (err error) {
 	schema := fmt.Sprintf("checkout_bench_%d", os.Getpid())
 	if err := execute(ctx, server, "CREATE SCHEMA "+schema); err != nil {
@@ -218,7 +218,7 @@ func inSchema(ctx context.Context, server string, f func(server string) error) (
 		return err
 	}
 	query := there.Query()
-	query.Set("options", "-csearch_path="+schema) // libpq, and so pgbench, knows no search_path
+	query.Set("options", "-csearch_path="+schema) // pgbench uses libpq, which has no parameter search_path
 	there.RawQuery = query.Encode()
 	return f(there.String())
 }

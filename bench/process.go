@@ -11,13 +11,13 @@ import (
 	"os/exec"
 )
 
-// childEnv is the environment variable that makes this program a child of itself: a server or a caller.
+// childEnv is the environment variable that makes this program run as a child: a server, a load generator or an instance on PostgreSQL.
 const childEnv = "CHECKOUT_BENCH_CHILD"
 
 // A child reads its task as a line of JSON, writes a line of JSON when it is ready, and another one with its result. After the
-// task, a line on its input makes it begin, and the end of its input makes it end. So it ends with its parent.
+// task, a line on its input makes it begin, and the end of its input makes a server end. So no server outlives its parent.
 
-// child is another process of this program.
+// child is a process that this program has started: this program again, or the worker.
 type child struct {
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
@@ -33,7 +33,7 @@ func spawn(ctx context.Context, kind string, task, ready any) (*child, error) {
 	return spawnProgram(ctx, program, kind, task, ready)
 }
 
-// spawnProgram is spawn for another program than this one.
+// spawnProgram is spawn with another program than this one.
 func spawnProgram(ctx context.Context, program, kind string, task, ready any) (*child, error) {
 	cmd := exec.CommandContext(ctx, program)
 	cmd.Env = append(os.Environ(), childEnv+"="+kind)
@@ -59,7 +59,7 @@ func spawnProgram(ctx context.Context, program, kind string, task, ready any) (*
 	return c, nil
 }
 
-// begin makes the child begin.
+// begin tells the child to begin.
 func (c *child) begin() error {
 	_, err := io.WriteString(c.stdin, "\n")
 	return err

@@ -30,7 +30,7 @@ type report struct {
 	RowBytes    float64  `json:"row_bytes,omitempty"`
 	Growth      []result `json:"growth,omitempty"`
 
-	Revision string        `json:"revision,omitempty"` // which Before compares with this one
+	Revision string        `json:"revision,omitempty"` // the revision that Before compares with this one
 	Before   []result      `json:"before,omitempty"`
 	IdleFeed time.Duration `json:"idle_feed_ns,omitempty"`
 
@@ -41,7 +41,7 @@ type report struct {
 	Waiters  waitCost   `json:"waiters,omitzero"`
 }
 
-// flushSamples is how often a flush is measured. It takes a second on a disk that needs 1 ms.
+// flushSamples is how often a flush is measured. Together they take a second on a disk whose flush takes 1 ms.
 const flushSamples = 1000
 
 func newReport(opts options) (*report, error) {
@@ -76,7 +76,7 @@ const memoryDisk = 20 * time.Microsecond
 // markdown returns the report as Markdown.
 func (r *report) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %s, %d processors. Medians of %d rounds of %v, each round all contenders in turn.\n",
+	fmt.Fprintf(&b, "%s, %s, %d processors. Medians of %d rounds. Each round measures every contender once, for %v.\n",
 		r.Go, r.System, r.CPUs, r.Rounds, r.Measure)
 	fmt.Fprintf(&b, "A flush (write and fdatasync of 4 KiB) took %s (99 %%: %s) before and %s (%s) after.\n",
 		took(r.Flush.Median), took(r.Flush.P99), took(r.FlushEnd.Median), took(r.FlushEnd.P99))

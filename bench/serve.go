@@ -22,7 +22,7 @@ import (
 type serving struct {
 	Name    string `json:"name"` // the contender's
 	Dir     string `json:"dir"`
-	Profile string `json:"profile"` // the file for one, or ""
+	Profile string `json:"profile"` // the file for a processor profile, or ""
 }
 
 // listening is what a server reports once it listens.
@@ -37,7 +37,7 @@ type served struct {
 	Peak int64         `json:"peak_bytes"` // greatest resident memory; 0 if the system does not report it
 }
 
-// serve is a process that runs one contender's server until its parent ends it.
+// serve runs in a child process. It serves one contender until its parent ends it.
 func serve(ctx context.Context, p parent) error {
 	var task serving
 	if err := p.task(&task); err != nil {
@@ -119,7 +119,7 @@ func newServer(ctx context.Context, task serving) (s server, closeStore func() e
 	case fiberName, fiberAlone:
 		return newFiber(ctx, task)
 	}
-	return nil, nil, fmt.Errorf("nobody serves %q", task.Name)
+	return nil, nil, fmt.Errorf("no server is called %q", task.Name)
 }
 
 func newHandler(store checkout.Store) (http.Handler, error) {
@@ -151,12 +151,12 @@ func newFiber(ctx context.Context, task serving) (server, func() error, error) {
 	return app.Server(), func() error { return errors.Join(app.Close(), closeSessions()) }, nil
 }
 
-// floorAnswer has the size of the library's answer.
+// floorAnswer has the size of the library's answer, within a few bytes.
 const floorAnswer = `{"id":"cs_ci_0193f0c2a7b47c5e9d3a1b2c3d4e5f60","status":"created","amount":5000,"currency":"XOF",` +
 	`"user_phone":"+2250707987654","description":"Two baskets of attieke","created_at":"2026-11-22T07:31:56.123456Z",` +
 	`"expires_at":"2026-11-22T08:01:56.123456Z","completed_at":null,"failure_reason":null,"transaction_fee":25}`
 
-// newFloor measures net/http itself: it reads the body and answers, and does nothing else.
+// newFloor returns a handler that reads the body and answers, and does nothing else. It shows the speed of net/http itself.
 func newFloor() http.Handler {
 	answer, length := []byte(floorAnswer), strconv.Itoa(len(floorAnswer))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -114,7 +114,7 @@ func loopRound(ctx context.Context, dir string, rows int, warmUp, d time.Duratio
 	return l.run(ctx, warmUp, d, rows)
 }
 
-// perCallContender has 256 callers write their rows over that many connections. 0 is as many as needed.
+// perCallContender has 256 callers write one row per transaction, over at most that many connections. 0 is no limit.
 func perCallContender(opts options, name string, connections int) contender {
 	const callers = 256
 	return contender{name, callers, opts.withFolder(func(ctx context.Context, dir string, d time.Duration) (sample, error) {

@@ -17,7 +17,7 @@ func sqliteTable(b *strings.Builder, r *report) {
 		row(b, c.Name, callersOf(c), rounded(c.rate()), ratio(c.over(call)), ratio(c.over(one)), ratio(c.over(many)), latency(c, p50), latency(c, p99),
 			known(c.extra(extraCPU), " µs"), known(c.extra(extraBytes), ""), percent(c.spread()))
 	}
-	b.WriteString("\nA loop's latency is that of its transaction.\n")
+	b.WriteString("\nThe latency of a loop is that of one transaction.\n")
 }
 
 func httpTables(b *strings.Builder, r *report) {
@@ -109,7 +109,7 @@ func beforeTable(b *strings.Builder, r *report) {
 	if r.Before == nil {
 		return
 	}
-	head(b, "This revision beside "+r.Revision, "work", " callers", " a second", " × before", " begins", " × before", " completes", " × before", " bytes/session", " spread")
+	head(b, "This revision compared with "+r.Revision, "work", " callers", " per second", " × before", " begins/s", " × before", " completes/s", " × before", " bytes/session", " spread")
 	for i, c := range r.Before {
 		cells := []string{c.Name, callersOf(c), rounded(c.rate()), "", known(c.extra(extraBegin), ""), "", known(c.extra(extraComplete), ""), "",
 			known(c.extra(extraBytes), ""), percent(c.spread())}

@@ -4,7 +4,7 @@ package main
 
 import "time"
 
-// Tables leave out these figures if they are 0.
+// Where these figures are 0, tables have a dash.
 
 func cpuTime() time.Duration { return 0 }
 

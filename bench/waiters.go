@@ -15,7 +15,7 @@ import (
 	"github.com/caisse/checkout/store/sqlite"
 )
 
-// waitCost is the cost of callers that wait for a change, each of another session, on SQLite.
+// waitCost is the cost of callers that wait on SQLite, each for a change of another session.
 type waitCost struct {
 	Waiters int           `json:"waiters"`
 	Reads   float64       `json:"reads"`    // reads of the store per second, while nothing changes
@@ -62,7 +62,7 @@ func measureWaiters(ctx context.Context, opts options, progress io.Writer, r *re
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(progress, "%s wait\n", thousands(waiters))
+		fmt.Fprintf(progress, "%s callers wait\n", thousands(waiters))
 		sessions := make([]checkout.Session, waiters)
 		if err := together(waiters, 256, func(n int) (err error) {
 			sessions[n], _, err = checkouts.Create(ctx, params())
@@ -75,15 +75,15 @@ func measureWaiters(ctx context.Context, opts options, progress io.Writer, r *re
 		var all sync.WaitGroup
 		defer all.Wait()
 		defer stop()
-		heard := make(chan time.Time, waiters)
+		returned := make(chan time.Time, waiters)
 		for _, s := range sessions {
 			all.Go(func() {
 				if now, err := checkouts.Wait(waiting, s.Account, s.ID, s); err == nil && now.Version > s.Version {
-					heard <- time.Now()
+					returned <- time.Now()
 				}
 			})
 		}
-		// Each waiter reads its session when it begins. Until then there are more reads than later, when all share those of the feed.
+		// Each waiter reads its session once, when it begins to wait. After that, all waiters share the reads of the feed.
 		for deadline := time.Now().Add(time.Minute); counted.reads.Load() < waiters; time.Sleep(100 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				return fmt.Errorf("after a minute, only %d of %d have begun to wait", counted.reads.Load(), waiters)
@@ -107,9 +107,9 @@ func measureWaiters(ctx context.Context, opts options, progress io.Writer, r *re
 			var last time.Time
 			for range some {
 				select {
-				case last = <-heard:
+				case last = <-returned:
 				case <-time.After(time.Minute):
-					return 0, fmt.Errorf("a waiter has heard nothing for a minute after %v", time.Since(begin))
+					return 0, fmt.Errorf("no waiter has returned for a minute; the changes began %v ago", time.Since(begin))
 				}
 			}
 			return max(last.Sub(made), 0), nil

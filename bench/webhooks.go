@@ -23,9 +23,11 @@ import (
 
 // hookCost is how fast one instance delivers to receivers on this machine.
 type hookCost struct {
-	Store  string        `json:"store"`
-	Rate   float64       `json:"rate"`      // deliveries a second, with as much waiting as it can take
-	Median time.Duration `json:"median_ns"` // from the change to the receiver, of the endpoints that do not hang; a tenth hangs
+	Store string  `json:"store"`
+	Rate  float64 `json:"rate"` // deliveries a second, if hookWaiting deliveries wait at the start
+	// Median is the time from just before a change until its delivery arrives, while a tenth of the endpoints hang. Deliveries to
+	// those are not counted.
+	Median time.Duration `json:"median_ns"`
 	P99    time.Duration `json:"p99_ns"`
 	// Creates is the ratio of creates per second beside a dispatcher, which delivers hookPace changes a second, to creates without one.
 	Creates float64 `json:"creates"`
@@ -34,7 +36,7 @@ type hookCost struct {
 const (
 	hookEndpoints = 1000 // each of an account of its own
 	hookWaiting   = 5000 // deliveries that wait when the dispatcher starts
-	hookPace      = 200  // changes a second while a tenth hangs, and beside creates
+	hookPace      = 200  // changes a second, while a tenth of the endpoints hang and beside creates
 	hookCallers   = 256  // of creates
 	hookRounds    = 5    // of creates alone and beside a dispatcher
 )
@@ -142,7 +144,7 @@ func hookRound(ctx context.Context, store hookStore, d time.Duration) (cost hook
 	defer func() { stop() }()
 	for count() < hookWaiting {
 		if time.Since(begin) > 2*time.Minute {
-			return cost, fmt.Errorf("%d of %d deliveries came in two minutes", count(), hookWaiting)
+			return cost, fmt.Errorf("only %d of %d deliveries came in two minutes", count(), hookWaiting)
 		}
 		time.Sleep(time.Millisecond)
 	}
@@ -219,7 +221,7 @@ func hookRound(ctx context.Context, store hookStore, d time.Duration) (cost hook
 	return cost, nil
 }
 
-// inBackground runs run until stop is called, which waits for its end.
+// inBackground calls run in a goroutine. The function stop ends its context, and waits until run has returned.
 func inBackground(ctx context.Context, run func(context.Context) error) (stop func()) {
 	running, cancel := context.WithCancel(ctx)
 	var done sync.WaitGroup
@@ -230,7 +232,7 @@ func inBackground(ctx context.Context, run func(context.Context) error) (stop fu
 	}
 }
 
-// createsBeside returns the creates per second by hookCallers, while sessions change at hookPace.
+// createsBeside returns the creates per second by hookCallers callers, while other sessions change at hookPace.
 func createsBeside(ctx context.Context, checkouts *checkout.Checkouts, change func(int) (string, error), d time.Duration) (float64, error) {
 	paced, stop := context.WithTimeout(ctx, 2*d)
 	defer stop()
@@ -272,7 +274,7 @@ func createsBeside(ctx context.Context, checkouts *checkout.Checkouts, change fu
 	return float64(created.Load()) / time.Since(begin).Seconds(), failed
 }
 
-// together calls f n times, with that many callers.
+// together calls do with the numbers from 0 to n-1, from that many goroutines. After an error it begins no more calls.
 func together(n, callers int, do func(n int) error) error {
 	var (
 		mu     sync.Mutex
@@ -306,7 +308,7 @@ func hookTable(b *strings.Builder, r *report) {
 	if len(r.Webhooks) == 0 {
 		return
 	}
-	head(b, fmt.Sprintf("Webhooks, %s endpoints", thousands(hookEndpoints)), "store", " deliveries/s", " a tenth hangs: median, ms", " 99 %, ms", " creates beside, over alone")
+	head(b, fmt.Sprintf("Webhooks, %s endpoints", thousands(hookEndpoints)), "store", " deliveries/s", " while a tenth hang: median, ms", " 99 %, ms", " creates during deliveries, × creates alone")
 	for _, c := range r.Webhooks {
 		row(b, c.Store, fmt.Sprintf("%.0f", c.Rate), fmt.Sprintf("%.0f", c.Median.Seconds()*1000), fmt.Sprintf("%.0f", c.P99.Seconds()*1000), fmt.Sprintf("%.2f", c.Creates))
 	}

@@ -18,7 +18,7 @@ const (
 )
 
 // Client calls the checkout endpoint of one account. It is safe for concurrent use. A method whose context ends returns an error that
-// wraps the context's.
+// wraps the context's error.
 //
 // Other errors are an [*Error] for an answer that refuses the request, an [*AnswerError] for an answer that does not come from
 // this API, a [*GaveUpError] if retries did not help, or the error of the connection if a retry cannot help.
@@ -28,7 +28,7 @@ type Client struct {
 	cfg   Config
 }
 
-// New makes a Client of the API at a base URL, such as "https://api.example.com", or "https://example.com/pay" if the handler is
+// New makes a Client for the API at a base URL, such as "https://api.example.com", or "https://example.com/pay" if the handler is
 // mounted under a prefix. The token is the account's; live and test mode have different tokens. The error joins a [*ConfigError] for
 // each fault. New makes no request.
 func New(baseURL, token string, cfg Config) (*Client, error) {
@@ -44,8 +44,8 @@ func New(baseURL, token string, cfg Config) (*Client, error) {
 	return &Client{base: base, token: &token, cfg: cfg}, nil
 }
 
-// Create makes the session of an intent. If the intent has a session already, Create returns that as it is now, with Replayed true. It may
-// be called with the same intent any number of times.
+// Create makes the session of an intent. If the intent has a session already, Create returns that session as it is now, with Replayed
+// true. It may be called with the same intent any number of times.
 //
 // After most errors there may or may not be a session: call Create again with the same intent, now or later. Two kinds of errors are
 // definite. An [*Error] of status 0 (nothing was sent), 400, 413 or 415 says that this intent has no session: correct its Params, and
@@ -138,7 +138,7 @@ func (c *Client) Events(ctx context.Context, id string) ([]Event, error) {
 // sessionPath refuses an ID that a server might take for another path.
 func sessionPath(id string) (string, error) {
 	if !isVisible(id) || id == "." || id == ".." {
-		return "", notSent(CodeNotFound, "a session's ID must not be empty, nor have other than visible ASCII characters")
+		return "", notSent(CodeNotFound, "a session's ID must be one or more visible ASCII characters, other than . and ..")
 	}
 	return "/v1/checkouts/" + url.PathEscape(id), nil
 }

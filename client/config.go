@@ -25,7 +25,7 @@ type Config struct {
 	_ struct{} // keyed literals only
 
 	// HTTPClient sends the requests. Its Transport and Jar are used, its Timeout and CheckRedirect are not. nil is a new client with
-	// the settings of [http.DefaultTransport] and 64 idle connections.
+	// the settings of [http.DefaultTransport] and up to 64 idle connections.
 	HTTPClient *http.Client
 	// MaxAttempts is the greatest number of tries of one request. 0 is 10, and 1 never retries.
 	MaxAttempts int

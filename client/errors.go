@@ -12,7 +12,7 @@ import (
 // Codes of an [Error].
 const (
 	CodeInvalidJSON           = "invalid_json"
-	CodeValidationFailed      = "validation_failed" // Fields tells what is wrong
+	CodeValidationFailed      = "validation_failed" // Fields has the faults
 	CodeIdempotencyKeyMissing = "idempotency_key_missing"
 	CodeIdempotencyKeyInvalid = "idempotency_key_invalid"
 	CodeInvalidQuery          = "invalid_query"
@@ -33,7 +33,7 @@ const (
 	CodeWrongType    = "wrong_type"    // another JSON type, or a number with a fraction
 	CodeOutOfRange   = "out_of_range"  // below or above the range
 	CodeTooLong      = "too_long"      // more than is allowed
-	CodeMalformed    = "malformed"     // not what it should be: no URL, no phone number
+	CodeMalformed    = "malformed"     // not in the required form, such as that of a URL or a phone number
 	CodeUnsupported  = "unsupported"   // well-formed, but not accepted here
 	CodeUnknownField = "unknown_field" // a member that the server does not know
 	CodeDiffers      = "differs"       // not as in the first request under this idempotency key
@@ -106,8 +106,8 @@ func (e *Error) Temporary() bool {
 
 func notSent(code, detail string) *Error { return &Error{Code: code, Detail: detail} }
 
-// AnswerError is an answer with status 2xx that does not come from this API: the base URL is wrong, or a proxy has answered.
-// After a create there may or may not be a session.
+// AnswerError is an answer with status 2xx that does not come from this API, because the base URL is wrong or a proxy has answered,
+// or an answer that is cut off. After a create there may or may not be a session.
 type AnswerError struct {
 	Status int
 	Reason string // such as "is not a session"; it contains nothing of the answer
@@ -122,7 +122,7 @@ func (e *AnswerError) Error() string {
 // GaveUpError says that a request failed at every try. The same call may be made again later.
 type GaveUpError struct {
 	Tries int
-	Err   error // of the last try: an *Error, or of the connection
+	Err   error // of the last try: an *Error, an *AnswerError for an answer that is cut off, or the error of the connection
 }
 
 func (e *GaveUpError) Error() string {

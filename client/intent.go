@@ -80,7 +80,7 @@ type Params struct {
 	PaymentMethod PaymentMethod
 	// UserPhone is the payer's number, in international form with its +. Required for mobile money.
 	UserPhone string
-	// SuccessURL and CancelURL are where the payer goes in the end. Required for a card.
+	// SuccessURL and CancelURL are the pages to which the payer is sent in the end. Required for a card.
 	SuccessURL, CancelURL string
 	// Description has at most 200 characters.
 	Description string
@@ -89,8 +89,8 @@ type Params struct {
 	// ClientReference is your own name for the payment, such as the order's number, of at most 255 characters. A list can be
 	// filtered by it. It need not be unique, and does not make a request idempotent.
 	ClientReference string
-	// Metadata has names and values of your own, which are stored with the session: at most 20 members, names of 1 to 40 characters out of A-Z a-z
-	// 0-9 _ . -, values of 1 to 500 characters.
+	// Metadata has names and values of your own, which are stored with the session: at most 20 members, names of 1 to 40
+	// characters out of A-Z a-z 0-9 _ . -, values of 1 to 500 characters.
 	Metadata map[string]string
 }
 

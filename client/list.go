@@ -25,7 +25,7 @@ type Query struct {
 	CreatedAfter, CreatedBefore time.Time
 	// Limit is the greatest number of sessions on one page, 1 to 100; 0 is 50.
 	Limit int
-	// Cursor is Page.NextCursor of an earlier page under the same filter, to go on from there; "" is the newest session.
+	// Cursor is Page.NextCursor of an earlier page under the same filter, to go on from there; "" begins with the newest session.
 	Cursor string
 }
 
@@ -45,7 +45,8 @@ type Page struct {
 }
 
 // List iterates over all sessions that match a query, newest first. It requests each page when the iteration reaches it. It
-// returns every session that exists at the beginning exactly once, whatever is created meanwhile. An error ends the iteration:
+// returns every session that matches at the beginning exactly once, whatever is created meanwhile. But if the query has a Status, a
+// session whose status changes during the iteration may be missing. An error ends the iteration:
 //
 //	for session, err := range c.List(ctx, client.Query{Status: client.StatusCompleted}) {
 //		if err != nil {

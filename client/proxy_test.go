@@ -17,7 +17,7 @@ import (
 	"github.com/matryer/is"
 )
 
-// fault is what the proxy may do to one request.
+// fault is one way in which the proxy may disturb a request.
 type fault int
 
 const (
@@ -185,8 +185,9 @@ func TestEveryIntentMakesOneSessionThroughAFaultyProxy(t *testing.T) {
 	t.Logf("%d requests had a fault; %d intents found that an earlier try had made their session", total, replayed)
 }
 
-// This is the control of the test above: if a program retries with a new key through the same proxy, it makes too many sessions. In other
-// languages it would make even more, because net/http itself repeats a request with an Idempotency-Key if the connection breaks early.
+// This is the control of the test above: if a program retries with a new key through the same proxy, it makes too many sessions. Without
+// Go's net/http it would make even more: if a connection that was used before breaks early, net/http repeats a request that has an
+// Idempotency-Key by itself, with the same key.
 func TestAFreshKeyForEveryTryMakesMoreSessionsThanIntents(t *testing.T) {
 	const intents = 1000
 	is := is.New(t)

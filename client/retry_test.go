@@ -297,7 +297,7 @@ func TestAnswers(t *testing.T) {
 			tries := 0
 			c := inProcess(t, func(w http.ResponseWriter, r *http.Request) {
 				tries++
-				writeJSON(w, 201, canned[:len(canned)*min(tries-1, 2)/2]) // nothing, then half, then all of it: an HTTP/1.0 proxy may cut it
+				writeJSON(w, 201, canned[:len(canned)*min(tries-1, 2)/2]) // first nothing, then half, then all of it
 			}, client.Config{})
 			_, err := c.Create(t.Context(), client.NewIntent(mobileMoney))
 			is.NoErr(err)

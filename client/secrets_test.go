@@ -144,7 +144,7 @@ func TestTheTokenGoesToNoOtherHost(t *testing.T) {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, other.URL+r.URL.Path, status)
 		}))
-		// An http.Client of the program that would follow redirects.
+		// By itself, this http.Client of the program would follow redirects.
 		c := newClient(t, server.URL, client.Config{HTTPClient: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return nil }}})
 		_, err := c.Create(t.Context(), client.NewIntent(mobileMoney))
 		is.Equal(refusal(t, err).Status, status)

@@ -77,7 +77,7 @@ func ended(ctx context.Context, call call, last error) error {
 	return fmt.Errorf("client: %s: %w, after: %w", call.name, ctx.Err(), last)
 }
 
-// connectionError is a try without an answer.
+// connectionError is a try without a complete answer.
 type connectionError struct{ err error }
 
 func (e *connectionError) Error() string { return "no answer: " + e.err.Error() }
@@ -149,7 +149,7 @@ func (c *Client) try(parent context.Context, call call) error {
 		}
 		return &connectionError{withoutURL(err)}
 	}
-	var body io.Reader // nil where there is none: a Content-Length of 0
+	var body io.Reader // nil if the call has no body, so that Content-Length is 0
 	if call.body != nil {
 		body = bytes.NewReader(call.body)
 	}
@@ -185,7 +185,8 @@ func (c *Client) try(parent context.Context, call call) error {
 	return call.decode(a)
 }
 
-// withoutURL removes the URL from an error of net/http. The URL of a list contains what is searched for, such as a phone number.
+// withoutURL removes the URL from an error of net/http. The URL of a list contains the values of its filter, such as a
+// phone number.
 func withoutURL(err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		return e.Err

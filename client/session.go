@@ -16,10 +16,10 @@ const (
 	StatusCreated    Status = "created"    // a mobile-money session waits for its payment to begin
 	StatusPending    Status = "pending"    // the payer was asked; a card session starts here
 	StatusProcessing Status = "processing" // the operator holds the payer's money
-	StatusCompleted  Status = "completed"  // paid, for good
+	StatusCompleted  Status = "completed"  // paid; no other status follows
 	StatusFailed     Status = "failed"     // refused
 	StatusExpired    Status = "expired"    // not paid in time
-	StatusCancelled  Status = "cancelled"  // called off by merchant or payer
+	StatusCancelled  Status = "cancelled"  // cancelled by the merchant or the payer
 )
 
 // Ended reports whether s is completed, failed, expired or cancelled. A session that has ended unpaid may still become completed
@@ -37,13 +37,13 @@ const (
 	Card        PaymentMethod = "card"
 )
 
-// Session is one attempt to take one payment, as the server last answered it. A text that the session does not have is "", and a
+// Session is a merchant's request for money, as it was in the server's last answer. A text that the session does not have is "", and a
 // time that it does not have is zero.
 type Session struct {
 	ID       string `json:"id"`
 	Status   Status `json:"status"`
 	Amount   int64  `json:"amount"`   // in the currency's smallest unit
-	Currency string `json:"currency"` // "XOF"; of a card session in lower case, such as "usd"
+	Currency string `json:"currency"` // "XOF" for mobile money; for a card in lower case, such as "usd"
 	// PaymentMethod is Card, or "" for mobile money: see Method.
 	PaymentMethod PaymentMethod `json:"payment_method,omitempty"`
 	UserPhone     string        `json:"user_phone,omitempty"` // E.164, as it was sent
@@ -52,8 +52,8 @@ type Session struct {
 	Description   string        `json:"description,omitempty"`
 	SuccessURL    string        `json:"success_url,omitempty"`
 	CancelURL     string        `json:"cancel_url,omitempty"`
-	// CheckoutURL is where the payer pays, as long as the session can be paid, if the server has such a page. Whoever has it can pay and
-	// cancel the session: send the payer there, and keep it out of logs.
+	// CheckoutURL is the page on which the payer pays. It is "" if the session can no longer be paid, or the server has no such
+	// page. Anybody who has the URL can pay and cancel the session: send it to the payer, and keep it out of logs.
 	CheckoutURL     string            `json:"checkout_url,omitempty"`
 	ClientReference string            `json:"client_reference,omitempty"`
 	Metadata        map[string]string `json:"metadata,omitempty"`
@@ -84,7 +84,8 @@ func (s *Session) valid() bool {
 	return s.ID != "" && s.Status != "" && s.Amount > 0 && s.Currency != "" && !s.CreatedAt.IsZero() && !s.ExpiresAt.IsZero()
 }
 
-// same reports whether a and b are equal. It ignores CheckoutURL, which may differ between answers, and ETag, which a proxy may change.
+// same reports whether a and b are the same state of a session. It ignores CheckoutURL, which may differ between answers, ETag, which
+// a proxy may change, and Replayed.
 func same(a, b *Session) bool {
 	return a.ID == b.ID && a.Status == b.Status && a.Amount == b.Amount && a.Currency == b.Currency &&
 		a.Method() == b.Method() && a.UserPhone == b.UserPhone && a.PaymentID == b.PaymentID &&
@@ -94,7 +95,7 @@ func same(a, b *Session) bool {
 		a.FailureReason == b.FailureReason && a.TransactionFee == b.TransactionFee && a.Late == b.Late
 }
 
-// String returns the session with its phone number masked, and without the payer's link and free texts.
+// String returns the session with its phone number masked, and without CheckoutURL, Description and Metadata.
 func (s Session) String() string { return s.LogValue().String() }
 
 // Format implements [fmt.Formatter]: every verb, %#v too, shows what String does.

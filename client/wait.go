@@ -26,8 +26,8 @@ const (
 // A session without an ETag, such as one that was read back from a database, is compared by its fields. If only the ID is set, Wait
 // returns the session as it is now.
 //
-// If a proxy cuts long requests, or the server answers at once, Wait asks at growing intervals of up to 15 seconds. With an error, also
-// that of ctx, it returns the session as it was last known.
+// If a proxy cuts long requests, or the server answers at once, Wait asks at growing intervals of up to 15 seconds. If Wait returns an
+// error, also that of ctx, it returns the session as it was last known, too.
 func (c *Client) Wait(ctx context.Context, seen Session) (Session, error) {
 	const name = "wait for a session"
 	path, err := sessionPath(seen.ID)
@@ -60,7 +60,7 @@ func (c *Client) Wait(ctx context.Context, seen Session) (Session, error) {
 		case !retryable(err):
 			return known, fmt.Errorf("client: %s: %w", name, err)
 		default:
-			immediate = true // an immediate request is retried, and fails if the server does not answer at all
+			immediate = true // that request is retried, and Wait fails if the server stays down
 		}
 		if time.Since(began) >= asked/2 && err == nil {
 			pauses = 0
@@ -77,7 +77,7 @@ func (c *Client) Wait(ctx context.Context, seen Session) (Session, error) {
 	}
 }
 
-// longPoll returns how long to ask the server to wait, in whole seconds, at least 1, and no longer than ctx lasts.
+// longPoll returns how long to ask the server to wait, in whole seconds. That is no longer than ctx lasts, but at least 1 second.
 func (c *Client) longPoll(ctx context.Context) time.Duration {
 	wait := c.cfg.LongPoll
 	if deadline, ok := ctx.Deadline(); ok {
@@ -106,7 +106,7 @@ func (c *Client) poll(ctx context.Context, name, path string, known Session, wai
 	return now, err
 }
 
-// pollPause returns a random time between half and all of a bound that doubles.
+// pollPause returns the pause after n other pauses: a random time between half a bound and the bound, which doubles up to maxPollPause.
 func pollPause(n int) time.Duration {
 	bound := maxPollPause
 	if n < 4 {

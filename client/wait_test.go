@@ -132,8 +132,8 @@ func waitAgainst(t *testing.T, h http.HandlerFunc) (requests int, elapsed time.D
 	return requests, time.Since(began), s, err
 }
 
-// Wait must not send one request after the other without a pause, however the server answers. In each case most is the number of
-// requests that it may send in ten minutes.
+// Wait must not send one request after the other without a pause, however the server answers. The field most is the greatest number
+// of requests that it may send in ten minutes.
 func TestWaitDoesNotSpin(t *testing.T) {
 	withTag := func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("ETag", `W/"1-created"`)
@@ -244,7 +244,7 @@ func TestWaitDoesNotSpin(t *testing.T) {
 	})
 }
 
-func TestWaitAsksForNoLongerThanTheContextLasts(t *testing.T) {
+func TestWaitAsksForTheTimeThatIsLeftButAtLeastASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		is := is.New(t)
 		var asked []string

@@ -1,13 +1,13 @@
 // Package contracttest tests the handler against openapi.yaml, the document that it serves.
 //
-// Two validators that share nothing but the JSON Schema engine beneath them, kin-openapi and libopenapi-validator, read
-// the document. The tests drive a mounted handler over HTTP, on the memory and the SQLite store, through all that the
-// document promises, and both validators check each request and each answer. Some rules could stand in a schema only in a form
-// that client generators refuse. They stand in the document's descriptions and its x-codes instead, and a third check, written
-// here, tests the handler against them.
+// Two validators read the document: kin-openapi and libopenapi-validator. They share nothing but a JSON Schema engine. The tests
+// call a mounted handler over HTTP, on the memory and the SQLite store, until they have seen everything that the document promises.
+// Both validators check the requests and the answers. Some rules could be written as a schema only in a form that client generators
+// refuse. These rules are in the document's descriptions and its x-codes instead. A third check, written here, tests the handler
+// against them.
 //
-// At the end the tests look for promises that no answer has shown. The run fails if a status, a problem code, a header or a
-// session's status of the document never came.
+// At the end the tests look for promises that no answer has kept. The run fails if the document has a status, a problem code, a
+// header or a session's status that no answer had.
 //
-// It is a module of its own, so that the validators stay out of the go.mod of hosts.
+// The package is a module of its own, so that the validators stay out of the go.mod of hosts.
 package contracttest

@@ -108,7 +108,7 @@ func (d *document) promises() []string {
 	for _, code := range words(d.model.Components.Schemas["Fault"].Value, "code") {
 		list = append(list, "fault "+code)
 	}
-	// These are promised for mobile money only, because a card session never has the status created.
+	// The statuses of a session are promised for mobile money only, because a card session never has the status created.
 	for _, status := range words(d.model.Components.Schemas["Session"].Value, "status") {
 		list = append(list, "mobile money session "+status)
 	}
@@ -125,7 +125,7 @@ func words(s *openapi3.Schema, member string) []string {
 	return list
 }
 
-// TestDocument proves that the document is valid and complete, before the other tests trust it.
+// TestDocument proves that the document is valid, and that it names the codes of each problem. The other tests rely on that.
 func TestDocument(t *testing.T) {
 	t.Run("is a valid OpenAPI document, examples and defaults included", func(t *testing.T) {
 		d := loadDocument(t)
@@ -142,7 +142,7 @@ func TestDocument(t *testing.T) {
 			for status, response := range op.spec.Responses.Map() {
 				_, ok := response.Value.Content[problemType]
 				if ok != (status >= "400") {
-					t.Errorf("%s %s is a problem: %t; exactly the statuses from 400 are", id, status, ok)
+					t.Errorf("%s %s is a problem: %t; want a problem if the status is 400 or more, and none otherwise", id, status, ok)
 				}
 				if ok && len(codesOf(response.Value)) == 0 {
 					t.Errorf("%s %s names no code", id, status)

@@ -29,8 +29,8 @@ type call struct {
 	chunked   bool // send the body without a declared length
 }
 
-// request builds the request of the call. If documented, it has the operation's method even if the call has another one, so that the
-// judges find the operation.
+// request builds the request of the call. If documented is true, the request has the operation's method, even if the call has another
+// one. So the judges find the operation.
 func (c call) request(t *testing.T, d *document, base string, documented bool) *http.Request {
 	t.Helper()
 	op, ok := d.operations[c.operation]

@@ -19,8 +19,8 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// foreign is a delivery that verify.mjs verifies with npm's library, one JSON object a line.
-type foreign struct {
+// signedDelivery is a line of the input of verify.mjs: a delivery, and the secret with which the npm library must verify it.
+type signedDelivery struct {
 	Secret  string            `json:"secret"`
 	Headers map[string]string `json:"headers"`
 	Body    string            `json:"body"`
@@ -68,7 +68,7 @@ func TestForeignLibrariesVerifyDeliveries(t *testing.T) {
 	go func() { ended <- hooks.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-ended })
 
-	// pay has a payer pay, and returns the request that tells the merchant.
+	// pay completes a new session, and returns the webhook request that reports it to the merchant.
 	pay := func() request {
 		t.Helper()
 		session, _, err := checkouts.Create(ctx, checkout.CreateParams{Account: live, Amount: 5000, Currency: "XOF", UserPhone: "+22507987654",
@@ -110,7 +110,7 @@ func TestForeignLibrariesVerifyDeliveries(t *testing.T) {
 		for name := range r.header {
 			headers[strings.ToLower(name)] = r.header.Get(name)
 		}
-		if err := json.NewEncoder(&lines).Encode(foreign{check.secret, headers, string(r.body)}); err != nil {
+		if err := json.NewEncoder(&lines).Encode(signedDelivery{check.secret, headers, string(r.body)}); err != nil {
 			t.Fatal(err)
 		}
 		want = append(want, map[bool]string{true: "checkout.completed 2", false: "refused: No matching signature found"}[check.good])
@@ -120,7 +120,7 @@ func TestForeignLibrariesVerifyDeliveries(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := verifier.Verify(r.body, r.header); (err == nil) != check.good {
-			t.Errorf("the secret %s of the webhook %s is good: %t; the Go library returns %v", check.secret, r.header.Get("Webhook-Id"), check.good, err)
+			t.Errorf("with the secret %s the webhook %s must verify: %t; the Go library returns %v", check.secret, r.header.Get("Webhook-Id"), check.good, err)
 		}
 	}
 	node := exec.CommandContext(t.Context(), "node", "verify.mjs")
@@ -130,6 +130,6 @@ func TestForeignLibrariesVerifyDeliveries(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := strings.TrimSpace(string(output)); got != strings.Join(want, "\n") {
-		t.Errorf("npm's standardwebhooks answers\n%s\nwant\n%s", got, strings.Join(want, "\n"))
+		t.Errorf("the npm library prints\n%s\nwant\n%s", got, strings.Join(want, "\n"))
 	}
 }

@@ -23,7 +23,7 @@ const (
 
 var live = checkout.Account{ID: "acct_1"}
 
-// clock stands still until a test advances it.
+// clock does not move until a test advances it.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -114,7 +114,7 @@ func newHost(t *testing.T, d *document, k kept, store checkout.Store, auth check
 	return &host{checkouts, d, c, server.URL, k, t}
 }
 
-// hooksOf returns the webhook.Store that belongs to a store. That of a failing store fails in the same way.
+// hooksOf returns the webhook.Store that belongs to a store. The webhook.Store of a failing store fails in the same way.
 func hooksOf(store checkout.Store) webhook.Store {
 	switch store := store.(type) {
 	case failingStore:

@@ -34,7 +34,6 @@ type judge interface {
 }
 
 // kin is the judge that uses kin-openapi.
-
 type kin struct {
 	model  *openapi3.T
 	router routers.Router

@@ -8,7 +8,7 @@ import (
 )
 
 // refuses sends creates that the handler must refuse. If the document can express the mistake, both validators must find it too. So a
-// client that generates its checks from the document is as strict as the handler.
+// client that generates its checks from the document finds these mistakes before it sends them.
 func refuses(h *host) {
 	swap := func(object, old, new string) string {
 		swapped := strings.Replace(object, old, new, 1)
@@ -67,7 +67,8 @@ func refuses(h *host) {
 		h.expect("refuses: "+name, call{operation: "createCheckout", body: c.body}, c.fit, 400, "validation_failed")
 	}
 
-	// No schema can express that a member is given twice, or how deep an object nests. The validators do refuse a body that is not JSON.
+	// A body is unjudged if no schema can express its mistake, such as a member given twice, or if some JSON parsers accept it. The
+	// validators must refuse the other bodies.
 	badJSON := map[string]struct {
 		fit  fit
 		body string
@@ -109,7 +110,7 @@ func refuses(h *host) {
 		"a key sent twice":                        {unjudged, []string{"Idempotency-Key: " + key, "Idempotency-Key: " + key}, 400, "idempotency_key_invalid"},
 		"another media type":                      {violates, []string{"Content-Type: text/plain"}, 415, "unsupported_media_type"},
 		"no media type":                           {violates, []string{"Content-Type:"}, 415, "unsupported_media_type"},
-		"a body that is compressed":               {violates, []string{"Content-Encoding: gzip"}, 415, "unsupported_media_type"},
+		"the encoding gzip":                       {violates, []string{"Content-Encoding: gzip"}, 415, "unsupported_media_type"},
 		"two media types":                         {unjudged, []string{"Content-Type: application/json", "Content-Type: text/plain"}, 415, "unsupported_media_type"},
 		"a media type that only begins like JSON": {violates, []string{"Content-Type: application/jsonp"}, 415, "unsupported_media_type"},
 	}

@@ -152,7 +152,8 @@ type exchange struct {
 	answer answer
 }
 
-// TestEachJudgeRefusesATamperedAnswer first proves that every judge accepts the genuine answers, then that it refuses each tampered one.
+// TestEachJudgeRefusesATamperedAnswer first proves that every judge accepts the genuine answers. Then it proves that each tampered answer
+// is refused: by both validators, or by the judge that its tampering names.
 func TestEachJudgeRefusesATamperedAnswer(t *testing.T) {
 	d := loadDocument(t)
 	all := genuine(t, d)

@@ -6,7 +6,7 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// The header may hold the key in quotes, as the draft has it, or without.
+// The header may have the key in quotes, as in the draft, or without quotes.
 func ExampleParse() {
 	for _, header := range []string{
 		"6f1c2a52-5a0e-4a7e-9d55-0c2b8f3a7d11",

@@ -11,13 +11,13 @@ import (
 // FingerprintSize is the length of a [Fingerprint] in bytes.
 const FingerprintSize = 1 + sha256.Size
 
-// Fingerprint tells whether two requests mean the same without keeping the request: the version of the rules by which
-// the fields were chosen, then the SHA-256 of the fields. Fingerprints are comparable with ==; the zero Fingerprint
-// is that of no request.
+// Fingerprint is a digest of what a request means. Two requests mean the same if their fingerprints are equal, so the request
+// itself need not be kept. It consists of the version of the rules by which the fields were chosen, and the SHA-256 of the fields.
+// Fingerprints are comparable with ==. No request has the zero Fingerprint.
 type Fingerprint [FingerprintSize]byte
 
 // Sum makes the fingerprint of a request's fields under a version of the rules, 1 to 255. Each field is prefixed by
-// its length, so that no two lists of fields run together into the same bytes.
+// its length, so that different lists of fields never give the same bytes.
 func Sum(version byte, fields ...string) Fingerprint {
 	text := make([]byte, 0, 512) // on the stack; a longer text moves to the heap
 	for _, field := range fields {
@@ -31,7 +31,7 @@ func Sum(version byte, fields ...string) Fingerprint {
 	return f
 }
 
-// FingerprintFromBytes reads back what f[:] wrote.
+// FingerprintFromBytes returns the Fingerprint f for which f[:] is b. It fails if b has another length than [FingerprintSize].
 func FingerprintFromBytes(b []byte) (Fingerprint, error) {
 	if len(b) != FingerprintSize {
 		return Fingerprint{}, fmt.Errorf("idempotency: a fingerprint has %d bytes, not %d", FingerprintSize, len(b))
@@ -39,10 +39,10 @@ func FingerprintFromBytes(b []byte) (Fingerprint, error) {
 	return Fingerprint(b), nil
 }
 
-// Version is the version of the rules that made the fingerprint, 0 for the zero Fingerprint.
+// Version returns the version of the rules that made the fingerprint, or 0 for the zero Fingerprint.
 func (f Fingerprint) Version() byte { return f[0] }
 
-// String is the fingerprint in hex, for a person who compares two rows. Keep it out of logs: somebody who guesses the fields of a
+// String returns the fingerprint in hex, for a person who compares two rows. Keep it out of logs: somebody who guesses the fields of a
 // request can test the guess with it.
 func (f Fingerprint) String() string { return hex.EncodeToString(f[:]) }
 

@@ -28,7 +28,7 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-// Sessions outlive a release, so the fingerprint of a request must not drift. The value was computed with
+// Sessions outlive a release, so the fingerprint of a request must never change. The value was computed with
 // printf '\0\0\0\0\0\0\0\0045000\0\0\0\0\0\0\0\003XOF' | sha256sum
 func TestFingerprintIsPinned(t *testing.T) {
 	is.New(t).Equal(idempotency.Sum(1, "5000", "XOF").String(), "015a06bc071e48b286a429a10eca75d6a2109a0a818ef62db78b8b4dd4cc063b57")

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// MaxKeyLength is the greatest length of a key, in characters. The page sets it.
+// MaxKeyLength is the greatest length of a key, in characters. The documentation of the API sets it.
 const MaxKeyLength = 1000
 
 // Key names one request of one account, so that sending it again does no harm. The zero Key is "no key".
@@ -30,8 +30,8 @@ const (
 	// UUID accepts UUIDs of any version in their canonical form (RFC 9562 section 4), hex in either case. It refuses the nil and
 	// the max UUID: a program that sends a variable that was never set would otherwise use one key for all requests.
 	UUID Policy = iota
-	// Any accepts 1 to 1000 visible ASCII characters without comma. They are opaque and case-sensitive. Only a key in the form of
-	// a UUID is still treated as a UUID.
+	// Any accepts 1 to 1000 visible ASCII characters without comma. They are opaque and case-sensitive. But a key in the
+	// form of a UUID is treated as under the policy UUID.
 	Any
 )
 
@@ -43,7 +43,7 @@ var (
 	ErrInvalid = errors.New("idempotency key invalid")
 )
 
-// Parse reads the value of an Idempotency-Key header. Most clients send the bare form. Parse also reads the quoted string of
+// Parse reads the value of an Idempotency-Key header. Most clients send the key without quotes. Parse also reads the quoted string of
 // draft-ietf-httpapi-idempotency-key-header (an sf-string of RFC 9651 section 3.3.3), which names the same key. The error is
 // [ErrMissing] or wraps [ErrInvalid].
 func Parse(header string, policy Policy) (Key, error) {

@@ -78,7 +78,7 @@ func FuzzParse(f *testing.F) {
 		any, anyErr := idempotency.Parse(header, idempotency.Any)
 		strict, strictErr := idempotency.Parse(header, idempotency.UUID)
 		if strictErr == nil && (anyErr != nil || any != strict) {
-			t.Fatalf("%q: a UUID is any key: %q, %q", header, strict, any)
+			t.Fatalf("%q: policy UUID gives %q, and policy Any %q (%v)", header, strict, any, anyErr)
 		}
 		for _, err := range []error{anyErr, strictErr} {
 			if err != nil && !errors.Is(err, idempotency.ErrMissing) && !errors.Is(err, idempotency.ErrInvalid) {
@@ -93,7 +93,7 @@ func FuzzParse(f *testing.F) {
 		}
 		quoted := `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(string(any)) + `"`
 		if again, err := idempotency.Parse(quoted, idempotency.Any); err != nil || again != any {
-			t.Fatalf("%q: quoted, the key is another: %q, %v", header, again, err)
+			t.Fatalf("%q: with quotes the key is %q (%v)", header, again, err)
 		}
 	})
 }

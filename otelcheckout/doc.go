@@ -11,16 +11,16 @@
 //
 // Spans and metrics:
 //
-//   - a span "checkout.store create" (get, get_by_key, update, list, expire, events, history, prune) for each call of the
-//     store, within the span of the request, of kind client;
+//   - a span "checkout.store create" (or get, get_by_key, update, list, expire, events, history, prune) for each call of the
+//     store; its kind is client, and its parent is the span of the request, if there is one;
 //   - the histogram checkout.store.duration, in seconds, of the same calls;
-//   - the counter checkout.sessions.ended and the histogram checkout.sessions.duration, in seconds from the creation to the
-//     outcome, by [Observe].
+//   - by [Observe], the counter checkout.sessions.ended, and the histogram checkout.sessions.duration, in seconds from the
+//     creation of a session to its outcome.
 //
-// Their attributes are checkout.operation, db.system.name if the host has set it, and error.type; those of sessions are
+// The attributes of store calls are checkout.operation, db.system.name if the host has set it, and error.type. Those of sessions are
 // checkout.status, checkout.currency, checkout.livemode and checkout.late. So there are few time series, however many merchants
 // and payers there are. No attribute contains an account, a session's ID, a phone number, a key or a token.
 //
 // error.type is one of not_found, conflict, invalid, unavailable, outcome_unknown, canceled, deadline_exceeded and _OTHER. The first
-// three are answers of a store that works, and do not set the span's status to Error.
+// three are answers of a store that works. They do not set the span's status to Error.
 package otelcheckout

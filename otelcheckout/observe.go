@@ -12,18 +12,19 @@ import (
 )
 
 const (
-	observePage = 100         // events of one read
+	observePage = 100         // how many events one read takes
 	observeIdle = time.Second // between two reads if nothing is new, and after an error
 )
 
 // Observe counts how the sessions of all accounts end. It reads the feed of events, and records the counter
-// checkout.sessions.ended and the histogram checkout.sessions.duration, the seconds from the creation to the outcome. A late
-// payment of a session that had ended is counted again, as completed and late.
+// checkout.sessions.ended and the histogram checkout.sessions.duration, the seconds from the creation to the outcome. A session
+// that is paid late is counted twice: when it ends unpaid, and again as completed and late.
 //
-// It begins with what happens from now on. It returns ctx's error when ctx ends. If the store fails, it continues a second later from
-// where it was. It ends if the feed no longer accepts its cursor, because the database was restored from a dump for example.
+// It counts only events that come after its first read of the feed that succeeds. It returns ctx's error when ctx ends. If the store fails,
+// it tries again a second later, and continues after the last event that it has read. It returns an error if the feed no longer accepts
+// its cursor, for example because the database was restored from a dump.
 //
-// Every instance that runs it counts everything, so run it on one instance. An expiry is in the feed only after a sweep: see
+// Every instance that runs it counts all sessions, so run it on one instance only. An expiry is in the feed only after a sweep: see
 // [checkout.Checkouts.ExpireDue].
 func Observe(ctx context.Context, checkouts *checkout.Checkouts, meter metric.Meter) error {
 	ended, err := meter.Int64Counter("checkout.sessions.ended",

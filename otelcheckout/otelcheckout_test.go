@@ -39,7 +39,7 @@ const (
 	phone = "+22507987654"
 )
 
-// server is a host's API over an observed store, which can be made to fail. It has the spans and metrics of both.
+// server is a host's API over an observed store, whose Create can be made to fail. It has the spans and metrics of the API and of the store.
 type server struct {
 	http.Handler
 	checkouts *checkout.Checkouts
@@ -155,13 +155,14 @@ func TestAFailingStore(t *testing.T) {
 		kind   string
 		failed bool
 	}{
-		"an unavailable database":         {checkout.ErrUnavailable, "unavailable", true},
-		"an unknown outcome":              {errors.Join(checkout.ErrOutcomeUnknown, context.Canceled), "outcome_unknown", true},
-		"a canceled context":              {context.Canceled, "canceled", true},
-		"a deadline that is exceeded":     {context.DeadlineExceeded, "deadline_exceeded", true},
-		"any other error":                 {errors.New("the disk is on fire"), "_OTHER", true},
-		"a conflict, which is no failure": {checkout.ErrConflict, "conflict", false},
-		"not found, which is no failure":  {checkout.ErrNotFound, "not_found", false},
+		"an unavailable database":             {checkout.ErrUnavailable, "unavailable", true},
+		"an unknown outcome":                  {errors.Join(checkout.ErrOutcomeUnknown, context.Canceled), "outcome_unknown", true},
+		"a canceled context":                  {context.Canceled, "canceled", true},
+		"a deadline that is exceeded":         {context.DeadlineExceeded, "deadline_exceeded", true},
+		"any other error":                     {errors.New("the disk is on fire"), "_OTHER", true},
+		"a conflict, which is no failure":     {checkout.ErrConflict, "conflict", false},
+		"not found, which is no failure":      {checkout.ErrNotFound, "not_found", false},
+		"bad arguments, which are no failure": {&checkout.ValidationError{}, "invalid", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			is := is.New(t)
@@ -226,12 +227,12 @@ func TestMetrics(t *testing.T) {
 	is.Equal(s.points(t, "checkout.store.duration"), map[string]int64{
 		"checkout.operation=create,db.system.name=postgresql": 3, // validation refuses the fourth request, so it does not reach the store
 	})
-	routes := 0
+	series := 0
 	for attributes := range s.points(t, "http.server.request.duration") {
 		is.True(strings.Contains(attributes, "http.route=/v1/checkouts"))
-		routes++
+		series++
 	}
-	is.Equal(routes, 4) // one for each status
+	is.Equal(series, 4) // one for each status
 }
 
 // TestObserve proves that Observe counts each outcome once, by status, mode and lateness.
@@ -287,8 +288,8 @@ func TestObserve(t *testing.T) {
 	})
 }
 
-// TestObserveOutlivesAStoreThatFails proves that Observe continues after an outage of the store, and counts each of several pages of events
-// once.
+// TestObserveOutlivesAStoreThatFails proves that Observe continues after an outage of the store, and counts each event once, also if it has to
+// read several pages of events.
 func TestObserveOutlivesAStoreThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		is := is.New(t)
@@ -338,8 +339,8 @@ func (f *failingFeed) Events(ctx context.Context, after checkout.Cursor, limit i
 	return f.Store.Events(ctx, after, limit)
 }
 
-// TestNoSecretInAnyAttribute proves that no phone number, token or key is in any span or metric. The spans of the store and all metrics
-// have no account and no session's ID either. The spans of otelhttp may have the ID, because it is in the URL.
+// TestNoSecretInAnyAttribute proves that no span and no metric contains a phone number, a token or a key. The spans of the store and all
+// metrics contain no account and no session's ID either. The spans of otelhttp may have the ID, because it is in the URL.
 func TestNoSecretInAnyAttribute(t *testing.T) {
 	is := is.New(t)
 	s := newServer(t)

@@ -37,8 +37,8 @@ func MeterProvider(p metric.MeterProvider) Option { return func(c *config) { c.m
 // for databases. Without this option there is no such attribute.
 func System(name string) Option { return func(c *config) { c.system = name } }
 
-// Store returns a store that calls another one, and makes a span and a measurement of each call. It may also wrap a store of WithTx. The
-// store must not be nil.
+// Store returns a store that passes each call to the given store, and makes a span and a measurement of it. The given store must not be
+// nil. It may also be one that a method WithTx has returned.
 func Store(store checkout.Store, options ...Option) checkout.Store {
 	c := config{tracers: otel.GetTracerProvider(), meters: otel.GetMeterProvider()}
 	for _, option := range options {
@@ -97,7 +97,7 @@ var errPanicked = errors.New("the call panicked")
 func kindOf(err error) (kind string, fault bool) {
 	var invalid *checkout.ValidationError
 	switch {
-	case errors.Is(err, checkout.ErrOutcomeUnknown): // whatever else it wraps
+	case errors.Is(err, checkout.ErrOutcomeUnknown): // first, because such an error may also wrap others
 		return "outcome_unknown", true
 	case errors.Is(err, checkout.ErrUnavailable):
 		return "unavailable", true
@@ -112,7 +112,7 @@ func kindOf(err error) (kind string, fault bool) {
 	case errors.Is(err, context.DeadlineExceeded):
 		return "deadline_exceeded", true
 	}
-	return "_OTHER", true // as the conventions have it
+	return "_OTHER", true // OpenTelemetry's conventions give this name to all other errors
 }
 
 // Create implements [checkout.Store].

@@ -13,7 +13,7 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// maxFormBytes bounds the body of a form. A form of the page has some 120 bytes.
+// maxFormBytes bounds the body of a form. A form of the page has less than 80 bytes.
 const maxFormBytes = 4 << 10
 
 // The values of a form's field "do".
@@ -44,7 +44,7 @@ func (p *Page) readForm(v *visit) (form, bool) {
 
 // ownOrigin reports whether a POST comes from the page itself, according to the browser. Over https browsers send Sec-Fetch-Site. Otherwise
 // there is only Origin, which is "null" if a page with the policy no-referrer posts to itself (Fetch, "append a request Origin
-// header"). Then the form decides: it is bound to the link, and nobody can make one without the link.
+// header"). In that case only the form protects the payer: it is bound to the link, and nobody can get a form without the link.
 func (p *Page) ownOrigin(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "same-origin", "none": // none: the payer did it, with a reload for example
@@ -81,7 +81,7 @@ func (p *Page) act(v *visit, f form) {
 	p.back(v, told)
 }
 
-// tooLate reports whether the session had already changed in a way that makes the payer's wish impossible.
+// tooLate reports whether err says that the session has already changed, so that it can no longer be paid or cancelled.
 func tooLate(err error) bool {
 	_, is := errors.AsType[*checkout.TransitionError](err)
 	return is
@@ -139,8 +139,8 @@ func (p *Page) payOnce(ctx context.Context, s *checkout.Session, attempt string)
 
 var errPanicked = errors.New("paypage: the call panicked")
 
-// begin records the attempt in the session before the operator is asked. Otherwise a crash in between would leave a payment that no
-// session has.
+// begin records the attempt in the session before the operator is asked. Otherwise, after a crash in between, the operator would have
+// a payment that belongs to no session.
 func (p *Page) begin(ctx context.Context, seen *checkout.Session, attempt string) (checkout.Session, note, error) {
 	s, err := p.checkouts.Begin(ctx, seen.Account, seen.ID, attempt)
 	if _, refused := errors.AsType[*checkout.ValidationError](err); refused {
@@ -150,7 +150,7 @@ func (p *Page) begin(ctx context.Context, seen *checkout.Session, attempt string
 		return checkout.Session{}, note{}, err
 	}
 	if s.Version > seen.Version+1 {
-		// Somebody has changed the session since it was read, and this attempt may have been refused meanwhile. The page shows the
+		// Another request has changed the session since it was read, and this attempt may have been refused meanwhile. The page shows the
 		// session as it is now, and the payer decides.
 		return s, note{}, nil
 	}
@@ -183,7 +183,7 @@ func (p *Page) callPay(ctx context.Context, s checkout.Session) (next Next, err 
 	return p.pay(ctx, s)
 }
 
-// cut replaces invalid UTF-8. It shortens a longer text to n code points, of which the last is an ellipsis.
+// cut replaces invalid UTF-8 in a text. If the text is longer than n code points, cut shortens it to n, and the last one is an ellipsis.
 func cut(s string, n int) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	if utf8.RuneCountInString(s) <= n {

@@ -18,7 +18,7 @@ import (
 // the same ID, also in two processes. The ID does not depend on a key, because two processes may have different keys during a
 // rotation.
 //
-// The ID has the form of a UUID of version 4, which operators ask for. To anybody who does not know the session it is as good as random.
+// The ID has the form of a UUID of version 4, which operators ask for. Nobody can guess it without knowing the session.
 func attemptAfter(s *checkout.Session, previous string) string {
 	var space [256]byte
 	b := append(space[:0], "paypage attempt\x00"...)
@@ -43,8 +43,8 @@ func unbegun(s *checkout.Session) bool {
 	return s.Status == checkout.StatusCreated || s.Status == checkout.StatusPending && s.Version == 1
 }
 
-// begunHere reports whether the session's payment is an attempt of this page. The page does not repeat an attempt of the host's. Each
-// attempt is a change, so Version bounds how many there can be.
+// begunHere reports whether the session's payment is an attempt of this page. The page does not repeat an attempt that the host has
+// begun. Each attempt is a change of the session, so there are at most Version attempts.
 func begunHere(s *checkout.Session) bool {
 	id := attemptAfter(s, "")
 	for range min(s.Version, 2*checkout.MaxChanges) {
@@ -95,10 +95,10 @@ func (k keyring) attempt(token, form string) (string, bool) {
 	return attempt, genuine
 }
 
-// formSize is how many bytes of its HMAC a form contains.
+// formSize is the size of the MAC in a form, in bytes. The MAC is an HMAC that is cut to this size.
 const formSize = 16
 
-// formMAC authenticates forms. It reuses its HMACs, because every page view needs one.
+// formMAC authenticates forms. It reuses its hashes, because every page view needs one.
 type formMAC struct{ pool *sync.Pool } // of *formHash
 
 type formHash struct {

@@ -9,8 +9,8 @@ import (
 	"text/template/parse"
 )
 
-// baker replaces, once for each language, the parts of a template that are the same on every page: texts without places such as
-// {amount}, and blocks. This makes the drawing of a page faster.
+// baker prepares a template for one language, so that pages are drawn faster. It replaces {{text "Field"}} and {{language}} by the words,
+// and each use of a block by the content of the block.
 type baker struct {
 	template *template.Template
 	tag      string

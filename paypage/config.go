@@ -29,14 +29,14 @@ type Config struct {
 	_ struct{} // keyed literals only
 
 	// Keys encrypt the links: 32 random bytes each, kept secret. New links use the first key, and links of all keys are accepted. To
-	// replace a key, give every process the new key in second place, then in first place, and remove the old key once the last
-	// session has ended that got a link with it.
+	// replace a key, first give every process the new key in second place, and then in first place. Remove the old key once all sessions
+	// with a link of that key have ended.
 	Keys [][]byte
-	// URL is where the page is mounted, as payers see it: absolute, http or https, without query, user information or a
-	// slash at its end.
+	// URL is where the page is mounted, as payers see it: absolute, http or https, without query, fragment, user
+	// information or a slash at its end.
 	URL string
-	// Pay asks the operator for the session's payment, or names the card processor's page. Session.PaymentID is the attempt's.
-	// Pay must ask the operator under that ID, and the operator must take two requests under one ID for one payment, because Pay
+	// Pay asks the operator for the session's payment, or names the card processor's page. Session.PaymentID is the ID of the attempt.
+	// Pay must ask the operator under that ID, and the operator must treat two requests under one ID as one payment, because Pay
 	// is called with the same ID whenever the payer asks again.
 	//
 	// A [*Refused] says that the operator has refused this attempt for good and took nothing: the session stays open, and the payer may
@@ -44,7 +44,7 @@ type Config struct {
 	// logged, so it must not contain a secret. The host reports the later outcome of the payment with the transitions of
 	// [checkout.Checkouts].
 	//
-	// Its context ends after PayTimeout, but not when the payer leaves.
+	// The context of Pay ends after PayTimeout. It does not end when the payer leaves.
 	Pay func(ctx context.Context, s checkout.Session) (Next, error)
 	// PayTimeout is how long Pay may take, up to 5 minutes; 0 is 20 seconds. It should be below the server's WriteTimeout.
 	PayTimeout time.Duration
@@ -52,8 +52,8 @@ type Config struct {
 	// Merchant returns the name by which payers know the merchant. If it is nil or returns "", the page shows none. It is called for
 	// every page view.
 	Merchant func(checkout.Account) string
-	// Explain translates a reason, which is a session's FailureReason or that of a Refused, for the payer into a language of Texts. If it
-	// returns "", the page shows no reason. nil shows reasons as they are.
+	// Explain translates a reason for the payer into a language of Texts. The reason is a session's FailureReason or the Reason of a
+	// Refused. If Explain returns "", the page shows no reason. If Explain is nil, the page shows reasons as they are.
 	Explain func(language, reason string) string
 	// Simulated makes every page say that no money moves. Pages of sessions in test mode always say so.
 	Simulated bool
@@ -62,15 +62,17 @@ type Config struct {
 	Texts map[string]Texts
 	// Language is shown to a payer who accepts none of Texts. "" is "fr" if Texts has it, and otherwise the first in alphabetical order.
 	Language string
-	// Template draws the page. nil is [DefaultTemplate], whose documentation says how to make another. New copies it.
+	// Template draws the page. nil is [DefaultTemplate], whose documentation says how to change it. New copies the template.
 	Template *template.Template
 
 	// MaxWaiting is how many open pages wait for a change at once; 0 is 10,000. Further pages ask every five seconds.
 	MaxWaiting int
-	// Clock tells how long a session is valid; nil is the system's. It must be the one of Checkouts.
+	// Clock gives the time, from which the page computes how long a session can still be paid. It must be the clock of Checkouts. nil is
+	// the system's clock.
 	Clock checkout.Clock
-	// Logger gets a line for every failure of the store and of Pay (Error). Links, keys and phone numbers are never logged. nil logs
-	// nothing.
+	// Logger gets a line (Error) for every page view and every click that fails, for every error of Pay, and for every panic. A failed
+	// request of the script for changes is not logged: the script sends it again. Links, keys and phone numbers are never logged. nil
+	// logs nothing.
 	Logger *slog.Logger
 }
 
@@ -78,13 +80,13 @@ type Config struct {
 type Next struct {
 	_ struct{} // keyed literals only
 
-	// URL is the page of the card processor to send the payer to: absolute, http or https. The processor should send the
-	// payer back to [Page.Link].
+	// URL is the card processor's page, to which the payer is sent: absolute, http or https, at most 4096 bytes. The processor should
+	// send the payer back to [Page.Link]. "" sends the payer nowhere.
 	URL string
 }
 
-// Refused is the error of Pay if the operator has refused the attempt for good: it took nothing, and never will with this payment ID. The
-// session stays open.
+// Refused is the error that Pay returns if the operator has refused the attempt for good: the operator took nothing, and never will under
+// this payment ID. The session stays open.
 type Refused struct {
 	// Reason is for the payer; see Config.Explain. It may be "".
 	Reason string
@@ -97,7 +99,8 @@ func (e *Refused) Error() string {
 	return "paypage: payment refused: " + e.Reason
 }
 
-// New makes a Page over checkouts. The error joins a [*checkout.ConfigError] for each fault of cfg, and one if checkouts is nil.
+// New makes a Page over checkouts. The error joins a [*checkout.ConfigError] for each fault of cfg, and one if checkouts is nil. New
+// checks the template only if there is no other fault.
 func New(checkouts *checkout.Checkouts, cfg Config) (*Page, error) {
 	p := &Page{
 		checkouts:  checkouts,

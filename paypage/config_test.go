@@ -53,7 +53,7 @@ func TestConfig(t *testing.T) {
 		}
 	})
 
-	t.Run("needs only Keys, URL and Pay, and refuses bad values of the other fields", func(t *testing.T) {
+	t.Run("needs only Keys, URL and Pay, and refuses empty Texts and a PayTimeout that is too long", func(t *testing.T) {
 		is := is.New(t)
 		page, err := paypage.New(h.Checkouts, paypage.Config{Keys: [][]byte{key(1)}, URL: "https://pay.example.com/pay", Pay: pay})
 		is.NoErr(err)
@@ -61,7 +61,7 @@ func TestConfig(t *testing.T) {
 		is.Equal(a.Code, 200)
 		is.True(!a.has("Pay to"))
 		_, err = paypage.New(h.Checkouts, paypage.Config{Keys: [][]byte{key(1)}, URL: "https://x", Pay: pay, Texts: map[string]paypage.Texts{}})
-		is.True(err != nil) // Texts has no language
+		is.True(err != nil) // Texts is empty
 		_, err = paypage.New(h.Checkouts, paypage.Config{Keys: [][]byte{key(1)}, URL: "https://x", Pay: pay, PayTimeout: time.Hour})
 		is.True(err != nil) // PayTimeout is too long
 	})
@@ -78,7 +78,8 @@ func TestAPageAtTheRootOfItsHost(t *testing.T) {
 	is.True(strings.HasPrefix(a.location(), strings.TrimPrefix(link, "https://pay.example.com")))
 }
 
-// TestLanguages shows which language each Accept-Language selects. A header that cannot be read or is too long selects the fallback.
+// TestLanguages checks which language each Accept-Language selects. A part of the header that is malformed, or that comes after the first
+// 1024 bytes, selects nothing. If no part selects a language, the page is in French, the default.
 func TestLanguages(t *testing.T) {
 	h := newHost(t)
 	link := h.page.Link(h.create())

@@ -18,7 +18,7 @@ import (
 var pageHTML string
 
 // DefaultTemplate returns the page's own template. A host can replace its blocks "brand", "foot" and "style". The block "brand"
-// is empty, and stands at the head of every page:
+// is empty, and is at the top of every page:
 //
 //	template.Must(paypage.DefaultTemplate().Parse(`{{define "brand"}}<p class="brand">Caisse</p>{{end}}`))
 //
@@ -35,7 +35,7 @@ func DefaultTemplate() *template.Template {
 	}).Parse(pageHTML))
 }
 
-var errDynamicText = errors.New("text and language must stand alone, with a constant argument")
+var errDynamicText = errors.New("text and language must not be part of a larger expression, and the argument of text must be a constant")
 
 // drawer draws pages in one language.
 type drawer struct {
@@ -111,7 +111,7 @@ func drawers(from *template.Template, texts map[string]Texts) (map[string]*drawe
 	return languages, policy, nil
 }
 
-// samples returns views with which a template shows all its elements.
+// samples returns views that, taken together, make a template show all its elements.
 func samples() []View {
 	var views []View
 	for _, state := range []State{StatePay, StateWait, StateProcessing, StateCompleted, StateFailed, StateExpired, StateCancelled, StateLeave, StateFault} {
@@ -124,7 +124,7 @@ func samples() []View {
 	return views
 }
 
-// addHashes adds the hashes of the contents of an element to a policy.
+// addHashes adds the hash of the content of each such element of a page to known.
 func addHashes(known []string, page, element string) []string {
 	for {
 		_, rest, found := strings.Cut(page, "<"+element)

@@ -53,8 +53,8 @@ func Example() {
 	// Output: 200 true
 }
 
-// operator stands for the host's own package that speaks to a mobile-money operator.
-var operator fakeOperator
+// operator takes the place of the host's own package that calls a mobile-money operator.
+var operator = fakeOperator{ErrInsufficientFunds: errors.New("insufficient funds")}
 
 type fakeOperator struct{ ErrInsufficientFunds error }
 
@@ -70,7 +70,7 @@ func askOperator(ctx context.Context, s checkout.Session) (paypage.Next, error) 
 	return paypage.Next{}, err
 }
 
-// A host has an API and a page. Each answer of the API has the link of the page.
+// A host has an API and a page. Each session that the API returns has the link of its page, as long as it can be paid.
 func ExampleNew() {
 	var (
 		checkouts, _ = checkout.New(memory.New(), checkout.Config{})
@@ -98,7 +98,7 @@ func ExampleNew() {
 		}
 		mux.Handle("/pay/", http.StripPrefix("/pay", page))
 		mux.Handle("/v1/", handler)
-		server.RegisterOnShutdown(checkouts.StopWaiting) // open pages wait for changes; let them go
+		server.RegisterOnShutdown(checkouts.StopWaiting) // ends the waits of open pages, so that Shutdown is quick
 		return nil
 	}
 	fmt.Println(mount())
@@ -134,7 +134,7 @@ func ExampleConfig_simulated() {
 		if err != nil {
 			return err
 		}
-		sim.Drive(checkout.Account{ID: "acct_1", Test: true}) // test sessions pay themselves, with no page
+		sim.Drive(checkout.Account{ID: "acct_1", Test: true}) // begins payments of test sessions, with no page
 		go sim.Run(ctx)                                       // or sim.Tick(ctx) from a test with a clock of its own
 		return nil
 	}

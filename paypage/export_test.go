@@ -22,7 +22,7 @@ func (d *discard) Write(p []byte) (int, error) { d.size = len(p); return len(p),
 func (d *discard) WriteHeader(int)             {}
 
 // Rendering lets a test measure what it costs to draw a page, without the store and without HTTP. draw draws the page of a session that has
-// every optional field, in the state "created" or "waiting", and returns its size in bytes.
+// every optional field that the page shows, in the state "created" or "waiting", and returns its size in bytes.
 func Rendering(t testing.TB) (draw func(state string) int) {
 	now := time.Date(2026, 11, 22, 7, 31, 56, 0, time.UTC)
 	p := ForBenchmark(t)

@@ -40,7 +40,7 @@ func TestWhatAFloodCosts(t *testing.T) {
 }
 
 func TestFailures(t *testing.T) {
-	t.Run("of the store are answered 503, and logged without the link, the form or the phone number", func(t *testing.T) {
+	t.Run("of the store and of Pay are logged without secrets, and an unavailable store is a 503", func(t *testing.T) {
 		is := is.New(t)
 		var log bytes.Buffer
 		h := newHost(t, func(c *paypage.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
@@ -68,7 +68,7 @@ func TestFailures(t *testing.T) {
 		}
 	})
 
-	t.Run("of a write are answered 503, and the next click does once what the payer wanted", func(t *testing.T) {
+	t.Run("of a write are answered 503, and the next click pays or cancels once", func(t *testing.T) {
 		for what, failure := range map[string]error{"nothing was written": checkout.ErrUnavailable, "the session was written": checkout.ErrOutcomeUnknown} {
 			t.Run(what, func(t *testing.T) {
 				is := is.New(t)
@@ -95,7 +95,7 @@ func TestFailures(t *testing.T) {
 		}
 	})
 
-	t.Run("of the host's code are answered 500", func(t *testing.T) {
+	t.Run("that are panics of the host's code are answered 500", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t, func(c *paypage.Config) { c.Merchant = func(checkout.Account) string { panic("oops") } })
 		a := h.get(h.page.Link(h.create()))
@@ -108,13 +108,17 @@ func TestFailures(t *testing.T) {
 		var log bytes.Buffer
 		h := newHost(t, func(c *paypage.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 		link := h.page.Link(h.create())
+		form := h.get(link).form()
 		ctx, leave := context.WithCancel(t.Context())
 		leave()
 		h.store.getError = context.Canceled
-		postWithContext(ctx, t, h.page, link, url.Values{"form": {"x"}}.Encode())
+		reads, _ := h.store.counts()
+		postWithContext(ctx, t, h.page, link, url.Values{"form": {form}, "do": {"pay"}}.Encode())
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, link, nil)
 		is.NoErr(err)
 		http.StripPrefix("/pay", h.page).ServeHTTP(discardResponse{http.Header{}}, r)
+		after, _ := h.store.counts()
+		is.Equal(after-reads, 2) // both requests have called the store
 		is.Equal(log.String(), "")
 	})
 }

@@ -64,7 +64,7 @@ type host struct {
 	answer func(checkout.Session) (paypage.Next, error) // what Pay returns; nil: the zero Next
 }
 
-// newHost makes a host with an empty store. change changes the configuration of the page.
+// newHost makes a host with an empty store. The functions in change can change the configuration of the page.
 func newHost(t testing.TB, change ...func(*paypage.Config)) *host {
 	t.Helper()
 	h := &host{t: t, clock: &clock{now: time.Date(2026, 11, 22, 7, 31, 56, 0, time.UTC)}, store: &countingStore{Store: memory.New()}}
@@ -128,7 +128,7 @@ func (h *host) askedFor() []string {
 	return ids
 }
 
-// create makes a session that a payer pays by phone. change changes the request.
+// create makes a session that a payer pays by phone. The functions in change can change the request.
 func (h *host) create(change ...func(*checkout.CreateParams)) checkout.Session {
 	h.t.Helper()
 	p := checkout.CreateParams{
@@ -151,7 +151,7 @@ func card(p *checkout.CreateParams) {
 	p.PaymentMethod, p.Currency, p.UserPhone, p.Amount = checkout.Card, "USD", "", 123450
 }
 
-// now returns the session as it is stored.
+// now returns the session as it is now.
 func (h *host) now(s checkout.Session) checkout.Session {
 	h.t.Helper()
 	now, err := h.Get(h.t.Context(), s.Account, s.ID)
@@ -180,7 +180,7 @@ func (a answer) form() string {
 	return html.UnescapeString(m[1])
 }
 
-// has reports whether the page shows a text.
+// has reports whether the HTML of the page contains a text, after the decoding of character references.
 func (a answer) has(text string) bool {
 	return strings.Contains(html.UnescapeString(a.body), text)
 }
@@ -289,7 +289,7 @@ func (s *countingStore) counts() (reads, writes int) {
 	return s.reads, s.writes
 }
 
-// postWithContext sends a form. The end of ctx means that the payer has left.
+// postWithContext sends a form. When ctx ends, the payer has left.
 func postWithContext(ctx context.Context, t *testing.T, page http.Handler, link, body string) {
 	t.Helper()
 	r := httptest.NewRequestWithContext(ctx, http.MethodPost, link, strings.NewReader(body))

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// maxAcceptLanguage is how much of the header is read.
+// maxAcceptLanguage is how many bytes of the header are read.
 const maxAcceptLanguage = 1024
 
 // negotiate chooses a language by an Accept-Language header (RFC 9110 section 12.5.4): the one with the highest quality, the first of

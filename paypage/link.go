@@ -14,10 +14,12 @@ import (
 
 const (
 	keySize = 32
-	// The content of a link is padded to a multiple of linkBlock, so that its length does not reveal the length of the account's ID.
+	// The content of a link is padded to a multiple of linkBlock, so that its length does not reveal the exact length of the
+	// account's ID.
 	linkBlock   = 64
 	linkVersion = 1
-	// maxToken is longer than any token that Link makes. The longest is of an account and a session ID of 255 characters of four bytes.
+	// maxToken is longer than any token that Link makes. In the longest token, the IDs of the account and of the session have 255
+	// characters of four bytes each.
 	maxToken = 4096
 )
 
@@ -44,8 +46,8 @@ func (k keyring) token(n name) string {
 	return base64.RawURLEncoding.EncodeToString(k[0].link.seal(plain, nil))
 }
 
-// name decrypts a token. An invalid token takes as long as a valid one, whatever is wrong with it: if it is not base64, or too short, an
-// invalid token of full length is decrypted instead.
+// name decrypts a token. An invalid token takes as much work as a valid one, whatever is wrong with it: if it is not base64, too short or
+// too long, name decrypts zeros of the length of a valid token instead.
 func (k keyring) name(token string) (name, bool) {
 	sealed, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(token) > maxToken || len(sealed) < nonceSize+tagSize+linkBlock {
@@ -73,7 +75,7 @@ func (k keyring) name(token string) (name, bool) {
 	return n, true
 }
 
-// keyring has the host's keys. The first encrypts, all decrypt.
+// keyring has the host's keys. The first key encrypts. All keys are tried for decryption.
 type keyring []keys
 
 // keys are derived from one key of the host. There is one for each purpose.
@@ -111,8 +113,8 @@ const (
 	tagSize   = 16
 )
 
-// box encrypts with AES-256-GCM. The nonce is computed from the content, so that equal contents become equal texts: a session has one
-// link. The nonce is an HMAC with a key of its own, cut to 96 bits. Two contents with the same nonce would break GCM. Among 2^32
+// box encrypts with AES-256-GCM. The nonce is computed from the content, so that equal contents give equal results, and a session always
+// has the same link. The nonce is an HMAC with a key of its own, cut to 96 bits. Two contents with the same nonce would break GCM. Among 2^32
 // contents with one key, the probability of that is 2^-33.
 type box struct {
 	aead  cipher.AEAD

@@ -42,7 +42,7 @@ func TestLink(t *testing.T) {
 		}
 	})
 
-	t.Run("reveals neither the account nor the session, nor the length of the account's ID", func(t *testing.T) {
+	t.Run("reveals neither the account nor the session, nor the exact length of the account's ID", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t)
 		s := h.create()
@@ -96,7 +96,7 @@ func TestLink(t *testing.T) {
 	})
 }
 
-// badLinks returns links that open nothing, by what is wrong with each.
+// badLinks returns links that open no page. The key of each says what is wrong with it.
 func badLinks(t *testing.T, h *host, s checkout.Session) map[string]string {
 	t.Helper()
 	link := h.page.Link(s)
@@ -132,7 +132,7 @@ func TestABadLinkTellsNothing(t *testing.T) {
 		for _, method := range []string{"GET", "POST", "DELETE"} {
 			a := send(t, h.page, method, link, "do=pay&form="+good.form())
 			if what == "a slash at the end" || strings.Contains(what, "a path below") {
-				// These begin with a good link, so the answer may differ from that to a bad one. Only the status matters.
+				// These begin with a good link, so their 404 may differ from the 404 of a bad link. Only the status matters.
 				if a.Code != 404 {
 					t.Errorf("%s %s: status %d, want 404", method, what, a.Code)
 				}
@@ -151,9 +151,9 @@ func TestABadLinkTellsNothing(t *testing.T) {
 	}
 }
 
-// TestABadLinkIsDecryptedLikeAGoodOne proves that each link costs one decryption with each key, of at least the size that a good link has,
-// whatever is wrong with it. Otherwise the time to the 404 could tell what is wrong. The test measures no time, because other work of the
-// machine changes it.
+// TestABadLinkIsDecryptedLikeAGoodOne proves that the page makes one decryption with each key for every link, whatever is wrong with it, and
+// that the decrypted text is at least as long as in a good link. Otherwise the time to the 404 could show what is wrong. The test measures
+// no time, because other work of the machine changes it.
 func TestABadLinkIsDecryptedLikeAGoodOne(t *testing.T) {
 	h := newHost(t)
 	s := h.create()
@@ -161,7 +161,7 @@ func TestABadLinkIsDecryptedLikeAGoodOne(t *testing.T) {
 	sizes := paypage.RecordDecryptions(h.page)
 	links := badLinks(t, h, s)
 	links["a good link"] = h.page.Link(s)
-	const size = 64 + 16 // what a link contains, padded to 64 bytes, and the tag of AES-GCM
+	const size = 64 + 16 // the content of a link, padded to 64 bytes, and the tag of AES-GCM
 	for what, link := range links {
 		*sizes = nil
 		h.get(link)

@@ -9,8 +9,8 @@ import (
 
 const noBreak = "\u00a0"
 
-// amount writes what is to be paid as people of the country write it: "5 000 F CFA" in every language, and for other
-// currencies the digits as the language groups them, then the code: "1 234,50 USD", "1,234.50 USD".
+// amount formats the amount of a session. For XOF it is "5 000 F CFA" in every language. For other currencies it depends on the language,
+// and the code of the currency follows: "1 234,50 USD" in French, "1,234.50 USD" otherwise.
 func amount(s *checkout.Session, french bool) string {
 	group, point := ",", "."
 	if french || s.Currency == "XOF" {
@@ -46,7 +46,7 @@ func amount(s *checkout.Session, french bool) string {
 	return b.String()
 }
 
-// maskedPhone is the number with all but its calling code and its last digits hidden.
+// maskedPhone returns the payer's number. Only its calling code and its last digits are readable.
 func maskedPhone(s *checkout.Session) string {
 	return strings.ReplaceAll(checkout.MaskPhone(s.UserPhone), "*", "•")
 }

@@ -7,15 +7,16 @@ import (
 )
 
 const (
-	// maxNoteText is how much of a reason is carried along, in code points.
+	// maxNoteText is the length of the longest reason in a note, in code points. A longer reason is cut.
 	maxNoteText = 200
-	// maxNextURL is the longest URL of a processor's page, in bytes: sealed, it must fit into a request line.
+	// maxNextURL is the length of the longest URL of a processor's page, in bytes. The URL is encrypted in a note, and the note must fit
+	// into a request line.
 	maxNextURL = 4096
 )
 
-// note is a message to the payer. The answer to a form redirects to the page, and the page shows the note. It is sealed in the
-// URL, so that a reload and the back button show the same, in any process, and nobody else can make one. It is bound to the
-// session and its payment: once another attempt has begun, it is ignored.
+// note is a message to the payer. The answer to a form redirects to the page, and the page shows the note. The note is encrypted in the
+// URL of the redirect. So a reload and the back button show it again, in any process, and nobody else can make one. It is bound to
+// the session and its payment: once another attempt has begun, the page ignores it.
 type note struct {
 	kind byte
 	text string

@@ -22,8 +22,8 @@ type Page struct {
 	checkouts  *checkout.Checkouts
 	keys       keyring
 	url        string
-	path       string // of url
-	origin     string // of url
+	path       string // the path of url
+	origin     string // the origin of url
 	pay        func(context.Context, checkout.Session) (Next, error)
 	payTimeout time.Duration
 	merchant   func(checkout.Account) string
@@ -32,7 +32,7 @@ type Page struct {
 	languages  map[string]*drawer
 	fallback   string
 	policy     string        // Content-Security-Policy
-	waiting    chan struct{} // holds one value for each request that waits
+	waiting    chan struct{} // contains one value for each request that waits
 	clock      checkout.Clock
 	log        *slog.Logger
 
@@ -62,7 +62,7 @@ type visit struct {
 	token   string
 	name    name
 	lang    string
-	session checkout.Session // as it is now; set once it was read
+	session checkout.Session // as it is now; set once it has been read
 }
 
 // ServeHTTP implements [http.Handler].
@@ -153,7 +153,7 @@ func (p *Page) explainError(v *visit, doing string, err error) {
 	p.explainFault(v, status)
 }
 
-// explainFault answers with a page that says what is wrong, and nothing about any session.
+// explainFault answers with a page that says what is wrong. It shows nothing of a session.
 func (p *Page) explainFault(v *visit, status int) {
 	t := &p.languages[v.lang].texts
 	view := View{State: StateFault, Alarming: true, Heading: t.TroubleHeading, Message: t.Unavailable}

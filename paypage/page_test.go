@@ -43,7 +43,7 @@ func TestEveryStateOfASession(t *testing.T) {
 		move           func(*host, checkout.Session) error
 		heading        string
 		form, shopLink bool   // what the page has
-		redirect       string // where the page redirects to, without the session's ID
+		redirect       string // the URL to which the page redirects, without the session's ID
 	}{
 		{"created", func(*host, checkout.Session) error { return nil }, "Pay with your phone", true, false, ""},
 		{"pending", func(h *host, s checkout.Session) error {
@@ -104,7 +104,7 @@ func TestEveryStateOfASession(t *testing.T) {
 }
 
 // TestAMerchantsURLIsNeverChangedButForThePlaceholder proves that the page replaces {CHECKOUT_SESSION_ID} in a merchant's URL, and keeps
-// every other character. A change of the encoding, for example, could break a signature in the URL.
+// every other ASCII character. A change of their encoding, for example, could break a signature in the URL.
 func TestAMerchantsURLIsNeverChangedButForThePlaceholder(t *testing.T) {
 	for _, given := range []string{
 		"https://shop.example", "https://shop.example/?", "HTTP://Shop.Example:80/a/../b//c?x=1&y=%7B%7D#frag",
@@ -132,8 +132,8 @@ func TestAMerchantsURLIsNeverChangedButForThePlaceholder(t *testing.T) {
 	}
 }
 
-// TestNobodyElseCanSendAPayerAnywhere proves that nobody can add a query to a link that redirects the payer to another site. A note of
-// another session has no effect either.
+// TestNobodyElseCanSendAPayerAnywhere adds queries to a link. None of them may send the payer to another site, not even the note of another
+// session.
 func TestNobodyElseCanSendAPayerAnywhere(t *testing.T) {
 	is := is.New(t)
 	h := newHost(t)
@@ -151,7 +151,7 @@ func TestNobodyElseCanSendAPayerAnywhere(t *testing.T) {
 	}
 }
 
-// TestHeaders proves that every answer has the security headers, errors included.
+// TestHeaders proves that pages, redirects, answers to the script and errors have the security headers.
 func TestHeaders(t *testing.T) {
 	h := newHost(t)
 	s := h.create()
@@ -219,7 +219,7 @@ func TestAPostThatThePageDidNotSendIsRefused(t *testing.T) {
 		}
 	}
 	if now := h.now(s); now.Version != 1 || len(h.asked) > 0 {
-		t.Errorf("the session was changed: %v", now)
+		t.Errorf("a refused form has changed the session or called Pay: %v", now)
 	}
 	for what, a := range map[string]answer{
 		"same-origin":                    h.submit(link, page, "pay"),
@@ -234,8 +234,8 @@ func TestAPostThatThePageDidNotSendIsRefused(t *testing.T) {
 	}
 }
 
-// TestWaiting checks when the request for changes of an open page is answered. Its query "seen" is the version and status that the page
-// shows.
+// TestWaiting checks when the page answers the request by which its script waits for a change. The query "seen" is the version and the
+// status that the payer sees.
 func TestWaiting(t *testing.T) {
 	t.Run("answers as soon as the session changes", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -256,7 +256,7 @@ func TestWaiting(t *testing.T) {
 		})
 	})
 
-	t.Run("answers after 25 seconds without a change, and at once when the server stops", func(t *testing.T) {
+	t.Run("answers after 25 seconds without a change, and at once after StopWaiting", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			h := newSystemClockHost(t)
@@ -298,7 +298,7 @@ func TestWaiting(t *testing.T) {
 		})
 	})
 
-	t.Run("costs the store one read of the session for each open page, and less than three reads of the feed a second for all", func(t *testing.T) {
+	t.Run("costs one read of the session for each request, and less than three reads of the feed a second for all", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			h := newSystemClockHost(t)

@@ -42,9 +42,10 @@ func TestPaying(t *testing.T) {
 			return paypage.Next{}, nil
 		}
 		h.press(h.page.Link(s), h.get(h.page.Link(s)), "pay")
+		is.Equal(len(h.asked), 1)
 	})
 
-	t.Run("again, by a second click, a second tab, an old page or the back button, repeats the same attempt", func(t *testing.T) {
+	t.Run("repeats the same attempt for a second click, in a second tab and from an old page", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t)
 		s := h.create()
@@ -90,7 +91,7 @@ func TestPaying(t *testing.T) {
 		is.Equal(h.now(s).PaymentID, "HOST-1")
 	})
 
-	t.Run("does not call Pay if the session has moved on since the page was shown", func(t *testing.T) {
+	t.Run("does not call Pay if the session has got another status since the page was shown", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t)
 		moves := map[string]func(checkout.Session) error{
@@ -114,7 +115,7 @@ func TestPaying(t *testing.T) {
 	})
 }
 
-// TestAPayerWhoLeavesDoesNotStopTheCall proves that the context of Pay goes on if the payer leaves, and that it has a deadline. After a
+// TestAPayerWhoLeavesDoesNotStopTheCall proves that the context of Pay does not end when the payer leaves, and that it has a deadline. After a
 // double click a browser cancels the first request, and the operator may have been asked already.
 func TestAPayerWhoLeavesDoesNotStopTheCall(t *testing.T) {
 	is := is.New(t)
@@ -165,13 +166,13 @@ func TestRefusals(t *testing.T) {
 		is.Equal(len(h.askedFor()), 2)
 		is.Equal(h.now(s).PaymentID, h.askedFor()[1])
 
-		// The refused attempt is over. So its note is not shown any more, and its form begins nothing new.
+		// Another attempt has begun. So the page no longer shows the note of the refused one, and the form of the old page begins no third.
 		is.Equal(h.get("https://pay.example.com"+a.location()).heading(), "Confirm on your phone")
 		is.Equal(h.press(link, refused, "pay").heading(), "Confirm on your phone")
 		is.Equal(len(h.askedFor()), 2)
 	})
 
-	t.Run("are shown without a reason if Explain returns none", func(t *testing.T) {
+	t.Run("are shown with the reason that Explain returns, or without one if it returns none", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t, func(c *paypage.Config) {
 			c.Explain = func(lang, reason string) string { return map[string]string{"fr": "pas assez d’argent"}[lang] }
@@ -184,7 +185,7 @@ func TestRefusals(t *testing.T) {
 		is.True(h.get("https://pay.example.com"+a.location(), "Accept-Language: fr").has("refusé : pas assez d’argent."))
 	})
 
-	t.Run("of the same attempt, one after the other, offer the same next attempt", func(t *testing.T) {
+	t.Run("of one attempt that is asked for twice offer the same next attempt", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t)
 		h.answer = refuse("no")
@@ -198,7 +199,7 @@ func TestRefusals(t *testing.T) {
 		is.Equal(len(h.askedFor()), 2)
 	})
 
-	t.Run("are the only answer of Pay after which a click begins another attempt, and not the same one again", func(t *testing.T) {
+	t.Run("are the only results of Pay after which the next click begins another attempt", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t)
 		s := h.create()
@@ -236,9 +237,9 @@ func TestRefusals(t *testing.T) {
 		is.True(page.has("too many attempts"))
 		is.True(page.has("Back to the shop"))
 		is.True(!page.has(">Try again</button>"))
-		is.Equal(len(h.asked), checkout.MaxChanges-1) // each attempt was asked for once
+		is.Equal(len(h.asked), checkout.MaxChanges-1) // Pay was called once for each attempt
 		is.Equal(len(h.askedFor()), checkout.MaxChanges-1)
-		is.Equal(int(h.now(s).Version), checkout.MaxChanges) // so the attempts of one session cost a limited number of writes
+		is.Equal(int(h.now(s).Version), checkout.MaxChanges) // so one session costs a limited number of writes
 		is.Equal(h.now(s).Status, checkout.StatusPending)
 	})
 }
@@ -278,7 +279,8 @@ func TestAnErrorOfPayLeavesTheAttemptOpen(t *testing.T) {
 	}
 }
 
-// TestCards follows a payer to the card processor's page, back to the payer's page, and back to the shop once the payment is there.
+// TestCards follows a payer to the card processor's page, back to the payer's page, and back to the shop once the session is
+// paid.
 func TestCards(t *testing.T) {
 	is := is.New(t)
 	h := newHost(t)

@@ -12,7 +12,7 @@ import (
 	"github.com/matryer/is"
 )
 
-// TestClicksInThreeProcessesBeginOneAttempt sends 16 clicks at once to three processes, one of which already has the host's next key. All
+// TestClicksInThreeProcessesBeginOneAttempt sends 16 clicks at once to three processes. One of them already has the host's next key. All
 // must ask for the same payment. Otherwise a double click could make two payments.
 func TestClicksInThreeProcessesBeginOneAttempt(t *testing.T) {
 	const tabs = 16
@@ -102,15 +102,15 @@ func TestRefusalsInTwoProcessesOfferOneNextAttempt(t *testing.T) {
 }
 
 // TestAClickThatWasOvertakenAsksForNothing stops a click after it has read the session. Meanwhile the operator refuses the same attempt in
-// another process, and the payer begins the next attempt there. The first click must not call Pay for the refused attempt: otherwise two
-// attempts would be open, and the payer could pay twice.
+// another process, and the payer begins the next attempt there. The first click must not call Pay for the refused attempt. Otherwise
+// two attempts would be open, and the payer could pay twice.
 func TestAClickThatWasOvertakenAsksForNothing(t *testing.T) {
 	is := is.New(t)
 	h := newHost(t)
 	s := h.create()
 	link := h.page.Link(s)
 	first := h.get(link)
-	h.store.afterGet = sync.OnceFunc(func() { // now the click below has read the session, and has not called Begin
+	h.store.afterGet = sync.OnceFunc(func() { // the click below has read the session, and has not yet called Begin
 		h.store.mu.Lock()
 		h.store.afterGet = nil
 		h.store.mu.Unlock()

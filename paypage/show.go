@@ -12,7 +12,7 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// State says what a page is about.
+// State says what a page shows.
 type State string
 
 // The states of a page.
@@ -35,22 +35,23 @@ type View struct {
 	State   State
 	Heading string // what the page is about
 	Message string // what the payer should know or do now
-	// At most one of these is true: something went wrong, something is going on, the payment is there.
+	// At most one of these is true. Alarming: something went wrong, or the session has ended unpaid. Busy: the payer has to wait.
+	// Done: the session is paid.
 	Alarming, Busy, Done bool
 	Simulated            bool // Config.Simulated
 	Test                 bool // the session is in test mode
 
-	// What is paid to whom. A field is "" if there is none. In StateFault all are "".
+	// These fields describe the payment. A field is "" if the session has no such value. In StateFault all of them are "".
 	Merchant    string
 	Amount      string
 	Description string
 	Reference   string
 	Phone       string // masked
-	Details     bool   // at least one of the three above is not ""
-	Left        string // how long it can still be paid, as minutes:seconds or hours:minutes:seconds
+	Details     bool   // Description, Reference or Phone is not ""
+	Left        string // how long the session can still be paid, as minutes:seconds or hours:minutes:seconds
 
-	// Form is the hidden field "form" of a POST to the page's own URL. Its field "do" is "pay" or "cancel". Form is "" if the payer can do
-	// neither.
+	// Form is the value of the hidden field "form". The HTML form is sent by POST to the page's own URL, and its field "do" is "pay" or
+	// "cancel". Form is "" if the payer can neither pay nor cancel.
 	Form       string
 	Pay        string // the text of the button that pays; "" if there is none
 	Again      bool   // the button repeats the request for the same attempt
@@ -62,7 +63,7 @@ type View struct {
 	LinkText string
 
 	// Wait identifies what the page shows. The script requests the page's URL with "/wait?seen=" and Wait. The answer is another value
-	// as soon as the page would look different, or the same value after a while. Wait is "" if nothing more will change.
+	// as soon as the page would look different, or the same value after a while. Wait is "" if the page does not wait for a change.
 	Wait string
 	// Refresh makes a browser without script reload the page every five seconds.
 	Refresh bool
@@ -75,7 +76,7 @@ func target(url, sessionID string) string {
 	return strings.ReplaceAll(url, sessionIDPlace, sessionID)
 }
 
-// show answers with the page of a session as it is now, or redirects the payer to the shop.
+// show answers with the page of a session as it is now, or sends the payer to the shop or to the card processor.
 func (p *Page) show(v *visit) {
 	s := &v.session
 	query := v.r.URL.Query()
@@ -144,7 +145,7 @@ func (p *Page) view(v *visit, n note, leave string) View {
 	return view
 }
 
-// offer sets what the payer can do with a session that can be paid.
+// offer sets the text, the form and the buttons for a session that can be paid.
 func (p *Page) offer(view *View, v *visit, n note, places *places) {
 	s, t := &v.session, &p.languages[v.lang].texts
 	card := s.PaymentMethod == checkout.Card
@@ -250,7 +251,7 @@ func href(url string) template.HTMLAttr {
 	return template.HTMLAttr(`href="` + html.EscapeString(url) + `"`)
 }
 
-// headerURL returns a URL for a header: characters that are not ASCII are percent-encoded, as every browser would do.
+// headerURL returns a URL for a header. It percent-encodes all bytes that are not visible ASCII characters, as every browser would do.
 func headerURL(url string) string {
 	clean := true
 	for i := range len(url) {

@@ -8,8 +8,8 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// Texts has the words of the page in one language. Some may contain places in braces, which the page fills: {amount}, {phone},
-// {reason}; the comments say which. None may be empty. To change some of them, begin with [French] or [English].
+// Texts has the words of the page in one language. Some may contain the places {amount}, {phone} and {reason}, which the page replaces by
+// values; the comments say which. No text may be empty. To change some of them, begin with [French] or [English].
 type Texts struct {
 	_ struct{} // keyed literals only
 
@@ -19,39 +19,39 @@ type Texts struct {
 	Phone     string // label of the payer's masked number
 	ValidFor  string // before the time that is left, as minutes and seconds
 	Safety    string // at the foot of every page: what this page never asks for
-	TestMode  string // of a session in test mode
-	Simulated string // where Config.Simulated is set
+	TestMode  string // shown for a session in test mode
+	Simulated string // shown if Config.Simulated is set
 
 	PayPhoneHeading string
-	PayPhone        string // what will happen; may hold {amount}, {phone}
+	PayPhone        string // what will happen; may contain {amount}, {phone}
 	PayCardHeading  string
-	PayCard         string // may hold {amount}
-	Pay             string // button; may hold {amount}
+	PayCard         string // may contain {amount}
+	Pay             string // button; may contain {amount}
 	Cancel          string // button
 
 	WaitPhoneHeading string
-	WaitPhone        string // may hold {amount}, {phone}
+	WaitPhone        string // may contain {amount}, {phone}
 	WaitCardHeading  string
-	WaitCard         string // may hold {amount}
+	WaitCard         string // may contain {amount}
 	AgainPhone       string // button: send the request to the phone again
 	AgainCard        string // button: back to the processor's page
 	AgainHint        string // says that a second request is no second payment
 	Refresh          string // link: look whether something has changed
 
-	RefusedHeading string // Pay returned a Refused
-	Refused        string // may hold {reason}
+	RefusedHeading string // Pay returned a Refused, or no further attempt is possible
+	Refused        string // may contain {reason}
 	RefusedUnsaid  string // where there is no reason
 	TryAgain       string // button: another attempt
 	Trouble        string // Pay returned another error: the operator may or may not have been asked
 	TooMany        string // no further attempt is possible
 
 	ProcessingHeading string
-	Processing        string // may hold {amount}
+	Processing        string // may contain {amount}
 
 	CompletedHeading string
-	Completed        string // may hold {amount}
+	Completed        string // may contain {amount}
 	FailedHeading    string
-	Failed           string // may hold {reason}
+	Failed           string // may contain {reason}
 	FailedUnsaid     string // where there is no reason
 	ExpiredHeading   string
 	Expired          string
@@ -64,9 +64,9 @@ type Texts struct {
 
 	NotFoundHeading string // also for an invalid link
 	NotFound        string
-	ForeignHeading  string // a request that came from another site
+	ForeignHeading  string // a request that the page did not make, for example from another site
 	Foreign         string
-	TroubleHeading  string // the store is down
+	TroubleHeading  string // Pay returned another error, or the page failed, for example because the store is down
 	Unavailable     string
 	BackToPage      string // link: load this page again
 }
@@ -89,7 +89,7 @@ func checkTexts(tag string, t Texts) []error {
 	return errs
 }
 
-// French are the words of the page in French.
+// French returns the words of the page in French.
 func French() Texts {
 	return Texts{
 		PayTo:     "À payer à",
@@ -151,7 +151,7 @@ func French() Texts {
 	}
 }
 
-// English are the words of the page in English.
+// English returns the words of the page in English.
 func English() Texts {
 	return Texts{
 		PayTo:     "Pay to",
@@ -213,10 +213,10 @@ func English() Texts {
 	}
 }
 
-// places are the values of the places in texts.
+// places has the values for {amount}, {phone} and {reason} in a text.
 type places struct{ amount, phone, reason string }
 
-// fill replaces the places of a text by their values. Anything else in braces stays.
+// fill replaces the places in a text by their values. It changes nothing else in braces.
 func (p *places) fill(text string) string {
 	open := strings.IndexByte(text, '{')
 	if open < 0 {

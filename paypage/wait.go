@@ -15,15 +15,15 @@ import (
 // maxWait is how long a page waits for a change in one request. Proxies and mobile networks cut connections that are silent for longer.
 const maxWait = 25 * time.Second
 
-// writeTime is how long it may take to send the answer after the wait.
+// writeTime is how long the sending of the answer may take after the wait.
 const writeTime = 10 * time.Second
 
-// wait answers with waitText as soon as that differs from what the payer has seen. If Config.MaxWaiting requests wait already, it
-// answers at once, and the script asks again after a while.
+// wait answers with waitText as soon as it differs from the query parameter "seen", and after maxWait in any case. If Config.MaxWaiting
+// requests wait already, it answers at once, and the script asks again after a while.
 func (p *Page) wait(v *visit) {
 	version, status, _ := strings.Cut(v.r.URL.Query().Get("seen"), ".")
 	seen := checkout.Session{Status: checkout.Status(status)}
-	seen.Version, _ = strconv.ParseInt(version, 10, 64) // 0 after an error; no session has it, so the answer comes at once
+	seen.Version, _ = strconv.ParseInt(version, 10, 64) // after an error it is a version that no session has, so the answer comes at once
 
 	s, err := p.change(v, seen)
 	if err != nil {
@@ -48,11 +48,11 @@ func (p *Page) change(v *visit, seen checkout.Session) (checkout.Session, error)
 	}
 	ctx, cancel := context.WithTimeout(v.r.Context(), maxWait)
 	defer cancel()
-	// The server's WriteTimeout may be shorter than the wait. If the server cannot change it, it stays as it is.
+	// The server's WriteTimeout may be shorter than the wait. If the deadline cannot be set, the WriteTimeout stays.
 	_ = http.NewResponseController(v.w).SetWriteDeadline(time.Now().Add(maxWait + writeTime))
 	s, err := p.checkouts.Wait(ctx, v.name.account, v.name.id, seen)
 	if s.ID != "" && (errors.Is(err, checkout.ErrStopped) || ctx.Err() != nil) {
-		err = nil // the time is over; the session is as it was last known
+		err = nil // the wait is over, and s is the session as it was last known
 	}
 	return s, err
 }

@@ -28,17 +28,17 @@ const (
 const (
 	FaultTimeout        = "timeout"         // no answer within 15 s
 	FaultConnection     = "connection"      // refused, reset or closed
-	FaultDNS            = "dns"             // the name is unknown
-	FaultTLS            = "tls"             // there is no certificate that is valid for the name
-	FaultRefusedAddress = "refused_address" // the name leads to an address that is not public
+	FaultDNS            = "dns"             // the name could not be resolved
+	FaultTLS            = "tls"             // the TLS handshake failed, for example because the certificate is not valid for the name
+	FaultRefusedAddress = "refused_address" // the name resolved to an address that is not public
 	FaultRedirect       = "redirect"        // a 3xx, which is not followed
-	FaultStatus         = "status"          // another answer that is no 2xx
+	FaultStatus         = "status"          // an answer with any other status that is not 2xx
 )
 
 // Delivery is one event on its way to one endpoint.
 type Delivery struct {
 	ID          string // wd_ and 32 hex digits
-	EventID     string // what is sent as webhook-id
+	EventID     string // the value of the header webhook-id
 	EventType   string
 	State       State
 	Attempts    []Attempt
@@ -46,7 +46,7 @@ type Delivery struct {
 	CreatedAt   time.Time
 }
 
-// Attempt is one try.
+// Attempt is one try to send a delivery.
 type Attempt struct {
 	At         time.Time
 	StatusCode int    // 0 where there was no answer
@@ -58,7 +58,7 @@ type Attempt struct {
 type DeliveryPage struct {
 	Deliveries []Delivery
 	HasMore    bool
-	NextCursor string // "" where there is no more
+	NextCursor string // "" if there are no more deliveries
 }
 
 // The limits of a page of deliveries.
@@ -67,8 +67,8 @@ const (
 	MaxPage     = 100
 )
 
-// Deliveries returns the deliveries to an endpoint, the newest first. limit is 1 to 100, 0 is 50; cursor is the NextCursor of
-// the page before, or "".
+// Deliveries returns the deliveries to an endpoint, the newest first. limit is 1 to 100; 0 is 50. cursor is the NextCursor of
+// the previous page, or "" for the first page.
 func (w *Webhooks) Deliveries(ctx context.Context, account checkout.Account, endpoint, cursor string, limit int) (DeliveryPage, error) {
 	if err := addressable(account, "we_", endpoint); err != nil {
 		return DeliveryPage{}, err
@@ -100,7 +100,7 @@ func (w *Webhooks) Deliveries(ctx context.Context, account checkout.Account, end
 	return page, nil
 }
 
-// Retry makes a delivery due at once, whatever became of it before, and also if the endpoint is disabled.
+// Retry makes a delivery due at once, whatever its state is. It is sent even if the endpoint is disabled.
 func (w *Webhooks) Retry(ctx context.Context, account checkout.Account, endpoint, delivery string) error {
 	if err := addressable(account, "we_", endpoint); err != nil {
 		return err
@@ -115,8 +115,8 @@ func (w *Webhooks) Retry(ctx context.Context, account checkout.Account, endpoint
 	return nil
 }
 
-// Test sends one event of the type checkout.test to an endpoint at once, also if the endpoint is disabled. It is not repeated if it fails.
-// Its session is made up.
+// Test sends one event of the type checkout.test to an endpoint at once, even if the endpoint is disabled. If the delivery fails, it is not
+// repeated. The session in the event does not exist.
 func (w *Webhooks) Test(ctx context.Context, account checkout.Account, endpoint string) error {
 	e, err := w.stored(ctx, account, endpoint)
 	if err != nil {

@@ -23,7 +23,7 @@ func TestEveryChangeIsDeliveredOnceAndVerified(t *testing.T) {
 		is := is.New(t)
 		h := start(t, nil, nil)
 		old := h.session(merchant)
-		_, err := h.checkouts.Cancel(t.Context(), merchant, old.ID) // before there is an endpoint, so nobody gets this event
+		_, err := h.checkouts.Cancel(t.Context(), merchant, old.ID) // there is no endpoint yet, so nobody gets this event
 		is.NoErr(err)
 		time.Sleep(2 * time.Second)
 		all, some := h.endpoint(shop), h.endpoint("https://other.example/", "checkout.completed")
@@ -38,7 +38,7 @@ func TestEveryChangeIsDeliveredOnceAndVerified(t *testing.T) {
 			for _, r := range h.receivers.of(shop)[len(ids):] { // Verify refuses what was sent more than five minutes ago
 				event, err := webhook.Verify(r.body, r.header, all.Secret)
 				is.NoErr(err)
-				_, err = webhook.Verify(r.body, r.header, some.Secret) // the secret of another endpoint
+				_, err = webhook.Verify(r.body, r.header, some.Secret) // some.Secret is the secret of another endpoint
 				is.True(errors.Is(err, webhook.ErrNotVerified))
 				ids = append(ids, r.header.Get("webhook-id"))
 				is.Equal(r.header.Get("Content-Type"), "application/json")
@@ -91,8 +91,8 @@ func TestDeliveriesFollowTheirChangeWithinAMoment(t *testing.T) {
 	})
 }
 
-// TestAReceiverThatIsDownForDays checks the schedule of the ten attempts, and that five days without a success disable the endpoint. Once
-// the merchant enables it again, deliveries go on.
+// TestAReceiverThatIsDownForDays checks the schedule of the ten attempts, and that five days without a success disable the endpoint. After
+// the merchant has enabled it again, deliveries are sent again.
 func TestAReceiverThatIsDownForDays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		is := is.New(t)
@@ -106,7 +106,7 @@ func TestAReceiverThatIsDownForDays(t *testing.T) {
 		for i, wait := range webhook.Schedule() {
 			took := tries[i+1].at.Sub(tries[i].at)
 			if took < wait || took > wait+wait/5+time.Second {
-				t.Errorf("attempt %d came %v after the one before, want %v and up to a fifth more", i+2, took, wait)
+				t.Errorf("attempt %d came %v after the previous one, want %v and up to a fifth more", i+2, took, wait)
 			}
 		}
 		for _, again := range tries[1:] {
@@ -135,7 +135,7 @@ func TestAReceiverThatIsDownForDays(t *testing.T) {
 		is.NoErr(err)
 		h.pay(h.session(merchant))
 		time.Sleep(2 * time.Second)
-		is.Equal(len(h.receivers.of(shop)), before+2) // the delivery that was pending, and the new one
+		is.Equal(len(h.receivers.of(shop)), before+2) // the second delivery, which was still pending, and the new one
 		is.NoErr(h.Retry(t.Context(), merchant, e.ID, d.ID))
 		time.Sleep(2 * time.Second)
 		is.Equal(len(h.receivers.of(shop)), before+3)
@@ -218,8 +218,8 @@ func TestAnEndpointThatHasMovedIsNotDisabledByItsOldURL(t *testing.T) {
 	})
 }
 
-// TestRetryAfter proves that the next attempt waits as long as Retry-After says: in seconds or until a date, and at most a day. A value
-// that cannot be read has no effect.
+// TestRetryAfter proves that the next attempt waits at least as long as Retry-After says, in seconds or as a date, but not for more than a
+// day. A value that is not valid has no effect.
 func TestRetryAfter(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"1": 5 * time.Second, "3600": time.Hour, "99999999999": 24 * time.Hour, "soon": 5 * time.Second, "-1": 5 * time.Second, "": 5 * time.Second,

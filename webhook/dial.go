@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// errRefusedAddress says that a name led to an address that must not be dialled.
+// errRefusedAddress says that a name resolved to an address that the dispatcher must not connect to.
 var errRefusedAddress = errors.New("webhook: the address is not public")
 
 // notPublic are the ranges of addresses that no merchant's endpoint may have. They are those of IANA's special-purpose registries
@@ -39,7 +39,7 @@ func prefixes(texts ...string) (all []netip.Prefix) {
 }
 
 // Public reports whether addr is one that a merchant's endpoint may have: no loopback, private, link-local, shared, multicast,
-// unspecified, documentation or otherwise special address, nor one of those in any IPv6 form.
+// unspecified, documentation or otherwise special address, and no IPv6 address that contains such an IPv4 address.
 func Public(addr netip.Addr) bool {
 	if addr.Zone() != "" || !addr.IsValid() {
 		return false
@@ -56,8 +56,8 @@ func Public(addr netip.Addr) bool {
 	return true
 }
 
-// newDialer returns a dialer that checks each address when the connection is made, after the name was resolved. So a name cannot
-// first resolve to a public address, pass the check, and then resolve to a private one.
+// newDialer returns a dialer. Unless private is true, the dialer checks each address when the connection is made, after the name was
+// resolved. So a name cannot first resolve to a public address, pass the check, and then resolve to a private one.
 func newDialer(private bool) *net.Dialer {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	if !private {
@@ -68,7 +68,7 @@ func newDialer(private bool) *net.Dialer {
 
 func newTransport(dialer *net.Dialer) *http.Transport {
 	return &http.Transport{
-		Proxy:                  nil, // a proxy of the environment would dial for us, and check nothing
+		Proxy:                  nil, // a proxy of the environment would make the connection for us, and would check nothing
 		DialContext:            dialer.DialContext,
 		TLSHandshakeTimeout:    10 * time.Second,
 		MaxIdleConns:           1000,
@@ -80,7 +80,7 @@ func newTransport(dialer *net.Dialer) *http.Transport {
 	}
 }
 
-// newClient returns the client that sends deliveries.
+// newClient returns the client that sends deliveries: a copy of the given client, or one that checks addresses unless private is true.
 func newClient(given *http.Client, private bool) *http.Client {
 	client := new(http.Client)
 	if given != nil {
@@ -94,7 +94,7 @@ func newClient(given *http.Client, private bool) *http.Client {
 	return client
 }
 
-// refuseSpecial is a [net.Dialer]'s Control.
+// refuseSpecial is the Control of a [net.Dialer]. It refuses addresses that are not public.
 func refuseSpecial(network, address string, _ syscall.RawConn) error {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil || network != "tcp4" && network != "tcp6" || !Public(at.Addr()) {

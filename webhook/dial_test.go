@@ -16,7 +16,7 @@ import (
 	"github.com/matryer/is"
 )
 
-// rebindingDNS is a DNS server that answers each query with the next of its addresses, whatever the name is.
+// rebindingDNS is a DNS server that answers each query for an IPv4 address with the next of its addresses, whatever the name is.
 type rebindingDNS struct {
 	mu        sync.Mutex
 	addresses []netip.Addr

@@ -56,7 +56,8 @@ func TestEndpointsThatHangHoldUpNobody(t *testing.T) {
 			}
 		}
 		for n := range hanging {
-			is.True(len(h.receivers.of(fmt.Sprintf("%s/%d", shop, n))) <= 4*4) // four at once, each for 15 seconds, and then at longer and longer intervals
+			// At most four requests at once, each for 15 seconds, and the pauses between them grow.
+			is.True(len(h.receivers.of(fmt.Sprintf("%s/%d", shop, n))) <= 4*4)
 		}
 	})
 }
@@ -68,8 +69,8 @@ func (h *host) endpointOf(a checkout.Account, url string) {
 	is.New(h.t).NoErr(err)
 }
 
-// unsettledStore is a store whose Settle fails once fail is set. So a dispatcher cannot store the results of its requests, as if it had
-// been killed before.
+// unsettledStore is a store whose Settle fails once fail is set. Then a dispatcher cannot store the results of its requests, just as if it
+// had been killed before it could.
 type unsettledStore struct {
 	webhook.Store
 	mu   sync.Mutex
@@ -85,8 +86,8 @@ func (u *unsettledStore) Settle(ctx context.Context, results []webhook.Settlemen
 	return u.Store.Settle(ctx, results)
 }
 
-// TestADispatcherThatIsKilledLosesNothing proves that another dispatcher sends again what the first one has sent without storing the
-// result, and nothing else.
+// TestADispatcherThatIsKilledLosesNothing proves that another dispatcher sends again the deliveries whose results the first one could not
+// store, and no others.
 func TestADispatcherThatIsKilledLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		is := is.New(t)
@@ -156,7 +157,7 @@ func TestInstancesShareTheWork(t *testing.T) {
 	})
 }
 
-// outageStore is a store that is unavailable while down is set.
+// outageStore is a store whose Position, Claim and ListEndpoints fail while down is set.
 type outageStore struct {
 	webhook.Store
 	down atomic.Bool
@@ -183,8 +184,8 @@ func (o *outageStore) ListEndpoints(ctx context.Context, accounts []checkout.Acc
 	return o.Store.ListEndpoints(ctx, accounts)
 }
 
-// TestTheNextDeliveryGoesAsSoonAsTheOneBeforeIsAnswered proves that an endpoint that may get one delivery at a time does not wait for a
-// poll between two deliveries.
+// TestTheNextDeliveryGoesAsSoonAsTheOneBeforeIsAnswered proves that the dispatcher sends an endpoint the next delivery without waiting for
+// the next poll, if PerEndpoint allows one delivery at a time.
 func TestTheNextDeliveryGoesAsSoonAsTheOneBeforeIsAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		is := is.New(t)
@@ -241,7 +242,8 @@ func TestAnOutageIsTwoLinesOfTheHandlersLog(t *testing.T) {
 	})
 }
 
-// TestAnOutageIsTwoLinesOfTheLog proves the same for the dispatcher, and that it delivers the events of the outage afterwards.
+// TestAnOutageIsTwoLinesOfTheLog proves that the dispatcher logs the first failure of an outage and its end, and nothing in between. After
+// the outage it delivers the events that were written meanwhile.
 func TestAnOutageIsTwoLinesOfTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		is := is.New(t)

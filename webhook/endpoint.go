@@ -41,7 +41,7 @@ const (
 type Endpoint struct {
 	ID             string // we_ and 32 hex digits
 	URL            string
-	Events         []string // the types that it is sent; nil: all
+	Events         []string // the types of events that it is sent; nil: all
 	Description    string   // "": none
 	Status         Status
 	DisabledReason string // DisabledGone, DisabledFailing, DisabledMerchant; "" while active
@@ -68,7 +68,7 @@ func EventTypes() []string {
 // EndpointParams is what an endpoint is created with.
 type EndpointParams struct {
 	URL         string   // https, or http too where the host allows private addresses
-	Events      []string // types, each once; nil: all
+	Events      []string // the types of events that it is sent, each named once; nil: all
 	Description string   // at most 200 characters
 }
 
@@ -82,7 +82,7 @@ type EndpointChange struct {
 
 // Create registers an endpoint. It is sent the events from now on, and its secret is in the Endpoint that is returned.
 //
-// The error is a [*checkout.ValidationError], [ErrTooManyEndpoints], [ErrEndpointExists], or the store's.
+// The error is a [*checkout.ValidationError], [ErrTooManyEndpoints], [ErrEndpointExists], or an error of the store or of Config.Seal.
 func (w *Webhooks) Create(ctx context.Context, account checkout.Account, p EndpointParams) (Endpoint, error) {
 	var f faults
 	f.account(account)
@@ -108,7 +108,8 @@ func (w *Webhooks) Create(ctx context.Context, account checkout.Account, p Endpo
 	return e.Endpoint, nil
 }
 
-// Get returns the account's endpoint. The error wraps [checkout.ErrNotFound], also for one of another account or mode.
+// Get returns the account's endpoint. The error wraps [checkout.ErrNotFound] if there is none, also if the endpoint belongs to another
+// account or mode.
 func (w *Webhooks) Get(ctx context.Context, account checkout.Account, id string) (Endpoint, error) {
 	e, err := w.stored(ctx, account, id)
 	return e.Endpoint, err
@@ -143,7 +144,7 @@ func (w *Webhooks) List(ctx context.Context, account checkout.Account) ([]Endpoi
 	return endpoints, nil
 }
 
-// Update changes an endpoint. If it becomes active again, the deliveries that are still pending are sent.
+// Update changes an endpoint. If the endpoint becomes active again, its pending deliveries are sent when they are due.
 func (w *Webhooks) Update(ctx context.Context, account checkout.Account, id string, c EndpointChange) (Endpoint, error) {
 	if err := c.faults(w.config.AllowPrivate).err(); err != nil {
 		return Endpoint{}, err
@@ -169,7 +170,8 @@ func (w *Webhooks) Update(ctx context.Context, account checkout.Account, id stri
 	return e.Endpoint, err
 }
 
-// change reads an endpoint, changes it, and stores it if nobody else has changed it meanwhile. Otherwise it begins again.
+// change reads an endpoint, changes it, and stores it if nobody else has changed it meanwhile. Otherwise it begins again, up to ten times
+// in all.
 func (w *Webhooks) change(ctx context.Context, account checkout.Account, id string, f func(*StoredEndpoint) error) (StoredEndpoint, error) {
 	const tries = 10
 	for try := 1; ; try++ {
@@ -208,7 +210,7 @@ func (w *Webhooks) Delete(ctx context.Context, account checkout.Account, id stri
 }
 
 // Rotate gives an endpoint a new secret, which is in the Endpoint that is returned. For 24 hours every delivery is signed with the old
-// secret too, so that the merchant can replace it without a gap.
+// secret too, so that the merchant can replace it without losing a delivery.
 func (w *Webhooks) Rotate(ctx context.Context, account checkout.Account, id string) (Endpoint, error) {
 	secret, sealed, err := w.newSecret()
 	if err != nil {
@@ -245,7 +247,7 @@ func newID(prefix string) (string, error) {
 	return prefix + hex.EncodeToString(id[:]), nil
 }
 
-// faults are what is wrong with a request.
+// faults lists the values of a request that are not valid.
 type faults []checkout.FieldError
 
 func (f *faults) add(field, code, detail string) {
@@ -259,7 +261,7 @@ func (f faults) err() error {
 	return &checkout.ValidationError{Fields: f}
 }
 
-// and returns f with those faults of other whose fields have none in f.
+// and returns f and the faults of other, except those whose field has a fault in f already.
 func (f faults) and(other faults) faults {
 	faulty := make(map[string]bool)
 	for _, fault := range f {
@@ -320,7 +322,8 @@ func (f *faults) url(text string, private bool) {
 	}
 }
 
-// publicHost reports whether a host can be public: it is a public address, or a name, whose addresses only the dialer can check.
+// publicHost reports whether a host is a public address, or a name that is not localhost or below it. Only the dialer can check
+// the addresses of a name.
 func publicHost(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	if err != nil {
@@ -354,7 +357,7 @@ func (f *faults) description(text string) {
 	}
 }
 
-// addressable refuses an account without an ID. It returns ErrNotFound for an ID that no endpoint or delivery can have.
+// addressable returns an error for an account without an ID, and ErrNotFound for an ID that no endpoint or delivery can have.
 func addressable(account checkout.Account, prefix, id string) error {
 	var f faults
 	if f.account(account); f.err() != nil {

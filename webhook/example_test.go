@@ -47,7 +47,7 @@ func Example() {
 	// Output: <nil>
 }
 
-// A receiver verifies the body exactly as it was sent, before it decodes it.
+// A receiver verifies the body byte for byte as it arrived, before it decodes the body.
 func ExampleVerify() {
 	secret := "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" // the secret of the endpoint
 	receive := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -17,21 +17,22 @@ import (
 	"github.com/caisse/checkout/internal/strictjson"
 )
 
-// HandlerConfig holds what a host may set about HTTP. The zero HandlerConfig works.
+// HandlerConfig configures a [Handler]. The zero HandlerConfig works.
 type HandlerConfig struct {
 	_ struct{} // keyed literals only
 
-	// BasePath is a prefix that the host strips before it calls the handler; the Location header needs it. "" says that the handler
-	// sees the client's path.
+	// BasePath is a prefix of the path that the host strips before it calls the handler. The handler adds it in the Location header. "" says
+	// that the host strips nothing.
 	BasePath string
 	// MaxBodyBytes is the size of the largest body that is read; 0 is 64 KiB. A larger one is answered 413.
 	MaxBodyBytes int64
-	// Logger is told the cause of every answer of 500 and 503, but during an outage of the store only of the first. nil logs nothing.
+	// Logger gets a line with the cause of every answer of 500 and 503. Of an outage of the store it gets only the first cause, and a line
+	// at the end. nil logs nothing.
 	Logger *slog.Logger
 }
 
-// Handler serves /v1/webhooks and the paths below it, by which a merchant manages its endpoints. Make it with [NewHandler]. It
-// answers like the checkout endpoint: errors are problems (RFC 9457).
+// Handler serves /v1/webhooks and the paths below it, with which a merchant manages its endpoints. Make it with [NewHandler]. As on
+// the checkout endpoint, errors are problems (RFC 9457).
 //
 //	POST   /v1/webhooks
 //	GET    /v1/webhooks
@@ -169,7 +170,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	text, err := json.Marshal(a.body)
-	if err != nil { // only a year above 9999 has no JSON, and no answer has one
+	if err != nil { // only a time after the year 9999 cannot be encoded, and no answer has one
 		panic(err)
 	}
 	header.Set("Content-Type", contentType)
@@ -180,7 +181,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// recovered calls answer, and turns a panic of the store or of the authenticator into a 500.
+// recovered calls answer, and turns a panic of the store or of the authenticator into an error, which is answered 500.
 func (h *Handler) recovered(w http.ResponseWriter, r *http.Request) (a answer, err error) {
 	defer func() {
 		if value := recover(); value != nil {
@@ -193,7 +194,7 @@ func (h *Handler) recovered(w http.ResponseWriter, r *http.Request) (a answer, e
 	return h.answer(w, r)
 }
 
-// answer checks in the order of the contract: path and method, credentials, media type and body.
+// answer checks a request and answers it. It checks in the order of the contract: path and method, credentials, media type and body.
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (answer, error) {
 	path := r.URL.EscapedPath()
 	route, id, delivery, ok := find(path)

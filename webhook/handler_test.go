@@ -22,8 +22,8 @@ type apiClient struct {
 	token   string
 }
 
-// newAPIClient makes a handler over an empty store, and a client with the token "one". The tokens "test" and "two" are of the same account
-// in test mode and of another account.
+// newAPIClient makes a handler over an empty store, and a client with the token "one". The token "test" is of the same account in test
+// mode, and the token "two" is of another account.
 func newAPIClient(t *testing.T) apiClient {
 	t.Helper()
 	is := is.New(t)
@@ -61,7 +61,7 @@ func (client apiClient) call(method, path, body string, headers ...string) (int,
 	return answer.Code, members, answer.Header()
 }
 
-// TestHandlerServesAnEndpointsLife calls every route once with success, from the creation of an endpoint to its deletion.
+// TestHandlerServesAnEndpointsLife calls every route with success, from the creation of an endpoint to its deletion.
 func TestHandlerServesAnEndpointsLife(t *testing.T) {
 	is := is.New(t)
 	client := newAPIClient(t)
@@ -153,7 +153,7 @@ func TestHandlerRefuses(t *testing.T) {
 		{"a url with user information", "POST", "/v1/webhooks", `{"url": "https://me:secret@shop.example"}`, nil, 400, "validation_failed", "#/url malformed"},
 		{"a url with a private address", "POST", "/v1/webhooks", `{"url": "https://10.0.0.1/"}`, nil, 400, "validation_failed", "#/url unsupported"},
 		{"a url with a loopback address mapped to IPv6", "POST", "/v1/webhooks", `{"url": "https://[::ffff:127.0.0.1]/"}`, nil, 400, "validation_failed", "#/url unsupported"},
-		{"a url with localhost", "POST", "/v1/webhooks", `{"url": "https://localhost./"}`, nil, 400, "validation_failed", "#/url unsupported"},
+		{"a url with localhost as host", "POST", "/v1/webhooks", `{"url": "https://localhost./"}`, nil, 400, "validation_failed", "#/url unsupported"},
 		{"a url that is too long", "POST", "/v1/webhooks", `{"url": ` + long + `}`, nil, 400, "validation_failed", "#/url too_long"},
 		{"a url that is not a URL", "POST", "/v1/webhooks", `{"url": "shop"}`, nil, 400, "validation_failed", "#/url malformed"},
 		{"a url that is a number", "POST", "/v1/webhooks", `{"url": 7}`, nil, 400, "validation_failed", "#/url wrong_type"},
@@ -230,7 +230,7 @@ func TestHandlerRefuses(t *testing.T) {
 		code, _, _ := client.call("POST", "/v1/webhooks", `{"url": "https://shop.example/hooks"}`)
 		is.Equal(code, 201)
 	})
-	t.Run("another account and another mode", func(t *testing.T) {
+	t.Run("an endpoint of another account or another mode", func(t *testing.T) {
 		is := is.New(t)
 		for _, client.token = range []string{"two", "test"} {
 			for _, call := range []string{"GET ", "POST /rotate", "POST /test", "GET /deliveries"} {
@@ -239,7 +239,7 @@ func TestHandlerRefuses(t *testing.T) {
 				is.Equal(code, 404)
 			}
 			code, _, _ := client.call("DELETE", endpoint, "")
-			is.Equal(code, 204) // as for any endpoint that does not exist
+			is.Equal(code, 204) // the same answer as for an endpoint that does not exist
 		}
 		client.token = "one"
 		code, _, _ := client.call("GET", endpoint, "")

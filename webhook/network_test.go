@@ -21,7 +21,7 @@ import (
 	"github.com/caisse/checkout/webhook"
 )
 
-// TestPublic proves that private and special addresses do not count as public, also if they are embedded in an IPv6 address. Otherwise a
+// TestPublic proves that private and special addresses do not count as public, even if they are part of an IPv6 address. Otherwise a
 // merchant could make the host call servers of its own network.
 func TestPublic(t *testing.T) {
 	for _, text := range []string{
@@ -52,7 +52,7 @@ func TestPublic(t *testing.T) {
 	}
 }
 
-// settledStore sends the first attempt of each delivery to a channel when it is stored.
+// settledStore sends the first attempt of each delivery to a channel, after Settle has stored it.
 type settledStore struct {
 	webhook.Store
 	attempts chan webhook.Attempt
@@ -105,8 +105,8 @@ func firstAttempt(t *testing.T, url string, cfg webhook.Config) webhook.Attempt 
 	}
 }
 
-// TestNoDeliveryReachesAnAddressThatIsNotPublic listens on a local port, and proves that no delivery connects to it: not by a URL that was
-// stored before, not by a name, and not by a proxy of the environment.
+// TestNoDeliveryReachesAnAddressThatIsNotPublic listens on a local port, and proves that no delivery connects to it: not
+// through a URL that is in the store already, not through a name, and not through a proxy of the environment.
 func TestNoDeliveryReachesAnAddressThatIsNotPublic(t *testing.T) {
 	var connections atomic.Int64
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -124,7 +124,7 @@ func TestNoDeliveryReachesAnAddressThatIsNotPublic(t *testing.T) {
 	}()
 	port := listener.Addr().(*net.TCPAddr).Port
 
-	t.Run("by its URL", func(t *testing.T) {
+	t.Run("through its URL", func(t *testing.T) {
 		for _, host := range []string{"127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "[::]", "127.1", "2130706433", "0x7f000001", "017700000001"} {
 			attempt := firstAttempt(t, fmt.Sprintf("https://%s:%d/", host, port), webhook.Config{})
 			if attempt.Error != webhook.FaultRefusedAddress && attempt.Error != webhook.FaultDNS {
@@ -133,8 +133,8 @@ func TestNoDeliveryReachesAnAddressThatIsNotPublic(t *testing.T) {
 		}
 	})
 
-	// net/http reads the variables of a proxy once in a process. So this sub-test runs itself in another process.
-	t.Run("by a proxy of the environment", func(t *testing.T) {
+	// net/http reads the environment variables for proxies only once in a process. So this sub-test runs itself in another process.
+	t.Run("through a proxy of the environment", func(t *testing.T) {
 		is := is.New(t)
 		const child = "WEBHOOK_TEST_BEHIND_A_PROXY"
 		if os.Getenv(child) == "" {
@@ -154,14 +154,14 @@ func TestNoDeliveryReachesAnAddressThatIsNotPublic(t *testing.T) {
 		is.NoErr(err)
 		proxy, err := http.ProxyFromEnvironment(request)
 		is.NoErr(err)
-		is.True(proxy != nil) // the variable has an effect
+		is.True(proxy != nil) // the environment variable has an effect
 		// Only a delivery without a proxy asks for the address of the name.
 		is.Equal(firstAttempt(t, "https://name.invalid/", webhook.Config{}).Error, webhook.FaultDNS)
 	})
 	is.New(t).Equal(connections.Load(), int64(0))
 }
 
-// TestWhatReceiversAnswer checks which fault each answer of a receiver is recorded as, and that redirects are not followed.
+// TestWhatReceiversAnswer checks which status and fault the dispatcher records for each kind of answer, and that it does not follow redirects.
 func TestWhatReceiversAnswer(t *testing.T) {
 	var followed atomic.Int64
 	mux := http.NewServeMux()

@@ -14,7 +14,7 @@ import (
 	"github.com/caisse/checkout/internal/strictjson"
 )
 
-// readBody reads a JSON object, as strictly as the checkout endpoint.
+// readBody reads a JSON object, as strictly as the checkout endpoint does.
 func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) ([]strictjson.Member, error) {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if encoding := r.Header.Get("Content-Encoding"); err != nil || mediaType != "application/json" || len(r.Header["Content-Type"]) != 1 ||
@@ -30,7 +30,7 @@ func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) ([]strictjson
 		return nil, tooLarge
 	}
 	if err != nil {
-		return nil, &problem{Status: 400, Code: "invalid_json", Detail: "the body could not be read whole"}
+		return nil, &problem{Status: 400, Code: "invalid_json", Detail: "the body could not be read to its end"}
 	}
 	members, err := strictjson.ParseObject(nil, body, 32)
 	if fault := (*strictjson.SyntaxError)(nil); errors.As(err, &fault) {
@@ -186,7 +186,7 @@ func (h *Handler) deliveries(c *call) (answer, error) {
 	return answer{status: 200, body: all}, err
 }
 
-// parameters passes each query parameter to take. It refuses those that take does not know, and those that are empty or given twice.
+// parameters passes each query parameter to take. It refuses a parameter that take does not accept, that is empty or that is given twice.
 func parameters(u *url.URL, take func(name, value string) bool) error {
 	values, err := url.ParseQuery(u.RawQuery)
 	if err != nil {

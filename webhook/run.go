@@ -16,25 +16,25 @@ const (
 	// A delivery that has no answer after slowAfter gives its place among the Concurrency to another delivery. Nearly all
 	// endpoints answer sooner, and those that hang must not occupy all places for the 15 seconds of a timeout.
 	slowAfter = 250 * time.Millisecond
-	slowMost  = 16 // times Concurrency: the greatest number of such deliveries
+	slowMost  = 16 // at most slowMost times Concurrency deliveries have given their places away at any time
 
-	planPage   = 500                   // events
-	claimPage  = 100                   // deliveries
-	settlePage = 256                   // results
+	planPage   = 500                   // how many events are planned in one transaction
+	claimPage  = 100                   // how many deliveries are claimed in one transaction
+	settlePage = 256                   // how many results are stored in one transaction
 	settleWait = 50 * time.Millisecond // how long a result waits for more results, to be stored in one transaction with them
 
-	// gather is how long a step that found work waits before it looks again, so that one transaction takes everything that came
+	// gather is how long a step that found work waits before it looks again, so that one transaction takes all work that came
 	// meanwhile. Otherwise each change would be planned, claimed and settled in transactions of its own, on the disk that the
 	// creates need. Measured with 200 changes a second, creates ran at 0.79 of their normal rate without this wait, and at 0.90
 	// with it.
 	gather = 25 * time.Millisecond
 
-	busyPoll  = 50 * time.Millisecond  // how often a step looks for work, if there was some in the last 5 seconds (calm)
-	idlePoll  = 250 * time.Millisecond // if there was some in the last minute (quiet)
-	quietPoll = time.Second            // if there was none for longer
+	busyPoll  = 50 * time.Millisecond  // the pause of a step that found work in the last 5 seconds (calm)
+	idlePoll  = 250 * time.Millisecond // the pause of a step that found work in the last minute (quiet)
+	quietPoll = time.Second            // the pause of a step that found no work for longer
 	calm      = 5 * time.Second
 	quiet     = time.Minute
-	failPoll  = time.Second // after an error of the store
+	failPoll  = time.Second // the pause after an error of the store
 
 	sweepEvery = 15 * time.Second
 	pruneEvery = 10 * time.Minute
@@ -43,7 +43,7 @@ const (
 
 // Run plans and delivers until ctx ends. Then it claims nothing more, waits for the requests that are under way, at most 15 seconds, stores
 // their results and returns nil. Any number of instances may run at once. It also sweeps ([checkout.Checkouts.ExpireDue]), so a host
-// that runs it needs no other timer.
+// that runs it needs no timer for that.
 //
 // If the store fails, Run tries again later; nothing is lost. Call Run only once at a time on one Webhooks.
 func (w *Webhooks) Run(ctx context.Context) error {
@@ -57,8 +57,8 @@ func (w *Webhooks) Run(ctx context.Context) error {
 	return nil
 }
 
-// poll repeats a step until ctx ends. After a step that found work it waits for gather. Otherwise it waits longer the longer
-// there was no work, and a value on wake ends the wait.
+// poll repeats a step until ctx ends. After a step that found work it waits for gather. Otherwise its wait depends on how long ago
+// there was work, and a value on wake ends the wait.
 func (w *Webhooks) poll(ctx context.Context, doing string, wake <-chan struct{}, step func(context.Context) (did bool, err error)) {
 	worked := time.Now()
 	for ctx.Err() == nil {
@@ -77,7 +77,7 @@ func (w *Webhooks) poll(ctx context.Context, doing string, wake <-chan struct{},
 			pause = failPoll
 		case did:
 			worked = time.Now()
-			select { // without wake: more work may wait for the next look
+			select { // wake does not end this wait, so that the next step finds more work at once
 			case <-ctx.Done():
 			case <-time.After(gather):
 			}
@@ -95,7 +95,7 @@ func (w *Webhooks) poll(ctx context.Context, doing string, wake <-chan struct{},
 	}
 }
 
-// every repeats a step after each pause, and at once as long as the step finds work.
+// every repeats a step after each pause, and without a pause as long as the step reports that there is more work.
 func (w *Webhooks) every(ctx context.Context, doing string, pause time.Duration, step func(context.Context) (did bool, err error)) {
 	for ctx.Err() == nil {
 		did, err := step(ctx)
@@ -112,14 +112,14 @@ func (w *Webhooks) every(ctx context.Context, doing string, pause time.Duration,
 	}
 }
 
-// logFailure logs what could not be done. While the store is unavailable it logs the first failure, and counts the others.
+// logFailure logs that a step failed. While the store is unavailable it logs the first failure, and counts the others.
 func (w *Webhooks) logFailure(doing string, err error) {
 	if !errors.Is(err, checkout.ErrUnavailable) || w.outage.Failed() {
 		w.log.Error("webhooks: cannot "+doing, "error", err)
 	}
 }
 
-// logRecovery tells of the end of an outage, once.
+// logRecovery logs the end of an outage, once.
 func (w *Webhooks) logRecovery() {
 	if lasted, failures, ended := w.outage.Answered(); ended {
 		w.log.Info("webhooks: the store answers again", "failed_for", lasted, "failed", failures)
@@ -137,7 +137,7 @@ func (w *Webhooks) prune(ctx context.Context) (bool, error) {
 }
 
 // plan reads the new events of the feed and writes a delivery for each endpoint that wants them. It reads the feed before the endpoints,
-// so it finds every endpoint that was there when the event was written.
+// so it finds every endpoint that existed when the event was written.
 func (w *Webhooks) plan(ctx context.Context) (did bool, err error) {
 	from, err := w.store.Position(ctx)
 	if err != nil {
@@ -216,7 +216,7 @@ func (w *Webhooks) deliver(ctx context.Context) {
 		taken := make(map[string]int, len(busy))
 		for endpoint, n := range busy {
 			taken[endpoint] = n
-			if slow[endpoint] > 0 { // it may hang: send it nothing more until it answers
+			if slow[endpoint] > 0 { // the endpoint may hang: send it nothing more until it answers
 				taken[endpoint] = w.config.PerEndpoint
 			}
 		}
@@ -258,7 +258,7 @@ func (w *Webhooks) deliver(ctx context.Context) {
 					inFlight--
 					free()
 				})
-				// A request that has begun is finished also if ctx ends. Otherwise it would be sent again.
+				// A request that has begun is finished even if ctx ends. Otherwise it would be sent again.
 				results <- w.try(context.WithoutCancel(ctx), c)
 				timer.Stop()
 				mu.Lock()
@@ -285,7 +285,7 @@ func (w *Webhooks) deliver(ctx context.Context) {
 	}
 	wake := make(chan struct{}, 1)
 	stop := make(chan struct{})
-	go func() { // wakes the claims when something was planned and when a place is free
+	go func() { // wakes poll when there is a new delivery and when a place is free
 		for {
 			select {
 			case <-stop:
@@ -306,8 +306,8 @@ func (w *Webhooks) deliver(ctx context.Context) {
 	<-settled
 }
 
-// settle stores results, many in one transaction, until there are no more. While the store fails it tries again until the leases are over.
-// Deliveries whose results are not stored by then are sent once more.
+// settle stores results, many in one transaction, until there are no more. While the store fails it tries again, until the leases
+// are nearly over. Deliveries whose results could not be stored are sent again.
 func (w *Webhooks) settle(results <-chan Settlement) {
 	for first := range results {
 		batch := []Settlement{first}

@@ -54,8 +54,8 @@ func (w *Webhooks) try(ctx context.Context, c Claim) Settlement {
 	return s
 }
 
-// backoff returns how long nothing is sent to an endpoint after a number of failures in a row, so that ten thousand due
-// deliveries do not become ten thousand timeouts. The first two failures do not count: a single delivery follows its schedule.
+// backoff returns how long the dispatcher sends nothing to an endpoint that has failed a number of times in a row. Otherwise ten thousand
+// due deliveries to an endpoint that is down would be ten thousand timeouts. The first two failures cause no pause.
 func backoff(failures int) time.Duration {
 	if failures < 3 {
 		return 0
@@ -63,7 +63,7 @@ func backoff(failures int) time.Duration {
 	return min(5*time.Second<<min(failures-3, 10), 5*time.Minute)
 }
 
-// mayDisable disables an endpoint that is gone, or that has failed for five days.
+// mayDisable disables an endpoint if it has answered 410 (Gone), or has failed for five days.
 func (w *Webhooks) mayDisable(ctx context.Context, e StoredEndpoint, code int, at time.Time) {
 	reason := ""
 	switch {
@@ -103,7 +103,7 @@ func (w *Webhooks) mayDisable(ctx context.Context, e StoredEndpoint, code int, a
 	w.config.Disabled(ctx, e.Account, now.Endpoint)
 }
 
-// send makes the request. fault is "" for a 2xx.
+// send makes the request. fault is "" if the answer is a 2xx.
 func (w *Webhooks) send(ctx context.Context, c Claim, at time.Time, signatures string) (code int, fault string, retryAfter time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()

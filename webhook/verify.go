@@ -15,15 +15,15 @@ import (
 // Event is what a webhook sends: one change of one session.
 type Event = client.Event
 
-// ErrNotVerified says that a request was not signed with any of the secrets, or too long ago.
+// ErrNotVerified says that a request was not signed with any of the secrets, or too long ago, or that a secret is not valid.
 var ErrNotVerified = errors.New("webhook: not verified")
 
-// Verify is for receivers. It returns the event of a request if its body was signed with one of the secrets, at most five minutes ago by
+// Verify is for receivers. It returns the event of a request if the request was signed with one of the secrets, at most five minutes ago by
 // the receiver's clock. Give it the body byte for byte as it arrived: JSON that was decoded and encoded again has another signature.
 // While a secret is being replaced, give it the old one and the new one.
 //
 // A request that is verified may still be a repetition, or older than one that came before. Store the greatest Sequence of each
-// session, and drop what is not greater.
+// session, and drop an event whose Sequence is not greater.
 //
 // The error wraps [ErrNotVerified] and says why, or it is about a body that is not an event. Answer both with a 4xx.
 func Verify(body []byte, header http.Header, secrets ...string) (Event, error) {

@@ -20,15 +20,15 @@ const (
 	MaxEndpoints   = 16                  // of one account and mode
 	MaxURLLength   = 2048                // characters
 	MaxDescription = 200                 // characters
-	Timeout        = 15 * time.Second    // how long an endpoint may take to answer
+	Timeout        = 15 * time.Second    // how long an endpoint may take to answer a request
 	RotationTime   = 24 * time.Hour      // how long the old secret signs too after a rotation
 	FailingTime    = 5 * 24 * time.Hour  // how long an endpoint may fail before it is disabled
-	KeepTime       = 30 * 24 * time.Hour // how long deliveries are kept that are not pending
-	MaxRetryAfter  = 24 * time.Hour
+	KeepTime       = 30 * 24 * time.Hour // how long after its creation a delivery is kept, unless it is pending
+	MaxRetryAfter  = 24 * time.Hour      // the longest wait that a Retry-After can ask for
 )
 
-// Schedule returns the pauses of the contract: how long after each failed attempt the next one comes. There are ten attempts in
-// all.
+// Schedule returns the pauses of the contract: how long after each failed attempt the next one comes. With these nine pauses there are
+// at most ten attempts.
 func Schedule() []time.Duration {
 	return []time.Duration{
 		5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 14 * time.Hour,
@@ -36,14 +36,14 @@ func Schedule() []time.Duration {
 	}
 }
 
-// Config holds what a host may set. The zero Config works: it sends to public https addresses only.
+// Config configures [Webhooks]. The zero Config works: it sends to public https addresses only.
 type Config struct {
 	_ struct{} // keyed literals only
 
-	// Clock tells the time: when a delivery is due, and when an endpoint has failed for five days. nil is the system's clock.
+	// Clock gives the time, by which deliveries are due and endpoints have failed for five days. nil is the system's clock.
 	Clock checkout.Clock
-	// Logger is told of deliveries that have failed for good, of endpoints that are disabled, and of an outage of the store. No secret,
-	// URL or body is logged. nil logs nothing.
+	// Logger gets a line for each delivery that has failed for good, for each endpoint that is disabled, for errors of the store and of
+	// Open, and for the beginning and the end of an outage of the store. No secret, URL or body is logged. nil logs nothing.
 	Logger *slog.Logger
 	// Client sends the requests. nil, the default, is a client that connects to public addresses only. Any other client decides itself
 	// where it connects, so a merchant could reach servers inside your network with it: set it in tests only. Redirects are not
@@ -52,19 +52,21 @@ type Config struct {
 	// AllowPrivate allows http URLs and addresses that are not public. Set it in tests on your own machine, and never where merchants may
 	// choose URLs: they could have your server call your database.
 	AllowPrivate bool
-	// Disabled is called after an endpoint was disabled because it answered 410 or has failed for five days. Send the merchant a message
-	// from it. It runs within the dispatcher, so it should return quickly. nil: the merchant is not told.
+	// Disabled is called after an endpoint was disabled because it answered 410 or has failed for five days. It can send the merchant a
+	// message. It should return quickly, because the result of the delivery is stored only afterwards. If it is nil, the merchant is not
+	// told.
 	Disabled func(context.Context, checkout.Account, Endpoint)
-	// Concurrency is how many deliveries one instance sends at once, 1 to 10,000; 0 is 64. A delivery without an answer after 250 ms gives
-	// its place to another one, so that endpoints that hang delay nobody. There may be 16 times as many such deliveries.
+	// Concurrency is how many deliveries one instance sends at once, 1 to 10,000; 0 is 64. A delivery that has no answer after 250 ms
+	// gives its place to another one, so that endpoints that hang do not delay the others. Up to 16 times Concurrency deliveries can wait
+	// for an answer without a place.
 	Concurrency int
 	// PerEndpoint is how many deliveries one instance sends to one endpoint at once; 0 is 4.
 	PerEndpoint int
 	// Schedule says how long after each failed attempt the next one comes. nil is [Schedule]. Up to a fifth is added at random,
-	// so that an endpoint that was down is not sent everything at one moment.
+	// so that an endpoint that was down does not get all deliveries at the same moment.
 	Schedule []time.Duration
-	// Seal encrypts a secret before it is stored, and Open decrypts it before it signs, with a key of the host's. Set both or none. nil:
-	// secrets are stored in clear, so whoever can read the database can sign events.
+	// Seal encrypts a secret before it is stored, and Open decrypts it when a delivery is signed. The host has the key. Set both or none.
+	// If they are nil, secrets are stored in clear, and anybody who can read the database can sign events.
 	Seal, Open func([]byte) ([]byte, error)
 }
 
@@ -75,7 +77,7 @@ type Webhooks struct {
 	config    Config
 	client    *http.Client
 	log       *slog.Logger
-	wake      chan struct{} // something was planned
+	wake      chan struct{} // gets a value when there is a new delivery, or one to send again
 	outage    outage.Outage
 }
 
@@ -130,7 +132,7 @@ func New(checkouts *checkout.Checkouts, store Store, cfg Config) (*Webhooks, err
 
 func (w *Webhooks) now() time.Time { return w.config.Clock.Now().UTC().Truncate(time.Microsecond) }
 
-// jittered returns the wait, made longer by up to a fifth at random.
+// jittered returns the wait plus a random part of up to a fifth of it.
 func jittered(wait time.Duration) time.Duration {
 	return wait + time.Duration(rand.Float64()*0.2*float64(wait))
 }

@@ -32,7 +32,7 @@ type received struct {
 	body   []byte
 }
 
-// receivers is an [http.RoundTripper] that stands for the servers of all endpoints. It records every request.
+// receivers is an [http.RoundTripper] that answers in place of the servers of all endpoints. It records every request.
 type receivers struct {
 	mu     sync.Mutex
 	all    []received
@@ -96,8 +96,8 @@ type host struct {
 	stop      func() // ends Run and waits for it
 }
 
-// start makes a host and calls Run. It must be called in a bubble of synctest, in which hours take no time. change changes the
-// configuration, and wrap replaces the store. Both may be nil.
+// start makes a host and calls Run. It must be called in a bubble of synctest, in which hours take no time. change can change the
+// configuration, and wrap can replace the store. Both may be nil.
 func start(t *testing.T, change func(*webhook.Config), wrap func(webhook.Store) webhook.Store) *host {
 	t.Helper()
 	is := is.New(t)
@@ -257,7 +257,7 @@ func TestASecretThatCannotBeOpenedCostsNoTry(t *testing.T) {
 	})
 }
 
-// TestAPanicOfTheHostsCallbackStopsNothing proves that a panic of Config.Disabled is logged, and that deliveries go on.
+// TestAPanicOfTheHostsCallbackStopsNothing proves that a panic of Config.Disabled is logged, and that later deliveries are sent.
 func TestAPanicOfTheHostsCallbackStopsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		is := is.New(t)

@@ -68,8 +68,8 @@ func deliveryOf(d Delivery) deliveryJSON {
 	return wire
 }
 
-// problem is the body of an error (RFC 9457), in the form of the checkout endpoint. It has no value from the request and no text of a
-// driver.
+// problem is the body of an error answer (RFC 9457), in the form that the checkout endpoint has too. It contains no value from the request,
+// and no error text of a driver.
 type problem struct {
 	Type      string         `json:"type"`
 	Title     string         `json:"title"`
@@ -90,7 +90,7 @@ type problemError struct {
 
 func (p *problem) Error() string { return p.Detail }
 
-// problemOf turns an error into a problem. It is the only place where an error gets a status.
+// problemOf turns an error into a problem. It is the only place where an error of the store or of validation gets a status.
 func problemOf(err error) *problem {
 	p, ok := errors.AsType[*problem](err)
 	if !ok {
@@ -120,7 +120,8 @@ func problemOf(err error) *problem {
 	return p
 }
 
-// pointer returns where a fault is: the name of a member, known or unknown.
+// pointer returns the JSON Pointer to a member or to an item of events, as a URI fragment (RFC 6901). A client may have invented the name of
+// the member. If that is too long, the pointer is to the whole body.
 func pointer(field string) string {
 	known := strings.HasPrefix(field, "events/")
 	if !known {

@@ -1,11 +1,11 @@
-// Package fibered is the endpoint on fiber, with fiber's own idempotency middleware over fiber's own SQLite storage: the
-// one ready-made idempotency layer that is widely used in Go. It is there to be compared with.
+// Package fibered is the endpoint on fiber, with fiber's own idempotency middleware over fiber's own SQLite storage. That is the
+// only ready-made idempotency layer that is widely used in Go. The benchmark compares the library with it.
 //
 // The middleware stores the answer under the key after the handler has answered, in a transaction of its own. If the process
 // crashes in between, the next retry makes a second session. The key is forgotten after half an hour. A request costs two
 // durable commits; in the hand-written handler it costs one.
 //
-// The storage is written over mattn/go-sqlite3, which is SQLite in C and needs cgo.
+// The storage uses mattn/go-sqlite3, which is SQLite in C and needs cgo.
 package fibered
 
 import (
@@ -52,7 +52,7 @@ func New(cfg Config) (app *App, err error) {
 // Handler serves the application's requests.
 func (a *App) Handler() fasthttp.RequestHandler { return a.app.Handler() }
 
-// Server is a server of the application, to be given a listener.
+// Server returns a server of the application. The caller gives it a listener.
 func (a *App) Server() *fasthttp.Server {
 	return &fasthttp.Server{Handler: a.app.Handler(), ReadTimeout: 15 * time.Second}
 }

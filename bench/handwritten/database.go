@@ -47,8 +47,8 @@ const (
 // ErrKeyReused says that a key was used for another request.
 var ErrKeyReused = errors.New("idempotency key reused")
 
-// Database keeps sessions and idempotency keys in a SQLite file. It has one connection, since SQLite has one writer, and
-// callers that wait in line for it waste nothing on polling a lock.
+// Database keeps sessions and idempotency keys in a SQLite file. It has one connection, because SQLite has one writer.
+// Callers wait for this connection, which costs less than polling SQLite's lock.
 type Database struct {
 	db                                  *sql.DB
 	selectKey, insertKey, insertSession *sql.Stmt
@@ -84,7 +84,7 @@ func (d *Database) prepare(ctx context.Context) error {
 // Close closes the file.
 func (d *Database) Close() error { return d.db.Close() }
 
-// Create makes a session, or finds the answer that the same request had under the same key.
+// Create makes a session, or finds the answer to an earlier request that was the same and had the same key.
 func (d *Database) Create(ctx context.Context, account, key string, r Request) (answer []byte, replayed bool, err error) {
 	s, err := r.session()
 	if err != nil {

@@ -1,4 +1,4 @@
-// Worker creates and changes sessions. Package main of bench builds it against two revisions of the library, to measure them side
+// Worker creates and changes sessions. The benchmark builds it against two revisions of the library, to measure them side
 // by side. So it calls only functions that both revisions have. It speaks with its parent as the other children do.
 package main
 
@@ -34,7 +34,7 @@ type task struct {
 	Callers int           `json:"callers"`
 	WarmUp  time.Duration `json:"warm_up_ns"`
 	Measure time.Duration `json:"measure_ns"`
-	Each    int           `json:"each"` // sessions of a caller that are moved
+	Each    int           `json:"each"` // how many sessions each caller begins and completes, for "moves"
 }
 
 // outcome is calls per second of each kind.

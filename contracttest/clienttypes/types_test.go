@@ -25,8 +25,8 @@ const problemType = "application/problem+json"
 // webhookCodes are codes that only the webhook operations answer. Package client does not have these operations.
 var webhookCodes = []string{"too_many_endpoints", "endpoint_exists"}
 
-// TestTheClientsTypesAreTheDocuments proves that package client has every member, parameter, status and code of openapi.yaml, and no
-// other. Its types are written by hand, so without this test they could fall behind the document.
+// TestTheClientsTypesAreTheDocuments proves that package client has every member, parameter, status and code that openapi.yaml has for
+// checkouts, except the parameter offset, and no other. The types are written by hand. Without this test they could differ from the document.
 func TestTheClientsTypesAreTheDocuments(t *testing.T) {
 	model, err := openapi3.NewLoader().LoadFromFile("../../openapi.yaml")
 	if err != nil {
@@ -275,7 +275,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// constantsOf returns the values of a package's constants whose names begin with Code or Status, sorted.
+// constantsOf returns the values of the string constants of package client whose names begin with Code or Status: sorted, by that prefix.
 func constantsOf(t *testing.T, dir string) map[string][]string {
 	t.Helper()
 	values := map[string][]string{}

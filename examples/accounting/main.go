@@ -23,8 +23,8 @@ import (
 
 func main() {
 	path := flag.String("store", "checkouts.db", "the SQLite `file`")
-	account := flag.String("account", "acct_test", "whose sessions")
-	day := flag.String("day", time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly), "of their creation, in UTC, the time of Abidjan and Dakar")
+	account := flag.String("account", "acct_test", "export the sessions of this account, in live mode")
+	day := flag.String("day", time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly), "export the sessions created on this `day`, in UTC, the time of Abidjan and Dakar")
 	flag.Parse()
 	from, err := time.Parse(time.DateOnly, *day)
 	exitOn(err)
@@ -42,8 +42,8 @@ func exitOn(err error) {
 	}
 }
 
-// export lists a day by cursor. That costs the same at any depth, and each session comes once, whatever is created meanwhile. Amounts are
-// whole numbers of the currency's smallest unit, and so are the sums, however large.
+// export lists a day by cursor. A page costs the same at any depth, and each session comes once, even if others are created meanwhile.
+// Amounts and sums are whole numbers of the currency's smallest unit. A sum can be of any size.
 func export(checkouts *checkout.Checkouts, account checkout.Account, day time.Time, sessions, totals io.Writer) error {
 	sums := make(map[[2]string]*[3]big.Int) // by status and currency: sessions, amounts, fees
 	table := csv.NewWriter(sessions)
@@ -74,7 +74,7 @@ func export(checkouts *checkout.Checkouts, account checkout.Account, day time.Ti
 	return table.Error()
 }
 
-// formula matches what a spreadsheet would compute rather than show (OWASP, CSV Injection). Such a text gets an apostrophe in front.
+// formula matches a text that a spreadsheet would run as a formula (OWASP, CSV Injection). Such a text gets an apostrophe in front.
 var formula = regexp.MustCompile(`^ *[=+\-@\t\r\n＝＋－＠]`)
 
 func text(s string) string { return formula.ReplaceAllString(s, "'$0") }

@@ -39,8 +39,8 @@ func shopOn(t *testing.T, day time.Time) *checkout.Checkouts {
 	paid := create(checkout.CreateParams{Amount: 5000, PaymentID: "pay_1", ClientReference: "-1+1", Description: `=HYPERLINK("http://thief.example","5000")`})
 	create(checkout.CreateParams{Amount: 9007199254740991, Description: "two\nlines, and a comma"})
 	now = day.Add(24*time.Hour - time.Microsecond)
-	late := create(checkout.CreateParams{Amount: 9007199254740991, Description: "  @SUM(A1)"})
-	for _, s := range []checkout.Session{paid, late} {
+	last := create(checkout.CreateParams{Amount: 9007199254740991, Description: "  @SUM(A1)"})
+	for _, s := range []checkout.Session{paid, last} {
 		_, err := checkouts.Complete(t.Context(), merchant, s.ID, "")
 		is.NoErr(err)
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// order is a row of the host's. Its idempotency key is made once, with the order, so that every try to pay for it has the same key.
+// order is a row of the host's own table. Its idempotency key is made once, with the order, so that every try to pay for it has the same key.
 type order struct {
 	number string
 	francs int64

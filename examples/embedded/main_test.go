@@ -14,6 +14,7 @@ operator: Orange dialled +2250707987654
 the second try found the first session: true
 `
 
+// TestRunTwice proves that the example also works with the database of an earlier run.
 func TestRunTwice(t *testing.T) {
 	is := is.New(t)
 	path := filepath.Join(t.TempDir(), "shop.db")

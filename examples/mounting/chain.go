@@ -11,13 +11,13 @@ import (
 // Timeout is how long [Chain] lets the handler work.
 const Timeout = 10 * time.Second
 
-// Chain puts middleware in front of h that hosts usually have. h needs none of it: it bounds the body, recovers from a panic of its
-// store, and sets Request-Id on every answer.
+// Chain puts middleware in front of h that hosts usually have. h needs none of it: h itself limits the size of the body, recovers from a
+// panic of its store, and sets Request-Id on every answer.
 //
-// The time is bounded twice. The deadline in the context comes first. The stores obey it, and h answers 503 as the contract says, with
+// There are two time limits. The deadline in the context comes first. The stores obey it, and h answers 503 as the contract says, with
 // Retry-After, Request-Id and a problem body. [http.TimeoutHandler] is for code that ignores its context. It answers in place of h, with
-// 503 too, but with HTML and none of these headers. A client may retry after either, since the same idempotency key finds what was
-// written meanwhile.
+// 503 too, but with HTML and none of these headers. A client may retry after either answer, because the same idempotency key finds a
+// session that was written meanwhile.
 func Chain(h http.Handler, log *slog.Logger) http.Handler {
 	h = http.MaxBytesHandler(h, 1<<20) // for the host's other routes; h's own limit is lower
 	h = deadline(Timeout, h)
@@ -34,8 +34,8 @@ func deadline(d time.Duration, next http.Handler) http.Handler {
 	})
 }
 
-// recoverPanics answers 500 for a handler that panicked. http.ErrAbortHandler is passed on: by it a handler asks the server to cut the
-// connection.
+// recoverPanics answers 500 for a handler that panicked. It passes http.ErrAbortHandler on, with which a handler asks the server to close
+// the connection.
 func recoverPanics(log *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -53,7 +53,7 @@ func recoverPanics(log *slog.Logger, next http.Handler) http.Handler {
 	})
 }
 
-// logRequests logs of each request what an operator needs, and nothing secret: no header except the answer's Request-Id, no query, no body.
+// logRequests logs each request for a reader of the log, and nothing secret: no header except the answer's Request-Id, no query, no body.
 func logRequests(log *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}

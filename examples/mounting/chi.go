@@ -8,9 +8,9 @@ import (
 
 // Chi mounts h in a chi router.
 //
-// Mount does not change r.URL, so h sees the whole path, with its escapes. A prefix is still there too, and StripPrefix removes it.
+// Mount does not change r.URL, so h sees the whole path, with its escapes. The path still has the prefix, so StripPrefix removes it.
 //
-// If chi does not know a method, such as BREW, it answers a bare 405 itself. chi.RegisterMethod, which is global, would let it through.
+// If chi does not know a method, such as BREW, it answers 405 without calling h. After chi.RegisterMethod, which is global, it would call h.
 func Chi(prefix string, h http.Handler) http.Handler {
 	r := chi.NewRouter()
 	r.Get("/", home)

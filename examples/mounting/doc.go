@@ -7,11 +7,11 @@
 //     with routes such as GET /v1/checkouts/:id would give its own answers, and redirect paths.
 //   - Strip a prefix with [http.StripPrefix] and name it in HandlerConfig.BasePath, so that Location is the path that the client sees.
 //     StripPrefix also changes URL.RawPath. To change only URL.Path breaks escaped paths.
-//   - Have no middleware in front that rewrites the path: no clean-path, strip-slashes or redirect-slashes.
+//   - Put no middleware in front that rewrites the path: no clean-path, strip-slashes or redirect-slashes.
 //
-// Every function here takes that prefix, or "", and a handler with the same BasePath. Their answers differ in three places that no
-// client of the contract reaches: [ServeMux] redirects paths that are not clean, and [Chi] and [Gin] answer methods that they do
-// not know.
+// Every function here takes that prefix, or "", and a handler with the same BasePath. Their answers differ only for requests that no
+// client of the contract sends: [ServeMux] redirects paths that are not clean, [Chi], [Gin] and [GinBeside] answer methods that they
+// do not know, and [GinBeside] also answers paths under /v1 that it does not know.
 //
 // This is a module of its own, so that the go.mod of the library has no router.
 package mounting

@@ -89,8 +89,9 @@ var transports = []struct {
 	}},
 }
 
-// TestMountings proves that the handler gives the same answers, byte for byte, behind every router, every middleware and every protocol,
-// apart from the differences that are listed. A client must not notice how the host has mounted the handler.
+// TestMountings proves that the handler gives the same answers behind every router, every middleware and every protocol, byte for byte apart
+// from IDs and the headers of the connection. The only differences are those in differs. A client must not notice how the host has mounted
+// the handler.
 func TestMountings(t *testing.T) {
 	// The first mounting is the handler without a router. All others must give its answers.
 	var reference map[string]string

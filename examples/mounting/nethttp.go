@@ -18,5 +18,5 @@ func ServeMux(prefix string, h http.Handler) http.Handler {
 	return mux
 }
 
-// home stands for what else the host serves.
+// home is an example of the host's own pages.
 func home(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "the host's own page\n") }

@@ -15,11 +15,11 @@ type Limits struct {
 	burst     int
 
 	mu   sync.Mutex
-	each map[checkout.Account]*rate.Limiter // at most one for each account, since only accounts get one
+	each map[checkout.Account]*rate.Limiter // one for each account and mode that has called
 }
 
-// NewLimits allows each account, in each mode, that many requests a second, and bursts of that many. Each instance allows that
-// much. If the sum must be exact, keep the count in a place that all instances share.
+// NewLimits allows each account, in each mode, perSecond requests a second on average, and burst requests at once. Each instance of
+// the server counts its own requests. If the limit must hold for all instances together, keep the count in a place that they share.
 func NewLimits(auth checkout.Authenticator, perSecond float64, burst int) *Limits {
 	return &Limits{auth: auth, perSecond: rate.Limit(perSecond), burst: burst, each: make(map[checkout.Account]*rate.Limiter)}
 }

@@ -36,8 +36,8 @@ const (
 	unknownID  = "cs_ci_00000000000070008000000000000000"
 )
 
-// script has what clients do, and requests that routers often answer themselves. The steps share one store, so each sees the sessions of
-// the steps before it.
+// script has requests that clients send, and requests that routers often answer themselves. The steps share one store, so each step sees
+// the sessions of the earlier steps.
 var script = []step{
 	{name: "creates a session", method: "POST", path: "/v1/checkouts", body: validBody, key: firstKey, status: 201},
 	{name: "replays the session for the same key", method: "POST", path: "/v1/checkouts", body: validBody, key: firstKey,
@@ -73,11 +73,11 @@ var script = []step{
 	{name: "makes a Request-Id", method: "GET", path: "/v1/nothing", status: 404, code: "not_found",
 		edit: func(r *http.Request) { r.Header.Del("Request-Id") }},
 
-	{name: "allows the methods of the list", method: "DELETE", path: "/v1/checkouts", status: 405, code: "method_not_allowed",
+	{name: "names the methods of the list", method: "DELETE", path: "/v1/checkouts", status: 405, code: "method_not_allowed",
 		header: map[string]string{"Allow": "GET, HEAD, POST"}},
-	{name: "allows the methods of a session", method: "PATCH", path: "{location}", status: 405, code: "method_not_allowed",
+	{name: "names the methods of a session", method: "PATCH", path: "{location}", status: 405, code: "method_not_allowed",
 		header: map[string]string{"Allow": "GET, HEAD"}},
-	{name: "allows the method of cancel", method: "HEAD", path: "{location}/cancel", status: 405, header: map[string]string{"Allow": "POST"}},
+	{name: "names the method of cancel", method: "HEAD", path: "{location}/cancel", status: 405, header: map[string]string{"Allow": "POST"}},
 	{name: "refuses OPTIONS", method: "OPTIONS", path: "/v1/checkouts", status: 405, code: "method_not_allowed",
 		header: map[string]string{"Allow": "GET, HEAD, POST"}},
 	{name: "refuses an unknown method", method: "BREW", path: "/v1/checkouts", status: 405, code: "method_not_allowed",
@@ -180,7 +180,7 @@ var (
 )
 
 // transcribe writes an answer as text, so that two equal answers have equal texts. It leaves out the headers of the connection, and
-// replaces what differs between any two answers: IDs and request IDs.
+// replaces session IDs and request IDs, which differ between any two answers.
 func (c *client) transcribe(resp *http.Response, body []byte) string {
 	var b strings.Builder
 	fmt.Fprintln(&b, resp.StatusCode)

@@ -1,8 +1,8 @@
 // Command observed is a host with OpenTelemetry: traces on standard error, and metrics for Prometheus under /metrics. It is a
-// module of its own, so that the library needs none of it.
+// module of its own, so that the go.mod of the library has none of these dependencies.
 //
 //	go run .                                  # in this folder
-//	prometheus --config.file=prometheus.yml   # beside it
+//	prometheus --config.file=prometheus.yml   # in this folder too, in another terminal
 package main
 
 import (
@@ -112,7 +112,8 @@ func run(ctx context.Context, addr, path string, out, traces io.Writer) (err err
 	return <-stopped
 }
 
-// sweep stores expiries once a minute. Without it, sessions that nobody asks for would not be counted.
+// sweep stores expiries once a minute. Without it, sessions that expire would not be counted, because an expiry is an event only once it is
+// stored.
 func sweep(ctx context.Context, checkouts *checkout.Checkouts) {
 	for ctx.Err() == nil {
 		expired, err := checkouts.ExpireDue(ctx, 500)

@@ -11,13 +11,13 @@ import (
 // Apply applies the operator's news to the session, and writes to the books what a session cannot store. nil means that the news is
 // stored or changes nothing. After an error the operator has to repeat it.
 //
-// Operators repeat their news, are late, and report things out of order. The lifecycle accepts all of that: to report the status
-// that a session has already is no error, and the table of transitions refuses what comes too late. So Apply only has to decide
-// what each refusal means, and whether a person has to look.
+// Operators repeat their news, are late, and report things out of order. The lifecycle can handle all of that: it is no error to report
+// the status that a session has already, and the table of transitions refuses a change that is no longer possible. So Apply only has to
+// decide what each refusal means, and whether a person has to look at it.
 func (h *Host) Apply(ctx context.Context, e Event) error {
 	s, err := h.Checkouts.Get(ctx, h.Account, e.Reference)
 	if errors.Is(err, checkout.ErrNotFound) {
-		// Pay names only existing sessions to the operator. So the session was pruned, and to repeat the news would not help.
+		// Pay names only existing sessions to the operator. So the session was pruned, and it would not help if the operator repeated the news.
 		return h.Books.Note(ctx, note(e, "there is no such session"))
 	}
 	if err != nil {
@@ -33,7 +33,7 @@ func (h *Host) Apply(ctx context.Context, e Event) error {
 	}
 }
 
-// paid completes the session, whichever of its payments was paid, and whatever its status is.
+// paid completes the session. It does so for any of its payments, and from any status.
 func (h *Host) paid(ctx context.Context, s checkout.Session, e Event) error {
 	if e.Amount != s.Amount || e.Currency != s.Currency {
 		// The amount and currency of a session never change, so they can be checked before Complete.
@@ -51,7 +51,7 @@ func (h *Host) paid(ctx context.Context, s checkout.Session, e Event) error {
 		return h.Books.Note(ctx, note(e, "came late: deliver or refund"))
 	}
 	// The session is completed now, and a crash may come before the goods are delivered. So the operator's second call must come here too:
-	// Complete returns the same for it, and Deliver delivers only once.
+	// Complete returns the same session again, and Deliver delivers only once.
 	return h.Books.Deliver(ctx, s)
 }
 

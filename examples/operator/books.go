@@ -8,12 +8,12 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// Books is where the host keeps what a session does not have. A method may be called several times for the same thing, and must do
-// it only once. In a database a unique key ensures that. It returns nil only if the thing is stored.
+// Books is where the host stores facts that a session does not have. A method may be called several times for the same fact, and must act
+// only once. In a database a unique key ensures that. A method returns nil only if the fact is stored.
 type Books interface {
 	// Deliver delivers the goods of a session, once for each session.
 	Deliver(ctx context.Context, s checkout.Session) error
-	// GiveUp tells whoever waits that a session expired, once for each session.
+	// GiveUp tells the payer that a session has expired, once for each session.
 	GiveUp(ctx context.Context, s checkout.Session) error
 	// Note records work for a person, once for each note.
 	Note(ctx context.Context, n Note) error
@@ -26,7 +26,7 @@ type Note struct {
 	Text      string
 }
 
-// MemoryBooks is [Books] in memory, for the story. Its zero value is ready.
+// MemoryBooks is [Books] in memory, for the story. Its zero value is ready to use.
 type MemoryBooks struct {
 	mu        sync.Mutex
 	delivered []string // session IDs
@@ -72,7 +72,7 @@ func (b *MemoryBooks) GivenUp() []string {
 	return slices.Clone(b.givenUp)
 }
 
-// Notes lists what is left to do for a person.
+// Notes lists the work that is left for a person.
 func (b *MemoryBooks) Notes() []Note {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -25,17 +25,17 @@ const (
 // Callbacks receives the operator's callbacks about payments. The status tells the operator whether to call again:
 //
 //	200  the news is stored, in the session or in the books, or changes nothing: do not call again
-//	400  signed by the operator, but not understood: a person has to look, and until then the operator may call again
+//	400  too large, cut off, or signed but not understood: a person has to look, and until then the operator may call again
 //	401  not signed by the operator; no session is read before this, so a stranger learns nothing
 //	500  a fault of this program: call again, it may be repaired
-//	503  not stored, or perhaps not: call again
+//	503  certainly or perhaps not stored: call again
 //
 // Nothing is answered 200 before it is stored, because the operator then forgets it. News that will never be applied, such as a
 // second payment, is stored in the books and answered 200. If it were refused again and again, some operators would stop calling
 // this host at all.
 //
-// The operator may call again as often as it likes, because [Host.Apply] may be repeated. So it does no harm either if somebody
-// records a callback and sends it again, and callbacks need no time-stamp.
+// The operator may call again as often as it likes, because [Host.Apply] may be repeated. So it also does no harm
+// if somebody records a callback and sends it again. Callbacks therefore need no time-stamp.
 type Callbacks struct {
 	host   *Host
 	secret []byte
@@ -44,7 +44,7 @@ type Callbacks struct {
 
 // NewCallbacks makes the handler of the callbacks for one account. Each account has its own secret with the operator. So the secret
 // that verifies a signature also determines whose sessions may be changed, and the account is never read from a body. The secret
-// has 16 bytes or more.
+// must have at least 16 bytes.
 func NewCallbacks(host *Host, secret []byte, log *slog.Logger) (*Callbacks, error) {
 	if len(secret) < minSecretBytes {
 		return nil, fmt.Errorf("the operator's secret must have at least %d bytes: anybody can sign with an empty one", minSecretBytes)
@@ -59,7 +59,7 @@ func (c *Callbacks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "callbacks are sent by POST", http.StatusMethodNotAllowed)
 		return
 	}
-	// The signature is over these bytes. To parse first, and verify what was parsed, would accept a body that two parsers read differently.
+	// The signature is over these bytes. Parsing before verifying could accept a body that two parsers read differently.
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCallbackBytes))
 	if err != nil {
 		http.Error(w, "the body is too large, or was cut off", http.StatusBadRequest)
@@ -87,12 +87,12 @@ func Sign(secret, body []byte) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// signedBy compares in constant time. The time of == would tell how many leading characters of a guess are right.
+// signedBy compares in constant time. The time that == takes would show how many leading characters of a guess are right.
 func signedBy(secret, body []byte, signature string) bool {
 	return hmac.Equal([]byte(Sign(secret, body)), []byte(signature))
 }
 
-// statusOf returns the status that answers an error. It is the only place that decides.
+// statusOf returns the status that answers an error of parseEvent or Apply. It is the only place that decides on that.
 func statusOf(err error) int {
 	if err == nil {
 		return http.StatusOK
@@ -106,7 +106,7 @@ func statusOf(err error) int {
 	switch {
 	case errors.Is(err, checkout.ErrUnavailable), // not written
 		errors.Is(err, checkout.ErrOutcomeUnknown), // perhaps written: a repetition finds out and does no harm
-		errors.Is(err, checkout.ErrConflict):       // others have changed this session all the time
+		errors.Is(err, checkout.ErrConflict):       // other calls have changed this session again and again
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError
@@ -117,9 +117,9 @@ type Outcome string
 
 // The words of this operator.
 const (
-	Held    Outcome = "HELD"    // the payer agreed, the operator holds the money
+	Held    Outcome = "HELD"    // the payer has agreed, and the operator holds the money
 	Paid    Outcome = "PAID"    // the money is the merchant's
-	Refused Outcome = "REFUSED" // by payer or operator, for good
+	Refused Outcome = "REFUSED" // the payer or the operator has refused. This is final
 )
 
 // Event is the operator's news about a payment.

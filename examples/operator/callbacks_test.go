@@ -16,7 +16,7 @@ import (
 )
 
 // TestAnswersToTheOperator proves that every callback, also one that is late, repeated or out of order, leads to one final state. The
-// answer tells the operator whether to call again: 200 for what is done, 5xx for what is not, 400 for what it must not repeat.
+// answer tells the operator whether to call again: 200 for news that is stored, 5xx for news that is not, 400 for news that is not understood.
 func TestAnswersToTheOperator(t *testing.T) {
 	const long = "é\x00"
 	for _, tt := range []struct {
@@ -192,7 +192,7 @@ func TestSignatures(t *testing.T) {
 		is.Equal(f.session(t).Status, checkout.StatusCompleted)
 	})
 
-	t.Run("refuses a host without a secret", func(t *testing.T) {
+	t.Run("NewCallbacks refuses an empty secret", func(t *testing.T) {
 		is := is.New(t)
 		_, err := operator.NewCallbacks(f.host, nil, slog.New(slog.DiscardHandler))
 		is.True(err != nil)

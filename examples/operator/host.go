@@ -17,7 +17,7 @@ type Host struct {
 
 // Gateway is what the host asks of the operator.
 type Gateway interface {
-	// Ask makes the operator ask the payer. The host chooses the payment's ID, so to ask twice is the same as to ask once.
+	// Ask makes the operator ask the payer. The host chooses the payment's ID, so asking twice is the same as asking once.
 	Ask(ctx context.Context, p Payment) error
 	// Lookup returns the operator's last news about a payment. ok is false if there is none.
 	Lookup(ctx context.Context, paymentID string) (e Event, ok bool, err error)
@@ -32,8 +32,8 @@ type Payment struct {
 	Currency  string
 }
 
-// Pay asks the payer for the money of a session, with a payment ID that was not used before. To call it again with another ID is
-// another attempt, for a payer whom the first one did not reach.
+// Pay asks the payer for the money of a session, with a payment ID that was not used before. A call with another ID
+// begins another attempt, for a payer whom the first attempt did not reach.
 //
 // It records the payment in the session before it asks the operator. Otherwise a crash in between would leave a payment that no
 // session has, and a callback could come before Begin. After an error the same call may be repeated.
@@ -51,9 +51,9 @@ func (h *Host) Pay(ctx context.Context, sessionID, paymentID string) error {
 	})
 }
 
-// Sweep stores expiries and tells whoever waits. A session is shown as expired without it, so it may run rarely, and on several
-// machines at once. ExpireDue returns each session once. After a crash, find those that were not told yet by List. Sweep returns
-// how many sessions it expired. If these are limit, there may be more.
+// Sweep stores expiries and tells the payers. A session is shown as expired without it, so it may run rarely, and on several machines at
+// once. ExpireDue returns each session only once. So after a crash, list the expired sessions to find payers who were not told. Sweep
+// returns how many sessions it expired. If that is limit, there may be more.
 func (h *Host) Sweep(ctx context.Context, limit int) (int, error) {
 	expired, err := h.Checkouts.ExpireDue(ctx, limit)
 	if err != nil {
@@ -67,8 +67,8 @@ func (h *Host) Sweep(ctx context.Context, limit int) (int, error) {
 }
 
 // Reconcile asks the operator about the sessions that are processing. They never expire, because the operator holds the payer's
-// money. So if a callback is lost for good, they would wait for ever. The answer is handled like a callback. Handle each line of
-// the statement that operators send in the same way: it also has money that came for a session after it had expired.
+// money. So if a callback is lost for good, they would wait for ever. The answer is handled like a callback. Operators also send
+// statements. Handle each line of a statement in the same way: it also has money that came for a session after it had expired.
 func (h *Host) Reconcile(ctx context.Context) error {
 	sessions, err := h.processing(ctx)
 	errs := []error{err}

@@ -11,8 +11,8 @@ import (
 	"github.com/caisse/checkout/simulator"
 )
 
-// Operator is the simulated operator, which calls the host back over HTTP. Its callbacks are signed, and have this operator's own
-// words for outcomes.
+// Operator is the simulated operator. It calls the host back through the HTTP handler, but without a network. Its callbacks are signed,
+// and have this operator's own words for outcomes.
 type Operator struct {
 	Simulator *simulator.Simulator
 	Checkouts *checkout.Checkouts
@@ -38,7 +38,8 @@ func (o *Operator) Lookup(_ context.Context, paymentID string) (Event, bool, err
 	return eventOf(n), ok, nil
 }
 
-// Tell calls the host back. It fits simulator.Config.Tell: news that is not answered with a 2xx is told again.
+// Tell calls the host back. It is the Tell of simulator.Config: if it returns an error, because the answer is no 2xx, the simulator calls
+// it again later.
 func (o *Operator) Tell(_ context.Context, n simulator.News) error {
 	e := eventOf(n)
 	status := o.Send(e, o.Secret)

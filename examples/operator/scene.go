@@ -38,7 +38,7 @@ type plan struct {
 	do func()
 }
 
-// account is the one that the story is about.
+// account is the account of the host in the story.
 var account = checkout.Account{ID: "acct_1"}
 
 func run(w io.Writer, digits string, scene func(*Scene)) error {
@@ -54,7 +54,7 @@ func run(w io.Writer, digits string, scene func(*Scene)) error {
 	}
 	session, _, err := checkouts.Create(context.Background(), checkout.CreateParams{
 		Account:        account,
-		IdempotencyKey: "order-1", // the order's own, so that a retry finds the session again
+		IdempotencyKey: "order-1", // the key of this order, so that a retry finds the session again
 		Amount:         5000,
 		Currency:       "XOF",
 		UserPhone:      "+22507079876" + digits,
@@ -79,8 +79,8 @@ func run(w io.Writer, digits string, scene func(*Scene)) error {
 	return s.failed
 }
 
-// play runs everything that the scene and the operator have planned. It ends two hours after the scene began: by then the operator
-// has forgotten its payments, and nothing more will happen.
+// play runs everything that the scene and the operator have planned. It stops at the latest two hours after the scene began. By
+// then the operator has forgotten its payments, and nothing more will happen.
 func (s *Scene) play() {
 	for {
 		next, _ := s.operator.Simulator.Tick(context.Background()) // after an error the call will be made again
@@ -98,7 +98,7 @@ func (s *Scene) play() {
 	}
 }
 
-// after plans something. What is planned for one instant happens in the order in which it was planned.
+// after plans do for the time d from now. Plans for the same instant run in the order in which they were made.
 func (s *Scene) after(d time.Duration, do func()) {
 	at := s.now.Add(d)
 	i := len(s.plans)

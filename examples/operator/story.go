@@ -20,7 +20,7 @@ func Tell(w io.Writer) error {
 	return nil
 }
 
-// play is one scene. The last two digits of the payer's phone tell the simulated operator what is to become of the payment.
+// play is one scene. The last two digits of the payer's phone decide what the simulated operator does with the payment.
 type play struct {
 	title  string
 	digits string

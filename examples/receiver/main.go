@@ -2,7 +2,7 @@
 //
 //	go run ./examples/server -webhook-private -test-key sk_test_demo=acct_demo
 //	curl -H 'Authorization: Bearer sk_test_demo' -H 'Content-Type: application/json' http://127.0.0.1:8080/v1/webhooks -d '{"url": "http://127.0.0.1:9090/"}'
-//	WEBHOOK_SECRET=$SECRET go run ./examples/receiver # the secret of the answer
+//	WEBHOOK_SECRET=$SECRET go run ./examples/receiver # the secret from the answer
 package main
 
 import (
@@ -34,13 +34,13 @@ type receiver struct {
 	fulfil  func(webhook.Event) error
 
 	mu   sync.Mutex
-	seen map[string]int64 // the greatest sequence of each session. In a database, in the transaction that fulfils the order
+	seen map[string]int64 // the greatest sequence of each session. A real receiver stores it in the transaction that fulfils the order
 }
 
 const maxBody = 64 << 10
 
 func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, maxBody)) // as it came, byte for byte
+	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, maxBody)) // exactly the bytes that were sent
 	if err != nil {
 		http.Error(w, "the body cannot be read", http.StatusBadRequest)
 		return

@@ -19,7 +19,7 @@ import (
 
 const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="
 
-// signed returns the webhook for change number n of a session, as a server sends it at a time.
+// signed returns the webhook for change number n of a session, as a server sends it at the time at.
 func signed(n int, at time.Time) (body []byte, header http.Header) {
 	status := []string{"", "created", "pending", "completed"}[n]
 	id := fmt.Sprintf("evt_0193f0c2a7b47c5e9d3a1b2c3d4e5f60_%d", n)
@@ -49,7 +49,8 @@ func newReceiver() (r *receiver, fulfilled *[]int64) {
 	}}, fulfilled
 }
 
-// TestReceiver proves that an event is fulfilled once, that older and unsigned ones are not, and that a failed one is sent again.
+// TestReceiver proves that an event is fulfilled once, and that an older or unsigned event is not fulfilled. If fulfilling fails, the answer
+// is 500, so that the server sends the event again.
 func TestReceiver(t *testing.T) {
 	is := is.New(t)
 	r, fulfilled := newReceiver()

@@ -41,7 +41,7 @@ func main() {
 	}
 }
 
-// How long requests in flight may take to finish once the server was told to stop.
+// shutdownTimeout is how long requests in flight may take to finish after the server was told to stop.
 const shutdownTimeout = 20 * time.Second
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -132,7 +132,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 }
 
 // simulate mounts the payer's page over a simulated operator and card processor, adds the page's link to answers, and makes the
-// simulator pay the mobile-money sessions of test accounts.
+// simulator pay or refuse the mobile-money sessions of test accounts.
 func simulate(mux *http.ServeMux, cfg *checkout.HandlerConfig, checkouts *checkout.Checkouts, url string, accounts []checkout.Account,
 	logger *slog.Logger) (*simulator.Simulator, error) {
 	var page *paypage.Page
@@ -159,12 +159,12 @@ func simulate(mux *http.ServeMux, cfg *checkout.HandlerConfig, checkouts *checko
 	return sim, nil
 }
 
-// How long the store may take to answer /readyz. It is less than a load balancer waits.
+// readyTimeout is how long the store may take to answer /readyz. It is shorter than a load balancer waits.
 const readyTimeout = 2 * time.Second
 
 // ready answers 503 while the store does not answer, as during a failover of PostgreSQL. It is for a load balancer. A supervisor
-// that restarts programs must ask /healthz instead, or it would restart all instances while a database is away. It logs each change
-// once.
+// that restarts programs must ask /healthz instead. Otherwise it would restart all instances while a database is down. ready logs each
+// change once.
 func ready(checkouts *checkout.Checkouts, logger *slog.Logger) http.HandlerFunc {
 	var away atomic.Bool
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -191,7 +191,7 @@ func tell(w http.ResponseWriter, status int, text string) {
 	fmt.Fprintln(w, text)
 }
 
-// logRequests logs of each request what an operator needs, and nothing secret: no header except Request-Id, no query, no body.
+// logRequests logs each request for a reader of the log, and nothing secret: no header except Request-Id, no query, no body.
 func logRequests(logger *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()

@@ -95,7 +95,7 @@ func start(t *testing.T, args ...string) *program {
 	return p
 }
 
-// await returns what comes from a channel. It fails the test if nothing comes within a minute.
+// await returns the next value from a channel. It fails the test if nothing comes within a minute.
 func await[T any](t *testing.T, what string, from <-chan T) (value T) {
 	t.Helper()
 	select {
@@ -167,6 +167,7 @@ func TestThePrintedCurlMakesASessionThatOutlivesTheServer(t *testing.T) {
 	is.Equal(p.get(t, first.Header.Get("Location"), defaultToken), 200)
 }
 
+// TestKeysOfTheFlags proves that each -key and -test-key sees only the sessions of its own account and mode.
 func TestKeysOfTheFlags(t *testing.T) {
 	is := is.New(t)
 	p := start(t, "-store", "memory", "-key", "sk_a=acct_a", "-test-key", "sk_t=acct_a", "-key", "sk_b=acct_b")
@@ -210,8 +211,8 @@ func (brokenStore) Get(context.Context, checkout.Account, string) (checkout.Sess
 	return checkout.Session{}, fmt.Errorf("no route to 10.0.0.1: %w", checkout.ErrUnavailable)
 }
 
-// TestStoppingFinishesWhatIsInFlight stops the server while it reads the body of a request. The request must still get its answer.
-func TestStoppingFinishesWhatIsInFlight(t *testing.T) {
+// TestStoppingFinishesRequestsInFlight stops the server while it reads the body of a request. The request must still get its answer.
+func TestStoppingFinishesRequestsInFlight(t *testing.T) {
 	is := is.New(t)
 	p := start(t, "-store", "memory")
 	conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
@@ -236,7 +237,8 @@ func TestStoppingFinishesWhatIsInFlight(t *testing.T) {
 	is.NoErr(await(t, "the server to stop", p.done))
 }
 
-func TestTheLogTellsRequestsAndNoSecrets(t *testing.T) {
+// TestTheLogHasRequestsAndNoSecrets proves that the log has no key, query or phone number.
+func TestTheLogHasRequestsAndNoSecrets(t *testing.T) {
 	is := is.New(t)
 	p := start(t, "-store", "memory", "-key", "sk_CANARY=acct_a")
 	p.post(t)
@@ -251,8 +253,8 @@ func TestTheLogTellsRequestsAndNoSecrets(t *testing.T) {
 	}
 }
 
-// TestBadFlagsAreToldAndNoToken proves that every bad flag is an error, and that no message contains a token of the command line.
-func TestBadFlagsAreToldAndNoToken(t *testing.T) {
+// TestBadFlagsAreErrorsWithoutTokens proves that every bad flag is an error, and that no message contains a token of the command line.
+func TestBadFlagsAreErrorsWithoutTokens(t *testing.T) {
 	for _, args := range [][]string{
 		{"-store", "mysql://x"}, {"-store", "sqlite:"}, {"-key", "sk_CANARY"}, {"-key", "=acct"}, {"-key", "sk_CANARY="},
 		{"-key", "sk_CANARY=a", "-test-key", "sk_CANARY=a"}, {"-nope"}, {"argument"}, {"-addr", "nowhere:x"},

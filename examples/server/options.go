@@ -30,7 +30,7 @@ type options struct {
 	accounts map[string]checkout.Account
 	simulate bool
 	private  bool   // webhooks may go to http and private addresses
-	token    string // the first that was given, for the curl
+	token    string // the first one of the command line, for the curl command
 }
 
 func parseFlags(args []string, output io.Writer) (options, error) {
@@ -39,7 +39,7 @@ func parseFlags(args []string, output io.Writer) (options, error) {
 	flags.SetOutput(output)
 	flags.StringVar(&opts.addr, "addr", "127.0.0.1:8080", "listen on `HOST:PORT`; port 0 takes a free one")
 	flags.StringVar(&opts.store, "store", "sqlite:checkouts.db", "keep sessions in memory, sqlite:PATH, or a postgres:// URL")
-	flags.BoolVar(&opts.simulate, "simulate", true, "have a payer's page with a simulated operator; sessions of test keys pay themselves")
+	flags.BoolVar(&opts.simulate, "simulate", true, "have a payer's page and a simulated operator, which pays or refuses sessions of test keys")
 	flags.BoolVar(&opts.private, "webhook-private", false, "allow webhooks to http URLs and private addresses, such as a receiver on this machine")
 	var badKey error // returned later: package flag prints a value that it refuses, and this one contains a token
 	key := func(test bool) func(string) error {
@@ -70,7 +70,7 @@ func parseFlags(args []string, output io.Writer) (options, error) {
 		return options{}, badKey
 	}
 	if flags.NArg() > 0 {
-		return options{}, errors.New("there are arguments beside the flags; -h lists those") // without the arguments: one may be a token
+		return options{}, errors.New("there are arguments that are not flags; -h lists the flags") // it does not name them: one may be a token
 	}
 	if len(opts.accounts) == 0 {
 		opts.accounts[defaultToken] = checkout.Account{ID: defaultAccount}
@@ -101,8 +101,8 @@ func openStore(ctx context.Context, name string) (closableStore, error) {
 	return nil, errors.New("-store must be memory, sqlite:PATH, or a postgres:// URL")
 }
 
-// greeting says where the server is and how to try it. The curl has a new idempotency key at every start. To paste it twice makes
-// one session.
+// greeting says where the server is and how to try it. The curl command has a new idempotency key at every start. Pasting
+// it twice makes one session.
 func (o options) greeting(addr net.Addr) string {
 	url := o.baseURL(addr)
 	return fmt.Sprintf(`listening on %[1]s

@@ -79,11 +79,11 @@ func TestALiveSessionWaitsForItsPayerOnThePage(t *testing.T) {
 
 	p.stop()
 	is.NoErr(await(t, "the server to stop", p.done))
-	is.True(!strings.Contains(p.stderr.String(), strings.TrimPrefix(link, p.url+"/pay/"))) // the link is a secret: it allows to pay and to cancel
+	is.True(!strings.Contains(p.stderr.String(), strings.TrimPrefix(link, p.url+"/pay/"))) // the link is a secret: it lets anybody pay or cancel
 }
 
-// TestWithoutTheSimulatorSessionsAreLetBe proves that -simulate=false switches off the payer's page too.
-func TestWithoutTheSimulatorSessionsAreLetBe(t *testing.T) {
+// TestWithoutTheSimulatorThereIsNoPayersPage proves that -simulate=false switches off the payer's page.
+func TestWithoutTheSimulatorThereIsNoPayersPage(t *testing.T) {
 	is := is.New(t)
 	p := start(t, "-store", "memory", "-simulate=false", "-test-key", "sk_t=acct_a")
 	session := p.create(t, "sk_t", "+2250707987654")
@@ -91,8 +91,8 @@ func TestWithoutTheSimulatorSessionsAreLetBe(t *testing.T) {
 	is.Equal(p.get(t, "/pay/x", "sk_t"), 404)
 }
 
-// TestStoppingAnswersWhoWaits proves that a long poll is answered when the server stops. Otherwise the server would wait for it.
-func TestStoppingAnswersWhoWaits(t *testing.T) {
+// TestStoppingAnswersALongPoll proves that a long poll is answered when the server stops. Otherwise the server would wait for it.
+func TestStoppingAnswersALongPoll(t *testing.T) {
 	is := is.New(t)
 	p := start(t, "-store", "memory", "-key", "sk_a=acct_a")
 	session := p.create(t, "sk_a", "+2250707987654")

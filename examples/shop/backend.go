@@ -19,7 +19,7 @@ import (
 	"github.com/caisse/checkout/webhook"
 )
 
-// shop is the shop's backend. Its orders are in the database that the sessions are in.
+// shop is the shop's backend. Its orders and the checkout sessions are in the same database.
 type shop struct {
 	db        *sql.DB
 	store     *sqlite.Store
@@ -31,10 +31,10 @@ type shop struct {
 	hooks     *webhook.Webhooks
 	log       *slog.Logger
 
-	hookSecret string // that webhooks are signed with
+	hookSecret string // with which webhooks are signed
 }
 
-// product is what the shop sells. Prices are here: no price ever comes from a browser.
+// product is one thing that the shop sells. The shop takes the price from here, and never from a browser.
 type product struct {
 	ID, Name string
 	Francs   int64
@@ -59,7 +59,7 @@ CREATE TABLE IF NOT EXISTS shop (name TEXT PRIMARY KEY, value BLOB NOT NULL) STR
 
 // openShop opens or creates the shop's database, with the tables of the checkout library.
 func openShop(ctx context.Context, path, address string, logger *slog.Logger) (_ *shop, err error) {
-	// These settings are what sqlite.New needs of a host's pool.
+	// sqlite.New needs these settings of a host's pool.
 	dsn := url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: "_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_txlock=immediate"}
 	db, err := sql.Open("sqlite", dsn.String())
 	if err != nil {
@@ -108,8 +108,8 @@ func (s *shop) close() {
 var errNoProduct = errors.New("there is no such product")
 
 // takeOrder writes an order and its checkout session in one transaction. So there is no order without a session, and no session
-// without an order. The number was chosen before the first try. If it is called again for the same order, after a second click or a
-// time-out, it finds both.
+// without an order. The number was chosen before the first try. If takeOrder is called again for the same order, after a second
+// click or a time-out, it finds both.
 func (s *shop) takeOrder(ctx context.Context, number, productID, phone string, byCard bool) (checkout.Session, error) {
 	var bought product
 	for _, p := range products {
@@ -167,9 +167,9 @@ func (s *shop) orderOf(ctx context.Context, sessionID string) (order, error) {
 	return o, err
 }
 
-// hear applies a webhook: each event once, and never an older one after a newer one. What a shop does once for each payment, such
-// as to send the goods, belongs into this transaction too.
-func hear(ctx context.Context, tx *sql.Tx, sessionID string, sequence int64, status checkout.Status) error {
+// applyEvent applies a webhook to the order: each event once, and never an older event after a newer one. If a shop does something once
+// for each payment, such as sending the goods, it should do so in this transaction too.
+func applyEvent(ctx context.Context, tx *sql.Tx, sessionID string, sequence int64, status checkout.Status) error {
 	became := map[checkout.Status]string{
 		checkout.StatusCompleted: "paid", checkout.StatusFailed: "failed", checkout.StatusExpired: "expired", checkout.StatusCancelled: "cancelled",
 	}[status]
@@ -181,7 +181,7 @@ func hear(ctx context.Context, tx *sql.Tx, sessionID string, sequence int64, sta
 	return err
 }
 
-// A product's name, for pages.
+// nameOf returns a product's name, for pages.
 func nameOf(productID string) string {
 	for _, p := range products {
 		if p.ID == productID {

@@ -1,7 +1,7 @@
-// Command shop is everything in one process: a shop with its own orders, the payer's page, and the payer's phone beside it on the
-// screen. It prints one URL. Open it, buy something, and answer on the phone.
+// Command shop is a whole shop in one process: its own orders, the payer's page, and the payer's phone beside the page on the screen.
+// It prints one URL. Open it, buy something, and answer on the phone.
 //
-// backend.go is what a shop does: it writes an order and its checkout session in one transaction, and marks the order as paid after
+// backend.go does the work of a shop: it writes an order and its checkout session in one transaction, and marks the order as paid after
 // a webhook. webhook.go receives webhooks. site.go has the shop's pages. phone.go and stage.go are the demonstration: the phone,
 // and the screen with both.
 package main
@@ -132,7 +132,7 @@ func (s *shop) mount(url string, logger *slog.Logger) (http.Handler, error) {
 
 	mux := http.NewServeMux()
 	mux.Handle("/pay/", framed(http.StripPrefix("/pay", s.page))) // checks the origin of forms itself
-	mux.HandleFunc("POST "+hooksPath, s.told)                     // not for browsers: requests are signed
+	mux.HandleFunc("POST "+hooksPath, s.receiveWebhook)           // not for browsers: requests are signed
 	mux.Handle("/card/", framed(http.StripPrefix("/card", s.operator.CardPage())))
 	mux.Handle("/", http.NewCrossOriginProtection().Handler(own))
 	return mux, nil

@@ -27,7 +27,7 @@ func (s *shop) draw(w http.ResponseWriter, status int, page string, data any) {
 
 type productsPage struct {
 	Products []product
-	Number   string // of the order that this page will make: two clicks make one
+	Number   string // of the order that this page will make: two clicks make one order
 	Phone    string
 	Fault    string
 }
@@ -68,7 +68,7 @@ func (s *shop) order(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, link, http.StatusSeeOther)
 }
 
-// showOrder is where the payer comes back to. Anybody can open this URL, so only the order's number is taken from it. It says
+// showOrder is the page to which the payer returns. Anybody can open this URL, so only the session's ID is taken from it. The page says
 // "paid" only after the webhook has come.
 func (s *shop) showOrder(w http.ResponseWriter, r *http.Request) {
 	o, err := s.orderOf(r.Context(), r.URL.Query().Get("session"))

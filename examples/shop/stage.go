@@ -21,19 +21,19 @@ func framed(next http.Handler) http.Handler {
 
 type framedWriter struct {
 	http.ResponseWriter
-	told bool
+	wroteHeader bool
 }
 
 func (w *framedWriter) WriteHeader(status int) {
 	h := w.Header()
 	h.Del("X-Frame-Options")
 	h.Set("Content-Security-Policy", strings.Replace(h.Get("Content-Security-Policy"), "frame-ancestors 'none'", "frame-ancestors 'self'", 1))
-	w.told = true
+	w.wroteHeader = true
 	w.ResponseWriter.WriteHeader(status)
 }
 
 func (w *framedWriter) Write(p []byte) (int, error) {
-	if !w.told {
+	if !w.wroteHeader {
 		w.WriteHeader(http.StatusOK)
 	}
 	return w.ResponseWriter.Write(p)

@@ -14,7 +14,7 @@ import (
 // hooksPath is the path of the shop's webhooks.
 const hooksPath = "/hooks"
 
-// register registers the shop's endpoint, at its present address. The secret is shown only once, so the shop stores it.
+// register registers the shop's endpoint, at its present address. The library shows the secret only once, so the shop stores it.
 func (s *shop) register(ctx context.Context) error {
 	url := s.url + hooksPath
 	endpoints, err := s.hooks.List(ctx, account)
@@ -37,9 +37,9 @@ func (s *shop) register(ctx context.Context) error {
 	return err
 }
 
-// told receives webhooks. Anybody can call it, so it refuses requests that are not signed.
-func (s *shop) told(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64<<10)) // as it came, byte for byte
+// receiveWebhook receives webhooks. Anybody can call it, so it refuses requests that are not signed.
+func (s *shop) receiveWebhook(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64<<10)) // exactly the bytes that were sent
 	if err != nil {
 		http.Error(w, "the body cannot be read", http.StatusBadRequest)
 		return
@@ -51,11 +51,11 @@ func (s *shop) told(w http.ResponseWriter, r *http.Request) {
 		return
 	case err == nil:
 		err = s.inTransaction(r.Context(), func(tx *sql.Tx) error {
-			return hear(r.Context(), tx, event.Data.ID, event.Sequence, checkout.Status(event.Data.Status))
+			return applyEvent(r.Context(), tx, event.Data.ID, event.Sequence, checkout.Status(event.Data.Status))
 		})
 	}
 	if err != nil { // it will be sent again
-		s.log.Error("the shop cannot take what it is told", "error", err)
+		s.log.Error("a webhook could not be applied", "error", err)
 		http.Error(w, "not done", http.StatusInternalServerError)
 	}
 }

@@ -48,7 +48,7 @@ func (t *Tickets) Buy(ctx context.Context, o *Order) error {
 	return err
 }
 
-// Ticket tells what became of an order.
+// Ticket returns a text for the buyer: the ticket, or the state of the order.
 func (t *Tickets) Ticket(ctx context.Context, o Order) (string, error) {
 	s, err := t.Checkouts.Get(ctx, account, o.Session)
 	if err != nil {

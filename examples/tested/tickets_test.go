@@ -14,7 +14,7 @@ import (
 	"github.com/matryer/is"
 )
 
-// stage is what a host needs in a test: a store in memory, a clock that stands still until the test moves it, and a simulated operator.
+// stage is what a host needs in a test: a store in memory, a clock that only the test moves, and a simulated operator.
 // The last two digits of the phone tell the operator what the payer does.
 type stage struct {
 	t        *testing.T
@@ -64,7 +64,7 @@ func TestTickets(t *testing.T) {
 		{"has too little money", "+2250707070701", "no ticket: failed insufficient funds"},
 		{"never answers", "+2250707070703", "no ticket: expired "},
 		{"pays after the session expired", "+2250707070704", "paid after the hall was full: pay it back"},
-		{"is told twice by the operator", "+2250707070706", "here is your ticket"},
+		{"pays once, and the operator reports it twice", "+2250707070706", "here is your ticket"},
 	} {
 		t.Run("a payer who "+test.name, func(t *testing.T) {
 			is := is.New(t)
@@ -86,6 +86,7 @@ func TestTickets(t *testing.T) {
 		is.NoErr(s.Buy(t.Context(), &order))
 		is.Equal(order.Session, first)
 		s.after(time.Minute)
+		is.Equal(s.ticket(order), "here is your ticket")
 		is.Equal(len(s.operator.Refunds()), 0) // a second payment would have been refunded
 	})
 

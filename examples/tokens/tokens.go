@@ -15,8 +15,8 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// Schema is the table. It has a digest of each token, never the token: somebody who reads a backup cannot pay. SHA-256
-// is enough, without salt, because a token is 128 random bits and not a password that somebody chose.
+// Schema is the table. It has a digest of each token, never the token, so nobody can use the tokens of a backup. SHA-256
+// is enough, without salt, because a token has at least 128 random bits and is no password that somebody chose.
 const Schema = `CREATE TABLE IF NOT EXISTS tokens (
 	digest     BLOB NOT NULL PRIMARY KEY,
 	account    TEXT NOT NULL,
@@ -24,7 +24,7 @@ const Schema = `CREATE TABLE IF NOT EXISTS tokens (
 	expires_at INTEGER -- Unix seconds; null: never
 ) STRICT`
 
-// Tokens authenticates by the table tokens of db.
+// Tokens authenticates requests by the table tokens of a database.
 type Tokens struct {
 	db  *sql.DB
 	now func() time.Time
@@ -66,8 +66,8 @@ func (t *Tokens) Issue(ctx context.Context, a checkout.Account) (token string, e
 }
 
 // Rotate makes a token that replaces the account's other tokens. The others work until overlap is over, so that the merchant can put
-// the new one into every program. A token that expires sooner keeps its time. After an error the others may still work without an
-// end: call Rotate again.
+// the new one into every program. A token that expires sooner keeps its time. After an error the other tokens may still
+// work for ever: call Rotate again.
 func (t *Tokens) Rotate(ctx context.Context, a checkout.Account, overlap time.Duration) (token string, err error) {
 	token, err = t.Issue(ctx, a) // first, so that a failure in between leaves too many tokens, and never none
 	if err != nil {

@@ -69,7 +69,7 @@ func TestTokens(t *testing.T) {
 		is.Equal(h.statusOf(token+"x"), 401)
 		is.Equal(h.statusOf(""), 401)
 	})
-	t.Run("the table does not hold the token", func(t *testing.T) {
+	t.Run("the table does not contain the token", func(t *testing.T) {
 		is := is.New(t)
 		h := newHost(t)
 		token, err := h.Issue(t.Context(), account)

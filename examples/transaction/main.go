@@ -28,7 +28,7 @@ func main() {
 }
 
 func run(ctx context.Context, path string, out io.Writer) error {
-	// These settings are what sqlite.New needs of a host's pool.
+	// sqlite.New needs these settings of a host's pool.
 	dsn := url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: "_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_txlock=immediate"}
 	db, err := sql.Open("sqlite", dsn.String())
 	if err != nil {

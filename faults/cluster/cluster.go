@@ -21,16 +21,16 @@ import (
 	"github.com/caisse/checkout/internal/pgtest"
 )
 
-// settings decide how long a cluster is without a leader when it loses one. See docs/postgresql.md.
+// settings decide how long a cluster has no leader after it has lost one. See docs/postgresql.md.
 type settings struct {
 	ttl      time.Duration // after which a leader that has not renewed its lock is replaced
-	loopWait time.Duration // between two checks of the cluster by a node's Patroni
-	retry    time.Duration // for how long Patroni tries to reach etcd or its server
+	loopWait time.Duration // between two checks that the Patroni of a node makes
+	retry    time.Duration // for how long Patroni tries to reach etcd or its PostgreSQL server
 
 	asynchronous bool // the control: commits do not wait for a standby
 }
 
-// cluster is the nodes, etcd and the proxies. Its methods fail the test if something that they wait for does not happen.
+// cluster has three nodes, etcd and the proxies. If a method waits for something that does not happen, it fails the test.
 type cluster struct {
 	settings
 	tb      testing.TB
@@ -40,7 +40,7 @@ type cluster struct {
 	proxies []*program // HAProxy, and PgBouncer in both modes
 	haproxy int        // its port
 	pooled  [2]int     // the ports of PgBouncer, by transaction and by session
-	clear   func()     // makes the watchdog end everything
+	clear   func()     // makes the watchdog end all processes and remove dir
 }
 
 // start starts a cluster, which ends with the test. It returns once there is a leader with its synchronous standby.
@@ -96,8 +96,9 @@ func (c *cluster) awaitProxies() {
 	})
 }
 
-// watchdog is a shell script. Its input ends when the test is over or killed. Then it ends every process that was started with a file
-// of the folder $1. It first continues the children of these processes, since a stopped process must go on in order to end.
+// watchdog is a shell script. Its input ends when the test is over or killed. Then it kills every process whose command line has the
+// folder $1. The children of a PostgreSQL server are not among these. They end by themselves when the server is gone, but not while they
+// are stopped, so the script first continues the children of each process.
 const watchdog = `cat
 for started in $(grep -aFl -- "$1" /proc/[0-9]*/cmdline | cut -d/ -f3); do
 	[ "$started" = $$ ] && continue
@@ -123,7 +124,7 @@ func (c *cluster) watch() {
 	})
 }
 
-// end ends everything and leaves nothing behind.
+// end ends all processes and removes the folder.
 func (c *cluster) end() {
 	if log, err := os.ReadFile(filepath.Join(c.dir, "patroni.log")); err == nil && c.tb.Failed() {
 		c.tb.Logf("the end of Patroni's log:\n%s", log[max(0, len(log)-8<<10):])
@@ -149,7 +150,7 @@ func (c *cluster) write(name, text string) (path string) {
 
 // patroniConfig returns the configuration of docs/postgresql.md. It uses version 2 of etcd's API. With version 3, Patroni 3.0.2, as in
 // Debian 12, lets a leader that was stopped take its lock back from the leader that replaced it
-// (https://github.com/patroni/patroni/pull/2689). What the second leader has acknowledged meanwhile is then lost.
+// (https://github.com/patroni/patroni/pull/2689). Sessions that the second leader acknowledged meanwhile are then lost.
 func (c *cluster) patroniConfig(n *node, etcd int, bin string) string {
 	return fmt.Sprintf(`scope: shop
 name: %[1]s
@@ -179,7 +180,7 @@ postgresql:
 `, n.name, n.api, etcd, int(c.ttl.Seconds()), int(c.loopWait.Seconds()), int(c.retry.Seconds()), n.sql, n.data, bin, c.dir, !c.asynchronous)
 }
 
-// haproxyConfig returns a configuration that leads to the node which Patroni reports as the primary.
+// haproxyConfig returns a configuration with which HAProxy connects clients to the node that Patroni reports as the primary.
 func (c *cluster) haproxyConfig() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `defaults
@@ -200,7 +201,7 @@ listen primary
 	return b.String()
 }
 
-// pgbouncerConfig returns a configuration that leads to HAProxy.
+// pgbouncerConfig returns a configuration with which PgBouncer connects to HAProxy.
 func (c *cluster) pgbouncerConfig(port int, mode string) string {
 	return fmt.Sprintf(`[databases]
 * = host=127.0.0.1 port=%d user=postgres
@@ -255,7 +256,8 @@ func (c *cluster) leader(than *node) (leader *node) {
 	return leader
 }
 
-// awaitHealth waits until all nodes run, one leads, and one is its synchronous standby, unless commits are asynchronous.
+// awaitHealth waits until all three nodes run and one of them leads. Unless commits are asynchronous, one of the others must be the
+// leader's synchronous standby.
 func (c *cluster) awaitHealth() {
 	c.tb.Helper()
 	c.await("three nodes that run", 3*time.Minute, func() bool {
@@ -310,7 +312,7 @@ func (c *cluster) restartProxies() {
 	c.awaitProxies()
 }
 
-// route is a way to the primary.
+// route is a way to connect to the primary.
 type route struct {
 	name string
 	url  func(database string) string

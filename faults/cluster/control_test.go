@@ -21,10 +21,10 @@ func TestControl(t *testing.T) {
 		leader := r.leader(nil)
 		for _, n := range c.nodes {
 			if n != leader {
-				n.kill() // not SIGSTOP: the kernel would go on buffering what the leader sends
+				n.kill() // not SIGSTOP: the kernel would still receive data for a stopped standby
 			}
 		}
-		r.stage() // no standby gets what the leader acknowledges from here on
+		r.stage() // no standby has the sessions that the leader acknowledges here
 		leader.kill()
 		for _, n := range c.nodes {
 			if n != leader {

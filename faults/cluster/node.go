@@ -15,7 +15,7 @@ import (
 	"github.com/caisse/checkout/internal/pgtest"
 )
 
-// program is one process of the cluster, in a process group of its own.
+// program is a program of the cluster. It runs in a process group of its own.
 type program struct {
 	tb   testing.TB
 	dir  string
@@ -66,7 +66,7 @@ func address(port int, database string) string {
 	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s?sslmode=disable", port, database)
 }
 
-// server returns the process ID of the node's PostgreSQL, or 0 if it does not run. A server that was killed leaves its file behind.
+// server returns the process ID of the node's PostgreSQL, or 0 if it does not run. A server that was killed leaves its PID file behind.
 func (n *node) server() int {
 	text, err := os.ReadFile(filepath.Join(n.data, "postmaster.pid"))
 	if err != nil {
@@ -94,8 +94,8 @@ func (n *node) children(server int) (all []int) {
 	return all
 }
 
-// signal sends a signal to all processes of the node: first to Patroni, which would start the server again, then to the server, which
-// starts the other processes, and last to these.
+// signal sends a signal to all processes of the node. Patroni comes first, because it would start the server again. The server comes
+// next, because it would start more processes. These processes, the server's children, come last.
 func (n *node) signal(signal syscall.Signal) {
 	n.tb.Helper()
 	if n.cmd == nil || n.cmd.Process == nil {
@@ -106,14 +106,14 @@ func (n *node) signal(signal syscall.Signal) {
 	if server == 0 {
 		return
 	}
-	all := n.children(server) // before the signal, since a dead server has none
+	all := n.children(server) // before the signal, since a dead server has no children
 	syscall.Kill(server, signal)
-	for _, pid := range append(all, n.children(server)...) { // a stopped server starts no more
+	for _, pid := range append(all, n.children(server)...) { // a stopped server starts no more processes
 		syscall.Kill(pid, signal)
 	}
 }
 
-// killServer kills PostgreSQL. Patroni lives, and starts it again.
+// killServer kills the node's PostgreSQL, and not its Patroni, which starts PostgreSQL again.
 func (n *node) killServer() {
 	n.tb.Helper()
 	pid := n.server()
@@ -123,12 +123,12 @@ func (n *node) killServer() {
 	syscall.Kill(pid, syscall.SIGKILL)
 }
 
-// kill ends the whole node.
+// kill kills all processes of the node.
 func (n *node) kill() {
 	n.signal(syscall.SIGKILL)
 	n.program.kill() // also waits for Patroni
 }
 
-// stop stops the whole node, which cannot notice that. resume lets it go on as if no time had passed.
+// stop stops all processes of the node with SIGSTOP, as when a virtual machine is paused. resume continues them.
 func (n *node) stop()   { n.signal(syscall.SIGSTOP) }
 func (n *node) resume() { n.signal(syscall.SIGCONT) }

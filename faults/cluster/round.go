@@ -22,26 +22,26 @@ const (
 	shoppers = 16  // callers who create sessions, and pay for some
 	changers = 4   // callers who change sessions that have webhooks
 	enough   = 100 // sessions of the shoppers, at each stage of a round
-	few      = 25  // sessions of the changers, likewise
+	few      = 25  // sessions of the changers, at each stage of a round
 	poolSize = 8   // connections of each instance
 
-	// pace is the time between two tries of all shoppers together, and of all changers together. They go on while there is no leader,
-	// and the oracle judges every call.
+	// pace is the time between two tries of all shoppers together, and of all changers together. Shoppers also try while there is no
+	// leader, and the oracle has to judge every one of their calls, so there must not be too many.
 	pace = 20 * time.Millisecond
 )
 
-// round is one fault. Two instances serve shoppers, two send webhooks, each pair on a database of its own.
+// round makes one fault. Two instances serve the shoppers. Two others send webhooks, from another database.
 type round struct {
 	*cluster
 	tb       testing.TB
 	route    route
-	shop     string // the databases
-	hooks    string
+	shop     string // the database of the shoppers
+	hooks    string // the database of the changers and the webhooks
 	plan     workload.Plan
 	recorder *history.Recorder
 	open     []stores.Store
-	sessions *workload.Shoppers // the callers of run: they create sessions,
-	changes  *workload.Crowd    // and change sessions that have webhooks
+	sessions *workload.Shoppers // the shoppers
+	changes  *workload.Crowd    // the changers
 }
 
 var clock = checkout.ClockFunc(time.Now)
@@ -72,8 +72,8 @@ func begin(tb testing.TB, c *cluster, by route, seed uint64, n int) *round {
 	return r
 }
 
-// run has callers use the cluster before a fault, during it and after it. It returns their calls, the longest time in which none of them
-// created a session, and what became of the webhooks.
+// run has callers use the cluster before a fault, during it and after it. It returns the history of the shoppers, the longest time in which
+// none of them created a session, and the verdict on the webhooks.
 func (r *round) run(f fault) (history.History, time.Duration, delivery.Verdict) {
 	r.tb.Helper()
 	defer r.close()
@@ -110,7 +110,7 @@ func (r *round) run(f fault) (history.History, time.Duration, delivery.Verdict) 
 	return r.recorder.History(), gap, told.Judge()
 }
 
-// stage waits until the callers of run have had enough calls acknowledged, counted from now.
+// stage waits until the shoppers and the changers have finished enough more sessions.
 func (r *round) stage() {
 	r.tb.Helper()
 	r.sessions.Await(r.tb, enough)
@@ -142,16 +142,16 @@ func (r *round) close() {
 	}
 }
 
-// holdOn opens a store whose connections lead to n only, while n is the leader. The function that it returns is called when n has been
-// stopped, replaced and continued. It writes with that store: at once, over the old connections, and again when n is a standby. No write
-// may be acknowledged.
+// holdOn opens a store whose connections lead to n only, while n is the leader. Call try when n has been stopped, replaced and continued.
+// It writes with that store: at once, over the old connections, and again when n is a standby. No write may be acknowledged. At last try
+// repeats all these creates on the new leader, so that the oracle can find a session that was acknowledged and lost.
 func (r *round) holdOn(n *node) (try func()) {
 	r.tb.Helper()
 	plan := workload.Plan{Seed: r.plan.Seed, Name: r.plan.Name + ", the old leader"}
 	request := func(key int) checkout.CreateParams { return plan.Request(plan.Accounts()[0], key) }
 	old := r.checkouts(n.url(r.shop))
 	held := r.open[len(r.open)-1]
-	if _, _, err := r.recorder.Client("who holds on to the leader", old).Create(r.tb.Context(), request(0)); err != nil {
+	if _, _, err := r.recorder.Client("client of the leader", old).Create(r.tb.Context(), request(0)); err != nil {
 		r.tb.Fatal(err)
 	}
 	keys := 1
@@ -161,10 +161,10 @@ func (r *round) holdOn(n *node) (try func()) {
 		defer cancel()
 		var done sync.WaitGroup
 		for key := keys; key < keys+poolSize; key++ {
-			client := r.recorder.Client(fmt.Sprintf("who holds on to the old leader, %d", key), old)
+			client := r.recorder.Client(fmt.Sprintf("client of the old leader, %d", key), old)
 			done.Go(func() {
 				if _, _, err := client.Create(ctx, request(key)); err == nil {
-					r.tb.Error("a leader that was stopped, replaced and let go again took a write")
+					r.tb.Error("a leader that was stopped, replaced and continued has acknowledged a write")
 				}
 			})
 		}
@@ -177,7 +177,7 @@ func (r *round) holdOn(n *node) (try func()) {
 		r.awaitHealth()
 		write()
 		held.Close()
-		settler := r.recorder.Client("who asks the new leader", r.checkouts(r.direct(r.shop)))
+		settler := r.recorder.Client("client of the new leader", r.checkouts(r.direct(r.shop)))
 		for key := range keys {
 			workload.Insist(r.tb, func() error {
 				_, _, err := settler.Create(r.tb.Context(), request(key))
@@ -187,11 +187,11 @@ func (r *round) holdOn(n *node) (try func()) {
 	}
 }
 
-// awaitConnections waits until all connections of the instances lead to the leader, and there are no more of them than the pools allow.
+// awaitConnections waits until all connections of the instances lead to the leader, and their number is at most the sum of the pools.
 func (r *round) awaitConnections() {
 	r.tb.Helper()
 	leader := r.leader(nil)
-	r.await("connections as before the fault", time.Minute, func() bool {
+	r.await("all connections to lead to the leader", time.Minute, func() bool {
 		for _, n := range r.nodes {
 			count, most := 0, 0
 			if n == leader {
@@ -207,7 +207,7 @@ func (r *round) awaitConnections() {
 	})
 }
 
-// ask runs a statement. If value is not nil, it stores the one value that the statement returns there.
+// ask runs a statement. If value is not nil, ask stores there the one value that the statement returns.
 func (r *round) ask(url, sql string, value any) error {
 	ctx, cancel := context.WithTimeout(r.tb.Context(), 10*time.Second)
 	defer cancel()

@@ -13,7 +13,7 @@ import (
 	"github.com/caisse/checkout/faults/suite"
 )
 
-// fault is one thing that happens to a cluster. make makes it happen, and returns a function that repairs the cluster.
+// fault is one fault of a cluster. make makes it, and returns a function that repairs the cluster.
 type fault struct {
 	name    string
 	make    func(r *round) (mend func())
@@ -59,7 +59,7 @@ var faults = []fault{
 	}},
 }
 
-// documented are the settings of docs/postgresql.md, and quick are those that it names for an outage below ten seconds.
+// documented are the settings that docs/postgresql.md recommends. quick are those that it names for outages below ten seconds.
 var (
 	documented = settings{ttl: 20 * time.Second, loopWait: 5 * time.Second, retry: 5 * time.Second}
 	quick      = settings{ttl: 8 * time.Second, loopWait: 2 * time.Second, retry: 3 * time.Second}
@@ -70,13 +70,13 @@ func Suites() []suite.Suite {
 	return suite.Each("a cluster under Patroni", run, stores.Postgres)
 }
 
-// trip is a fault, and the route by which the callers reach the cluster meanwhile.
+// trip is a fault, and the number of the route by which the callers reach the cluster meanwhile.
 type trip struct {
 	fault fault
 	route int
 }
 
-// trips returns as many trips as there are rounds: all faults in turn, each time with another route.
+// trips returns one trip for each round. The faults come in turn, and a fault that comes again has the next route.
 func trips(rounds int) (all []trip) {
 	for n := range rounds {
 		f, route := faults[n%len(faults)], n+n/len(faults)
@@ -88,8 +88,8 @@ func trips(rounds int) (all []trip) {
 	return all
 }
 
-// run tries the first two faults, or in a long pass each fault by each route. With quick settings the leader's node is killed once with
-// each route, and the other faults are made once.
+// run tries the first two faults. A long pass tries each fault by each of its routes. It then tries the quick settings: it makes each fault
+// once, and kills the leader's node once by each route.
 func run(tb testing.TB, _ stores.Kind, o suite.Options) (result suite.Result) {
 	tb.Helper()
 	if !o.Long {
@@ -105,7 +105,7 @@ func run(tb testing.TB, _ stores.Kind, o suite.Options) (result suite.Result) {
 	return result
 }
 
-// try makes rounds on a cluster of its own. It returns notes about how long each fault left callers without a success.
+// try makes rounds on a new cluster. Its notes say for how long no caller had a success: the median and the most, for each fault.
 func try(tb testing.TB, s settings, all []trip, seed uint64, result *suite.Result) (notes []string) {
 	tb.Helper()
 	c := start(tb, s)

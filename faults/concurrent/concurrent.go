@@ -1,5 +1,5 @@
-// Package concurrent has many callers use few sessions at once, in one suite without faults and in another with answers that get
-// lost. The oracle judges the answers.
+// Package concurrent has two suites in which many callers use few sessions at once: one without faults, and one in which answers of the
+// store get lost. The oracle judges the answers to the callers.
 package concurrent
 
 import (

@@ -133,7 +133,7 @@ func unindexedPostgres(tb testing.TB) checkout.Store {
 	return store
 }
 
-// early acknowledges a session before it is on disk. It gets there with the third write after it. Reads see it at once.
+// early acknowledges a session before it is on disk. The third write after it brings it to the disk. Reads see it at once.
 type early struct {
 	*shelf
 	disk    *shelf
@@ -198,7 +198,7 @@ func (i *inTwo) crash() checkout.Store {
 	return i.shelf
 }
 
-// wrong fails every nth write with a wrong error.
+// wrong calls fail for every nth create or update. fail decides whether the write is made, and what its caller gets.
 type wrong struct {
 	*shelf
 	writes int
@@ -233,7 +233,7 @@ func (w *wrong) Update(ctx context.Context, s checkout.Session) error {
 	return w.write(func() error { return w.shelf.Update(ctx, s) })
 }
 
-// says carries the write out and returns another error.
+// says returns a fail that makes the write, and then returns err although the write succeeded.
 func says(err error) func(func() error) error {
 	return func(write func() error) error {
 		if failed := write(); failed != nil {

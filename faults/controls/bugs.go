@@ -30,7 +30,7 @@ func Detectors() []Detector { return []Detector{Rules, Order, Model, StoreTest} 
 // Bug is one planted mistake.
 type Bug struct {
 	Name string
-	By   []Detector // that must catch it
+	By   []Detector // the detectors that must catch it
 
 	// Store makes a store, broken if the bug is in it.
 	Store func(tb testing.TB) checkout.Store
@@ -93,7 +93,7 @@ func keyBugs() []Bug {
 				return s
 			}
 		}, Rules, Order, Model, StoreTest),
-		onShelf("a row comes to be without its fingerprint", func(h *shelf) {
+		onShelf("a row is written without its fingerprint", func(h *shelf) {
 			h.written = func(s checkout.Session) checkout.Session {
 				s.Fingerprint = idempotency.Fingerprint{}
 				return s
@@ -172,10 +172,10 @@ func expiryBugs() []Bug {
 				return s
 			}
 		}, Order, Model, StoreTest),
-		onShelf("a sweep keeps no limit", func(h *shelf) {
+		onShelf("a sweep ignores its limit", func(h *shelf) {
 			h.most = func(due, _ int) int { return due }
 		}, Rules, Model, StoreTest),
-		{Name: "two sweeps are handed one session", By: []Detector{Rules, Order, StoreTest}, Store: func(testing.TB) checkout.Store {
+		{Name: "two sweeps return one session", By: []Detector{Rules, Order, StoreTest}, Store: func(testing.TB) checkout.Store {
 			return selectThenExpire{newShelf()}
 		}},
 	}
@@ -183,7 +183,7 @@ func expiryBugs() []Bug {
 
 func listBugs() []Bug {
 	return []Bug{
-		onShelf("List filters by the status that is kept", func(h *shelf) {
+		onShelf("List filters by the stored status, without the clock", func(h *shelf) {
 			h.passes = func(s checkout.Session, q checkout.Query) bool { return q.Status == "" || q.Status == s.Status }
 		}, Model, StoreTest),
 		onShelf("the total counts the page", func(h *shelf) {
@@ -200,7 +200,7 @@ func listBugs() []Bug {
 	}
 }
 
-// Misses reports whether one of the given detectors must catch the bug and is not among those that did.
+// Misses reports whether one of the given detectors must catch the bug and has not caught it.
 func (b Bug) Misses(caught map[Detector]string, some ...Detector) bool {
 	return slices.ContainsFunc(some, func(d Detector) bool { return slices.Contains(b.By, d) && caught[d] == "" })
 }
@@ -208,5 +208,5 @@ func (b Bug) Misses(caught map[Detector]string, some ...Detector) bool {
 // Sound is the store that most bugs are planted in, without a bug.
 func Sound(testing.TB) checkout.Store { return newShelf() }
 
-// Honest are odds by which a store fails with honest errors.
+// Honest returns odds with which a store sometimes fails, with honest errors.
 func Honest() lossy.Odds { return lossy.Odds{Unavailable: 5, Lost: 5, Dropped: 5} }

@@ -28,7 +28,7 @@ func outcomeBugs() []Bug {
 			Crash: func(s checkout.Store) checkout.Store { return s.(*inTwo).crash() }},
 		{Name: "a definite error for a write that happened", By: []Detector{Rules, Order, Model, StoreTest}, Faulty: true,
 			Store: failing(9, says(checkout.ErrUnavailable))},
-		{Name: "an unknown outcome is taken for success", By: []Detector{Rules, Order, Model, StoreTest},
+		{Name: "a write that was not made is reported as a success", By: []Detector{Rules, Order, Model, StoreTest},
 			Store: failing(9, func(func() error) error { return nil })},
 		{Name: "a conflict is reported for a write that happened", By: []Detector{Rules, Order, Model, StoreTest}, Faulty: true,
 			Store: failing(9, says(checkout.ErrConflict))},
@@ -56,7 +56,7 @@ func serviceBugs() []Bug {
 	}
 }
 
-// freshKeys is a client with a new key for every try, and so a new payment for every try.
+// freshKeys is a client that retries under a new key, and so asks for a second session.
 type freshKeys struct{ history.Service }
 
 func (f freshKeys) Create(ctx context.Context, p checkout.CreateParams) (checkout.Session, bool, error) {
@@ -92,7 +92,7 @@ func (o otherFee) Create(ctx context.Context, p checkout.CreateParams) (checkout
 	return session, replayed, err
 }
 
-// asCreated answers a replay with the first answer, as a cache of answers does.
+// asCreated answers a replay with the status and version of the first answer, as a cache of answers does.
 type asCreated struct{ history.Service }
 
 func (a asCreated) Create(ctx context.Context, p checkout.CreateParams) (checkout.Session, bool, error) {
@@ -103,7 +103,7 @@ func (a asCreated) Create(ctx context.Context, p checkout.CreateParams) (checkou
 	return session, replayed, err
 }
 
-// caseOfKeys takes keys that differ in case only for different keys.
+// caseOfKeys treats UUIDs that differ only in case as different keys.
 type caseOfKeys struct{ history.Service }
 
 func (c caseOfKeys) Create(ctx context.Context, p checkout.CreateParams) (checkout.Session, bool, error) {

@@ -20,13 +20,13 @@ func TestMain(m *testing.M) {
 	os.Exit(pgtest.Main(m))
 }
 
-// TestBugs tries every detector on every planted bug. Each bug names the detectors that must catch it, and no detector may complain of a
+// TestBugs tries the detectors on every planted bug. Each bug names the detectors that must catch it, and no detector may complain of a
 // sound store. Without this test nobody would know whether the fault tests can fail.
 func TestBugs(t *testing.T) {
 	seed := effort.Seed(t)
 	bugs := controls.Bugs()
 	if os.Getenv(pgtest.Env) == "" && os.Getenv("CI") != "true" {
-		t.Log("no PostgreSQL: its bug is not planted")
+		t.Log("no PostgreSQL: the bug in its schema is not planted")
 		bugs = slices.DeleteFunc(bugs, func(b controls.Bug) bool { return strings.HasPrefix(b.Name, "PostgreSQL") })
 	}
 	// These have no bug, so no detector may complain of them. Most bugs are planted in the plainest store, so it comes first.
@@ -72,7 +72,7 @@ func TestBugs(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("who caught which bug:\n%s", table.String())
+	t.Logf("which detector caught which bug:\n%s", table.String())
 	if len(bugs) < 15 {
 		t.Errorf("only %d bugs are planted, want at least 15", len(bugs))
 	}

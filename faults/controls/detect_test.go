@@ -24,7 +24,7 @@ import (
 	"github.com/caisse/checkout/store/storetest"
 )
 
-// detect tries the oracle and the model on a bug. It returns the detectors that caught the bug, each with what it complained of.
+// detect tries the oracle and the model on a bug. It returns the complaint of each detector that caught the bug.
 func detect(t *testing.T, bug controls.Bug, seed uint64) map[controls.Detector]string {
 	t.Helper()
 	caught := make(map[controls.Detector]string)
@@ -110,7 +110,8 @@ func firstComplaint(log string) string {
 // cannot contain a suite that must fail, so conformanceComplaints runs TestConformance in another process.
 const conformance = "CONTROLS_CONFORMANCE"
 
-// TestConformance runs package storetest on the sound store, which must pass. With the environment variable it also runs it on every bug.
+// TestConformance runs package storetest on the sound store, which must pass. With the environment variable it
+// also runs it on every bug that storetest can be run on.
 func TestConformance(t *testing.T) {
 	t.Run("no bug: the plainest store", func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) checkout.Store { return controls.Sound(t) })

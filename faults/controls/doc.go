@@ -4,7 +4,7 @@
 // print which of them caught it:
 //
 //   - rules: a workload of many callers, judged by package oracle's rules
-//   - order: the same history, judged by its search for a linearization
+//   - order: the same history, judged by the oracle's search for a linearization
 //   - model: random programs, compared with package model
 //   - storetest: the conformance suite of stores
 //

@@ -22,13 +22,13 @@ func eventBugs() []Bug {
 		{Name: "two events have one number", By: []Detector{Rules, StoreTest}, Store: func(testing.TB) checkout.Store {
 			return sharedNumbers{newShelf()}
 		}},
-		{Name: "the feed goes by a sequence alone", By: []Detector{Rules}, Store: func(testing.TB) checkout.Store {
+		{Name: "the feed is ordered by a sequence only", By: []Detector{Rules}, Store: func(testing.TB) checkout.Store {
 			return &bySequence{shelf: newShelf(), numbers: make(map[string]int)}
 		}},
 		onShelf("an expiry has no event", func(h *shelf) {
 			h.logs = func(s checkout.Session) bool { return s.Status != checkout.StatusExpired }
 		}, Rules, StoreTest),
-		{Name: "a history begins with the payment of today", By: []Detector{Rules, StoreTest}, Store: func(testing.TB) checkout.Store {
+		{Name: "a history shows the creation with the present payment", By: []Detector{Rules, StoreTest}, Store: func(testing.TB) checkout.Store {
 			return paidFromTheStart{newShelf()}
 		}},
 	}
@@ -41,7 +41,7 @@ func withoutUpdates() *shelf {
 	return h
 }
 
-// write appends an event.
+// write appends the event of a change to the log.
 func (h *shelf) write(s checkout.Session) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -60,7 +60,7 @@ func (e eventAfterCommit) Update(ctx context.Context, s checkout.Session) error 
 	return nil
 }
 
-// dropLastEvent is a crash between a change and its event.
+// dropLastEvent removes the last event, as a crash between a change and its event would.
 func dropLastEvent(store checkout.Store) checkout.Store {
 	h := store.(eventAfterCommit).shelf
 	h.mu.Lock()

@@ -16,20 +16,20 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// shelf is the simplest store that keeps its promises: a slice and a lock. Its decisions are function fields, so that a bug
-// replaces one field.
+// shelf is the simplest store that keeps the contract: a slice and a lock. Its decisions are fields with functions. To plant a bug,
+// one field is replaced.
 type shelf struct {
 	mu       sync.Mutex
 	sessions []checkout.Session
-	log      []checkout.Session          // as each change left it, in the order of the feed
-	created  map[string]checkout.Session // by ID, as they were
+	log      []checkout.Session          // sessions as each change left them, in the order of the feed
+	created  map[string]checkout.Session // by ID, as they were created
 
 	written  func(s checkout.Session) checkout.Session      // what Create keeps
 	replaced func(was, s checkout.Session) checkout.Session // what Update keeps
 	replayed func(held, s checkout.Session) checkout.Session
 	named    func(held *checkout.Session, account checkout.Account, key idempotency.Key, now time.Time) bool
-	owns     func(asked, owner checkout.Account) bool // what Get shows
-	lists    func(asked, owner checkout.Account) bool
+	owns     func(asked, owner checkout.Account) bool // whether Get shows a session of owner to asked
+	lists    func(asked, owner checkout.Account) bool // the same for List
 	follows  func(was, s checkout.Session) bool
 	newer    func(a, b checkout.Session) int
 	passes   func(s checkout.Session, q checkout.Query) bool
@@ -73,7 +73,7 @@ func waits(s checkout.Session) bool {
 	return s.Status == checkout.StatusCreated || s.Status == checkout.StatusPending
 }
 
-// enter begins every call.
+// enter begins every call: it checks the context and takes the lock.
 func (h *shelf) enter(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -88,7 +88,7 @@ func (h *shelf) Create(ctx context.Context, s checkout.Session) (checkout.Sessio
 	}
 	defer h.mu.Unlock()
 	s = inUTC(s)
-	// Pointers: the conformance suite fills a store with ten thousand sessions, and copying them takes too long.
+	// find passes pointers, because the conformance suite fills a store with ten thousand sessions, and copies would take too long.
 	if held := h.find(func(held *checkout.Session) bool {
 		return s.IdempotencyKey != "" && h.named(held, s.Account, s.IdempotencyKey, s.CreatedAt)
 	}); held != nil {
@@ -105,7 +105,7 @@ func (h *shelf) Create(ctx context.Context, s checkout.Session) (checkout.Sessio
 }
 
 func (h *shelf) Get(ctx context.Context, account checkout.Account, id string) (checkout.Session, error) {
-	defer others() // so that a caller that acts on what it read is late
+	defer others() // others may change the session before the caller acts on it
 	return h.first(ctx, func(s *checkout.Session) bool { return s.ID == id && h.owns(account, s.Account) })
 }
 
@@ -245,7 +245,7 @@ func (h *shelf) Prune(ctx context.Context, before time.Time, limit int) (n int, 
 		n++
 		for i, e := range h.log {
 			if e.ID == s.ID {
-				h.log[i] = checkout.Session{} // so that other events keep their numbers
+				h.log[i] = checkout.Session{} // the place stays, so that other events keep their numbers
 			}
 		}
 		return true
@@ -273,7 +273,7 @@ func (h *shelf) longestDue(now time.Time, limit int) []checkout.Session {
 	return due[:h.most(len(due), max(limit, 0))]
 }
 
-// put writes s over the session of its ID, or adds it.
+// put replaces the session that has the ID of s, or adds s if there is none.
 func (h *shelf) put(s checkout.Session) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -299,7 +299,7 @@ func own(s checkout.Session) checkout.Session {
 	return s
 }
 
-// others lets other goroutines run, as a real disk would.
+// others lets other goroutines run, as a wait for a disk would.
 func others() {
 	for range 4 {
 		runtime.Gosched()

@@ -18,12 +18,12 @@ import (
 // diskPoint is a system call on one of the database's files.
 type diskPoint struct {
 	what, call, file string
-	nth, step        int // further kills come step calls later
-	host             bool
+	nth, step        int  // the first kill comes before the nth such call, and each further kill comes step calls later
+	host             bool // whether a host with a pool of its own makes the call
 }
 
 // diskPoints returns the points of a store that Open makes, from the creation of the file to its closing, and those of a host's
-// checkpoints. A file is given by the end of its name. "." is the folder.
+// checkpoints. A file is given by its name without the folder.
 func diskPoints() []diskPoint {
 	const db, log, journal, index = "checkouts.db", "checkouts.db-wal", "checkouts.db-journal", "checkouts.db-shm"
 	return []diskPoint{
@@ -52,7 +52,7 @@ func diskPoints() []diskPoint {
 	}
 }
 
-// beforeCalls kills shops just before a system call: at each of the points, and at random ones.
+// beforeCalls kills shops just before a system call: at each of the points, and before random calls.
 func beforeCalls(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Result) {
 	tb.Helper()
 	choose := o.Random(6)

@@ -32,10 +32,10 @@ func Controls() []shop.Control {
 			pair(tb, r, choose, shop.CheckThenAct)
 			r.Settle()
 		}},
-		{Name: "the log is cleared away after a crash", By: string(oracle.OneSession), Round: func(tb testing.TB, choose *rand.Rand) {
+		{Name: "the log is removed after a crash", By: string(oracle.OneSession), Round: func(tb testing.TB, choose *rand.Rand) {
 			r := killPlanted(tb, stores.New(tb, stores.SQLite), "", choose)
 			if err := os.Remove(r.Path() + "-wal"); err != nil {
-				return // it was killed before it had a log
+				return // the shop was killed before it had a log
 			}
 			r.Settle()
 		}},
@@ -67,7 +67,7 @@ func killPlanted(tb testing.TB, place stores.Place, bug string, choose *rand.Ran
 	return r
 }
 
-// flip flips one bit of a file, behind its first pages, in the middle of some page.
+// flip flips one bit of a file, in the header of some page after the first two.
 func flip(tb testing.TB, path string, choose *rand.Rand) {
 	tb.Helper()
 	data, err := os.ReadFile(path)
@@ -75,7 +75,7 @@ func flip(tb testing.TB, path string, choose *rand.Rand) {
 		tb.Fatal(err)
 	}
 	const page = 4096
-	at := page*(2+choose.IntN(len(data)/page-2)) + choose.IntN(8) // a page begins with what says where everything is
+	at := page*(2+choose.IntN(len(data)/page-2)) + choose.IntN(8) // the first 8 bytes of a page say where its cells are
 	data[at] ^= 1 << choose.IntN(8)
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		tb.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	"github.com/caisse/checkout/faults/suite"
 )
 
-// named kills a shop at each point of its driver, once, or several times in a long pass.
+// named kills one shop at each point of the driver, and in a long pass several.
 func named(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Result) {
 	tb.Helper()
 	choose := o.Random(1)
@@ -46,7 +46,7 @@ func driverPoints(kind stores.Kind) []seam.Point {
 	return seam.SQLitePoints()
 }
 
-// most returns a number of times that every shop comes to a point.
+// most returns how often a shop usually comes to a point, at least. The kill must not come at a later visit.
 func most(p seam.Point) int {
 	switch p {
 	case seam.BeforeMigration, seam.MigrationBegun, seam.BeforeMigrated, seam.Migrated, seam.BeforeMigrationOut,
@@ -60,8 +60,8 @@ func most(p seam.Point) int {
 	return 2
 }
 
-// calls is how many calls each caller of a shop makes at most. It is enough to reach the last point, and it ends a shop that
-// never reaches its point.
+// calls is how many calls each caller of a shop makes, unless a suite says otherwise. So many calls are enough to reach every point but
+// AmidSweep. After them a shop that has not reached its point ends.
 const calls = 50
 
 // effortTo returns how many keys and calls a shop needs to reach a point. Nothing expires before 100 ms, so a sweep finds something
@@ -76,7 +76,7 @@ func effortTo(p seam.Point) (keys, most int) {
 // tries is how many shops are started for one point.
 const tries = 20
 
-// until tries one shop after the other until one has come to a point. Whether a shop does so depends on the machine as well as on
+// until starts one shop after the other until one has come to a point. Whether a shop does so depends on the machine as well as on
 // the seed: a sweep may find nothing, for example. A shop that ends by itself is judged like the others.
 func until(tb testing.TB, result *suite.Result, point string, try func() (r *shop.Round, came bool)) {
 	tb.Helper()
@@ -87,5 +87,5 @@ func until(tb testing.TB, result *suite.Result, point string, try func() (r *sho
 			return
 		}
 	}
-	tb.Fatalf("%d shops came to their end, and not to the point: %s", tries, point)
+	tb.Fatalf("%d shops ended without coming to the point: %s", tries, point)
 }

@@ -29,7 +29,7 @@ func random(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Resu
 		for range lives {
 			victim := killed(r, choose)
 			r.End(victim)
-			if victim.Killed() { // otherwise it ended first
+			if victim.Killed() { // otherwise it had ended before the kill
 				kills++
 			}
 		}
@@ -51,7 +51,7 @@ func killed(r *shop.Round, choose *rand.Rand) *child.Process {
 	return victim
 }
 
-// pairs has two shops work on one place, and kills one of them. The other must not notice.
+// pairs has two shops use one place, and kills one of them. The other must still get an answer to every call.
 func pairs(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Result) {
 	tb.Helper()
 	choose := o.Random(3)
@@ -66,7 +66,7 @@ func pairs(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Resul
 	return result
 }
 
-// pair reports whether the first shop was killed. It may have ended before.
+// pair runs two shops on one place, and kills the first one. It reports whether that shop was killed: it may have ended before.
 func pair(tb testing.TB, r *shop.Round, choose *rand.Rand, planted string) (killed bool) {
 	tb.Helper()
 	moment := time.Duration(choose.Int64N(int64(100 * time.Millisecond)))
@@ -78,6 +78,6 @@ func pair(tb testing.TB, r *shop.Round, choose *rand.Rand, planted string) (kill
 	time.Sleep(moment)
 	victim.Kill()
 	r.End(victim)
-	shop.Answered(tb, "a shop with which nothing was done", r.End(survivor))
+	shop.Answered(tb, "the shop that was not killed", r.End(survivor))
 	return victim.Killed()
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/caisse/checkout/faults/suite"
 )
 
-// stops returns the points at which a stopped shop blocks others most.
+// stops returns the points at which a shop is stopped.
 func stops(kind stores.Kind) []seam.Point {
 	if kind == stores.Postgres {
 		return []seam.Point{seam.CreateOut, seam.UpdateOut, seam.CommitOut, seam.CommitAnswered}
@@ -22,8 +22,8 @@ func stops(kind stores.Kind) []seam.Point {
 	return []seam.Point{seam.Begun, seam.AfterInsert, seam.BeforeCommit, seam.AfterCommit}
 }
 
-// stopped stops a shop while it holds a lock that others want, lets another shop work meanwhile, and then continues the first or
-// kills it.
+// stopped stops a shop in the middle of a write, or just after it, has another shop use the same place meanwhile, and then continues the
+// first shop or kills it. At some points the stopped shop has a lock that the other one waits for.
 func stopped(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Result) {
 	tb.Helper()
 	choose := o.Random(4)
@@ -33,7 +33,7 @@ func stopped(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Res
 		for i, p := range stops(kind) {
 			pause := 200 * time.Millisecond
 			if n > 0 && n%4 == 0 {
-				pause = 6 * time.Second // longer than anybody waits
+				pause = 6 * time.Second // longer than a store waits for a lock
 			}
 			trap := seam.Trap{Point: p, Nth: 1 + choose.IntN(10), Stop: true}
 			until(tb, &result, fmt.Sprintf("%d times %q", trap.Nth, p), func() (*shop.Round, bool) {
@@ -46,7 +46,7 @@ func stopped(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Res
 	return result
 }
 
-// stop reports whether the shop came to the point at which it was to be stopped.
+// stop stops a shop at a point. It reports whether the shop came to that point.
 func stop(r *shop.Round, trap seam.Trap, pause time.Duration, kill bool) bool {
 	first := r.Start(child.Options{}, func(c *shop.Config) { c.Host, c.Calls, c.Trap = true, calls, trap })
 	if _, ok := first.Await(shop.At); !ok {

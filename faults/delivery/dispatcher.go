@@ -19,7 +19,7 @@ import (
 type config struct {
 	Place string
 	Ahead time.Duration // how far its clock is ahead, so that deliveries claimed by an earlier dispatcher are due again
-	// Dies is the step at which the dispatcher kills itself, now and then. "" leaves it to the parent.
+	// Dies is the step at which the dispatcher kills itself, one time in three. If it is "", only the parent kills it.
 	Dies string
 	// Planted is a bug that must be caught. "" is the store without a bug.
 	Planted string

@@ -18,7 +18,7 @@ import (
 	"github.com/caisse/checkout/webhook"
 )
 
-// bad lists receivers that misbehave, with what a delivery to each must say of its first attempt.
+// bad lists receivers that misbehave. want is the first attempt that a delivery to each of them must record.
 var bad = map[string]struct {
 	answer http.HandlerFunc
 	want   webhook.Attempt
@@ -38,13 +38,13 @@ var bad = map[string]struct {
 	"busy, nonsense":    {says(429, "-1e9 o'clock"), webhook.Attempt{StatusCode: 429, Error: webhook.FaultStatus}},
 }
 
-// hang answers nothing until the client hangs up.
+// hang never answers. It returns when the client hangs up.
 func hang(_ http.ResponseWriter, r *http.Request) {
 	io.Copy(io.Discard, r.Body) // otherwise the server does not notice when the connection ends
 	<-r.Context().Done()
 }
 
-// connection hijacks the connection of a request, whose body it reads first.
+// connection reads the body of a request, and then hijacks its connection.
 func connection(w http.ResponseWriter, r *http.Request) net.Conn {
 	io.Copy(io.Discard, r.Body)
 	conn, _, err := w.(http.Hijacker).Hijack()
@@ -117,8 +117,8 @@ const (
 	goodRounds       = 5
 )
 
-// receivers has good receivers beside those that hang, fail and flood. The good ones must get their events while the others hang:
-// before any request ends that was sent to a hanging receiver later than the event.
+// receivers has good receivers beside those that hang, fail and flood. The good ones must get their events while the others hang: see
+// delayed.
 func receivers(tb testing.TB, kind stores.Kind, o suite.Options) (result suite.Result) {
 	tb.Helper()
 	rounds := o.Times(1, 5)
@@ -138,9 +138,9 @@ func (c *crowd) round(result *suite.Result) {
 		}
 	}
 	if delayed > 0 {
-		c.tb.Errorf("%d of %d times a good receiver was told after a hanging one had been given up", delayed, goodRounds)
+		c.tb.Errorf("%d of %d times a good receiver got its event after a later request to a hanging one had ended", delayed, goodRounds)
 	}
-	c.outcomes() // waits until the hanging ones are given up, so that a delivery that comes twice has come by then
+	c.outcomes() // also waits until requests that hang time out, so that a delivery to a good receiver that comes twice has come by then
 	result.Runs += len(bad) + hangingReceivers
 	result.Tally.Acknowledged += goodReceivers * goodRounds
 	result.Tally.Operations += int(c.requests.Load())
@@ -150,26 +150,26 @@ func (c *crowd) round(result *suite.Result) {
 		for event, times := range told {
 			if times > 1 {
 				result.Tally.Doubled++
-				c.tb.Errorf("good receiver %d was told of %s %d times, and nothing had failed", n, event, times)
+				c.tb.Errorf("good receiver %d got %s %d times, although it had never failed", n, event, times)
 			}
 		}
 	}
 }
 
-// crowd is all receivers, good and bad.
+// crowd has all receivers, good and bad, and the store with their endpoints.
 type crowd struct {
 	tb        testing.TB
 	store     Store
 	checkouts *checkout.Checkouts
 	hooks     *webhook.Webhooks
-	hangUp    func() // ends what hangs
+	hangUp    func() // closes all connections, so that no request hangs any more
 	requests  atomic.Int64
 	endpoints map[string]webhook.Endpoint // the bad ones
 
 	mu     sync.Mutex
-	good   [goodReceivers]map[string]int // how often each was told of an event
-	begun  int                           // requests to the hanging receivers, by number
-	ended  int                           // one more than the greatest number of a request that has ended
+	good   [goodReceivers]map[string]int // how often each good receiver got each event
+	begun  int                           // how many requests the hanging receivers got; the requests are numbered from 0
+	ended  int                           // one more than the greatest number of a request that has ended; 0 if none has
 	change chan struct{}                 // closed at the next change of the fields above
 }
 
@@ -301,8 +301,8 @@ func (c *crowd) await(what string, so func() bool) {
 	}
 }
 
-// delayed creates an event for each good receiver. It reports whether one of them got it too late: only after a request had ended
-// that was sent to a hanging receiver later than the event.
+// delayed creates an event for each good receiver, and waits until all have got theirs. It reports true if a request to a hanging receiver
+// ends meanwhile that began after these events. The dispatcher then sent to a hanging receiver first, and waited for it.
 func (c *crowd) delayed() bool {
 	c.tb.Helper()
 	c.await("no hanging receiver was called", func() bool { return c.begun > 0 })
@@ -319,7 +319,7 @@ func (c *crowd) delayed() bool {
 	begun := c.begun
 	c.mu.Unlock()
 	delayed := false
-	c.await("a good receiver was not told", func() bool {
+	c.await("a good receiver has not got its event", func() bool {
 		if delayed = c.ended > begun; delayed {
 			return true
 		}
@@ -333,7 +333,7 @@ func (c *crowd) delayed() bool {
 	return delayed
 }
 
-// outcomes compares the deliveries to bad receivers with what these receivers did.
+// outcomes waits for the first attempt of each delivery to a bad receiver, and checks what the delivery recorded.
 func (c *crowd) outcomes() {
 	c.tb.Helper()
 	for name, e := range c.endpoints {
@@ -350,7 +350,7 @@ func (c *crowd) outcomes() {
 				break
 			}
 			if time.Now().After(deadline) {
-				c.tb.Errorf("%s: no attempt was written down in a minute", name)
+				c.tb.Errorf("%s: no attempt was recorded in a minute", name)
 				break
 			}
 		}

@@ -1,5 +1,5 @@
 // Package delivery breaks dispatchers of webhooks and their receivers. Every change must still reach every endpoint that wants it,
-// and a delivery whose success was written down must not be sent again.
+// and a delivery whose success was recorded must not be sent again.
 package delivery
 
 import (
@@ -41,7 +41,7 @@ type Round struct {
 	settled  map[string]time.Time   // when a delivery was first seen as delivered
 }
 
-// changed is the last version of a session that a caller was told of.
+// changed is the last version of a session that a caller was told.
 type changed struct {
 	account checkout.Account
 	version int64
@@ -114,7 +114,7 @@ func run(tb testing.TB, hooks *webhook.Webhooks) (stop func()) {
 	}
 }
 
-// Use has the round go on with another store on the same data.
+// Use makes the round continue with another store on the same data.
 func (r *Round) Use(store Store) {
 	r.tb.Helper()
 	r.store = store
@@ -164,7 +164,7 @@ func (r *Round) Change() error {
 	return nil
 }
 
-// note remembers a session as a caller was told of it.
+// note remembers the version of a session that a caller was told.
 func (r *Round) note(s checkout.Session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -241,7 +241,7 @@ func (r *Round) Finish(ahead time.Duration) {
 type Verdict struct {
 	Complaints []string
 	Tally      oracle.Tally
-	Repeated   int // deliveries that came once more, as they may
+	Repeated   int // deliveries that came more than once, which is allowed
 }
 
 // Report fails the test with the complaints.
@@ -266,12 +266,12 @@ func (r *Round) Judge() (v Verdict) {
 		events, err := r.checkouts.History(r.tb.Context(), told.account, id)
 		if err != nil {
 			v.Tally.Lost++
-			v.complain("%s, of version %d: %v", id, told.version, err)
+			v.complain("%s was acknowledged in version %d, and now: %v", id, told.version, err)
 			continue
 		}
 		if last := events[len(events)-1]; last.Session.Version < told.version {
 			v.Tally.Lost++
-			v.complain("%s was acknowledged in version %d, and is in %d", id, told.version, last.Session.Version)
+			v.complain("%s was acknowledged in version %d, and is now in version %d", id, told.version, last.Session.Version)
 		}
 		for _, e := range events[1:] {
 			key := "/" + told.account.ID[len("acct_"):] + " " + e.ID
@@ -288,7 +288,7 @@ func (r *Round) Judge() (v Verdict) {
 		v.Tally.Operations += len(times)
 		v.Repeated += len(times) - 1
 		if !owed[key] {
-			v.complain("%s was delivered, and nothing has made it", key)
+			v.complain("%s was delivered, and no session has such an event", key)
 		}
 		if at, ok := r.settled[key]; ok && times[len(times)-1].After(at) {
 			v.Tally.Doubled++

@@ -10,8 +10,8 @@ import (
 
 // The flags are global, as the command line is.
 var (
-	long = flag.Bool("long", false, "run the faults for long")
-	seed = flag.Uint64("seed", 0, "what random choices follow from; 0 chooses another each time")
+	long = flag.Bool("long", false, "run the long pass")
+	seed = flag.Uint64("seed", 0, "the seed of all random choices; 0 takes a new seed each time")
 )
 
 // Long reports whether the tests are to run for long.
@@ -32,6 +32,6 @@ func Seed(tb testing.TB) uint64 {
 	if s == 0 {
 		s = uint64(time.Now().UnixNano())
 	}
-	tb.Logf("to choose alike: -seed %d", s)
+	tb.Logf("for the same random choices: -seed %d", s)
 	return s
 }

@@ -137,7 +137,7 @@ func (c *Client) call(ctx context.Context, kind Kind, account checkout.Account) 
 	return Call{Client: c.name, Kind: kind, Account: account.ID, Test: account.Test, Intent: intentOf(ctx)}
 }
 
-// session records a call that answers one session.
+// session records a call whose answer is one session.
 func (c *Client) session(call Call, f func() (checkout.Session, error)) (session checkout.Session, err error) {
 	err = c.record(call, func(ret *Return) (err error) {
 		session, err = f()

@@ -19,7 +19,8 @@ type line struct {
 	Return *Return `json:"return,omitempty"`
 }
 
-// Write writes the history as JSON lines. Calls and returns are not in the order of their times.
+// Write writes the history as JSON lines. Each return directly follows its call, so the lines are not in the
+// order of their times.
 func (h History) Write(w io.Writer) error {
 	buffered := bufio.NewWriter(w)
 	encoder := json.NewEncoder(buffered)

@@ -37,10 +37,10 @@ const (
 	Unknown Outcome = "unknown" // it may have been written, or may still be
 )
 
-// Code says which error it was.
+// Code is the kind of an error.
 type Code string
 
-// The codes of errors. The first five are answers of a service that works. The others say that it does not.
+// The codes of errors. The first five are answers of a service that works. The others say that the call failed.
 const (
 	Invalid         Code = "invalid"   // a *checkout.ValidationError
 	NotFound        Code = "not_found" // checkout.ErrNotFound
@@ -87,7 +87,7 @@ type Call struct {
 	Test    bool   `json:"test,omitempty"`
 	Intent  string `json:"intent,omitempty"`  // what the caller wants paid, see WithIntent
 	Session string `json:"session,omitempty"` // the ID asked for
-	Payment string `json:"payment,omitempty"` // of Create, Begin, Complete, and a filter of List
+	Payment string `json:"payment,omitempty"` // of Create and of each transition but Cancel; in List, a filter
 	Reason  string `json:"reason,omitempty"`  // digest
 
 	Request *Request `json:"request,omitempty"` // of Create
@@ -103,7 +103,7 @@ type Request struct {
 	Currency  string `json:"currency"` // upper case
 	Method    string `json:"method"`
 	ExpiresIn int64  `json:"expires_in"` // microseconds
-	Rest      string `json:"rest"`       // digest of phone, customer, description and URLs
+	Rest      string `json:"rest"`       // digest of key, phone, customer, description and URLs
 }
 
 // Query is what a List asked for, without its payment.
@@ -121,8 +121,8 @@ type Return struct {
 	Outcome Outcome `json:"outcome"`
 
 	Code   Code   `json:"code,omitempty"`   // where the outcome is not ok
-	From   string `json:"from,omitempty"`   // what a refused transition says that the session is
-	Held   string `json:"held,omitempty"`   // the session that a reused key names, the payment that a completed session has
+	From   string `json:"from,omitempty"`   // the status that a refused transition reports
+	Held   string `json:"held,omitempty"`   // the session that a reused key names, or the payment that is already in the session
 	Detail string `json:"detail,omitempty"` // the text of an error that is no answer
 
 	Replayed bool      `json:"replayed,omitempty"`
@@ -150,8 +150,8 @@ type Session struct {
 	Completed int64  `json:"completed,omitempty"`
 	Reason    string `json:"reason,omitempty"` // digest
 	Late      bool   `json:"late,omitempty"`
-	Version   int64  `json:"version"` // 0 where the service does not tell
-	Rest      string `json:"rest"`    // digest of phone, customer, description, URLs and fingerprint
+	Version   int64  `json:"version"` // 0 where the service does not report it
+	Rest      string `json:"rest"`    // digest of key, phone, customer, description, URLs and fingerprint
 }
 
 // Event is a change of a session, as the service reported it.
@@ -178,7 +178,7 @@ type History struct {
 	Operations []Operation
 }
 
-// LongestGap returns the longest time without a success of a kind of call, between the first success and the last.
+// LongestGap returns the longest time between two successes of a kind of call.
 func (h History) LongestGap(k Kind) time.Duration {
 	var at []int64
 	for _, op := range h.Operations {

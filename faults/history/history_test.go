@@ -69,6 +69,10 @@ func TestClient(t *testing.T) {
 		now.Advance(time.Hour)
 		_, err = client.ExpireDue(ctx, 10)
 		is.NoErr(err)
+		_, err = client.History(ctx, merchant, session.ID)
+		is.NoErr(err)
+		_, err = client.Events(ctx, "", 10)
+		is.NoErr(err)
 
 		h := recorder.History()
 		is.Equal(h.Header, history.Header{Test: t.Name(), Store: "memory", Seed: 7})
@@ -90,6 +94,7 @@ func TestClient(t *testing.T) {
 		is.Equal(lines, []string{
 			"create: ok created v1", "get: ok created v1", "list: ok created v1", "begin: ok pending v2", "process: ok processing v3",
 			"fail: ok failed v4", "begin: error refused failed", "complete: ok completed v5", "cancel: error not_found ", "expire: ok",
+			"history: ok", "feed: ok",
 		})
 		first := h.Operations[0]
 		is.Equal(first.Intent, "order 123")
@@ -98,6 +103,8 @@ func TestClient(t *testing.T) {
 		is.Equal(first.Return.Sessions[0].Created, session.CreatedAt.UnixMicro())
 		is.Equal(first.Return.Sessions[0].Key, first.Request.Key)
 		is.Equal(h.Operations[2].Return.Total, 1)
+		is.Equal(len(h.Operations[10].Return.Events), 5)
+		is.Equal(len(h.Operations[11].Return.Events), 4) // the feed has no creations
 	})
 
 	t.Run("records no secret", func(t *testing.T) {
@@ -145,7 +152,7 @@ func TestClient(t *testing.T) {
 		is.Equal(last.Return.Held, ops[0].Return.Sessions[0].ID)
 	})
 
-	t.Run("records calls of many goroutines at the same time", func(t *testing.T) {
+	t.Run("loses no call when many goroutines call at the same time", func(t *testing.T) {
 		is := is.New(t)
 		recorder, checkouts, _ := newRecorder(t)
 		var done sync.WaitGroup

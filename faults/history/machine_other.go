@@ -4,5 +4,5 @@ package history
 
 import "time"
 
-// machineTime is the time of day in nanoseconds. On this system processes share no clock that nobody can set.
+// machineTime returns the time of day in nanoseconds. This system has no clock that all processes share and that nobody can set.
 func machineTime() int64 { return time.Now().UnixNano() }

@@ -43,8 +43,8 @@ func New(header Header, clock checkout.Clock) *Recorder {
 	return &Recorder{header: header, clock: clock}
 }
 
-// Stream writes the history to w while it happens, each call before it is made. A process that may be killed must do so. Each
-// line is one Write. Call it before the first call of a client.
+// Stream writes the history to w while it happens, each call before it is made. A process that may be killed must use it. Each
+// line is one Write. Call Stream before the first call of a client.
 func (r *Recorder) Stream(w io.Writer) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -52,7 +52,7 @@ func (r *Recorder) Stream(w io.Writer) error {
 	return r.stream.Encode(line{Header: &r.header})
 }
 
-// Client is a caller whose calls of the service are recorded under a name.
+// Client returns a caller of the service, whose calls are recorded under a name.
 func (r *Recorder) Client(name string, service Service) *Client {
 	return &Client{name: name, service: service, recorder: r}
 }
@@ -64,7 +64,7 @@ func (r *Recorder) History() History {
 	return History{Header: r.header, Operations: slices.Clone(r.operations)}
 }
 
-// Err returns the first error of the stream. What came after it may be missing in the file.
+// Err returns the first error of the stream. Calls after it may be missing in the file.
 func (r *Recorder) Err() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -18,11 +18,11 @@ import (
 	"github.com/caisse/checkout/faults/suite"
 )
 
-// bench is where rounds take place: a disk whose power can be cut, or, without root, a folder.
+// bench is the folder in which rounds take place. With root it is usually on a disk whose power can be cut.
 type bench struct {
 	tb    testing.TB
 	dir   string
-	disk  *disk.Ext4 // nil without root
+	disk  *disk.Ext4 // nil if the power cannot be cut
 	round int
 }
 
@@ -62,7 +62,7 @@ func (b *bench) rounds(result *suite.Result, n int, choose *rand.Rand, round fun
 	}
 }
 
-// take takes the history of a shop that has ended, well or not, and cuts the power.
+// take waits for a shop to end, well or not, takes its history, and cuts the power.
 func (b *bench) take(r *shop.Round, p *child.Process) history.History {
 	b.tb.Helper()
 	h := r.Take(p)
@@ -73,7 +73,7 @@ func (b *bench) take(r *shop.Round, p *child.Process) history.History {
 	return h
 }
 
-// The files of a database by the ends of their names.
+// The names of a database's files.
 const (
 	mainFile = "checkouts.db"
 	logFile  = "checkouts.db-wal"

@@ -27,7 +27,7 @@ type flush struct {
 	nth  int
 	// silent says that SQLite does not report this failure. Then nothing may depend on the flush.
 	silent bool
-	log    bool // it happens only with a long log, and without writers while the log is moved
+	log    bool // the flush happens only if the log is long and nobody writes while it is moved
 }
 
 // flushes returns one flush of each kind, chosen at random.
@@ -55,7 +55,7 @@ func flushesFail(tb testing.TB, dir string, _ stores.Kind, o suite.Options) suit
 	return failing(tb, dir, o, true)
 }
 
-// failing makes flushes fail, once or from some flush on.
+// failing makes one flush fail, or if forGood is true, this flush and all later ones.
 func failing(tb testing.TB, dir string, o suite.Options, forGood bool) (result suite.Result) {
 	tb.Helper()
 	choose := o.Random(6)
@@ -72,18 +72,18 @@ func failing(tb testing.TB, dir string, o suite.Options, forGood bool) (result s
 	return result
 }
 
-// tries is how many shops are started for one flush. It depends on the machine too whether a shop comes to a checkpoint that moves
-// the whole log. A shop that ends before that is judged like the others, and the next one is tried.
+// tries is how many shops are started for one flush. Whether a shop comes to a checkpoint that moves the whole log depends on the machine
+// too. A shop that ends before that is judged like the others, and the next one is started.
 const tries = 10
 
-// failFlush makes one flush fail, and checks what the shop acknowledged before and after it.
+// failFlush makes one flush fail. It checks that the shop reported the failure, and that it acknowledged no later write.
 func (b *bench) failFlush(result *suite.Result, f flush, forGood bool, choose *rand.Rand) {
 	b.tb.Helper()
 	for range tries {
 		r := shop.NewRound(b.tb, b.place(), f.what, choose.Uint64())
 		seen := b.run(r, f, forGood, "")
 		if seen.failed && !seen.told && !f.silent {
-			b.tb.Errorf("%s flush failed, and nobody was told", f.what)
+			b.tb.Errorf("%s flush failed, and the shop reported no error", f.what)
 		}
 		for _, op := range seen.late {
 			b.tb.Errorf("%s flush had failed, and then %s was acknowledged (operation %d)", f.what, op.Kind, op.ID)
@@ -93,24 +93,24 @@ func (b *bench) failFlush(result *suite.Result, f flush, forGood bool, choose *r
 			return
 		}
 	}
-	b.tb.Fatalf("%d shops came to their end, and to no flush of this kind: %s", tries, f.what)
+	b.tb.Fatalf("%d shops ended without a flush of this kind: %s", tries, f.what)
 }
 
 // seen is what a shop did when a flush was to fail.
 type seen struct {
-	failed bool // the shop came to that flush
+	failed bool // the shop made that flush
 	told   bool // some caller got an error
 	late   []history.Operation
 }
 
-// run makes a flush fail under a shop. late has the writes that were acknowledged afterwards.
+// run makes a flush fail under a shop. In the result, late has the writes that began after the failure and were acknowledged.
 func (b *bench) run(r *shop.Round, f flush, forGood bool, planted string) seen {
 	b.tb.Helper()
 	file := f.file
 	if file == "" {
 		file = filepath.Base(filepath.Dir(r.Path()))
 	}
-	failed := int64(0) // when
+	failed := int64(0) // when the flush failed; 0 if it has not
 	p := r.Start(child.Options{Syscalls: func(c syscalls.Call) (a syscalls.Action) {
 		mine := isFlush(c) && filepath.Base(c.Path) == file
 		switch {
@@ -139,13 +139,13 @@ func (b *bench) run(r *shop.Round, f flush, forGood bool, planted string) seen {
 	}
 	since := firstFailure(h)
 	told := since != history.Never || ended != nil
-	if f.file == logFile { // nothing can be written between its failure and the end of the commit
+	if f.file == logFile { // no other commit can come between the failure of a log's flush and the error of its commit
 		since = failed
 	}
 	return seen{true, told, acknowledgedAfter(h, since)}
 }
 
-// ownCheckpoint is a control: it leaves the checkpoints to SQLite, and must lose acknowledged writes.
+// ownCheckpoint is a control: it leaves the checkpoints to SQLite, and one of five rounds must lose acknowledged writes.
 func (b *bench) ownCheckpoint(choose *rand.Rand) (note string) {
 	b.tb.Helper()
 	var report trial.Report

@@ -39,13 +39,13 @@ func slow(tb testing.TB, dir string, _ stores.Kind, o suite.Options) (result sui
 	return result
 }
 
-// limited has the system refuse to let files grow (RLIMIT_FSIZE, EFBIG). To SQLite that is another error than a full disk.
+// limited has the system refuse to let files grow beyond a size (RLIMIT_FSIZE, EFBIG). SQLite distinguishes this error from a full disk.
 func limited(tb testing.TB, dir string, _ stores.Kind, o suite.Options) (result suite.Result) {
 	tb.Helper()
 	choose := o.Random(11)
 	b := newBench(tb, dir)
 	b.rounds(&result, o.Times(3, 40), choose, func(r *shop.Round) {
-		size := uint64(300<<10 + choose.IntN(700<<10)) // a new database is open by then
+		size := uint64(300<<10 + choose.IntN(700<<10)) // a new database is smaller, so the store opens
 		p := r.Start(child.Options{}, func(c *shop.Config) { c.Calls, c.FileSize = 60, size })
 		if h := b.take(r, p); firstFailure(h) == history.Never {
 			tb.Errorf("nobody noticed that no file may grow beyond %d bytes", size)
@@ -54,7 +54,7 @@ func limited(tb testing.TB, dir string, _ stores.Kind, o suite.Options) (result 
 	return result
 }
 
-// exhausted has the store run out of file descriptors, sooner or later.
+// exhausted limits the file descriptors of stores. The limits go from too few to open a store to enough for all calls.
 func exhausted(tb testing.TB, dir string, _ stores.Kind, o suite.Options) (result suite.Result) {
 	tb.Helper()
 	choose := o.Random(12)

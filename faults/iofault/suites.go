@@ -12,7 +12,7 @@ import (
 	"github.com/caisse/checkout/faults/suite"
 )
 
-// faults are what this package tries.
+// faults lists the faults that this package makes.
 var faults = []struct {
 	name  string
 	run   isolated.Run

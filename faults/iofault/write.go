@@ -104,7 +104,7 @@ func full(tb testing.TB, dir string, _ stores.Kind, o suite.Options) (result sui
 	b.rounds(&result, o.Times(2, 30), choose, func(r *shop.Round) {
 		r.Keys = 100
 		ballast := filepath.Join(dir, "ballast")
-		// Calls that find no room end quickly, so the callers have more of them than they can make.
+		// Calls that find no room end quickly. So the callers get so many calls that they are still busy when the shop is killed.
 		p := r.Start(child.Options{}, func(c *shop.Config) { c.Calls = 100000 })
 		p.Await(shop.Open)
 		time.Sleep(time.Duration(choose.IntN(50)) * time.Millisecond)

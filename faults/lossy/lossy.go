@@ -1,5 +1,5 @@
 // Package lossy is a store that fails and delays at random, as networks and disks do. Its errors are honest: they say no more
-// than the caller of a real store could know.
+// than a real store could know.
 package lossy
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// Odds say how many of a hundred calls fail in each way.
+// Odds say how many of a hundred calls, on average, fail or are late.
 type Odds struct {
 	Unavailable int // nothing is done, and ErrUnavailable says so
 	Lost        int // a write is done, and ErrOutcomeUnknown says that it may be
@@ -22,7 +22,7 @@ type Odds struct {
 	Late        int // the call is carried out, and its answer comes late
 }
 
-// Store passes calls on to another store, or fails them.
+// Store passes calls on to another store, or fails them. It always passes on Events, History and Prune.
 type Store struct {
 	checkout.Store
 	odds Odds
@@ -31,7 +31,7 @@ type Store struct {
 	random *rand.Rand
 }
 
-// New makes a store that fails by the odds.
+// New makes a store that fails with these odds.
 func New(store checkout.Store, odds Odds, seed uint64) *Store {
 	return &Store{Store: store, odds: odds, random: rand.New(rand.NewPCG(seed, 0))}
 }

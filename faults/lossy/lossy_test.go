@@ -27,7 +27,8 @@ func session(n int) checkout.Session {
 }
 
 // TestStore proves that each kind of failure does what its error says: an error that is definite never hides a write, and a write of
-// unknown outcome is sometimes done and sometimes not. Without it the fault tests would blame the stores for errors of this one.
+// unknown outcome is sometimes done and sometimes not. Otherwise the fault tests would blame the
+// stores for mistakes of the lossy store.
 func TestStore(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -36,7 +37,7 @@ func TestStore(t *testing.T) {
 		written bool
 	}{
 		{"passes calls on", lossy.Odds{}, nil, true},
-		{"passes calls on and answers late", lossy.Odds{Late: 100}, nil, true},
+		{"passes calls on if their answers are late", lossy.Odds{Late: 100}, nil, true},
 		{"is unavailable and does nothing", lossy.Odds{Unavailable: 100}, checkout.ErrUnavailable, false},
 		{"writes and returns an unknown outcome", lossy.Odds{Lost: 100}, checkout.ErrOutcomeUnknown, true},
 		{"writes nothing and returns an unknown outcome", lossy.Odds{Dropped: 100}, checkout.ErrOutcomeUnknown, false},

@@ -208,7 +208,7 @@ func (m *machine) strangers() []checkout.Account {
 	return []checkout.Account{{ID: m.accounts[0].ID + "x"}, {}, {ID: strings.Repeat("é", 256)}, {ID: "a\xff"}}
 }
 
-// draw draws one of the choices. In 39 of 40 cases it is one of the first ones, of which there are usual many.
+// draw draws one of the choices. In 39 of 40 cases it draws from the first n of them only, where n is usual.
 func draw[T any](rt *rapid.T, label string, usual int, choices []T) T {
 	if usual < len(choices) && pick(rt, label+" is unusual", 40) < 39 {
 		choices = choices[:usual]
@@ -216,7 +216,7 @@ func draw[T any](rt *rapid.T, label string, usual int, choices []T) T {
 	return choices[pick(rt, label, len(choices))]
 }
 
-// pick draws one of 0 to n-1, each with the same probability. Rapid's own numbers prefer to be small.
+// pick draws a number from 0 to n-1, each with nearly the same probability. Rapid itself draws small numbers more often.
 func pick(rt *rapid.T, label string, n int) int {
 	return rapid.Custom(func(rt *rapid.T) int {
 		v := 0

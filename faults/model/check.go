@@ -17,7 +17,7 @@ import (
 	"github.com/caisse/checkout/faults/oracle"
 )
 
-// Target is a store that programs run on, one after the other, each with accounts of its own.
+// Target is a store on which programs run, one after the other. Each program has accounts of its own.
 type Target struct {
 	Name  string
 	Store checkout.Store
@@ -27,9 +27,9 @@ type Target struct {
 
 // Options say how many programs are run.
 type Options struct {
-	Seed     uint64        // a failure prints the seed with which it comes first
-	Programs int           // how many; 0 is 100
-	Steps    int           // of each, on average; 0 is 60
+	Seed     uint64        // a failure prints the seed with which its program is the first
+	Programs int           // how many programs; 0 is 100
+	Steps    int           // of each program, on average; 0 is 60
 	Shrink   time.Duration // how long to look for a shorter program that fails too
 }
 
@@ -103,7 +103,7 @@ func configure(tb testing.TB, o Options) {
 	for name, value := range map[string]string{
 		"rapid.checks":     strconv.Itoa(o.Programs),
 		"rapid.steps":      strconv.Itoa(o.Steps),
-		"rapid.seed":       strconv.FormatUint(max(o.Seed, 1), 10), // to rapid 0 is any
+		"rapid.seed":       strconv.FormatUint(max(o.Seed, 1), 10), // rapid takes 0 for "any seed"
 		"rapid.shrinktime": o.Shrink.String(),
 		"rapid.nofailfile": "true", // the seed and the history are enough
 	} {
@@ -115,7 +115,7 @@ func configure(tb testing.TB, o Options) {
 
 // machine runs one program.
 type machine struct {
-	name     string // which its accounts begin with
+	name     string // the beginning of its accounts' IDs
 	targets  []*target
 	accounts []checkout.Account
 	clock    *clock.Clock
@@ -145,7 +145,7 @@ func newMachine(rt *rapid.T, test, name string, seed uint64, targets []Target) *
 
 // drain expires every session, so that the next program's sweeps find nothing.
 func drain(store checkout.Store) {
-	defer func() { _ = recover() }() // a program must catch a store that panics
+	defer func() { _ = recover() }() // if the store panics, a program must report it, and not this function
 	for range 100 {
 		moved, err := store.Expire(context.Background(), morning.AddDate(10, 0, 0), 1000)
 		if err != nil || len(moved) == 0 {

@@ -62,7 +62,7 @@ func (m *Model) Process(c Call, account checkout.Account, id, payment string) An
 	return s.move(c.Now, "processing", func() { s.PaymentID = cmp.Or(payment, s.PaymentID) })
 }
 
-// conflict returns the answer to news about another payment than the session's.
+// conflict returns the answer to a call about another payment than the session's, or nil.
 func (s *session) conflict(payment string) *Answer {
 	if payment == "" || s.PaymentID == "" || payment == s.PaymentID {
 		return nil
@@ -70,7 +70,7 @@ func (s *session) conflict(payment string) *Answer {
 	return &Answer{Error: fmt.Sprintf("payment conflict, %s: have %q, got %q", s.ID, s.PaymentID, payment)}
 }
 
-// Complete models Checkouts.Complete: a completed session that another payment claims is a conflict.
+// Complete models Checkouts.Complete: on a completed session another payment is a conflict.
 func (m *Model) Complete(c Call, account checkout.Account, id, payment string) Answer {
 	s, answer := m.find(c, account, id, textFaults("payment_id", payment, 255)...)
 	if s == nil {
@@ -135,7 +135,8 @@ func (s *session) move(now time.Time, to checkout.Status, apply func()) Answer {
 	return Answer{Sessions: []checkout.Session{s.at(now)}}
 }
 
-// ExpireDue models Checkouts.ExpireDue: sessions of all accounts, the longest due first, equal instants by ID.
+// ExpireDue models Checkouts.ExpireDue: sessions of all accounts, the longest due first. Sessions of the same expiry are
+// in the order of their IDs.
 func (m *Model) ExpireDue(c Call, limit int) Answer {
 	if limit < 1 {
 		return invalid([]string{"limit " + checkout.CodeOutOfRange})

@@ -14,7 +14,7 @@ import (
 // Answer is the answer to a call, in a form that is the same for every store.
 type Answer struct {
 	Error    string // "" where there is none
-	Or       string // another error that is right too
+	Or       string // another error that would be right too; "" where there is none
 	Replayed bool
 	Sessions []checkout.Session // IDs are "#0" and so on, in the order in which sessions were created
 	Total    int
@@ -34,7 +34,7 @@ type Model struct {
 	sessions []*session
 }
 
-// session is one session as it is kept. Its ID is a number, see [Answer].
+// session is one session as the model keeps it. Its ID is a number, see [Answer].
 type session struct {
 	checkout.Session
 	key     string
@@ -45,7 +45,7 @@ type session struct {
 // New makes a model of a host's service.
 func New(host Settings) *Model { return &Model{host: host} }
 
-// Configure changes the host's settings. What was accepted before stays.
+// Configure changes the host's settings. Sessions that exist stay as they are.
 func (m *Model) Configure(host Settings) { m.host = host }
 
 // Create models Checkouts.Create.

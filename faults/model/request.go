@@ -61,7 +61,7 @@ type meaning struct {
 	payment, customer string
 }
 
-// normal returns the meaning of a request without faults.
+// normal returns the key and the meaning of a request without faults.
 func (r Request) normal() (key string, m meaning) {
 	m = meaning{
 		amount: r.Amount, currency: r.Currency, phone: r.Phone.Number, method: checkout.PaymentMethod(r.Method),
@@ -83,8 +83,7 @@ func (r Request) normal() (key string, m meaning) {
 	return key, m
 }
 
-// differs returns the names of the members in which two requests differ, in the order of fieldOrder in validate.go. Members that the
-// table does not have come last.
+// differs returns the names of the members in which two requests differ, in the order of fieldOrder in validate.go.
 func (m meaning) differs(o meaning) []string {
 	var names []string
 	for _, member := range []struct {
@@ -197,7 +196,8 @@ func accountFault(a checkout.Account) string {
 }
 
 // keyFault returns the fault of a key. A key may have visible ASCII characters except the comma, and must not be the nil or the max
-// UUID. "" is no key.
+// UUID. "" means no
+// key, and has no fault.
 func keyFault(key string) string {
 	for _, c := range key {
 		if c <= ' ' || c > '~' || c == ',' {

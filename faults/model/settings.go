@@ -8,10 +8,10 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// Settings are what a host may set.
+// Settings are those settings of a host that a program changes.
 type Settings struct {
 	Name           string
-	MaxAmount      int64 // 0: what the contract allows
+	MaxAmount      int64 // 0: the contract's own limit
 	CardCurrencies []string
 	PhoneRegions   []string
 	Fees           map[string]Fee
@@ -70,7 +70,7 @@ func (s Settings) fee(currency string, amount int64) int64 {
 	rate, _ := new(big.Rat).SetString(f.Rate)
 	part := rate.Mul(rate, new(big.Rat).SetInt64(amount))
 	whole, rest := new(big.Int).QuoRem(part.Num(), part.Denom(), new(big.Int))
-	half := new(big.Int).Lsh(rest, 1).Cmp(part.Denom()) // of the fraction to one half
+	half := new(big.Int).Lsh(rest, 1).Cmp(part.Denom()) // compares the fraction with one half
 	up := false
 	switch f.Rounding {
 	case checkout.RoundHalfEven:

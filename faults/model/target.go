@@ -58,7 +58,7 @@ var (
 	customerForm = regexp.MustCompile(`^cus_[!-~]+$`)
 )
 
-// bind numbers a new session, and returns what is wrong with its identifiers.
+// bind gives a new session its number. The error says what is wrong with its identifiers.
 func (t *target) bind(s checkout.Session, scope string) error {
 	n := len(t.ids)
 	form := idForm.FindStringSubmatch(s.ID)
@@ -72,7 +72,7 @@ func (t *target) bind(s checkout.Session, scope string) error {
 	if made := &t.model.sessions[n].CustomerID; strings.HasPrefix(*made, "customer of ") {
 		customer = s.CustomerID
 		if !customerForm.MatchString(customer) || slices.Contains(t.customers, customer) {
-			return fmt.Errorf("the customer %q is not cus_ and something new", customer)
+			return fmt.Errorf("the customer ID %q is not new, or does not begin with cus_", customer)
 		}
 	}
 	t.numbers[s.ID] = n
@@ -141,13 +141,13 @@ func (t *target) words(err error) string {
 	return err.Error()
 }
 
-// faultWords returns the faults in the order in which they came, which must be that of fieldOrder in validate.go. Faults of members that
-// the table does not have follow in alphabetical order.
+// faultWords returns first the faults of the members that a request over HTTP has, in the order in which the store gave them. It must be
+// the order of fieldOrder in validate.go. The faults of other fields follow in alphabetical order, so their own order is not checked.
 func faultWords(e *checkout.ValidationError) []string {
-	table := []string{"amount", "currency", "user_phone", "payment_method", "success_url", "cancel_url", "description", "expires_in"}
+	members := []string{"amount", "currency", "user_phone", "payment_method", "success_url", "cancel_url", "description", "expires_in"}
 	var first, rest []string
 	for _, f := range e.Fields {
-		if slices.Contains(table, f.Field) {
+		if slices.Contains(members, f.Field) {
 			first = append(first, f.Field+" "+f.Code)
 		} else {
 			rest = append(rest, f.Field+" "+f.Code)

@@ -58,8 +58,8 @@ func (p *object) add(op *history.Operation) {
 	p.operations = append(p.operations, op)
 }
 
-// search returns the operations in the form in which porcupine takes them. One of unknown outcome has no end, for it may
-// take effect after its caller gave up.
+// search returns the operations in the form in which porcupine takes them. An operation of unknown outcome has no end,
+// because it may take effect after its caller has given up.
 //
 // Creates of unknown outcome that cannot have created the session are left out: their clock never showed the time at which an answer
 // says that it was created. That changes no result. They have no end, so they can be put back at the end of any order, where the

@@ -134,7 +134,7 @@ func TestJudgeAccepts(t *testing.T) {
 }
 
 func TestJudge(t *testing.T) {
-	t.Run("takes an unavailable store for a violation if no fault was planted", func(t *testing.T) {
+	t.Run("reports an unavailable store as a violation if the test made no faults", func(t *testing.T) {
 		is := is.New(t)
 		s := oneSession()
 		s.tell(history.Get, of("cs_1"), fails(history.Unavailable))
@@ -158,7 +158,7 @@ func TestJudge(t *testing.T) {
 		is.Equal(found[0].Rule, oracle.Undecided)
 	})
 
-	t.Run("counts what the table shows", func(t *testing.T) {
+	t.Run("counts what the table of results shows", func(t *testing.T) {
 		is := is.New(t)
 		s := oneSession()
 		s.tell(history.Create, under("k1"), replayed, shows(session()))                                            // a replay acknowledges nothing new

@@ -10,8 +10,8 @@ import (
 	"github.com/caisse/checkout/faults/oracle"
 )
 
-// TestJudgeRefuses shows for each mistake that a store could make that the oracle finds it, and by which rule. It also says which half
-// of the oracle sees the mistake: the rules, the search for an order of the calls, or both.
+// TestJudgeRefuses proves for each of many mistakes of a store that the oracle finds it, and by which rule. It also proves which half of
+// the oracle finds the mistake: the rules, the search for an order of the calls, or both.
 func TestJudgeRefuses(t *testing.T) {
 	const (
 		rules = "only the rules"

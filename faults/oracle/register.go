@@ -15,12 +15,12 @@ type state struct {
 	first   string          // payment of the request
 	id      string          // "" until an answer shows it
 	expires int64           // 0 until an answer shows it
-	from    int64           // the earliest and the latest time at which it was created
-	to      int64
+	from    int64           // the earliest time at which it can have been created
+	to      int64           // the latest
 	row     row
 }
 
-// row is what transitions change.
+// row has the fields that transitions change.
 type row struct {
 	status    string
 	payment   string
@@ -49,10 +49,10 @@ func register() porcupine.Model {
 	return model.ToModel()
 }
 
-// step returns the states that can follow s when op takes effect. There is none where s does not allow the answer of op.
+// step returns the states that can follow s when op takes effect. There is none if s does not allow the answer of op.
 func step(s state, op *history.Operation) []state {
 	if op.Return.Outcome == history.Error && !op.Return.Code.Answer() || op.Return.Code == history.Invalid {
-		return []state{s} // nothing happened, and nothing was told
+		return []state{s} // nothing changed, and the answer says nothing about the session
 	}
 	switch op.Kind {
 	case history.Create:
@@ -127,7 +127,7 @@ func (s state) statuses(op *history.Operation) []string {
 		return []string{s.row.status}
 	}
 	from, to := clocks(op)
-	if s.expires == 0 { // nobody was told when it was created
+	if s.expires == 0 { // no answer has shown when it was created
 		s.expires = plus(s.from, s.request.ExpiresIn)
 		if to >= s.expires && from < plus(s.to, s.request.ExpiresIn) {
 			return []string{s.row.status, "expired"}
@@ -142,7 +142,7 @@ func (s state) statuses(op *history.Operation) []string {
 	return []string{s.row.status, "expired"}
 }
 
-// told returns the state after an answer has shown the session, or none where the answer contradicts s. The caller checks the
+// told returns the state after an answer has shown the session, or none if the answer contradicts s. The caller must check the
 // status.
 func (s state) told(shown *history.Session) []state {
 	if s.id == "" {

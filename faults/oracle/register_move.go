@@ -7,8 +7,8 @@ import (
 	"github.com/caisse/checkout/faults/history"
 )
 
-// transition is the step of a compare-and-swap. It takes effect when it writes, and the row has not changed since it was read. It
-// read the clock at some instant of the call.
+// transition is the step of a compare-and-swap. The call takes effect when it writes, and only if the row has not changed since the call
+// read it. The call read the clock at some instant between its start and its return.
 func transition(s state, op *history.Operation) []state {
 	if op.Return.Code == history.NotFound {
 		if s.exists {
@@ -39,7 +39,7 @@ func transition(s state, op *history.Operation) []state {
 		case refused == "":
 			shown := &op.Return.Sessions[0]
 			if op.Kind == history.Expire && !changed || shown.Status != next.row.status {
-				continue // a sweep returns what it moved
+				continue // a sweep returns only sessions that it expired
 			}
 			if first, last := clocks(op); op.Kind == history.Complete && changed && (shown.Completed < first || shown.Completed > last) {
 				continue
@@ -62,7 +62,7 @@ func (s state) move(from string, op *history.Operation) (next state, changed boo
 		return s, true, ""
 	}
 	if (op.Kind == history.Process || op.Kind == history.Fail) && op.Payment != "" && s.row.payment != "" && op.Payment != s.row.payment {
-		return s, false, history.PaymentConflict // news of another attempt
+		return s, false, history.PaymentConflict // the call is about another payment
 	}
 	if from == to {
 		another := op.Payment != "" && op.Payment != s.row.payment

@@ -25,10 +25,10 @@ type evidence struct {
 	options    Options
 	operations []*history.Operation            // in the order of the calls
 	owners     map[string]account              // of sessions, as first seen
-	seen       map[string][]sight              // of a session, in the order of the returns
-	calls      map[string][]*history.Operation // that name a session
-	sweeps     map[string][]*history.Operation // that returned a session
-	lostSweeps []*history.Operation            // of unknown outcome
+	seen       map[string][]sight              // by session, in the order of the returns
+	calls      map[string][]*history.Operation // by the session that they name
+	sweeps     map[string][]*history.Operation // by a session that they returned
+	lostSweeps []*history.Operation            // sweeps of unknown outcome
 	keys       map[scopedKey]*keyed
 	violations []Violation
 }
@@ -142,8 +142,8 @@ func before(a, b *history.Operation) bool { return a.Return.At < b.At }
 // effective reports whether an operation took effect, or may have.
 func effective(op *history.Operation) bool { return op.Return.Outcome != history.Error }
 
-// clocks returns the earliest and the latest instant at which an operation may have read the service's clock. One that never
-// returned may have read it at any later time.
+// clocks returns the earliest and the latest instant at which an operation may have read the service's clock. An operation
+// that never returned may have read the clock at any later time.
 func clocks(op *history.Operation) (from, to int64) {
 	if op.Return.At == history.Never {
 		return op.Clock, math.MaxInt64

@@ -7,7 +7,7 @@ import (
 	"github.com/caisse/checkout/faults/history"
 )
 
-// answers: what a call was told fits what it asked.
+// answers: the answer to a call fits the question.
 func answers(e *evidence) {
 	swept := make(map[string]*history.Operation)
 	for _, op := range e.operations {
@@ -25,7 +25,7 @@ func answers(e *evidence) {
 					e.violated(Answers, []*history.Operation{op}, "a sweep returned session %s as %s", s.ID, s.Status)
 				}
 				if other := swept[s.ID]; other != nil {
-					e.violated(Answers, []*history.Operation{other, op}, "session %s was handed out by two sweeps", s.ID)
+					e.violated(Answers, []*history.Operation{other, op}, "session %s was returned by two sweeps", s.ID)
 				}
 				swept[s.ID] = op
 			}
@@ -86,7 +86,7 @@ func created(e *evidence, op *history.Operation) {
 	}
 }
 
-// pages: a list is in order, its total fits its sessions, and no session is in it twice.
+// pages: a list is in order and has no session twice, its sessions match its filter, and its total and its next offset fit its sessions.
 func pages(e *evidence) {
 	for _, op := range e.operations {
 		if op.Kind != history.List || op.Return.Outcome != history.OK {
@@ -94,7 +94,7 @@ func pages(e *evidence) {
 		}
 		sessions, q, r := op.Return.Sessions, op.Query, op.Return
 		if want := min(max(r.Total-q.Offset, 0), q.Limit); len(sessions) != want {
-			e.violated(Lists, []*history.Operation{op}, "a page from %d of %d holds %d of %d sessions", q.Offset, q.Limit, len(sessions), r.Total)
+			e.violated(Lists, []*history.Operation{op}, "the page at offset %d with limit %d has %d of %d sessions", q.Offset, q.Limit, len(sessions), r.Total)
 		}
 		end := q.Offset + len(sessions)
 		if more := len(sessions) > 0 && end < r.Total; r.More != more || r.Next != 0 && !more || more && r.Next != end {

@@ -11,7 +11,7 @@ import (
 // histories: the events of a session are its creation and then its changes. Each was made by a call and agrees with the answers
 // that showed the same version. No acknowledged change is missing.
 func histories(e *evidence) {
-	longest := make(map[string]*history.Operation) // that told the most of a session
+	longest := make(map[string]*history.Operation) // by session, the History that returned the most events
 	for _, op := range e.operations {
 		if op.Kind != history.Past || op.Return.Outcome != history.OK {
 			continue
@@ -86,7 +86,7 @@ func sequence(e *evidence, op *history.Operation) {
 	}
 }
 
-// made: for each event there is a call that can have made the change.
+// made: for each event but the creation there is a call that can have made the change.
 func made(e *evidence, op *history.Operation) {
 	var changes []*history.Operation
 	for _, by := range e.changes(op.Session) {
@@ -122,12 +122,12 @@ func feeds(e *evidence) {
 		op    *history.Operation
 	}
 	var (
-		next    = make(map[string]place)                // by the cursor before
+		next    = make(map[string]place)                // by the cursor of the event before
 		at      = make(map[string]place)                // by cursor
 		cursors = make(map[string]string)               // by event
 		events  = make(map[string]history.Event)        // by ID, as the feed has it
-		told    = make(map[string][]*history.Operation) // by session, histories
-		last    *history.Operation                      // that read the feed
+		told    = make(map[string][]*history.Operation) // by session, the calls of History
+		last    *history.Operation                      // the last call that read the feed
 	)
 	for _, op := range e.operations {
 		if op.Kind == history.Past && op.Return.Outcome == history.OK {
@@ -138,12 +138,12 @@ func feeds(e *evidence) {
 		}
 		last = op
 		if len(op.Return.Events) > op.Limit {
-			e.violated(Feed, []*history.Operation{op}, "a page of %d holds %d events", op.Limit, len(op.Return.Events))
+			e.violated(Feed, []*history.Operation{op}, "a page with limit %d has %d events", op.Limit, len(op.Return.Events))
 		}
 		after := op.After
 		for _, event := range op.Return.Events {
 			if was, ok := next[after]; after == string(checkout.LastEvent) {
-				// It is the last one of its time, whatever stands before it.
+				// It was the last event at that time, whatever event comes before it.
 			} else if !ok {
 				next[after] = place{event.ID, op}
 			} else if was.event != event.ID {
@@ -155,7 +155,7 @@ func feeds(e *evidence) {
 				return
 			}
 			if was, ok := cursors[event.ID]; ok && was != event.Cursor {
-				e.violated(Feed, []*history.Operation{op}, "the event %s stands at %q and at %q", event.ID, was, event.Cursor)
+				e.violated(Feed, []*history.Operation{op}, "the event %s has the cursor %q, and then %q", event.ID, was, event.Cursor)
 				return
 			}
 			if was, ok := events[event.ID]; ok && was != event {
@@ -177,11 +177,11 @@ func feeds(e *evidence) {
 				fed.Cursor = ""
 				switch {
 				case ok && fed != event:
-					e.violated(OneEvent, []*history.Operation{op}, "the feed tells %+v, the history %+v", fed, event)
+					e.violated(OneEvent, []*history.Operation{op}, "the feed has %+v, and the history has %+v", fed, event)
 				case i > 0 && !ok && op.Return.At < last.At:
 					e.violated(Feed, []*history.Operation{op, last}, "the event %s is in the session's history, and not in the feed", event.ID)
 				case i == 0 && ok:
-					e.violated(Feed, []*history.Operation{op}, "the feed holds the creation of session %s", id)
+					e.violated(Feed, []*history.Operation{op}, "the feed has the creation of session %s", id)
 				}
 			}
 		}
@@ -189,7 +189,7 @@ func feeds(e *evidence) {
 		fed, ok := events[beyond]
 		for _, op := range histories {
 			if by := at[fed.Cursor].op; ok && before(by, op) {
-				e.violated(OneEvent, []*history.Operation{by, op}, "the feed told %s, and the session's history does not", beyond)
+				e.violated(OneEvent, []*history.Operation{by, op}, "the feed had %s, and a later history of the session lacks it", beyond)
 			}
 		}
 	}

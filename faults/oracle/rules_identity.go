@@ -108,7 +108,7 @@ func ghosts(e *evidence) {
 				return wrote && op.At <= first.Return.At
 			}
 			if !slices.ContainsFunc(k.creates, by) {
-				e.violated(Ghost, append(slices.Clone(k.creates), first), "session %s of account %s is there, and no call that can have made it", id, scope.id)
+				e.violated(Ghost, append(slices.Clone(k.creates), first), "session %s of account %s exists, and no call can have made it", id, scope.id)
 			}
 		}
 	}
@@ -124,7 +124,7 @@ func ghosts(e *evidence) {
 			if !slices.ContainsFunc(changes, func(op *history.Operation) bool {
 				return op.At <= at.op.Return.At && canMake(op, at.session)
 			}) {
-				e.violated(Ghost, []*history.Operation{at.op}, "session %s has the version %d, %s, and no call that can have made it", id, v, at.session.Status)
+				e.violated(Ghost, []*history.Operation{at.op}, "session %s has the version %d, %s, and no call can have made this change", id, v, at.session.Status)
 			}
 		}
 	}

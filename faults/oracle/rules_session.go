@@ -6,7 +6,7 @@ import (
 	"github.com/caisse/checkout/faults/history"
 )
 
-// constant: what a session was created with does not change.
+// constant: the fields of a session that no transition may change never change.
 func constant(e *evidence) {
 	for id, sights := range e.seen {
 		first := lasting(*sights[0].session)
@@ -25,7 +25,8 @@ func lasting(s history.Session) history.Session {
 	return s
 }
 
-// versions: a version has one content, versions count up by one, and each was made by a call.
+// versions: two answers with the same version agree, and a session has no more versions than its creation and the calls that can have
+// changed it.
 func versions(e *evidence) {
 	for id, sights := range e.seen {
 		known := make(map[int64]sight)
@@ -51,7 +52,7 @@ func versions(e *evidence) {
 	}
 }
 
-// changing returns what a transition may change, without the status, which the clock may change too.
+// changing returns the part of a session that a transition may change, without the status, which the clock may change too.
 func changing(s history.Session) history.Session {
 	return history.Session{Payment: s.Payment, Completed: s.Completed, Reason: s.Reason, Late: s.Late}
 }
@@ -148,7 +149,7 @@ func expiry(e *evidence) {
 	for i := 1; i < len(readings); i++ {
 		readings[i].clock = max(readings[i].clock, readings[i-1].clock)
 	}
-	latest := func(at int64) int64 { // the latest that the clock told up to then
+	latest := func(at int64) int64 { // the latest time that the clock has shown until then
 		i, _ := slices.BinarySearchFunc(readings, at+1, func(r reading, at int64) int { return compare(r.at, at) })
 		return readings[i-1].clock
 	}
@@ -156,7 +157,7 @@ func expiry(e *evidence) {
 		for _, at := range sights {
 			from, _ := clocks(at.op)
 			s := at.session
-			// A transition answers what it wrote, and decided that at an instant of its own.
+			// The call read the clock at some instant between its start and its return.
 			waits := s.Status == "created" || s.Status == "pending"
 			if waits && from >= s.Expires {
 				e.violated(Expiry, []*history.Operation{at.op}, "session %s is %s %d µs after it expired", id, s.Status, from-s.Expires)

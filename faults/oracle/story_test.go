@@ -11,7 +11,7 @@ const (
 	never    = history.Never           // the time of return of a call that got no answer
 )
 
-// story builds a history by hand. Each call begins after the call before it has returned, unless the edit during says otherwise.
+// story builds a history by hand. Each call begins after the previous call has returned, unless the edit during says otherwise.
 type story []history.Operation
 
 // tell appends a call and its answer. By default the call succeeds. The edits, which are the functions below, change the call, its
@@ -71,7 +71,7 @@ func by(account string) func(*history.Operation) {
 	return func(op *history.Operation) { op.Account = account }
 }
 
-// under sets the idempotency key of a Create, and the rest of its request.
+// under sets the request of a Create: this idempotency key, and the same values in every story.
 func under(key string) func(*history.Operation) {
 	return func(op *history.Operation) {
 		op.Request = &history.Request{Key: key, Amount: 5000, Currency: "XOF", Method: "mobile_money", ExpiresIn: lifetime, Rest: "phone"}

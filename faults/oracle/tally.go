@@ -7,13 +7,13 @@ import (
 // Tally counts what a history shows. Tallies of several runs can be added.
 type Tally struct {
 	Operations   int `json:"operations"`
-	Acknowledged int `json:"acknowledged"` // sessions created and moved, as their callers were told
+	Acknowledged int `json:"acknowledged"` // creates and changes that were acknowledged, repeated changes too
 	Lost         int `json:"lost"`         // of those, the ones that a later answer contradicts
 	Doubled      int `json:"doubled"`      // sessions beyond one for a key, or for an intent
-	Unknown      int `json:"unknown"`      // calls whose outcome their caller was not told
-	Converged    int `json:"converged"`    // of those, the ones that a later answer decided, with one session
+	Unknown      int `json:"unknown"`      // calls of unknown outcome
+	Converged    int `json:"converged"`    // of those, the ones after which a later answer showed what happened
 	Events       int `json:"events"`       // changes that the feed had
-	Missing      int `json:"missing"`      // changes that it lacked, or had wrong
+	Missing      int `json:"missing"`      // changes that it or a session's history lacked, or had wrong
 }
 
 // Add adds the tally of another run.
@@ -92,7 +92,7 @@ func (e *evidence) told() int {
 	return len(events)
 }
 
-// acknowledgements returns the writes that an answer acknowledged.
+// acknowledgements returns how many writes an answer acknowledged.
 func acknowledgements(op *history.Operation) int {
 	if op.Kind.Reads() {
 		return 0
@@ -108,7 +108,7 @@ func acknowledgements(op *history.Operation) int {
 	return 1
 }
 
-// converged reports whether a later call found out what happened to a call of unknown outcome, and there is one session.
+// converged reports whether a later call found out what happened to a call of unknown outcome. After a create there must be one session.
 func (e *evidence) converged(op *history.Operation) bool {
 	later := e.calls[op.Session]
 	if op.Kind == history.Create {

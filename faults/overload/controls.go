@@ -15,7 +15,7 @@ import (
 // Control is a server with a bug that the suites of this package must catch. Package controls tries them all.
 type Control struct {
 	Name string
-	By   string // part of what the suite then reports
+	By   string // part of the line that the suite must then report
 	run  func(t *trade)
 }
 
@@ -37,7 +37,7 @@ func Controls() []Control {
 		{failsInHaste, "callers with one key was told: 500", func(t *trade) { t.stampede(200) }},
 		{takesHalf, "says that it made a session", func(t *trade) { t.mislead("Content-Length: 4000") }},
 		{waitsForEver, "waits for ever for the end of a body", func(t *trade) { t.slowBodies(1, 0) }},
-		{locksOut, "who had left and asks again is told: 409", func(t *trade) {
+		{locksOut, "a client that left and asks again is told: 409", func(t *trade) {
 			_, request := t.order()
 			t.depart(len(raw{}.request(request))-1, 0, false)
 		}},
@@ -50,7 +50,8 @@ func Controls() []Control {
 	}
 }
 
-// Caught runs a suite on a server with the bug, and returns what it reports. After ten rounds it gives up and returns "".
+// Caught runs a suite on a server with the bug until the suite catches it, and returns the line that the suite reports. After ten rounds
+// it gives up and returns "".
 func (c Control) Caught(tb testing.TB, seed uint64) string {
 	tb.Helper()
 	said := ""
@@ -65,11 +66,11 @@ func (c Control) Caught(tb testing.TB, seed uint64) string {
 			}
 		}
 	}
-	tb.Logf("at last it said: %s", said)
+	tb.Logf("the last report: %s", said)
 	return ""
 }
 
-// judge fails the control with what the oracle finds. It does not save the history.
+// judge fails the control with every violation that the oracle finds. It does not save the history.
 func (t *trade) judge(h history.History) {
 	for _, v := range oracle.Rules(h, oracle.Options{}) {
 		t.tb.Errorf("%s", v)

@@ -4,7 +4,7 @@
 // capacity, bodies that come a few bytes at a time, clients that leave in every phase of a request, wrong lengths, and a
 // thousand callers with one key. The server is a process like the example's, with a SQLite store, on the loopback interface.
 //
-// How much work a server does when it has no processor time left is measured and noted. What is checked: it does most of what it
-// can when its disk is slow and its host bounds the requests in flight; its answers are those of the contract; its memory is
-// bounded by its connections; it recovers; and what it acknowledged is there.
+// Without processor time left, the work that a server does is only measured and noted. If its disk is slow and its host bounds the
+// requests in flight, it must do at least a third of the work that it does without overload. The suites also check that the answers are
+// those of the contract, that the memory is bounded by the connections, that the server recovers, and that no acknowledged session is lost.
 package overload

@@ -20,11 +20,11 @@ import (
 // patience is how long clients wait for an answer.
 const patience = time.Second
 
-// overloads asks several times as much of a server as its processor can do. The server gets a small share of a processor, as in a
-// container with a quota, so that the clients on the same machine can make enough load.
+// overloads sends several times as many requests as the server's processor can answer. The server gets a small share of a processor, as
+// in a container with a quota, so that the clients on the same machine can make enough load.
 //
-// A server that accepts everything serves those first who have waited longest, and they are about to leave. So it may answer few in
-// time, at any load beyond its capacity. How many depends on the machine, and is noted.
+// A server that accepts every request first serves the clients that have waited longest, and these are about to leave. So it may answer
+// few requests in time, at any load beyond its capacity. Their number depends on the machine, and is noted.
 func overloads(tb testing.TB, o suite.Options) (result suite.Result) {
 	tb.Helper()
 	t := newTrade(tb, o.Seed, settings{})
@@ -38,19 +38,19 @@ func overloads(tb testing.TB, o suite.Options) (result suite.Result) {
 	return result
 }
 
-// overloadsOfDisk asks several times as much of a server as its slow disk can do. The host lets in as many requests as can be
-// answered in the time that clients wait, and refuses the others at once. Such a server must keep up.
+// overloadsOfDisk sends several times as many requests as the server's slow disk can handle. The host lets in a third of the requests that
+// can be answered in the time that clients wait, and refuses the others at once. Such a server must keep up.
 func overloadsOfDisk(tb testing.TB, o suite.Options) (result suite.Result) {
 	tb.Helper()
 	t := newTrade(tb, o.Seed, settings{SlowDisk: true, AtOnce: int(patience / slowWrite / 3)})
 	t.overload(&result, o, 16, t.keepsUp)
 	result.Notes = append(result.Notes, t.bounded())
-	t.host.settings.SlowDisk = false // for the server that is asked afterwards
+	t.host.settings.SlowDisk = false // for the server that settle starts
 	result.Tally = t.check(t.settle())
 	return result
 }
 
-// overload measures the server's capacity with some clients, and then asks 2, 5 and 10 times as much of it.
+// overload measures the server's capacity with some clients, and then sends orders at 2, 5 and 10 times this rate.
 func (t *trade) overload(result *suite.Result, o suite.Options, clients int, judge func(l load, capacity float64)) {
 	t.tb.Helper()
 	lasting := patience * 3 / 2
@@ -74,7 +74,7 @@ func (t *trade) overload(result *suite.Result, o suite.Options, clients int, jud
 	}
 }
 
-// keepsUp fails the test if the server answers less than a third of its capacity in time. It then works for clients that have left.
+// keepsUp fails the test if the server answers less than a third of its capacity in time. Such a server works for clients that have left.
 func (t *trade) keepsUp(l load, capacity float64) {
 	t.tb.Helper()
 	if l.served < capacity/3 {
@@ -93,7 +93,7 @@ func (t *trade) bounded() string {
 	return fmt.Sprintf("at most %d connections and %d MB", u.Connections, u.Resident>>20)
 }
 
-// throttle gives the server a share of the processor by stopping and continuing it. release ends that. It may be called twice.
+// throttle gives the server a share of the processor by stopping and continuing it. release ends this, and may be called twice.
 func (h *host) throttle(run, rest time.Duration) (release func()) {
 	var done sync.WaitGroup
 	ended := make(chan struct{})
@@ -119,7 +119,8 @@ func (h *host) throttle(run, rest time.Duration) (release func()) {
 	}
 }
 
-// closedLoop has clients place orders, each after the answer to its last one. It returns how many were answered per second.
+// closedLoop has clients place orders. Each client waits for the answer before it places its next order. closedLoop returns how many orders
+// were answered per second.
 func (t *trade) closedLoop(clients int, lasting time.Duration) (perSecond float64) {
 	var placed atomic.Int64
 	var done sync.WaitGroup
@@ -147,15 +148,15 @@ func (t *trade) closedLoop(clients int, lasting time.Duration) (perSecond float6
 	return float64(placed.Load()) / time.Since(begin).Seconds()
 }
 
-// load is how much a server was asked for and how much it did. It leaves out the first orders, until they were answered or given
-// up.
+// load says how many orders were placed and how many were answered. It leaves out the orders of the first second (patience), while the
+// load builds up.
 type load struct {
-	offered float64 // orders in a second
-	served  float64 // of them, answered with 201 in time
-	median  time.Duration
+	offered float64       // orders in a second
+	served  float64       // orders in a second that were answered with a session in time
+	median  time.Duration // of the times until these answers
 }
 
-// openLoop places orders at a rate, whether or not the ones before were answered, for longer than clients wait.
+// openLoop places orders at a rate, and does not wait for answers before it places the next ones. lasting must be longer than patience.
 func (t *trade) openLoop(rate float64, lasting time.Duration) (l load) {
 	var done sync.WaitGroup
 	before := len(t.recorder.History().Operations)

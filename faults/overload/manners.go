@@ -17,8 +17,8 @@ import (
 	"github.com/caisse/checkout/faults/suite"
 )
 
-// departures has clients leave after every number of bytes of a request and of its answer, and then ask again. A request that did
-// not arrive completely must not have been carried out.
+// departures has clients leave after different numbers of bytes of a request or of its answer, and then ask again. In a long pass every
+// number of bytes of a request is tried. A request that did not arrive completely must not have been carried out.
 func departures(tb testing.TB, o suite.Options) (result suite.Result) {
 	tb.Helper()
 	step, often := o.Times(11, 1), o.Times(40, 1000)
@@ -49,7 +49,7 @@ func departures(tb testing.TB, o suite.Options) (result suite.Result) {
 	return result
 }
 
-// depart has a client leave after it has sent and read so many bytes, and then ask again.
+// depart has a client leave after it has sent the first send bytes and read the first read bytes, and then ask again.
 func (t *trade) depart(send, read int, reset bool) {
 	t.tb.Helper()
 	ctx, cancel := context.WithTimeout(t.tb.Context(), 30*time.Second)
@@ -60,15 +60,15 @@ func (t *trade) depart(send, read int, reset bool) {
 	t.place(ctx, n, service)
 	replayed, err := t.place(ctx, n, t.wire)
 	if err != nil {
-		t.tb.Errorf("who had left and asks again is told: %v", err)
+		t.tb.Errorf("a client that left and asks again is told: %v", err)
 	}
 	if replayed && !whole {
-		t.tb.Errorf("a request of which %d bytes came was carried out", send)
+		t.tb.Errorf("a request was carried out after its first %d bytes", send)
 	}
 }
 
-// slowBodies has some clients send their bodies a few bytes at a time, and others stop in the middle. Polite clients must be served
-// as if they were alone.
+// slowBodies has some clients send their bodies a few bytes at a time, and others stop before the end of the body. Slow clients and polite
+// clients must still get their sessions.
 func slowBodies(tb testing.TB, o suite.Options) (result suite.Result) {
 	tb.Helper()
 	clients, until := 100, time.Second
@@ -83,7 +83,7 @@ func slowBodies(tb testing.TB, o suite.Options) (result suite.Result) {
 	return result
 }
 
-// slowBodies has that many clients of each kind. The slow ones need that long.
+// slowBodies has as many clients of each kind as clients says. The slow ones need the time until for their bodies.
 func (t *trade) slowBodies(clients int, until time.Duration) {
 	t.tb.Helper()
 	const piece = 16
@@ -118,12 +118,12 @@ func (t *trade) slowBodies(clients int, until time.Duration) {
 	done.Wait()
 	for _, half := range halves {
 		if replayed, err := t.place(t.tb.Context(), half, t.wire); replayed || err != nil {
-			t.tb.Errorf("after half a body: replayed %t, %v", replayed, err)
+			t.tb.Errorf("after an incomplete body: replayed %t, %v", replayed, err)
 		}
 	}
 }
 
-// wrongLengths sends wrong lengths of the body. Each request must be refused and leave its key unused.
+// wrongLengths sends requests with a wrong length of the body. Each must be refused, and its key must still be unused.
 func wrongLengths(tb testing.TB, o suite.Options) (result suite.Result) {
 	tb.Helper()
 	times := o.Times(3, 100)
@@ -132,7 +132,7 @@ func wrongLengths(tb testing.TB, o suite.Options) (result suite.Result) {
 		for _, header := range []string{
 			"Content-Length: 0",
 			"Content-Length: 40",
-			"Content-Length: 4000", // and then there is no more
+			"Content-Length: 4000", // more than the body has
 			"Content-Length: 70000",
 			"Content-Length: 9223372036854775807",
 			"Content-Length: 99999999999999999999",

@@ -2,5 +2,5 @@
 
 package overload
 
-// How many times the memory and the processor time of a plain binary this binary takes.
+// How many times as much memory and processor time this binary takes as a binary without the race detector.
 const overhead, slowness = 1, 1

@@ -23,13 +23,13 @@ const (
 	checksFirst  = "looks a key up, then inserts"
 	takesAll     = "lets all requests in, on a slow disk"
 	failsInHaste = "answers 500 when it has much to do"
-	takesHalf    = "takes what came of a body for all of it"
+	takesHalf    = "takes an incomplete body for a complete one"
 	waitsForEver = "waits for ever for a body"
-	locksOut     = "keeps a key locked whose client has left"
+	locksOut     = "keeps a key locked after its client has left"
 	hoards       = "keeps a buffer for each request"
 )
 
-// open opens the server's store, with the bug if it is the store's.
+// open opens the server's store. It has the planted bug, if that is a bug of stores.
 func (s settings) open(ctx context.Context) (checkout.Store, error) {
 	switch s.Planted {
 	case forgets:
@@ -40,7 +40,7 @@ func (s settings) open(ctx context.Context) (checkout.Store, error) {
 	return sqlite.Open(ctx, s.Path)
 }
 
-// spoil gives the server's handler the bug, if it is the handler's.
+// spoil returns the server's handler. It has the planted bug, if that is a bug of handlers.
 func (s settings) spoil(handler http.Handler) http.Handler {
 	var (
 		busy    atomic.Int64
@@ -90,7 +90,7 @@ func (s settings) spoil(handler http.Handler) http.Handler {
 	return handler
 }
 
-// hesitant checks that a key is free, and inserts later, when another caller may have inserted it too.
+// hesitant is a store that checks that a key is free, and inserts later. Another caller may have inserted the key meanwhile.
 type hesitant struct {
 	*memory.Store
 	mu   sync.Mutex

@@ -2,6 +2,6 @@
 
 package overload
 
-// How many times the memory and the processor time of a plain binary this binary takes. The race detector keeps shadow memory, and
-// checks every access.
+// How many times as much memory and processor time this binary takes as a binary without the race detector. The race detector keeps
+// shadow memory, and checks every access.
 const overhead, slowness = 12, 8

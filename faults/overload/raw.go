@@ -19,13 +19,13 @@ import (
 	"github.com/caisse/checkout/faults/history"
 )
 
-// raw is a client that writes a request byte by byte, once. It is a history.Service.
+// raw is a client that makes the bytes of a request itself, and has talk send them on a new connection. It is a history.Service.
 type raw struct {
 	history.Service // panics at all but Create
 	url             string
 	talk            func(conn *net.TCPConn, request []byte) (checkout.Session, bool, error)
 
-	header string // in place of Content-Length
+	header string // the header to send instead of the right Content-Length; "" sends that
 }
 
 // Create implements [history.Service].
@@ -59,7 +59,7 @@ func (r raw) request(p checkout.CreateParams) []byte {
 	return b.Bytes()
 }
 
-// answer reads one answer. An answer without a session is an error. No answer at all is an unknown outcome.
+// answer reads one answer. An answer without a session is an error. The outcome of a 503, or of no answer at all, is unknown.
 func answer(r *bufio.Reader) (checkout.Session, bool, error) {
 	response, err := http.ReadResponse(r, nil)
 	if err != nil {
@@ -80,7 +80,7 @@ func answer(r *bufio.Reader) (checkout.Session, bool, error) {
 	return checkout.Session{}, false, &refused{response.StatusCode, string(content)}
 }
 
-// refused is an answer without a session.
+// refused is the error of an answer without a session.
 type refused struct {
 	status  int
 	content string

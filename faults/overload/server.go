@@ -30,18 +30,18 @@ func Programs() []child.Program { return []child.Program{{Name: "server", Run: s
 // settings configure a server.
 type settings struct {
 	Path     string // of the database
-	SlowDisk bool   // each write takes its time
-	AtOnce   int    // requests that the host lets in at once; 0: all
+	SlowDisk bool   // each create takes slowWrite
+	AtOnce   int    // requests that the host lets in at once; 0 is no limit
 	Planted  string // a bug, for a control
 }
 
 // bodyTimeout is how long the server waits for a request with its body. The example waits longer.
 const bodyTimeout = 4 * time.Second
 
-// usage is what a server has used of its machine.
+// usage says how much of its machine a server has used at most, so far.
 type usage struct {
-	Resident    int64 // bytes, at most so far
-	Connections int64 // at most so far
+	Resident    int64 // bytes of memory
+	Connections int64 // open at once
 }
 
 // The only account, and its token.
@@ -111,7 +111,7 @@ func serve(ctx context.Context, self *child.Self) error {
 	return server.Serve(listener)
 }
 
-// slow creates one session at a time. Each takes slowWrite, even if its caller has left.
+// slow is a store that creates one session at a time. Each create takes slowWrite, even if its caller has left.
 type slow struct {
 	checkout.Store
 	mu sync.Mutex
@@ -126,8 +126,8 @@ func (d *slow) Create(ctx context.Context, s checkout.Session) (checkout.Session
 	return d.Store.Create(context.WithoutCancel(ctx), s)
 }
 
-// resident returns the most memory that this process has had, in bytes. On Linux, getrusage will not do: a process inherits its
-// maximum from its parent.
+// resident returns the most memory that this process has had, in bytes. On Linux the maximum of getrusage is no use, because a process
+// inherits it from its parent.
 func resident() int64 {
 	if status, err := os.ReadFile("/proc/self/status"); err == nil {
 		for line := range strings.Lines(string(status)) {
@@ -139,7 +139,7 @@ func resident() int64 {
 	}
 	var r unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &r); err != nil {
-		panic(err) // there is nothing about the call that could fail
+		panic(err) // with these arguments the call cannot fail
 	}
 	if runtime.GOOS == "darwin" {
 		return r.Maxrss

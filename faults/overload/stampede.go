@@ -33,7 +33,7 @@ func stampedes(tb testing.TB, o suite.Options) (result suite.Result) {
 	return result
 }
 
-// stampede returns how many of the callers were told that the session is new.
+// stampede has callers place the same order at once. It returns how many of them were told that the session is new.
 func (t *trade) stampede(callers int) int {
 	t.tb.Helper()
 	ctx, cancel := context.WithTimeout(t.tb.Context(), time.Minute)

@@ -29,10 +29,10 @@ type trade struct {
 	used []order
 }
 
-// order is one session that somebody wants.
+// order is one session that clients ask for.
 type order struct {
 	request checkout.CreateParams
-	id      string // of the session, "" until an answer shows it
+	id      string // of the session; "" until an answer has it
 }
 
 func newTrade(tb testing.TB, seed uint64, s settings) *trade {
@@ -66,7 +66,7 @@ func (t *trade) order() (n int, request checkout.CreateParams) {
 	return n, request
 }
 
-// place places an order, for the first time or again, through a service.
+// place sends the request of order n to a service. The order may have been placed before.
 func (t *trade) place(ctx context.Context, n int, by history.Service) (replayed bool, err error) {
 	t.mu.Lock()
 	request := t.used[n].request
@@ -103,7 +103,7 @@ func (t *trade) settle() history.History {
 				}
 				cancel()
 				if err != nil && !errors.Is(err, checkout.ErrNotFound) {
-					t.tb.Errorf("asked again, the server says: %v", err)
+					t.tb.Errorf("the server that was started again says: %v", err)
 					return
 				}
 			}

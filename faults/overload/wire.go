@@ -19,8 +19,8 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// wire calls a server over HTTP. A session lacks what HTTP does not carry, except its key, which the client knows. A 503 does not
-// say whether something was written, so it is an unknown outcome, like a missing answer.
+// wire calls a server over HTTP. Its sessions have only the fields that are in the answers, and the key, which the client knows. A 503
+// does not say whether something was written, so it is an unknown outcome, like a missing answer.
 type wire struct {
 	history.Service // nil: other methods panic
 	url             string
@@ -31,7 +31,7 @@ type wire struct {
 	statuses map[int]int                // how often each status came
 }
 
-// dial makes a client that opens a connection for each concurrent call, and keeps it.
+// dial makes a client that opens a connection for each concurrent call, and keeps the connections open.
 func dial(url string) *wire {
 	return &wire{
 		url:      url,
@@ -124,7 +124,7 @@ func headers(p checkout.CreateParams) map[string]string {
 	}
 }
 
-// body is a request for mobile money.
+// body returns the JSON of a request that is paid with mobile money.
 func body(p checkout.CreateParams) []byte {
 	b, err := json.Marshal(map[string]any{
 		"amount": p.Amount, "currency": p.Currency, "user_phone": p.UserPhone, "description": p.Description,

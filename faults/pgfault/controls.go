@@ -20,14 +20,14 @@ import (
 // Control is a bug or a setting that the suites of this package must catch. Package controls tries them all.
 type Control struct {
 	Name string
-	By   oracle.Rule // that must catch it
+	By   oracle.Rule // the rule that must catch it
 
-	// begin plants it. round then makes the fault that reveals it, and returns what happened.
+	// begin plants the bug. round then makes a fault that reveals the bug, and returns the history.
 	begin func(tb testing.TB, seed uint64) (round func(n int) history.History)
 }
 
-// Caught makes rounds with the control planted until the oracle catches it, and returns the oracle's report. After ten rounds it
-// gives up and returns "".
+// Caught makes rounds with the bug until the oracle catches it, and returns the oracle's report. After ten rounds it gives up and
+// returns "".
 func (c Control) Caught(tb testing.TB, seed uint64) string {
 	tb.Helper()
 	round := c.begin(tb, seed)
@@ -53,7 +53,7 @@ func Controls() []Control {
 		}
 	}
 	return []Control{
-		{"a store calls it unavailable when the connection is cut in COMMIT", oracle.Ghost, lossy(lostAnswers, func(f *faults) {
+		{"a store answers ErrUnavailable when the connection is cut in COMMIT", oracle.Ghost, lossy(lostAnswers, func(f *faults) {
 			f.store = func(s checkout.Store) checkout.Store {
 				return says{s, func(error) error { return fmt.Errorf("the connection was cut: %w", checkout.ErrUnavailable) }}
 			}
@@ -64,12 +64,12 @@ func Controls() []Control {
 		{"a client tries again under a new key", oracle.OnePayment, lossy(lostAnswers, func(f *faults) {
 			f.caller = func(s history.Service) history.Service { return forgetful{s} }
 		})},
-		{"a server fails what it has committed", oracle.Ghost, lossy(errorsOfTheServer, func(f *faults) {
+		{"a server answers a COMMIT that succeeded with an error", oracle.Ghost, lossy(errorsOfTheServer, func(f *faults) {
 			f.plan = func(_ int, seed uint64) proxy.Plan {
 				return proxy.Plan{Write: proxy.Random(seed, 0.3, proxy.Fate{Kind: proxy.CommitFailed, Code: "25006", Ran: true})}
 			}
 		})},
-		{"a store ignores the warning that no standby has it", oracle.OneSession, pairs(waits{store: func(s checkout.Store) checkout.Store {
+		{"a store ignores the warning of a cancelled wait", oracle.OneSession, pairs(waits{store: func(s checkout.Store) checkout.Store {
 			return says{s, func(err error) error {
 				if strings.Contains(err.Error(), "canceling wait for synchronous replication") {
 					return nil
@@ -77,14 +77,14 @@ func Controls() []Control {
 				return err
 			}}
 		}}.round)},
-		{"a store replays what no standby has", oracle.OneSession, pairs(waits{
+		{"a store replays a session that no standby has", oracle.OneSession, pairs(waits{
 			store: func(s checkout.Store) checkout.Store { return hasty{s} }, retried: true,
 		}.round)},
 		{"the standby is asynchronous", oracle.Lost, pairs(failover{forsake: true}.round)},
 	}
 }
 
-// says returns another error, or none, where the outcome is unknown.
+// says is a store that returns another error, or none, when the outcome is unknown.
 type says struct {
 	checkout.Store
 	of func(error) error
@@ -116,7 +116,7 @@ func (s says) Expire(ctx context.Context, now time.Time, limit int) ([]checkout.
 	return expired, err
 }
 
-// hasty replays a session as soon as it can read it, although a failover might lose it.
+// hasty is a store that replays a session as soon as it can read the session, although a failover might still lose the session.
 type hasty struct{ checkout.Store }
 
 func (h hasty) Create(ctx context.Context, session checkout.Session) (checkout.Session, bool, error) {
@@ -126,7 +126,7 @@ func (h hasty) Create(ctx context.Context, session checkout.Session) (checkout.S
 	return h.Store.Create(ctx, session)
 }
 
-// forgetful takes an unknown outcome for a failure, and tries again with a new key.
+// forgetful is a caller that takes an unknown outcome for a failure, and tries again with a new key.
 type forgetful struct{ history.Service }
 
 func (f forgetful) Create(ctx context.Context, p checkout.CreateParams) (checkout.Session, bool, error) {

@@ -11,7 +11,7 @@ import (
 	"github.com/caisse/checkout/faults/workload"
 )
 
-// deliveries loses the primary, in the two ways of failovers by turns, while sessions change and two dispatchers send webhooks.
+// deliveries loses the primary while sessions change and two dispatchers send webhooks. Rounds alternate between the two ways of failovers.
 func deliveries(tb testing.TB, o suite.Options) (result suite.Result) {
 	tb.Helper()
 	rounds := o.Times(2, 20)
@@ -29,10 +29,10 @@ func deliveries(tb testing.TB, o suite.Options) (result suite.Result) {
 	return result
 }
 
-// told is a failover under dispatchers. Its fields are those of failover.
+// told is a failover while dispatchers send webhooks. Its fields have the same meaning as those of failover.
 type told struct{ vanish, forsake bool }
 
-// How many callers change sessions, and how many sessions before and after the failover.
+// How many callers change sessions, and how many sessions they change before and after the failover.
 const (
 	toldCallers = 8
 	toldChanges = 150

@@ -15,19 +15,20 @@ import (
 	"github.com/caisse/checkout/faults/workload"
 )
 
-// failover loses the primary while many callers create, and promotes its standby.
+// failover loses the primary while many callers create sessions, and promotes the standby.
 type failover struct {
 	vanish  bool // the primary's machine disappears: no connection is refused or reset
-	forsake bool // the control: commits do not wait for the standby, and before the failover it receives nothing for a while
+	forsake bool // the control: commits do not wait for the standby, and for a while before the failover the standby receives nothing
 }
 
-// How many callers create at once, and how many sessions they have before and after the failover.
+// How many callers create sessions at once, and how many sessions they create before and after the failover.
 const (
 	failoverCallers  = 64
 	failoverSessions = 500
 )
 
-// failovers loses the primary in two ways by turns: its process, which clients notice at once, and its machine, which they do not.
+// failovers loses the primary in two ways, which alternate. Its process crashes, which clients notice at once. Or its machine vanishes,
+// which they do not notice.
 func failovers(tb testing.TB, o suite.Options) (result suite.Result) {
 	tb.Helper()
 	rounds := o.Times(2, 40)

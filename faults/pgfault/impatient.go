@@ -9,7 +9,7 @@ import (
 	"github.com/caisse/checkout/faults/history"
 )
 
-// impatient is a caller that gives up every third call early, sometimes at once.
+// impatient is a caller that gives up every third create, begin, complete or sweep after some milliseconds, sometimes at once.
 type impatient struct {
 	history.Service
 	calls atomic.Int64

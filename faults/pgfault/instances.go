@@ -26,7 +26,7 @@ func (i *instances) close() {
 	}
 }
 
-// Create implements [checkout.Store]. So do the methods below.
+// Create and the methods below implement [checkout.Store].
 func (i *instances) Create(ctx context.Context, s checkout.Session) (checkout.Session, bool, error) {
 	return i.next().Create(ctx, s)
 }

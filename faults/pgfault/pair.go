@@ -26,8 +26,8 @@ type pair struct {
 // faulty is the application_name of a pair's stores.
 const faulty = "faulty"
 
-// startPair starts both. Where they are synchronous, a commit waits until the standby has it. Nothing needs to be flushed: this
-// package kills processes, which loses nothing that was written, and cuts no power.
+// startPair starts a primary and its standby. If synchronous is true, a commit waits until the standby has it. The servers do not flush:
+// this package kills processes but does not cut the power, so the system keeps everything that was written.
 func startPair(tb testing.TB, synchronous bool) *pair {
 	tb.Helper()
 	primary := pgtest.Start(tb, "fsync=off")
@@ -38,7 +38,7 @@ func startPair(tb testing.TB, synchronous bool) *pair {
 	return p
 }
 
-// open opens a store on the one of the two that takes writes. It is closed when the test ends.
+// open opens a store on the server of the pair that takes writes. It is closed when the test ends.
 func (p *pair) open() checkout.Store {
 	p.tb.Helper()
 	url := fmt.Sprintf("postgres://postgres@%s,%s/postgres?sslmode=disable&target_session_attrs=read-write&application_name=%s",
@@ -86,7 +86,7 @@ func execute(tb testing.TB, url, sql string) {
 	}
 }
 
-// await repeats a query until it returns true.
+// await repeats a query until it returns true. It fails the test after a minute.
 func await(tb testing.TB, url, sql string) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
@@ -96,7 +96,7 @@ func await(tb testing.TB, url, sql string) {
 	}
 }
 
-// asked repeats a query until it returns true.
+// asked repeats a query until it returns true. It returns an error if the query fails or ctx ends.
 func asked(ctx context.Context, url, sql string) error {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
@@ -111,7 +111,7 @@ func asked(ctx context.Context, url, sql string) error {
 	return nil
 }
 
-// each makes rounds, atOnce of them at the same time. The cleanups of a round run at its end.
+// each makes rounds, at most atOnce of them at the same time. The cleanups of a round run at its end.
 func each(tb testing.TB, rounds, atOnce int, f func(tb testing.TB, n int)) {
 	tb.Helper()
 	reports := make([]trial.Report, rounds)

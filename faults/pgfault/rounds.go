@@ -22,13 +22,13 @@ import (
 	"github.com/caisse/checkout/internal/pgtest"
 )
 
-// faults has a proxy make faults while callers work, round after round, until there were enough.
+// faults has a proxy make faults while callers use a store. It makes rounds until there were enough faults.
 type faults struct {
 	plan        func(round int, seed uint64) proxy.Plan
-	counted     []proxy.Kind // none: all
-	everyWrite  bool         // some create, some transition and some sweep must have had an unknown outcome
-	impatient   bool         // some callers give up
-	places      int          // databases with rounds at the same time; 0 is 1
+	counted     []proxy.Kind // the kinds of faults that count; if there is none, all kinds count
+	everyWrite  bool         // at least one create, one transition and one sweep must have had an unknown outcome
+	impatient   bool         // callers give up some of their calls
+	places      int          // databases with rounds at the same time; 0 means 1
 	short, long int          // how many faults in a short pass and in a long one
 
 	// Set by controls.
@@ -45,9 +45,9 @@ type place struct {
 	random *rand.Rand
 	clock  *clock.Clock
 	proxy  *proxy.Proxy
-	direct string // URL
-	url    string // by way of the proxy
-	sound  *checkout.Checkouts
+	direct string              // URL without the proxy
+	url    string              // URL through the proxy
+	sound  *checkout.Checkouts // without the proxy
 
 	result  suite.Result
 	unknown map[history.Kind]int // calls of unknown outcome
@@ -86,7 +86,7 @@ func (f faults) run(tb testing.TB, o suite.Options) suite.Result {
 	return result
 }
 
-// enough reports whether there were enough faults, and where everyWrite asks for it, in every kind of write.
+// enough reports whether there were enough faults. If everyWrite is set, each kind of write must also have had an unknown outcome.
 func (p *place) enough(times int) bool {
 	moves := p.unknown[history.Begin] + p.unknown[history.Process] + p.unknown[history.Complete] + p.unknown[history.Fail] + p.unknown[history.Cancel]
 	every := p.unknown[history.Create] > 0 && moves > 0 && p.unknown[history.Expire] > 0
@@ -114,7 +114,7 @@ func (f faults) place(tb testing.TB, n int, seed uint64) *place {
 	return p
 }
 
-// round lets callers work through the proxy, and then asks for everything without the proxy. It returns the history.
+// round has callers use stores behind the proxy, and then reads everything without the proxy. It returns the history.
 func (p *place) round(n int) history.History {
 	plan := workload.Plan{
 		Seed:    p.random.Uint64(),
@@ -144,19 +144,19 @@ func (p *place) round(n int) history.History {
 	p.proxy.Set(proxy.Plan{})
 	both.close()
 
-	// Before anybody asks, the server must have ended every transaction.
+	// The server must have ended every transaction before Settle reads.
 	ctx, cancel := context.WithTimeout(p.tb.Context(), time.Minute)
 	defer cancel()
 	if err := asked(ctx, p.direct, "select not exists (select from pg_stat_activity where application_name = '"+p.name+"' and datname = current_database())"); err != nil {
 		p.tb.Error(err)
 	}
 	plan.FeedTime = workload.FeedTime
-	plan.Caller = p.caller // not impatient: a sweep that is given up would leave sessions to the next round
+	plan.Caller = p.caller // not impatient: if a sweep were given up, the next round would find due sessions of this one
 	workload.Settle(p.tb.Context(), plan, recorder, p.sound)
 	return recorder.History()
 }
 
-// instances opens two stores through the proxy. Rounds take turns in how the stores use the protocol.
+// instances opens two stores through the proxy. The mode in which they use PostgreSQL's protocol depends on the round.
 func (p *place) instances(round int) (*instances, error) {
 	mode := []string{"cache_statement", "exec", "simple_protocol"}[round%3]
 	at := stores.Place{Kind: stores.Postgres, Address: pgtest.With(p.tb, p.url, "default_query_exec_mode="+mode)}

@@ -27,7 +27,7 @@ func Suites() []suite.Suite {
 	)
 }
 
-// lostAnswers loses the answer to a COMMIT that was carried out: only the server knows that it was.
+// lostAnswers loses the answer to a COMMIT that the server carried out. Only the server then knows that it committed.
 var lostAnswers = faults{
 	plan: func(_ int, seed uint64) proxy.Plan {
 		return proxy.Plan{Write: proxy.Random(seed, 0.2,
@@ -52,7 +52,7 @@ var lostRequests = faults{
 			proxy.Fate{Kind: proxy.RequestCut},
 			proxy.Fate{Kind: proxy.RequestCut, Reset: true},
 			proxy.Fate{Kind: proxy.RequestCut, Bytes: 6},
-			proxy.Fate{Kind: proxy.RequestCut, Bytes: 38}, // all but the Sync, in the extended protocol: it is carried out
+			proxy.Fate{Kind: proxy.RequestCut, Bytes: 38}, // all but the Sync, in the extended protocol: the server commits
 			proxy.Fate{Kind: proxy.RequestCut, Whole: true},
 			proxy.Fate{Kind: proxy.RequestCut, Whole: true, Reset: true},
 		)}
@@ -61,9 +61,9 @@ var lostRequests = faults{
 	short:      50, long: 1000,
 }
 
-// errorsOfTheServer answers statements and COMMITs with errors, and refuses connections. They are errors that a real server may
-// give: where they say that nothing was written, nothing was. Where something was written, the server ends the session or says
-// that it does not know.
+// errorsOfTheServer answers statements and COMMITs with errors, cuts some reads, and refuses connections. The errors are those that a
+// real server may give. If an error says that nothing was written, nothing was written. If something was written, the error ends the
+// session, or its code does not say whether the transaction committed.
 var errorsOfTheServer = faults{
 	plan: func(_ int, seed uint64) proxy.Plan {
 		var writes []proxy.Fate
@@ -104,7 +104,7 @@ var errorsOfTheServer = faults{
 	short: 100, long: 2000,
 }
 
-// warnings adds to a successful COMMIT the warning that the standby may not have it.
+// warnings adds a warning to the answer of a successful COMMIT: the standby may not have the transaction.
 var warnings = faults{
 	plan: func(_ int, seed uint64) proxy.Plan {
 		return proxy.Plan{Write: proxy.Random(seed, 0.2, proxy.Fate{Kind: proxy.Warned})}
@@ -113,8 +113,8 @@ var warnings = faults{
 	short:      50, long: 500,
 }
 
-// silence keeps a write waiting until the store's deadline of ten seconds. So each round has one such write, and there are many
-// places with rounds at the same time. Everything else is slow, and some callers give up.
+// silence makes a write wait until the store's deadline of ten seconds. Such a round takes long, so each has only one such write, and
+// six places have rounds at the same time. Some other statements are slow, and callers give up some of their calls.
 var silence = faults{
 	plan: func(round int, seed uint64) proxy.Plan {
 		silent := []proxy.Fate{

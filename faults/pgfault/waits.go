@@ -14,8 +14,8 @@ import (
 	"github.com/caisse/checkout/faults/workload"
 )
 
-// waits has commits wait for a standby that is gone, ends these waits, and then loses the primary. What only the primary had is
-// then lost.
+// waits has commits wait for a standby that is gone, ends these waits, and then loses the primary. Transactions that only the primary
+// had are then lost.
 type waits struct {
 	store   func(checkout.Store) checkout.Store // set by controls
 	retried bool                                // callers try again before the primary is lost

@@ -30,7 +30,7 @@ func Controls() []shop.Control {
 	return controls
 }
 
-// setting returns the setting with which a store does not flush what it acknowledges.
+// setting returns the setting with which a store acknowledges a write before it has flushed it.
 func setting(kind stores.Kind) string {
 	if kind == stores.Postgres {
 		return "synchronous_commit=off"
@@ -62,7 +62,7 @@ func (m *machine) unflushed(tb testing.TB, name string, choose *rand.Rand) oracl
 	return r.Judge()
 }
 
-// lose cuts the power n times under stores that do not flush. They must lose something.
+// lose cuts the power n times under stores that do not flush. They must lose acknowledged sessions.
 func (m *machine) lose(choose *rand.Rand, n int) string {
 	m.tb.Helper()
 	var all oracle.Tally

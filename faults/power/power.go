@@ -18,7 +18,7 @@ import (
 	"github.com/caisse/checkout/internal/pgtest"
 )
 
-// cuts cuts the power again and again. Each round is judged twice: after its own cut, and after the next.
+// cuts cuts the power again and again. A round is judged after its own cut, and again after the next cut on the same place.
 func cuts(tb testing.TB, dir string, kind stores.Kind, o suite.Options) (result suite.Result) {
 	tb.Helper()
 	choose := o.Random(5)
@@ -35,7 +35,7 @@ func cuts(tb testing.TB, dir string, kind stores.Kind, o suite.Options) (result 
 		m.cut(r, p, moment(p, choose))
 		result.Add(r.Settle().Tally)
 		if last != nil {
-			last.Settle() // after r.Settle, since a sweep here must not find sessions of r
+			last.Settle() // after r.Settle, because the sweep of last.Settle must not find due sessions of r
 		}
 		last = r
 	}
@@ -60,7 +60,7 @@ func moment(p *child.Process, choose *rand.Rand) time.Duration {
 	return time.Duration(choose.Int64N(int64(most)))
 }
 
-// machine is what loses its power: a disk, and for PostgreSQL the server on it.
+// machine is the machine that loses its power. It has a disk and, for PostgreSQL, the server on this disk.
 type machine struct {
 	tb     testing.TB
 	kind   stores.Kind
@@ -78,11 +78,11 @@ func newMachine(tb testing.TB, dir string, kind stores.Kind) *machine {
 		return m
 	}
 	m.disk = disk.NewExt4(tb, dir, 512<<20)
-	if err := os.Setenv("TMPDIR", dir); err != nil { // where the server's files go; this process is the suite's own
+	if err := os.Setenv("TMPDIR", dir); err != nil { // for the server's files; this process runs only this suite
 		tb.Fatal(err)
 	}
 	m.server = pgtest.Start(tb)
-	m.disk.Sync() // initdb was told not to
+	m.disk.Sync() // initdb runs with --no-sync
 	return m
 }
 
@@ -109,9 +109,9 @@ func (m *machine) fresh() {
 
 // cut cuts the power after a while, and brings it back.
 //
-// A real cut ends the processes at the same instant. Here they go on for a moment and see what no process can see: a flush that
-// is under way may report success although the file system has dropped the pages, and a read may find pages that were never
-// written. So answers from then on do not count.
+// A real cut ends the processes at the same instant. Here they continue for a moment, and may see things that are impossible in a real
+// cut: a flush that is under way may report success although the file system has dropped the pages, and a read may find pages that were
+// never written. So answers that come after the cut has begun do not count.
 func (m *machine) cut(r *shop.Round, p *child.Process, after time.Duration) {
 	m.tb.Helper()
 	time.Sleep(after)

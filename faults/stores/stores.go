@@ -35,15 +35,15 @@ const (
 // Kinds lists the stores of this module.
 func Kinds() []Kind { return []Kind{Memory, SQLite, Postgres} }
 
-// Place is a database that can be opened again, by this process or another one. Whatever a store there has acknowledged
-// must then be found, however that store ended. Memory is the exception.
+// Place is a database that can be opened again, by this process or another one. Everything that a store on it has acknowledged must
+// then be found, however that store ended. Only a place of kind Memory is always empty.
 type Place struct {
 	Kind    Kind
 	Address string // a path, or the URL of a database; "" for memory
 }
 
 // New makes an empty place, which is removed when the test ends. For PostgreSQL it is a schema on the server that
-// CHECKOUT_TEST_POSTGRES names, or a server of its own. Where there is no PostgreSQL the test is skipped, or fails if CI=true.
+// CHECKOUT_TEST_POSTGRES names, or a server of its own. If there is no PostgreSQL, the test is skipped, or fails if CI=true.
 // Settings such as "synchronous_commit=off" become parameters of a PostgreSQL URL. Other kinds ignore them.
 func New(tb testing.TB, kind Kind, settings ...string) Place {
 	tb.Helper()

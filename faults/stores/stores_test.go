@@ -15,8 +15,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
-// TestPlace proves that a child process can open the store of its parent by name, and that what was written is still there. The suites
-// that kill processes need both.
+// TestPlace proves that a place can be written as text and read again, and that its sessions are still there when it is opened again. The
+// suites that kill processes need both.
 func TestPlace(t *testing.T) {
 	for _, kind := range stores.Kinds() {
 		t.Run(string(kind)+" has a name that Parse reads", func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 
 // Report has what all suites counted, and the versions that they ran with.
 type Report struct {
-	Revision string            `json:"revision"` // the last that changed source; with "+changes" where it is not as committed
+	Revision string            `json:"revision"` // the last commit that changed source; with "+changes" if some are not committed
 	Seed     uint64            `json:"seed"`
 	Long     bool              `json:"long"`
 	Versions map[string]string `json:"versions"` // of Go, SQLite, PostgreSQL and their drivers
@@ -28,10 +28,10 @@ type Row struct {
 	Took   float64 `json:"seconds"`
 	Failed bool    `json:"failed"`
 	NotRun string  `json:"not_run,omitempty"` // why it was not run, if the machine lacks something
-	Log    string  `json:"log,omitempty"`     // of what failed
+	Log    string  `json:"log,omitempty"`     // what the suite logged, if it failed
 }
 
-// Name is what was tried: "fault on store".
+// Name returns what was tried: "fault on store".
 func (r Row) Name() string { return r.Fault + " on " + r.Store }
 
 // OK reports whether nothing failed. A suite that was not run has not failed.

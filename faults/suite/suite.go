@@ -18,12 +18,12 @@ import (
 type Suite struct {
 	Fault string // what is done, in words: "reply to COMMIT dropped"
 	Store stores.Kind
-	// Run tries the fault and returns what it counted. It fails tb with what must not happen, registers cleanups with it,
-	// and skips it where the machine lacks something, saying what. In the report, tb is one of package trial.
+	// Run tries the fault and returns what it counted. If something happens that must not happen, it fails tb. If the machine
+	// lacks something, it skips tb and says what is missing. In the report, tb is one of package trial.
 	Run func(tb testing.TB, o Options) Result
 }
 
-// Name is what is tried: "fault on store".
+// Name returns what is tried: "fault on store".
 func (s Suite) Name() string { return s.Fault + " on " + string(s.Store) }
 
 // Options say how a suite is run.
@@ -40,7 +40,7 @@ func (o Options) Times(short, long int) int {
 	return short
 }
 
-// Random makes choices that follow from the seed. Each stream of a suite makes other choices.
+// Random returns a generator whose choices follow from the seed. Each stream of a suite makes other choices.
 func (o Options) Random(stream uint64) *rand.Rand { return rand.New(rand.NewPCG(o.Seed, stream)) }
 
 // Result is what a suite counted.
@@ -103,7 +103,7 @@ func (r Result) sound() bool {
 	return r.Runs > 0 && r.Tally.Acknowledged > 0 && r.Tally.Lost == 0 && r.Tally.Doubled == 0 && r.Tally.Missing == 0
 }
 
-// Test runs suites as subtests, and fails where something was lost or doubled.
+// Test runs suites as subtests. A subtest fails if something was lost or doubled, if an event is missing, or if nothing was tried.
 func Test(t *testing.T, suites []Suite) {
 	t.Helper()
 	o := Options{Long: effort.Long(), Seed: effort.Seed(t)}

@@ -34,6 +34,11 @@ func TestTry(t *testing.T) {
 			r.Tally.Doubled = 1
 			return r
 		}, true, ""},
+		{"fails a suite that missed an event", func(testing.TB) suite.Result {
+			r := fine
+			r.Tally.Missing = 1
+			return r
+		}, true, ""},
 		{"fails a suite that tried nothing", func(testing.TB) suite.Result { return suite.Result{} }, true, ""},
 		{"fails a suite that reported an error", func(tb testing.TB) suite.Result {
 			tb.Error("an order that explains nothing")

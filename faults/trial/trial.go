@@ -1,4 +1,4 @@
-// Package trial runs test code outside of a test: in programs, and in tests of tests, which must see it fail.
+// Package trial runs test code outside of a test: in programs, and in tests that check whether the test code fails.
 package trial
 
 import (
@@ -17,7 +17,7 @@ import (
 type Report struct {
 	Failed  bool
 	Skipped bool
-	Log     string // what it said, line by line
+	Log     string // what was logged, line by line
 }
 
 // Run calls f in a new goroutine with a testing.TB of its own, and waits for f and its cleanups to end. A panic of f counts as
@@ -138,7 +138,7 @@ func (t *tb) Cleanup(f func()) {
 	t.cleanups = append(t.cleanups, f)
 }
 
-// cleanup runs the cleanup functions, the last one first. It goes on when one of them ends its goroutine.
+// cleanup runs the cleanup functions, the last one first. If one of them ends its goroutine or panics, the others still run.
 func (t *tb) cleanup() {
 	t.cancel()
 	for {

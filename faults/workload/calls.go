@@ -41,7 +41,7 @@ func (p Plan) Request(account checkout.Account, n int) checkout.CreateParams {
 	return r
 }
 
-// act makes one call.
+// act makes one call, and repeats it if it got no answer.
 func (c *caller) act(ctx context.Context) {
 	c.tick()
 	s := slot{c.anyone(), c.random.IntN(c.Keys)}
@@ -105,7 +105,7 @@ func (c *caller) anyone() checkout.Account {
 	return accounts[c.random.IntN(len(accounts))]
 }
 
-// create creates a session and notes its ID, from whatever answer has it.
+// create creates a session and notes its ID, which is in the session or in the error of a reused key.
 func (c *caller) create(ctx context.Context, s slot, p checkout.CreateParams) {
 	intent := fmt.Sprintf("%s/%s/%t/%d", c.Name, s.account.ID, s.account.Test, s.key)
 	ctx = history.WithIntent(ctx, intent)

@@ -22,8 +22,8 @@ type Crowd struct {
 	done    sync.WaitGroup
 }
 
-// Gather starts callers, which call try again and again. At each tick of the pace at most one of them begins. The Crowd counts how often try
-// reports success.
+// Gather starts callers, which call try again and again. At each tick of the pace at most one of them begins a call. The Crowd counts how
+// often try reports success.
 func Gather(callers int, pace time.Duration, try func(caller int) bool) *Crowd {
 	c := &Crowd{pace: time.NewTicker(pace), left: make(chan struct{})}
 	for n := range callers {
@@ -48,7 +48,7 @@ func (c *Crowd) wait() bool {
 	}
 }
 
-// Await waits until the callers have succeeded so many more times. It fails the test after three minutes.
+// Await waits until the callers have succeeded more times from now on, as many as more says. It fails the test after three minutes.
 func (c *Crowd) Await(tb testing.TB, more int64) {
 	tb.Helper()
 	want := c.made.Load() + more
@@ -59,7 +59,7 @@ func (c *Crowd) Await(tb testing.TB, more int64) {
 	}
 }
 
-// Leave lets the callers make no more calls, and returns when their last calls have returned.
+// Leave stops the callers, and returns when their last calls have returned.
 func (c *Crowd) Leave() {
 	c.leaving.Do(func() {
 		close(c.left)
@@ -75,7 +75,7 @@ type Shoppers struct {
 	plan Plan
 
 	mu   sync.Mutex
-	keys int // that were used
+	keys int // how many keys were used
 	ids  map[int]string
 }
 
@@ -138,8 +138,8 @@ func (s *Shoppers) request(key int) checkout.CreateParams {
 	return r
 }
 
-// Settle repeats every create under its key, gets every session, gets the histories of those that were paid for, and reads the feed to its end. The
-// callers must have left. Every call is repeated until it is answered.
+// Settle repeats every create under its key, gets every session, gets the history of every fourth one, which a caller may have paid, and
+// reads the feed to its end. The callers must have left. Every call but those of the feed is repeated until it is answered.
 func (s *Shoppers) Settle(tb testing.TB, recorder *history.Recorder, service history.Service) {
 	tb.Helper()
 	ctx := tb.Context()
@@ -148,7 +148,7 @@ func (s *Shoppers) Settle(tb testing.TB, recorder *history.Recorder, service his
 		client := recorder.Client(fmt.Sprintf("settler %d", n), service)
 		done.Go(func() {
 			for key := n; key < s.keys; key += s.plan.Callers {
-				id := s.id(key) // that its caller was told; "" if the caller had no answer
+				id := s.id(key) // the ID that its caller got; "" if the caller got no answer
 				Insist(tb, func() error { return s.create(ctx, client, key) })
 				id = cmp.Or(id, s.id(key))
 				Insist(tb, func() error {
@@ -168,8 +168,8 @@ func (s *Shoppers) Settle(tb testing.TB, recorder *history.Recorder, service his
 	ReadAll(ctx, recorder, recorder.Client("settler", service), "", FeedTime)
 }
 
-// Insist repeats a call until the service answers it. It fails the test after a minute, since a call that is not answered cannot show a
-// loss.
+// Insist repeats a call until the service answers it. It fails the test after a minute, because a call without an answer cannot
+// show a loss.
 func Insist(tb testing.TB, call func() error) {
 	tb.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {

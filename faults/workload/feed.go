@@ -8,7 +8,7 @@ import (
 	"github.com/caisse/checkout/faults/history"
 )
 
-// pages are the limits that readers of the feed use by turns.
+// pages are the limits that a reader of the feed uses in turn.
 var pages = [...]int{1, 7, 100, 3}
 
 // newest returns the cursor at the end of the feed, or "" if the feed is empty or cannot be read.
@@ -25,7 +25,7 @@ func newest(ctx context.Context, reader *history.Client) checkout.Cursor {
 	return ""
 }
 
-// Follow reads the feed from a cursor on until over is closed. When there is nothing new, or after an error, it waits for the pace.
+// Follow reads the feed from a cursor on. When there is nothing new, or after an error, it waits for the pace, or ends if over is closed.
 func Follow(ctx context.Context, reader *history.Client, place checkout.Cursor, pace time.Duration, over <-chan struct{}) {
 	pause := time.NewTicker(pace)
 	defer pause.Stop()
@@ -43,7 +43,8 @@ func Follow(ctx context.Context, reader *history.Client, place checkout.Cursor, 
 	}
 }
 
-// beginning returns the cursor of the feed before the first change in a history.
+// beginning returns the cursor of the feed before the first change in a history. It returns otherwise if the history does not begin with a
+// successful read of the feed.
 func beginning(h history.History, otherwise checkout.Cursor) checkout.Cursor {
 	for _, op := range h.Operations {
 		switch {
@@ -66,8 +67,8 @@ func Beginning(h history.History) checkout.Cursor { return beginning(h, "") }
 // delays the feed.
 const FeedTime = 30 * time.Second
 
-// ReadAll reads the feed from a cursor to its end. If an event is missing that the recorder knows from a session's history, it
-// goes on reading for a while.
+// ReadAll reads the feed from a cursor to its end. If an event is missing that the recorder knows from a session's history,
+// ReadAll waits for it, for as long as while says.
 func ReadAll(ctx context.Context, recorder *history.Recorder, service history.Service, place checkout.Cursor, while time.Duration) {
 	missing := make(map[string]bool)
 	for _, op := range recorder.History().Operations {

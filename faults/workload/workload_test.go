@@ -48,7 +48,7 @@ func TestRun(t *testing.T) {
 			}
 		}
 		for _, want := range []string{
-			"create ok", "get ok", "list ok", "begin ok", "process ok", "complete ok", "fail ok", "cancel ok", "expire ok",
+			"create ok", "get ok", "list ok", "begin ok", "process ok", "complete ok", "fail ok", "cancel ok", "expire ok", "history ok", "feed ok",
 			"not_found", "key_reused", "refused", "payment_conflict", "replayed", "late", "mobile_money", "card",
 			"created", "pending", "processing", "completed", "failed", "expired", "cancelled",
 		} {

@@ -27,7 +27,7 @@ type Cluster struct {
 
 	server   *exec.Cmd // nil while it is down
 	watchdog *exec.Cmd
-	alive    io.Closer // the watchdog acts when this ends
+	alive    io.Closer // the watchdog acts when this is closed
 }
 
 // Start starts a new server, which ends with the test. Settings such as "max_connections=20" are those of postgresql.conf. If the test
@@ -88,12 +88,12 @@ func (c *Cluster) WaitForStandby(t testing.TB, wait bool) {
 	if wait {
 		names = "*"
 	}
-	// Setting it is a commit itself, which must not wait for a standby that is gone.
+	// With synchronous_commit=local this cannot wait for a standby that is gone.
 	execute(t, c.URL()+"&synchronous_commit=local", "alter system set synchronous_standby_names = '"+names+"'")
 	execute(t, c.URL(), "select pg_reload_conf()")
-	await(t, "the setting to hold", func() bool { return c.query(t, "show synchronous_standby_names") == names })
+	await(t, "the setting to take effect", func() bool { return c.query(t, "show synchronous_standby_names") == names })
 	if wait {
-		await(t, "the standby to count", func() bool {
+		await(t, "the standby to be synchronous", func() bool {
 			return c.query(t, "select count(*) from pg_stat_replication where sync_state = 'sync'") == "1"
 		})
 	}
@@ -107,7 +107,8 @@ func (c *Cluster) Promote(t testing.TB) {
 	}
 }
 
-// Crash kills the server: it finishes nothing, tells clients nothing and writes nothing. It does nothing to a server that is down.
+// Crash ends the server at once (SIGQUIT): it finishes nothing and writes nothing more, so the next start recovers from its log. Crash does
+// nothing to a server that is down.
 func (c *Cluster) Crash(t testing.TB) {
 	t.Helper()
 	if err := c.stop(syscall.SIGQUIT); err != nil {
@@ -123,8 +124,8 @@ func (c *Cluster) Restart(t testing.TB) {
 	}
 }
 
-// watch waits until the test's process has ended, which closes its input. Then it ends the server and removes the folder. It ignores an
-// interrupt from the keyboard, which is for the tests.
+// watch is the script of the watchdog. It waits until the test's process has ended, which closes the script's input. Then it ends the
+// server and removes the folder. It ignores an interrupt from the keyboard, which is for the tests.
 const watch = `
 trap "" INT
 read -r _
@@ -179,7 +180,7 @@ func (c *Cluster) initialize() error {
 	return c.run("initdb", "-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
 }
 
-// command returns a command that runs one of PostgreSQL's programs as a user that it accepts.
+// command returns a command that runs one of PostgreSQL's programs as a user that PostgreSQL accepts.
 func (c *Cluster) command(name string, args ...string) (*exec.Cmd, error) {
 	cmd := exec.Command(filepath.Join(c.bin, name), args...)
 	cmd.Dir = c.dir

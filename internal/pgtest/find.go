@@ -34,7 +34,7 @@ func Binaries(t testing.TB) string {
 	return folder
 }
 
-// Ports returns different ports of the loopback that are free now.
+// Ports returns n different ports of the loopback interface that are free now.
 func Ports(t testing.TB, n int) []int {
 	t.Helper()
 	ports := make([]int, n)
@@ -49,8 +49,8 @@ func Ports(t testing.TB, n int) []int {
 	return ports
 }
 
-// binaries returns the folder with PostgreSQL's programs: that of the initdb on the PATH, or the newest in /usr/lib/postgresql, where
-// Debian keeps them.
+// binaries returns the folder with PostgreSQL's programs: the folder of the initdb on the PATH, or the newest version in
+// /usr/lib/postgresql, where Debian keeps them.
 func binaries() (string, error) {
 	if initdb, err := exec.LookPath("initdb"); err == nil {
 		if initdb, err = filepath.EvalSymlinks(initdb); err == nil && installed(filepath.Dir(initdb)) {

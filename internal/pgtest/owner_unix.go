@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// owner returns the user to run a server as: the user postgres if this process runs as root, and otherwise nil, for the same user. The
-// packages of every distribution create postgres.
+// owner returns the user to run a server as: the user postgres if this process runs as root, and otherwise nil, which means the user of
+// this process. The packages of every distribution create the user postgres.
 func owner() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -47,7 +47,7 @@ func AsOwner(cmd *exec.Cmd) error {
 	if err != nil {
 		return err
 	}
-	// A process group of its own: an interrupt from the keyboard is for the tests, which then end the server.
+	// The server gets a process group of its own, so that an interrupt from the keyboard reaches only the tests, which end the server.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential, Setpgid: true}
 	return nil
 }

@@ -1,6 +1,6 @@
 // Package pgtest gives tests a PostgreSQL server.
 //
-// A package that tests against PostgreSQL says so in its TestMain, and asks for an empty schema in each test:
+// A package that tests against PostgreSQL calls Main in its TestMain, and asks for an empty schema in each test:
 //
 //	func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 //
@@ -88,7 +88,7 @@ func With(t testing.TB, server string, settings ...string) string {
 		name, value, _ := strings.Cut(setting, "=")
 		query.Set(name, value)
 	}
-	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20") // libpq and pgx do not take a plus for a space
+	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20") // libpq and pgx do not read a plus as a space
 	return u.String()
 }
 

@@ -116,7 +116,7 @@ func (d *decoder) value() (Value, error) {
 	return d.scalar()
 }
 
-// scalar reads a number, true, false or null. It reads all bytes that can be part of one. encoding/json then checks the whole.
+// scalar reads a number, true, false or null. It reads all bytes that can be part of one, and encoding/json checks them.
 func (d *decoder) scalar() (Value, error) {
 	end := d.next
 	for end < len(d.data) && isScalar(d.data[end]) {
@@ -160,7 +160,7 @@ func (d *decoder) peek() byte {
 	return d.data[d.next]
 }
 
-// bad returns the error for the next byte, which cannot be here, or for the end.
+// bad returns the error for the next byte, which is not allowed at this place, or for the end of the text.
 func (d *decoder) bad() error {
 	if d.next == len(d.data) {
 		return d.refuse(reasonEnd)
@@ -172,7 +172,7 @@ func (d *decoder) refuse(reason string) error {
 	return &SyntaxError{Offset: int64(d.next), Reason: reason}
 }
 
-// nameSet finds names that are given twice. It is empty until there are many names.
+// nameSet finds names that are given twice. It is nil until there are fewMembers names.
 type nameSet map[string]struct{}
 
 // For up to fewMembers names, a comparison with each of them is cheaper than a map.

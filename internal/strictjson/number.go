@@ -23,7 +23,7 @@ func parseInt64(literal string) (int64, error) {
 	if i := strings.IndexByte(mantissa, '.'); i >= 0 {
 		exponent -= int64(len(mantissa) - i - 1)
 	}
-	var whole uint64 // the digits from the first to the last one that is not 0; not used if there are more than maxDigits
+	var whole uint64 // the digits without zeros at the beginning and the end; not used if there are more than maxDigits
 	var digits int64 // how many digits whole has
 	var zeros int64  // how many zeros follow them
 	for _, c := range []byte(mantissa) {

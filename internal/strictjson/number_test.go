@@ -80,7 +80,7 @@ var numbers = []struct {
 
 func TestInt64(t *testing.T) {
 	for _, c := range numbers {
-		t.Run("reads a number "+c.name, func(t *testing.T) {
+		t.Run("a number "+c.name, func(t *testing.T) {
 			is := is.New(t)
 			v := value(t, c.text)
 			got, err := v.Int64()

@@ -1,6 +1,6 @@
 // Package strictjson reads a request body that is one JSON object. It refuses everything that two readers could understand differently:
-// members given twice, invalid UTF-8, lone surrogates, and a byte-order mark. encoding/json takes the last of two members, ignores the
-// case of names, and replaces invalid text by U+FFFD.
+// members given twice, invalid UTF-8, lone surrogates, and a byte-order mark. In contrast, encoding/json takes the last of two members,
+// ignores the case of names, and replaces invalid text by U+FFFD.
 //
 // The grammar is that of RFC 8259. Tests compare it with what encoding/json accepts. The offsets of faults are computed here, because
 // those of [encoding/json.SyntaxError] depend on its implementation (golang.org/issue/79659).
@@ -28,7 +28,7 @@ const (
 
 // The errors of [Value.Int64].
 var (
-	// ErrType says that the value is no number.
+	// ErrType says that the value is not a number.
 	ErrType = errors.New("strictjson: not a number")
 	// ErrFraction says that the number is not whole.
 	ErrFraction = errors.New("strictjson: not a whole number")
@@ -42,7 +42,8 @@ type Member struct {
 	Value Value
 }
 
-// Value is the value of a member. Of a Bool, and of values that are nested deeper, it has only the kind.
+// Value is the value of a member, or an item of an Array. A Bool has only its kind. An Array or Object has its contents only if it is the
+// value of a member of the outermost object.
 type Value struct {
 	kind    Kind
 	text    string   // of a String, decoded; of a Number, as it was sent
@@ -105,8 +106,8 @@ const (
 // greatestDepth is the limit of encoding/json. The decoder is recursive, so it needs a limit for its stack.
 const greatestDepth = 10000
 
-// ParseObject reads data as one JSON object in UTF-8, with nothing around it but white space. It returns its members in their order, in the
-// memory of room if they fit. In every object it refuses a name that is given twice, however it is spelled. It refuses nesting deeper
+// ParseObject reads data as one JSON object in UTF-8, with nothing around it but white space. It returns the members in their order, and
+// stores them in room if they fit. In every object it refuses a name that is given twice, however it is spelled. It refuses nesting deeper
 // than maxDepth, at most 10000; the object itself is depth 1. The contents of arrays and objects that are nested deeper than the
 // members' values are checked and not kept. The error is a [*SyntaxError] about the first fault.
 //
@@ -137,7 +138,7 @@ func ParseObject(room []Member, data []byte, maxDepth int) ([]Member, error) {
 	return members, nil
 }
 
-// validUTF8 returns the length of the longest valid prefix.
+// validUTF8 returns the length of the longest prefix of data that is valid UTF-8.
 func validUTF8(data []byte) int {
 	n := 0
 	for n < len(data) {

@@ -98,8 +98,8 @@ var refused = []struct {
 	{"100000 levels", nested(100000), "nested too deep", 36},
 	{"100000 levels that never close", `{"a":` + strings.Repeat("[", 100000), "nested too deep", 36},
 	{"100000 levels without an object", strings.Repeat("[", 100000), "not an object", 0},
-	{"brackets after a quoted quote", `{"\"":` + strings.Repeat("[", 32) + strings.Repeat("]", 32) + `}`, "nested too deep", 37},
-	{"brackets after a quoted backslash", `{"\\":` + strings.Repeat("[", 32) + strings.Repeat("]", 32) + `}`, "nested too deep", 37},
+	{"brackets after an escaped quote", `{"\"":` + strings.Repeat("[", 32) + strings.Repeat("]", 32) + `}`, "nested too deep", 37},
+	{"brackets after an escaped backslash", `{"\\":` + strings.Repeat("[", 32) + strings.Repeat("]", 32) + `}`, "nested too deep", 37},
 
 	{"an array", `[]`, "not an object", 0},
 	{"an object in an array", ` [{}]`, "not an object", 1},
@@ -154,8 +154,8 @@ var refused = []struct {
 	{"a raw NUL in a string", "{\"a\":\"\x00\"}", "bad syntax", 6},
 	{"an escape that JSON does not have", `{"a":"\x41"}`, "bad syntax", 7},
 	{"a capital U in an escape", `{"a":"\U0041"}`, "bad syntax", 7},
-	{"a digit beyond f in an escape", `{"a":"\u00g0"}`, "bad syntax", 10},
-	{"a capital digit beyond F in an escape", `{"a":"\u00G0"}`, "bad syntax", 10},
+	{"a letter beyond f in an escape", `{"a":"\u00g0"}`, "bad syntax", 10},
+	{"a capital letter beyond F in an escape", `{"a":"\u00G0"}`, "bad syntax", 10},
 	{"an escaped line break", "{\"a\":\"\\\n\"}", "bad syntax", 7},
 	{"a raw tab after an escape", "{\"a\":\"\\n\t\"}", "bad syntax", 8},
 	{"a low surrogate of three digits", `{"a":"\ud83d\ude0"}`, "bad syntax", 17},
@@ -231,8 +231,8 @@ var accepted = []struct {
 	{"as deep as allowed", nested(32), []string{"a array"}},
 	{"more brackets than the depth, side by side", `{"a":[` + strings.Repeat("[],{},", 50) + `0]}`, []string{"a array"}},
 	{"brackets in strings", `{"a":"` + strings.Repeat("[{", 50) + `"}`, []string{"a string " + strings.Repeat("[{", 50)}},
-	{"brackets after a quoted quote in a string", `{"a":"\"` + strings.Repeat("[", 50) + `"}`, []string{`a string "` + strings.Repeat("[", 50)}},
-	{"a number that no int64 holds", `{"a":1e400,"b":0.1}`, []string{"a number", "b number"}},
+	{"brackets after an escaped quote in a string", `{"a":"\"` + strings.Repeat("[", 50) + `"}`, []string{`a string "` + strings.Repeat("[", 50)}},
+	{"numbers that do not fit in an int64", `{"a":1e400,"b":0.1}`, []string{"a number", "b number"}},
 }
 
 var kinds = map[strictjson.Kind]string{strictjson.Null: "null", strictjson.Bool: "bool", strictjson.Number: "number",

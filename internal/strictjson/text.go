@@ -71,7 +71,7 @@ func (d *decoder) escape() (rune, error) {
 	return r, nil
 }
 
-// unescaped returns what a letter after a backslash stands for, or 0.
+// unescaped returns the character that a backslash and this letter mean, or 0 if JSON has no such escape.
 func unescaped(c byte) rune {
 	switch c {
 	case '"', '\\', '/':

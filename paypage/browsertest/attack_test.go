@@ -13,8 +13,8 @@ import (
 	"github.com/caisse/checkout/simulator"
 )
 
-// evilSite starts a web site of an attacker, which shows body. It returns the URL. The attacker may know a payer's link and the form of the
-// page, as the merchant does.
+// evilSite starts a web site of an attacker, which shows body, and returns its URL. The attacker may know a payer's link, as the merchant
+// does, and with the link the hidden value of the form.
 func evilSite(t *testing.T, body string) string {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

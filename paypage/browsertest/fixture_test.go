@@ -63,7 +63,7 @@ type host struct {
 	pages, cards, shop *httptest.Server
 	mu                 sync.Mutex
 	asked              []string                     // the payment IDs that Pay was called with
-	before             func(checkout.Session) error // called before the simulator's Pay; its error is the one of Pay
+	before             func(checkout.Session) error // called before the simulator's Pay; if it returns an error, Pay returns that error
 	slow               time.Duration                // how long Pay waits first
 }
 
@@ -128,8 +128,8 @@ func (h *host) askedFor() []string {
 	return slices.Compact(slices.Sorted(slices.Values(h.asked)))
 }
 
-// create makes a session that is paid by phone. digits are the last two of the phone number, which tell the simulator how the payment
-// ends.
+// create makes a session that is paid by phone. digits are the last two of the phone number. The simulator decides by them how the
+// payment ends.
 func (h *host) create(digits string, change ...func(*checkout.CreateParams)) checkout.Session {
 	h.t.Helper()
 	p := checkout.CreateParams{
@@ -158,7 +158,7 @@ func (h *host) status(s checkout.Session) checkout.Status {
 	return now.Status
 }
 
-// browser is one tab. It records every request, and every error and console message of the browser.
+// browser is one tab. It records every request to a server, and every error and console message of the browser.
 type browser struct {
 	ctx context.Context
 	t   *testing.T
@@ -247,7 +247,7 @@ func (b *browser) checkNoFaults(h *host) {
 	}
 }
 
-// run runs actions, and fails the test after patience.
+// run runs actions. It fails the test if they fail or take longer than patience.
 func (b *browser) run(steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
@@ -309,7 +309,7 @@ const (
 	cancelButton = chromedp.CSS(`button[value=cancel]`)
 )
 
-// click clicks an element, and waits until the next page is loaded. That page may look like the one before.
+// click clicks an element, and waits until the next page is loaded. Both pages may look the same.
 func (b *browser) click(selector chromedp.CSS) {
 	b.t.Helper()
 	b.runAndLoad(chromedp.Click(selector))

@@ -68,7 +68,7 @@ func linksByState(t *testing.T, h *host) map[string]string {
 	add("pay", noURLs, nil)
 	add("pay by card", func(p *checkout.CreateParams) { p.PaymentMethod, p.UserPhone = checkout.Card, "" }, nil)
 	add("pay in test mode", func(p *checkout.CreateParams) { p.Account.Test = true }, nil)
-	add("waiting for a payment of the host's", noURLs, func(s checkout.Session) error { _, err := h.Begin(ctx, account, s.ID, "X"); return err })
+	add("waiting for a payment that the host has begun", noURLs, func(s checkout.Session) error { _, err := h.Begin(ctx, account, s.ID, "X"); return err })
 	add("processing", noURLs, func(s checkout.Session) error { _, err := h.Process(ctx, account, s.ID, "X"); return err })
 	add("completed", noURLs, func(s checkout.Session) error { _, err := h.Complete(ctx, account, s.ID, "X"); return err })
 	add("failed", func(*checkout.CreateParams) {}, func(s checkout.Session) error {

@@ -220,7 +220,7 @@ func TestWithoutScript(t *testing.T) {
 		b.open(h.page.Link(s))
 		b.click(payButton)
 		b.sees("Confirmez sur votre téléphone")
-		b.sees("Shop /paid") // by the Refresh header
+		b.sees("Shop /paid") // the page reloads itself, and then its Refresh header leads to the shop
 		b.checkNoFaults(h)
 	})
 

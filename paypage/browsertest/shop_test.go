@@ -77,7 +77,7 @@ func (s shopPage) press(frame, selector string) {
 	s.t.Fatalf("there is no %s", selector)
 }
 
-// checkNoFaults does what browser.checkNoFaults does, for the one server of the shop.
+// checkNoFaults is like browser.checkNoFaults. The only server that the browser may call is that of the shop.
 func (s shopPage) checkNoFaults(url string) {
 	s.t.Helper()
 	s.mu.Lock()
@@ -129,8 +129,9 @@ func TestTheShop(t *testing.T) {
 		buy(t, "pagne")
 		s.press(phone, `button[value=refuse]`)
 		s.sees(customer, "vous avez refusé sur votre téléphone")
-		backToShopAfterRefusal := func() { s.press(customer, `.out a`); s.sees(customer, "n’est pas payée"); backToShop() }
-		backToShopAfterRefusal()
+		s.press(customer, `.out a`)
+		s.sees(customer, "n’est pas payée")
+		backToShop()
 	})
 	t.Run("a customer cancels on the page before the phone answers", func(t *testing.T) {
 		buy(t, "karite")

@@ -7,11 +7,11 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// account is what one account has in one mode.
+// account has the sessions of one account in one mode.
 type account struct {
 	checkout.Account
 	all     order
-	indexes *indexes // nil as long as the account has only one chunk, which is cheap to read
+	indexes *indexes // nil until the account has more than one chunk: a single one is cheap to read
 }
 
 // indexes find the sessions of an account that pass a filter.
@@ -72,7 +72,7 @@ func (a *account) removeChanging(r *record) {
 	}
 }
 
-// order returns those of records that belong to the account, in the order of a list. It reuses the slice.
+// order returns an order of those records that belong to the account. It reuses the slice.
 func (a *account) order(records []*record) *order {
 	records = slices.DeleteFunc(records, func(r *record) bool { return r.owner != a })
 	if len(records) == 0 {
@@ -92,8 +92,8 @@ func (x *indexes) insertChanging(r *record) {
 	insertIn(x.byPayment, r.detail(paymentDetail), r)
 }
 
-// insertIn adds r under a name, unless the name is empty. A name that becomes a key of the map is cloned, since it is part of a text that
-// the record may drop later.
+// insertIn adds r under a name, unless the name is empty. It clones a name that becomes a key of the map. The name is a part of a
+// longer text, which the key would otherwise keep in memory, even after the record has dropped that text.
 func insertIn(index map[string]*order, name string, r *record) {
 	if name == "" {
 		return

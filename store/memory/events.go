@@ -15,7 +15,7 @@ import (
 type state struct {
 	num                uint64 // the place in the feed; 0 for the creation, which is not in the feed
 	of                 *record
-	before             *state // the state before; nil for the creation
+	before             *state // the previous state; nil for the creation
 	version            int64
 	status             checkout.Status
 	payment, reason    string
@@ -23,7 +23,7 @@ type state struct {
 	late               bool
 }
 
-// session returns the session as it was then.
+// session returns the session as it was in this state.
 func (e *state) session() checkout.Session {
 	s := e.of.session()
 	s.Version, s.Status, s.PaymentID, s.FailureReason = e.version, e.status, e.payment, e.reason
@@ -31,7 +31,7 @@ func (e *state) session() checkout.Session {
 	return s
 }
 
-// state returns the present state of r, with the one before it.
+// state returns the present state of r. Its field before is the state that r had last.
 func (r *record) state() *state {
 	e := &state{
 		of: r, before: r.last, version: r.version, completed: r.completed, updated: r.updated, late: r.late,
@@ -94,7 +94,7 @@ func (m *Store) Events(ctx context.Context, after checkout.Cursor, limit int) ([
 	return eventsOf(rest[:min(limit, len(rest))]), nil
 }
 
-// number reads a cursor of this store.
+// number reads a cursor. It reports false if this store cannot have made the cursor.
 func (m *Store) number(c checkout.Cursor) (uint64, bool) {
 	if c == "" {
 		return 0, true
@@ -170,7 +170,7 @@ func ended(s checkout.Status) bool {
 	return false
 }
 
-// remove removes r from every index. It must not be in the heap of sessions that can expire.
+// remove removes r from every index. r must not be in the heap of sessions that can expire.
 func (m *Store) remove(r *record) {
 	r.owner.remove(r)
 	if len(r.owner.all.chunks) == 0 {

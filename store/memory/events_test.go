@@ -39,7 +39,7 @@ func TestEventCursors(t *testing.T) {
 			}
 		}
 	})
-	t.Run("are still accepted when their events were pruned, and are never given again", func(t *testing.T) {
+	t.Run("are still accepted when their events were pruned, and are not given to new events", func(t *testing.T) {
 		is := is.New(t)
 		n, err := m.Prune(t.Context(), session(9).CreatedAt, 10)
 		is.NoErr(err)

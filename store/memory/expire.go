@@ -10,8 +10,8 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// Expire implements [checkout.Store]. Sessions due at the same instant are taken by ID. Its time depends on what it expires, not on the
-// size of the store.
+// Expire implements [checkout.Store]. Sessions due at the same instant are taken by ID. Its time depends on how many it expires, not
+// on the size of the store.
 func (m *Store) Expire(ctx context.Context, now time.Time, limit int) ([]checkout.Session, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ type dueHeap []*record
 // unplaced is the place of a record outside of the heap.
 const unplaced = -1
 
-// track adds r to the heap, moves it or removes it, by its status and expiry.
+// track adds r to the heap, moves it or removes it, as its status and expiry require.
 func (h *dueHeap) track(r *record) {
 	waits := r.status() == checkout.StatusCreated || r.status() == checkout.StatusPending
 	switch placed := r.place != unplaced; {

@@ -14,8 +14,8 @@ import (
 	"github.com/caisse/checkout/store/memory"
 )
 
-// TestExpireAfterManyUpdates compares Expire with a scan of all sessions, after random updates. Every update moves or removes an entry in
-// the heap of sessions that can expire. After a mistake there, a session would expire at the wrong time or never.
+// TestExpireAfterManyUpdates compares Expire with a scan of all sessions, after random updates. The updates add, move and remove
+// entries in the heap of sessions that can expire. After a mistake there, a session would expire at the wrong time or never.
 func TestExpireAfterManyUpdates(t *testing.T) {
 	is := is.New(t)
 	const seed = 20261122
@@ -43,7 +43,7 @@ func TestExpireAfterManyUpdates(t *testing.T) {
 	}
 }
 
-// expireByScan does to sessions what Expire should do in the store: it looks at each of them. It returns those that it has expired.
+// expireByScan does to sessions what Expire should do in the store. It looks at every session, and returns those that it has expired.
 func expireByScan(sessions []checkout.Session, now time.Time, limit int) []checkout.Session {
 	var due []*checkout.Session
 	for i := range sessions {

@@ -12,8 +12,8 @@ import (
 	"github.com/caisse/checkout/store/memory"
 )
 
-// Each change is kept until its session is pruned. But the fields that no change can touch, such as URLs, must not be kept again with
-// each change.
+// TestChangeOfALongSessionTakesLittleMemory proves that a change does not store again the fields that cannot change, such as URLs. The
+// store keeps each change until its session is pruned.
 func TestChangeOfALongSessionTakesLittleMemory(t *testing.T) {
 	const changes = 5_000
 	s := session(1)

@@ -16,15 +16,15 @@ const (
 	mostDue = 4096
 )
 
-// counted is how far a list counts.
+// counted is the number at which a list stops counting.
 const counted = checkout.MaxListTotal + 1
 
 // List implements [checkout.Store]. Its time depends on what it returns, skips and counts, not on the size of the account: an account of
 // more than 512 sessions has indexes by status, reference and payment.
 //
-// Some filters cost more. A list by created or pending skips the sessions of the last day that are due and were not swept. If more than
-// 4,096 sessions of all accounts are due, a list by expired skips the created and pending sessions that are not due. So sweep often. A
-// list by reference or payment looks at all sessions that have it, whatever their status.
+// Some filters cost more. A list by created or pending must skip the sessions of the last day that are due and were not swept. If more
+// than 4,096 sessions of all accounts are due, a list by expired must skip the created and pending sessions that are not due. So sweep
+// often. A list by reference or payment looks at all sessions that have it, whatever their status.
 func (m *Store) List(ctx context.Context, account checkout.Account, q checkout.Query) ([]checkout.Session, int, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, 0, err
@@ -74,7 +74,7 @@ func (m *Store) byPhone(a *account, q checkout.Query) []checkout.Session {
 	return page
 }
 
-// passing reads the sessions that pass the filter of q without its phone, from the beginning of the page.
+// passing reads the sessions that pass the filter of q without its phone, from the place where begin says. It does not apply the offset.
 func (m *Store) passing(a *account, q checkout.Query) func(yield func(*record) bool) {
 	return func(yield func(*record) bool) {
 		records := m.candidates(a, q)
@@ -82,7 +82,7 @@ func (m *Store) passing(a *account, q checkout.Query) func(yield func(*record) b
 		if !q.CreatedAfter.IsZero() {
 			oldest = q.CreatedAfter.UnixMicro()
 		}
-		if q.Status == checkout.StatusCreated || q.Status == checkout.StatusPending { // older ones are due
+		if q.Status == checkout.StatusCreated || q.Status == checkout.StatusPending { // all older sessions are due
 			oldest = max(oldest, q.At.Add(-longestExpiry).UnixMicro())
 		}
 		for r := records.next(); r != nil; r = records.next() {
@@ -96,7 +96,7 @@ func (m *Store) passing(a *account, q checkout.Query) func(yield func(*record) b
 	}
 }
 
-// candidates reads the narrowest index, from the beginning of the page.
+// candidates reads the index that fits the filter best, from the place where begin says.
 func (m *Store) candidates(a *account, q checkout.Query) merge {
 	var orders []*order
 	switch x := a.indexes; {
@@ -132,7 +132,7 @@ func (m *Store) candidates(a *account, q checkout.Query) merge {
 	return records
 }
 
-// begin returns the place after which the page begins.
+// begin returns the place after which the list begins, before its offset. If bounded is false, the list begins with the newest session.
 func begin(q checkout.Query) (from place, bounded bool) {
 	if q.AfterID != "" {
 		from, bounded = place{q.AfterCreatedAt.UnixMicro(), q.AfterID}, true

@@ -16,7 +16,7 @@ import (
 )
 
 // TestListEqualsAScan compares List with a scan of all sessions, for random queries of a large account. The accounts of storetest are too
-// small for this: the indexes split, shrink and lose entries only in a large one.
+// small for this: the indexes split, shrink and lose entries only in a large account.
 func TestListEqualsAScan(t *testing.T) {
 	const seed, rounds, each = 20261127, 12, 400
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -61,7 +61,7 @@ func TestListCountsDueSessionsAsExpired(t *testing.T) {
 		create(t, m, session(n))
 	}
 	for _, due := range []int{0, 1, 4_095, 4_096, 4_097, most} {
-		q := checkout.Query{Limit: 1, At: session(due).ExpiresAt.Add(-time.Microsecond)} // the first due sessions are due, and no others
+		q := checkout.Query{Limit: 1, At: session(due).ExpiresAt.Add(-time.Microsecond)} // at this instant exactly the sessions 0 to due-1 are due
 		q.Status = checkout.StatusExpired
 		expired, total, err := m.List(t.Context(), session(0).Account, q)
 		is.NoErr(err)
@@ -139,7 +139,7 @@ func randomQuery(random *rand.Rand, model []checkout.Session, start time.Time) c
 	return q
 }
 
-// compareList checks that List returns what the comments of [checkout.Store] say, if the store holds the sessions of model.
+// compareList checks that List returns what the comments of [checkout.Store] say, for a store that has the sessions of model.
 func compareList(t *testing.T, m *memory.Store, model []checkout.Session, q checkout.Query) {
 	t.Helper()
 	is := is.New(t)

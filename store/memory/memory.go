@@ -1,13 +1,13 @@
 // Package memory keeps checkout sessions in memory: for tests, for first steps, and for hosts that can afford to lose
 // them all when the process ends.
 //
-// A [Store] is bounded. When it is full it refuses new sessions with [checkout.ErrUnavailable] and forgets none: a
-// store that evicted a session would free its idempotency key, and the client's next retry would be a second payment.
+// The number of sessions of a [Store] is bounded. When it is full, it refuses new sessions with [checkout.ErrUnavailable] and forgets
+// none. A store that forgot a session would free its idempotency key, and the client's next retry would be a second payment.
 //
-// A session of usual size takes about 500 bytes, so that a full store of [New] takes about 500 MB, and as much again while the
-// garbage collector lets it grow. The first change of a session takes some 250 bytes more and each further one 130, beside the
-// texts that it brings. A reference or payment that no other session of the account has takes as much. Only Prune removes
-// anything: sessions that have ended, with their keys and events.
+// A session of usual size takes about 500 bytes. So a full store of [New] takes about 500 MB, and up to twice as much before the garbage
+// collector runs. The first change of a session takes some 250 bytes more, and each further change 130, not counting new texts. A client
+// reference or payment ID that no other session of the account has takes another 130. Only Prune removes sessions: those that have
+// ended, with their keys and events.
 package memory
 
 import (
@@ -19,13 +19,13 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// DefaultLimit is how many sessions a store of [New] holds.
+// DefaultLimit is the greatest number of sessions in a store of [New].
 const DefaultLimit = 1_000_000
 
 // Store is a [checkout.Store] in memory. It is safe for concurrent use. Make one with [New] or [NewLimit].
 //
-// One lock guards everything. Readers share it. Expire holds it while it expires sessions, List for as long as its comment says, Prune
-// while it looks at every session, and every other call for a few microseconds.
+// One lock guards all sessions and events. Reads share it. Expire keeps it while it expires sessions, List while it reads, skips and
+// counts sessions, and Prune while it looks at every session. Every other call usually keeps it for a few microseconds.
 type Store struct {
 	limit int
 
@@ -35,7 +35,7 @@ type Store struct {
 	accounts map[checkout.Account]*account
 	due      dueHeap
 	feed     []*state // oldest first
-	events   uint64   // how many there ever were
+	events   uint64   // how many events there have been, with the pruned ones
 
 	webhooksOnce sync.Once
 	webhooks     *webhooks

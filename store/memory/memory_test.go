@@ -20,8 +20,8 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, func(*testing.T) checkout.Store { return memory.New() })
 }
 
-// TestLimit proves that a full store refuses new sessions and forgets none. If it forgot a session, its key would be free, and the client's
-// retry would be a second payment.
+// TestLimit proves that a full store refuses new sessions and forgets none. If it forgot a session, the session's key would be free, and
+// the client's retry would be a second payment.
 func TestLimit(t *testing.T) {
 	full := func(t *testing.T) *memory.Store {
 		t.Helper()
@@ -31,7 +31,7 @@ func TestLimit(t *testing.T) {
 		return m
 	}
 
-	t.Run("refuses a session beyond it and writes nothing", func(t *testing.T) {
+	t.Run("refuses a session beyond the limit and writes nothing", func(t *testing.T) {
 		is := is.New(t)
 		m := full(t)
 		_, created, err := m.Create(t.Context(), session(3))
@@ -85,7 +85,7 @@ func TestLimit(t *testing.T) {
 		next.Status, next.Version = checkout.StatusPending, 2
 		is.NoErr(m.Update(t.Context(), next))
 	})
-	t.Run("allows no session if it is 0 or less", func(t *testing.T) {
+	t.Run("allows no session if the limit is 0 or less", func(t *testing.T) {
 		is := is.New(t)
 		for _, n := range []int{0, -1} {
 			_, _, err := memory.NewLimit(n).Create(t.Context(), session(1))
@@ -101,7 +101,7 @@ func TestCreateCopiesEveryText(t *testing.T) {
 	m := memory.New()
 	given := session(1)
 	given.PaymentID, given.CustomerID, given.FailureReason = "ORDER_123", "cus_1", "none"
-	given.ClientReference = "order 1"
+	given.ClientReference, given.Metadata = "order 1", map[string]string{"size": "XL"}
 	given.SuccessURL, given.CancelURL = "https://shop.example/thanks", "https://shop.example/cart"
 	create(t, m, given)
 	kept, err := m.Get(t.Context(), given.Account, given.ID)
@@ -125,7 +125,7 @@ func TestCreateCopiesEveryText(t *testing.T) {
 	wantNoSharedText(t, reflect.ValueOf(unkeyed.ID), reflect.ValueOf(kept.ID), "ID")
 }
 
-// wantNoSharedText checks that no string in kept has the same address as the one in given.
+// wantNoSharedText checks that no string in kept has the same address as the corresponding string in given.
 func wantNoSharedText(t *testing.T, given, kept reflect.Value, name string) {
 	t.Helper()
 	switch given.Kind() {
@@ -140,6 +140,15 @@ func wantNoSharedText(t *testing.T, given, kept reflect.Value, name string) {
 			if field := given.Type().Field(i); field.IsExported() {
 				wantNoSharedText(t, given.Field(i), kept.Field(i), name+"."+field.Name)
 			}
+		}
+	case reflect.Map:
+		for _, key := range given.MapKeys() {
+			for _, same := range kept.MapKeys() {
+				if same.String() == key.String() {
+					wantNoSharedText(t, key, same, "a key of "+name)
+				}
+			}
+			wantNoSharedText(t, given.MapIndex(key), kept.MapIndex(key), "a value of "+name)
 		}
 	}
 }

@@ -71,11 +71,13 @@ func (o *order) remove(r *record) {
 // descent reads an order from its newest record, or from a place, to its oldest.
 type descent struct {
 	order        *order
-	chunk, index int // of the record that was read last
+	chunk, index int // the position of the record that was read last; the next one is before this position
 }
 
+// newest returns a descent from the newest record.
 func (o *order) newest() descent { return descent{o, len(o.chunks), 0} }
 
+// below returns a descent from the newest record that is before p.
 func (o *order) below(p place) descent {
 	chunk, index := o.find(p)
 	return descent{o, chunk, index}
@@ -102,7 +104,7 @@ func (d *descent) skip() {
 	d.index--
 }
 
-// merge reads several orders as one.
+// merge reads several orders as one, the newest record first.
 type merge []descent
 
 func (m merge) next() *record {

@@ -16,16 +16,16 @@ import (
 // The texts are copies. A part of a request would keep the whole request in memory, or would change if the host reuses its buffers.
 type record struct {
 	owner    *account
-	place    int        // in dueHeap, or unplaced
+	place    int        // its index in dueHeap, or unplaced
 	idLength uint32     // within identity, which begins with the id
 	keyEnd   uint32     // within identity, where the idempotency key ends and the client reference begins
-	ends     [10]uint32 // of each detail within details
+	ends     [10]uint32 // where each detail ends within details
 	identity string
 	details  string
 	metadata map[string]string // nil where there is none
 	last     *state            // the state after the last change; nil until there is one
 
-	created, expires   int64 // microseconds since 1970, as are the two below
+	created, expires   int64 // microseconds since 1970, like completed and updated
 	completed, updated int64
 	amount, fee        int64
 	version            int64
@@ -87,7 +87,7 @@ func (r *record) session() checkout.Session {
 	return s
 }
 
-// cloneTexts copies names and values too.
+// cloneTexts copies a map with its names and values. It returns nil for an empty one.
 func cloneTexts(m map[string]string) map[string]string {
 	if len(m) == 0 {
 		return nil
@@ -113,7 +113,7 @@ func join(texts ...string) string {
 	return all.String()
 }
 
-// Indexes into detailsOf of the details that are also read by themselves.
+// The indexes in detailsOf of those texts that are also read one at a time.
 const (
 	statusDetail  = 0
 	paymentDetail = 1
@@ -145,5 +145,5 @@ func (r *record) key() idempotency.Key    { return idempotency.Key(r.identity[r.
 func (r *record) reference() string       { return r.identity[r.keyEnd:] }
 func (r *record) status() checkout.Status { return checkout.Status(r.detail(statusDetail)) }
 
-// timeOf returns the time of record's microseconds. The zero time stays zero.
+// timeOf returns the time of a record's microseconds. The zero time stays zero.
 func timeOf(micros int64) time.Time { return time.UnixMicro(micros).UTC() }

@@ -53,8 +53,8 @@ func TestSessionTakesLittleMemory(t *testing.T) {
 	}
 }
 
-// TestSessionKeepsNoRequestInMemory stores texts that were cut out of large requests. If the store did not copy them, each session would
-// keep a whole request in memory.
+// TestSessionKeepsNoRequestInMemory stores descriptions that are parts of large requests. If the store did not copy them, each session
+// would keep a whole request in memory.
 func TestSessionKeepsNoRequestInMemory(t *testing.T) {
 	const sessions, request = 200, 64 << 10
 	before := heapInUse()

@@ -12,7 +12,7 @@ import (
 	"github.com/caisse/checkout/webhook"
 )
 
-// Webhooks returns the store of endpoints and deliveries that belongs to s. It is always the same one.
+// Webhooks returns the store of endpoints and deliveries that belongs to s. Every call returns the same one.
 func (s *Store) Webhooks() webhook.Store {
 	s.webhooksOnce.Do(func() {
 		s.webhooks = &webhooks{endpoints: make(map[string]*webhook.StoredEndpoint), deliveries: make(map[string]*webhook.StoredDelivery), pending: make(map[string]*webhook.StoredDelivery)}
@@ -25,13 +25,13 @@ type webhooks struct {
 	mu         sync.Mutex
 	endpoints  map[string]*webhook.StoredEndpoint
 	deliveries map[string]*webhook.StoredDelivery
-	pending    map[string]*webhook.StoredDelivery // those of deliveries that are pending
+	pending    map[string]*webhook.StoredDelivery // the pending ones of deliveries
 	position   checkout.Cursor
 }
 
 var _ webhook.Store = (*webhooks)(nil)
 
-// enter begins a call: it checks ctx and locks mu. The caller unlocks mu at its end.
+// enter begins a call: it checks ctx and locks mu. If it returns no error, the caller must unlock mu at the end of the call.
 func (w *webhooks) enter(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -34,7 +34,7 @@ const (
 	label                      // null in most sessions, which are then written without it
 )
 
-// columns are all columns, in the order of every statement. Besides them only scanBetween knows the columns.
+// columns are the columns that store a session, in the order in which statements write and read them. scanBetween reads this order.
 var columns = []column{
 	columnOf("id", "text", named, func(s *checkout.Session) string { return s.ID }),
 	columnOf("account", "text", named, func(s *checkout.Session) string { return s.Account.ID }),
@@ -122,7 +122,7 @@ var selected = joinColumns(created, func(_ int, c column) string {
 }) + ", " + updatedAt
 
 // updatedAt is the time of the last change of s. If a program of a release without events made that change, its time is not known.
-// The latest known time then stands for it.
+// updatedAt is then the latest time that is known.
 const updatedAt = `CASE WHEN s.logged_version = s.version THEN s.updated_at ELSE greatest(s.created_at, s.updated_at, s.completed_at) END`
 
 // rowset makes a table u of sessions, from one array for each column. So a batch of any size is the same statement, with one plan and
@@ -151,8 +151,8 @@ func insertOf(columns []column, rows func([]column) string) string {
 		" FROM " + rows(columns) + " ON CONFLICT DO NOTHING RETURNING id"
 }
 
-// updateOf replaces each session whose stored version is the one before, appends the events, and returns the ids of those that it
-// replaced.
+// updateOf replaces each session whose stored version is one less than the new version, appends the events, and returns the ids of
+// those that it replaced.
 func updateOf(rows string) string {
 	return "WITH changed AS (UPDATE checkout_sessions AS s SET " + joinColumns(changed, func(_ int, c column) string {
 		if c.traits&named != 0 {
@@ -278,14 +278,14 @@ func kept(s checkout.Session) checkout.Session {
 	return s
 }
 
-// storable returns an error for a session that PostgreSQL would refuse. So it fails before it is in a batch with others.
+// storable returns an error for a session that PostgreSQL would refuse. So such a session fails before it joins a batch.
 func storable(s *checkout.Session) error {
 	if !validTexts(s.ID, s.Account.ID, string(s.IdempotencyKey), string(s.Status), s.Currency, string(s.PaymentMethod), s.UserPhone,
 		s.PaymentID, s.CustomerID, s.Description, s.SuccessURL, s.CancelURL, s.FailureReason, s.ClientReference) ||
 		!validTexts(slices.Collect(maps.Keys(s.Metadata))...) || !validTexts(slices.Collect(maps.Values(s.Metadata))...) {
 		return errors.New("postgres: a text of the session is not UTF-8, or holds U+0000, which PostgreSQL cannot store")
 	}
-	// A year of more than four digits could not be answered as JSON either.
+	// A time with a year of more than four digits cannot be encoded as JSON either.
 	for _, at := range []time.Time{s.CreatedAt, s.ExpiresAt, s.CompletedAt, s.UpdatedAt} {
 		if year := at.UTC().Year(); year < 1 || year > 9999 {
 			return fmt.Errorf("postgres: a time of the session is in the year %d", year)

@@ -107,7 +107,7 @@ func TestCallersContext(t *testing.T) {
 	})
 }
 
-// panicTracer is a host's tracer. When armed, it panics once, in the middle of a write.
+// panicTracer is a host's tracer. When armed, it panics once, when a write begins.
 type panicTracer struct{ armed bool }
 
 func (p *panicTracer) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
@@ -152,8 +152,8 @@ func TestHostsPanic(t *testing.T) {
 	is.NoErr(store.Update(t.Context(), s))
 }
 
-// TestHostsPanicAtANotice proves the same for a pipelined write. Such a write has no tracer, but pgx calls the host's OnNotice in the
-// middle of it. If the store used the connection again, the next caller would read the answers to this write.
+// TestHostsPanicAtANotice proves the same for a pipelined write. There is no tracer in that case, but pgx calls the host's OnNotice in
+// the middle of the write. If the store used the connection again, the next caller would read the answers to this write.
 func TestHostsPanicAtANotice(t *testing.T) {
 	is := is.New(t)
 	url := pgtest.URL(t, "pool_max_conns=1")

@@ -16,7 +16,7 @@ import (
 	"github.com/matryer/is"
 )
 
-// answer is what a store returned from Create.
+// answer is the result of one Create.
 type answer struct {
 	held    checkout.Session
 	created bool
@@ -85,7 +85,7 @@ func TestCreateAtOnce(t *testing.T) {
 		})
 	}
 
-	t.Run("writes a key once when many calls of one batch have it", func(t *testing.T) {
+	t.Run("makes far fewer inserts than calls when many calls have one key", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
@@ -98,7 +98,7 @@ func TestCreateAtOnce(t *testing.T) {
 		for _, a := range createAtOnce(t.Context(), sessions, store) {
 			is.NoErr(a.err)
 		}
-		is.True(value[int](t, pool, "select last_value from tries") < 100) // far fewer inserts than the 200 calls
+		is.True(value[int](t, pool, "select last_value from tries") < 100) // each batch inserts the key at most once, and there are 200 calls
 	})
 
 	t.Run("creates every session when three calls share a key and others have none, on two instances", func(t *testing.T) {
@@ -146,7 +146,7 @@ func TestCreateAtOnce(t *testing.T) {
 		}
 		is.Equal(value[int](t, pool, "select count(*) from checkout_sessions"), len(sessions))
 	})
-	t.Run("fails only the bad row of a batch", func(t *testing.T) {
+	t.Run("fails only the call with the bad row, and not the calls at the same time", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)
@@ -218,7 +218,7 @@ func TestLockedByAnotherTransaction(t *testing.T) {
 			is.NoErr(err)
 			is.True(created)
 
-			// As long as the store gets no connection, two batches of one row wait for one, and all other rows wait for the next batch.
+			// As long as the store gets no connection, two batches of one row wait for a connection, and all other rows wait for the next batch.
 			var conns [2]*pgxpool.Conn
 			for i := range conns {
 				conns[i], err = hostsPool.Acquire(t.Context())

@@ -13,12 +13,12 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// history is what the stores answered while a test broke their server or its connections.
+// history records the answers of the stores while a test breaks their server or its connections.
 type history struct {
 	mu       sync.Mutex
 	created  map[idempotency.Key]string // the acknowledged session of each key
 	replaced map[string]int64           // the version of each session that Update acknowledged
-	refused  map[string]int64           // the version of each session, of Create or Update, that was not written according to the store
+	refused  map[string]int64           // the version of each session that a store refused to write, in Create or Update
 	unknown  int                        // answers with an unknown outcome
 	faults   []string                   // answers that break the contract
 }
@@ -123,7 +123,8 @@ func (d *driver) finish() {
 	d.callers.Wait()
 }
 
-// check compares the answers of the stores with the rows in the table. It returns every contradiction.
+// check compares the answers of the stores with the rows in the table. It returns every contradiction, and the faults that the
+// callers have found.
 func (d *driver) check(t *testing.T, pool *pgxpool.Pool) (faults []string) {
 	t.Helper()
 	rows, err := pool.Query(t.Context(), "select idempotency_key, id, version from checkout_sessions")
@@ -164,7 +165,7 @@ func (d *driver) check(t *testing.T, pool *pgxpool.Pool) (faults []string) {
 	return faults
 }
 
-// await polls until the server has done something, for a minute at most.
+// await polls until done returns true, for a minute at most. what says what the test waits for.
 func await(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !done(); {

@@ -24,7 +24,7 @@ const (
 // because in a host's transaction the host must act on it.
 type failure struct {
 	doing string
-	kind  error // ErrUnavailable, ErrOutcomeUnknown or the error of the caller's context; nil for a fault
+	kind  error // ErrUnavailable, ErrOutcomeUnknown or the error of the caller's context; nil if it is none of these
 	cause error
 	again bool // nothing was written, and the same call may succeed if it is repeated at once
 }
@@ -47,7 +47,7 @@ func oneLine(err error) string {
 	return strings.ReplaceAll(strings.Join(lines, "; "), ":; ", ": ")
 }
 
-// advice returns what an operator can do about an error of the server, or "" if the server's own words say it.
+// advice returns what an administrator can do about an error of the server, or "" if the server's own text says enough.
 func advice(err error) string {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
@@ -82,7 +82,7 @@ func (f *failure) Unwrap() []error {
 	return []error{f.kind, f.cause}
 }
 
-// failed decides what an error of the database means. It is the only place that does. lost says that the connection cannot be used
+// failed decides what an error of the database means. It is the only function that does so. lost says that the connection cannot be used
 // again; ctx is the caller's.
 func failed(ctx context.Context, doing string, at phase, lost bool, err error) error {
 	f := &failure{doing: doing, cause: err}
@@ -132,7 +132,8 @@ func fatal(pg *pgconn.PgError) bool {
 	return severity == "FATAL" || severity == "PANIC"
 }
 
-// unavailable reports whether an error code means that the server is down, full or overloaded, and not that the request was wrong.
+// unavailable reports whether an error code means that the same request may succeed later: the server is down, full, overloaded or
+// read-only, or other transactions were in the way.
 func unavailable(code string) bool {
 	switch code {
 	case "25006", // a standby, or a primary that was made read-only
@@ -144,14 +145,14 @@ func unavailable(code string) bool {
 	return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "53") // connections and resources
 }
 
-// rowFault reports whether one row may be the reason why a batch failed. Each row is then retried by itself.
+// rowFault reports whether one row may be the reason why a batch failed. Each row is then retried in a transaction of its own.
 func rowFault(err error) bool {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) || errors.Is(err, checkout.ErrOutcomeUnknown) {
 		return false
 	}
 	switch pg.Code[:min(2, len(pg.Code))] {
-	case "22", "23", "54", "P0": // data, constraints, limits, and what a host's trigger raises
+	case "22", "23", "54", "P0": // data, constraints, limits, and exceptions of a host's trigger
 		return true
 	}
 	return isLocked(err)

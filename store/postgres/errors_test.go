@@ -213,9 +213,11 @@ func TestErrorsOfConnecting(t *testing.T) {
 			_, _, err = store.Create(t.Context(), s)
 			is.True(err != nil)
 			is.Equal(kindOf(t, err), test.want)
+			is.True(!strings.Contains(err.Error(), "hunter2"))
 			_, err = store.Get(t.Context(), s.Account, s.ID)
 			is.True(err != nil)
 			is.Equal(kindOf(t, err), test.want)
+			is.True(!strings.Contains(err.Error(), "hunter2"))
 		})
 	}
 }

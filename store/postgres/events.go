@@ -15,9 +15,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// keepBefore stores, in an update of s, what its history would otherwise lose: what the session was created with, and the state
-// before this change if an older program made that without an event. Such states are an array of objects. A single object was
-// written by a program that also wrote an event for it.
+// keepBefore is a part of an UPDATE of s. It stores states that the history would otherwise lose: the status and the payment at
+// creation, and the state before this change, if an older program made that state without an event. unlogged is an array of such
+// states. If it is a single object, a program of an earlier revision wrote it, with a row of checkout_events.
 const keepBefore = `first_status = CASE WHEN s.version = 1 THEN s.status ELSE s.first_status END,
 	first_payment_id = CASE WHEN s.version = 1 THEN s.payment_id ELSE s.first_payment_id END,
 	unlogged = CASE WHEN s.version > 1 AND s.logged_version IS DISTINCT FROM s.version THEN
@@ -34,9 +34,9 @@ const appendEvents = `INSERT INTO checkout_events (xid, session, account, versio
 const eventColumns = `e.version, e.status, e.at, e.completed_at, coalesce(e.payment_id, ''), e.failure_reason, e.late`
 
 // feed selects the events after a place, or only the last one. It shows only events whose transaction is older than every
-// transaction that is still open, in all databases of the server. So an event that becomes visible later stands after them. It
-// must be one statement, since each statement has a snapshot of its own. Without events it returns one row, with the snapshot
-// alone.
+// transaction that has begun to write and is still open, in all databases of the server. So an event that becomes visible later
+// comes after all events that were shown. This must be one statement, since each statement has a snapshot of its own. Without events
+// it returns one row, in which xid is null.
 //
 // The inner limit is a literal; the caller's limit is around it. For a parameter the planner would assume a tenth of all events, and
 // might read and sort them.
@@ -63,7 +63,7 @@ func feedAfter(limit int) string {
 	return feed(` AND (e.xid, e.num) > ($2::text::xid8, $3::bigint)`, `e.xid, e.num`, most)
 }
 
-// state is what an event stores of a session.
+// state is the part of a session that an event stores.
 type state struct {
 	version         int64
 	status          checkout.Status
@@ -88,13 +88,13 @@ func (e *state) of(s checkout.Session) checkout.Session {
 }
 
 // Events implements [checkout.Store]. Events are in the order of their transactions. An event appears only after all transactions
-// have ended that had begun to write before the event's transaction ended, in any database of the server. So a transaction that
-// is left open delays the feed, and so does a prepared one.
+// have ended that began to write before the event's own transaction did, in any database of the server. So a transaction that has
+// written and is left open delays the feed, and so does a prepared one.
 //
-// In a host's transaction the feed does not show what that transaction has written.
+// In a host's transaction the feed does not show the events that this transaction has written.
 //
-// A cursor is valid on the server that gave it and on its standbys. A database that was restored from a dump counts transactions anew
-// and refuses older cursors; see the package's documentation.
+// A cursor is valid on the server that gave it and on its standbys. If a database is restored from a dump on a new server, that server
+// counts transactions anew and refuses older cursors; see the package's documentation.
 func (t table) Events(ctx context.Context, after checkout.Cursor, limit int) ([]checkout.Event, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -161,7 +161,7 @@ func collectFeed(rows pgx.Rows, after feedPlace) (page feedPage, err error) {
 	return page, rows.Err()
 }
 
-// feedPlace is the place in the feed that a cursor stands for. The zero feedPlace is before the first event.
+// feedPlace is the place in the feed that a cursor names. The zero feedPlace is before the first event.
 type feedPlace struct {
 	xid uint64
 	num int64
@@ -181,7 +181,7 @@ func feedPlaceOf(c checkout.Cursor) (p feedPlace, ok bool) {
 
 // knownTo refuses a place that the server has not reached yet: the cursor is of another server.
 func (p feedPlace) knownTo(row pgx.CollectableRow) error {
-	targets := make([]any, len(row.RawValues())) // nil passes over a column
+	targets := make([]any, len(row.RawValues())) // nil ignores a column
 	var xmax string
 	targets[0] = &xmax
 	if err := row.Scan(targets...); err != nil {
@@ -197,12 +197,13 @@ var errCursor = &checkout.ValidationError{Fields: []checkout.FieldError{{
 	Field: "cursor", Code: checkout.CodeMalformed, Detail: "must be the Cursor of an event of this server",
 }}}
 
-// historyOf reads a session's events, and the session. Without events it returns one row.
+// historyOf is the beginning of history: the columns of an event, and those of the session that only a history needs.
 const historyOf = `SELECT e.version IS NULL, coalesce(e.version, 0), coalesce(e.status, ''), coalesce(e.at, s.created_at), e.completed_at,
 	coalesce(e.payment_id, ''), coalesce(e.failure_reason, ''), coalesce(e.late, false),
 	coalesce(s.first_status, ''), coalesce(s.first_payment_id, ''),
 	coalesce(CASE WHEN jsonb_typeof(s.unlogged) = 'array' THEN s.unlogged END, '[]')::text, `
 
+// history reads a session with its events. If there are no events, it returns one row.
 var history = historyOf + selected + `
 FROM checkout_sessions AS s LEFT JOIN checkout_events AS e ON e.session = s.id AND e.account = s.account
 WHERE s.id = $1 AND s.account = $2 AND s.test = $3 ORDER BY e.version`

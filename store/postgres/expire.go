@@ -9,9 +9,9 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// expire skips the rows that another sweep has locked. PostgreSQL evaluates the common table expression once, however it plans
-// the update. It might evaluate a subquery in its place for every row, and find other sessions each time. The account is compared
-// for tables that are partitioned by it.
+// expire skips the rows that another transaction has locked. PostgreSQL evaluates the common table expression once, however it plans
+// the update. A subquery in its place might be evaluated for every row, and find other sessions each time. The account is compared
+// because the table may be partitioned by it.
 var expire = `WITH due AS (
 	SELECT s.id, s.account FROM checkout_sessions AS s WHERE s.due_at <= $1
 	ORDER BY s.due_at, s.id LIMIT $2 FOR UPDATE SKIP LOCKED
@@ -22,10 +22,10 @@ var expire = `WITH due AS (
 	RETURNING s.*
 ), logged AS (` + appendEvents + `) SELECT ` + selected + ` FROM changed AS s`
 
-// Expire implements [checkout.Store]. Any number of instances may sweep at once: each skips the sessions that another one has
-// locked. One call is one transaction of at most ten seconds, so keep the limit at a few thousand.
+// Expire implements [checkout.Store]. Any number of instances may sweep at once: each skips the sessions that another transaction
+// has locked. One call is one transaction of at most ten seconds, so keep the limit at a few thousand.
 //
-// After [checkout.ErrOutcomeUnknown], sessions may be stored as expired that no sweep ever returns.
+// After [checkout.ErrOutcomeUnknown], some sessions may be stored as expired although no sweep ever returns them.
 func (t table) Expire(ctx context.Context, now time.Time, limit int) ([]checkout.Session, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ func openTwo(t *testing.T, url string) [2]checkout.Store {
 	return [2]checkout.Store{openURL(t, url), openURL(t, url)}
 }
 
-// report fails the test for each fault, and logs how much was tried.
+// report fails the test for each fault, and logs how many answers of each kind the callers got.
 func report(t *testing.T, d *driver, faults []string) {
 	t.Helper()
 	for _, fault := range faults {
@@ -42,7 +42,7 @@ func TestBrokenCommits(t *testing.T) {
 		report(t, d, d.check(t, pool))
 	}
 
-	t.Run("converge when backends are terminated at any moment", func(t *testing.T) {
+	t.Run("contradict no answer when backends are terminated at any moment", func(t *testing.T) {
 		url := pgtest.URL(t)
 		pool := connect(t, url)
 		d := drive(t.Context(), openTwo(t, pgtest.With(t, url, "application_name=doomed")))
@@ -51,7 +51,7 @@ func TestBrokenCommits(t *testing.T) {
 			terminated += value[int](t, pool, "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'doomed' and state <> 'idle'")
 		})
 	})
-	t.Run("converge when backends are terminated before they commit", func(t *testing.T) {
+	t.Run("contradict no answer when backends are terminated before they commit", func(t *testing.T) {
 		url := pgtest.URL(t)
 		instances, pool := openTwo(t, url), connect(t, url)
 		exec(t, pool, `create function fall() returns trigger language plpgsql as $$ begin
@@ -62,7 +62,7 @@ func TestBrokenCommits(t *testing.T) {
 		d := drive(t.Context(), instances)
 		breakUntil(t, d, pool, func() bool { return d.unknown > 30 && len(d.created) > 200 }, func() {})
 	})
-	t.Run("converge when the answers to commits are lost", func(t *testing.T) {
+	t.Run("contradict no answer when the answers to commits are lost", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		openURL(t, url)
@@ -135,7 +135,7 @@ func TestFailover(t *testing.T) {
 
 // TestMissingStandby proves what callers see while commits wait for a synchronous standby that is gone.
 func TestMissingStandby(t *testing.T) {
-	// setUp returns a server whose commits wait for a standby that is gone, and a session that was written before it went.
+	// setUp returns a server whose commits wait for a standby that is gone, and a session that was written while the standby was there.
 	setUp := func(t *testing.T) (primary *pgtest.Cluster, session checkout.Session) {
 		t.Helper()
 		is := is.New(t)

@@ -52,7 +52,7 @@ func createNew(t *testing.T, store checkout.Store) checkout.Session {
 	return s
 }
 
-// change updates a session to its next version, and returns that.
+// change updates a session to its next version, and returns this version.
 func change(t *testing.T, store checkout.Store, s checkout.Session, status checkout.Status) checkout.Session {
 	t.Helper()
 	s = next(s, status)

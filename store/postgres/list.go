@@ -13,10 +13,10 @@ import (
 //
 // PostgreSQL can count within an index only where the pages of the table were vacuumed. Autovacuum does that.
 //
-// Sweep with Expire. A page of created or pending skips the sessions that are due and were not swept one by one, which takes 0.3
-// s for each million. If more than 1000 sessions of all accounts are due, created and pending sessions are counted row by row. A
-// page of expired then looks at the account's created and pending sessions, back to 24 hours before the session that has been due
-// for longest.
+// Sweep with Expire. A page of created or pending sessions passes one by one over the sessions that are due but not yet swept, which
+// takes 0.3 s for each million. If more than 1000 sessions of all accounts are due, created and pending sessions are counted row by
+// row. A page of expired sessions then looks at the account's created and pending sessions, back to 24 hours before the session that
+// has been due for longest.
 func (t table) List(ctx context.Context, account checkout.Account, q checkout.Query) ([]checkout.Session, int, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, 0, err

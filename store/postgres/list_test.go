@@ -40,9 +40,9 @@ func expectedPage(all []checkout.Session, account checkout.Account, q checkout.Q
 	return page, total
 }
 
-// TestListHoldsTheSameWhicheverWayItGoes proves that every list returns the expected page. The store builds a list in different ways. They
-// depend on how many sessions are due, and on how many the account and the others have. The cases lead to each of these ways.
-func TestListHoldsTheSameWhicheverWayItGoes(t *testing.T) {
+// TestListReturnsTheExpectedPage proves that lists with many filters return the expected page. The statement of a list, and the way in
+// which it counts, depend on the filters, on how many sessions are due, and on how many the account has.
+func TestListReturnsTheExpectedPage(t *testing.T) {
 	for _, test := range []struct {
 		name                 string
 		alive, due, settled  int // sessions of the account
@@ -76,7 +76,7 @@ func TestListHoldsTheSameWhicheverWayItGoes(t *testing.T) {
 			}
 			waiting := "case when n % 3 = 0 then 'pending' else 'created' end"
 			insert(mine, test.alive, waiting, 24*time.Hour, "alive")
-			insert(mine, test.due, waiting, -time.Hour, "due") // a real session is due only after its creation; this stands for a list at a later instant
+			insert(mine, test.due, waiting, -time.Hour, "due") // due before its creation, which is as good here as a list at a later instant
 			insert(mine, test.settled, "(array['processing', 'completed', 'failed', 'expired', 'cancelled'])[1 + n % 5]", time.Hour, "settled")
 			insert(other, test.otherAlive, waiting, 24*time.Hour, "other alive")
 			insert(other, test.otherDue, waiting, -time.Hour, "other due")
@@ -112,7 +112,7 @@ func TestListHoldsTheSameWhicheverWayItGoes(t *testing.T) {
 	}
 }
 
-// everyFilter returns queries with filters of all kinds, each with every status and with none.
+// everyFilter returns queries with filters of all kinds except the phone, each with every status and with none.
 func everyFilter(now time.Time, every time.Duration) (queries []checkout.Query) {
 	for _, status := range append([]checkout.Status{""}, checkout.Statuses()...) {
 		for _, q := range []checkout.Query{

@@ -25,7 +25,7 @@ type listing struct {
 	args  []any
 	with  []string // common table expressions
 	span           // the range of created_at
-	more  string   // conditions on s for which there is no index
+	more  string   // the condition on s that the cursor adds
 	pages []arm    // the ranges from which the page is read
 	total string   // a query for the total; "": pages are counted
 }
@@ -37,7 +37,7 @@ type arm struct {
 	order string
 }
 
-// span is a range of created_at, as SQL; a bound of "" is none. below is the operator of the upper bound, < or <=.
+// span is a range of created_at, as SQL. A bound is "" if there is none. below is the operator of the upper bound, < or <=.
 type span struct{ lower, upper, below string }
 
 // list returns the statement for one page and the total. It is one statement, so that both are of the same snapshot in every
@@ -140,11 +140,11 @@ func union(arms []arm, columns, limit string) string {
 	return strings.Join(all, " UNION ALL ")
 }
 
-// mostCounted is how far a list counts.
+// mostCounted is the greatest total of a list.
 const mostCounted = checkout.MaxListTotal + 1
 
-// countOf counts the sessions of all arms, as far as a list counts. Each arm is counted by itself, because to pass 10,000 rows
-// through a union would double the time. An arm is counted only if those before it have fewer than the limit.
+// countOf counts the sessions of all arms, up to mostCounted. It counts each arm separately, because a union of all arms would double
+// the time for 10,000 rows. It counts an arm only if the arms before it have fewer sessions than mostCounted.
 func countOf(arms []arm) string {
 	total := arms[0].count(mostCounted) + " AS counted"
 	for _, a := range arms[1:] {
@@ -233,11 +233,11 @@ func (l *listing) choose(q checkout.Query) {
 	}
 }
 
-// chooseNamed lists by client reference or payment. Few sessions have the same, and all of them are looked at.
+// chooseNamed lists by client reference or payment. Few sessions have the same payment, so it reads all of these.
 func (l *listing) chooseNamed(q checkout.Query) {
 	where := ""
 	if q.Status != "" {
-		// The status that a session has at an instant, as [checkout.Session.StatusAt] tells it.
+		// The status that a session has at an instant, as [checkout.Session.StatusAt] returns it.
 		where += " AND CASE WHEN s.due_at <= " + l.arg(clampTime(q.At)) + " THEN 'expired' ELSE s.status END = " + l.arg(string(q.Status))
 	}
 	if q.PaymentID == "" {
@@ -266,8 +266,8 @@ func (l *listing) chooseWaiting(status checkout.Status, at string) {
 		countOf(l.pages), mostCounted, all.count(mostCounted+fewSessions), due.count(fewSessions))
 }
 
-// chooseExpired lists the sessions that were swept, and those that are due and were not. If many sessions of all accounts are due, it
-// looks for the latter among the account's sessions, back to 24 hours before the session that has been due for longest.
+// chooseExpired lists the sessions that were swept, and those that are due and not yet swept. If many sessions of all accounts are due,
+// it looks for the due ones among the account's sessions, back to 24 hours before the session that has been due for longest.
 func (l *listing) chooseExpired(status, at string) {
 	l.walk(at)
 	since := fmt.Sprintf("greatest(%s::timestamptz, (SELECT longest - interval '%d seconds' FROM few))", cmp.Or(l.lower, "NULL"), int(checkout.MaxExpiresIn/time.Second))

@@ -22,7 +22,8 @@ func TestLockedRowsDelayOnlyTheirCallers(t *testing.T) {
 		name    string
 		locked  int // keys or sessions
 		callers int // for each of them
-		most    int // connections of the store that wait for a lock: two for batches, and those for rows that are retried by themselves
+		// most is the greatest number of the store's connections that wait for a lock: two for batches, the rest for retried rows.
+		most int
 		// lock locks a key or session in the host's transaction.
 		lock func(ctx context.Context, store *postgres.Store, tx pgx.Tx, s checkout.Session) error
 		// call is one call for the locked key or session. Its error is nil if the call has its result.
@@ -120,7 +121,8 @@ func TestLockedRowsDelayOnlyTheirCallers(t *testing.T) {
 	})
 }
 
-// waitsInRetry reports whether a row of a store has waited for a lock for longer than a batch does. It is then retried in a transaction of its own.
+// waitsInRetry reports whether a row of a store has waited for a lock for longer than a batch does. Such a row is being retried in a
+// transaction of its own.
 func waitsInRetry(t *testing.T, pool *pgxpool.Pool, application string) bool {
 	t.Helper()
 	return value[bool](t, pool, `select count(*) > 0 from pg_stat_activity where application_name = $1

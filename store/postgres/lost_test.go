@@ -16,7 +16,7 @@ import (
 	"github.com/matryer/is"
 )
 
-// commits reports whether b, which the store sends, has a COMMIT. It is text, or a prepared statement in a pipelined transaction.
+// commits reports whether b, which the store sends, has a COMMIT. The COMMIT is text, or a prepared statement in a pipelined transaction.
 func commits(b []byte) bool {
 	text, _ := (&pgproto3.Query{String: "commit"}).Encode(nil)
 	prepared, _ := (&pgproto3.Bind{PreparedStatement: "checkout_commit"}).Encode(nil)

@@ -87,8 +87,8 @@ func migrate(ctx context.Context, conn *pgx.Conn, known []migrations.Migration) 
 	return nil
 }
 
-// checkEncoding refuses a database that cannot store every text. It asks by SQL: the server reports its encoding when a connection is
-// made, but not every pooler passes that on.
+// checkEncoding refuses a database that cannot store every text. The server reports its encoding when a connection is made. Not every
+// pooler passes that on, and then checkEncoding asks by SQL.
 func checkEncoding(ctx context.Context, conn *pgx.Conn) error {
 	encoding := conn.PgConn().ParameterStatus("server_encoding")
 	if encoding == "" {

@@ -30,8 +30,7 @@ func TestPartitionedTable(t *testing.T) {
 	store, err := postgres.New(pool)
 	is.NoErr(err)
 
-	// The whole contract holds, except that an id is unique only within its account. This does no harm: Checkouts gives every session a
-	// new id.
+	// In such a table an id is unique only within its account. This does no harm: Checkouts gives every session a new id.
 	sessions := newSessions(200)
 	for i := range sessions {
 		sessions[i].Account.ID = fmt.Sprintf("acct_%d", i%7)

@@ -20,9 +20,8 @@ import (
 // It does not use pgx's Pipeline for two reasons. Pipeline drops the warning that the wait for a standby was cancelled. And it
 // asks the server to cancel when an answer takes too long; see transactInTwo.
 
-// toPrepare is a statement and the name under which a connection prepares it. The names are the store's own. They are not the SQL,
-// because pgx looks up SQL among the prepared statements of a connection: a host's "commit" on the same connection must not use
-// ours.
+// toPrepare is a statement and the name under which a connection prepares it. The name is not the SQL text. pgx looks for the SQL of
+// a call among the names of a connection's prepared statements, and a host's "commit" must not find the store's statement.
 type toPrepare struct{ name, sql string }
 
 // steps are the statements of a transaction. The third is st.
@@ -42,7 +41,7 @@ const (
 )
 
 // canPipeline reports whether transactions are pipelined on a connection. They are not if the host forbids prepared statements,
-// as it must behind some poolers. Nor are they if the host has a tracer, because the tracer would not see them.
+// as it must behind some poolers. They are not pipelined either if the host has a tracer, because it would not see them.
 func canPipeline(conn *pgx.Conn) bool {
 	const key = "github.com/caisse/checkout/store/postgres: can pipeline"
 	data := conn.PgConn().CustomData()
@@ -55,8 +54,8 @@ func canPipeline(conn *pgx.Conn) bool {
 	return can
 }
 
-// transactPipelined is transact for connections on which canPipeline is true. Its deadline is that of the network connection,
-// because pgx may ask the server to cancel when a context ends.
+// transactPipelined is transact for connections on which canPipeline is true. It sets its deadline on the network connection and not
+// by a context, because pgx may ask the server to cancel when a context ends.
 func (p pooled) transactPipelined(ctx context.Context, conn *pgx.Conn, st statement, collect func(pgx.Rows) error) error {
 	server := conn.PgConn()
 	server.Conn().SetDeadline(time.Now().Add(answerTimeout))
@@ -76,8 +75,8 @@ func (p pooled) transactPipelined(ctx context.Context, conn *pgx.Conn, st statem
 		spoilt = false
 		return failed(ctx, st.doing, asking, conn.IsClosed(), err)
 	}
-	// This cannot deadlock with a server that waits for us to read: before it has read the statement's arguments it answers a few
-	// bytes only, and what follows the arguments fits any buffer.
+	// A server that waits for us to read its answers cannot make this wait forever. Before the server has read the statement's
+	// arguments, it answers only a few bytes. The messages after the arguments are so short that they fit any buffer.
 	if err := server.Frontend().Flush(); err != nil {
 		if pgconn.SafeToRetry(err) { // not a byte was written
 			return failed(ctx, st.doing, asking, true, err)
@@ -86,15 +85,16 @@ func (p pooled) transactPipelined(ctx context.Context, conn *pgx.Conn, st statem
 	}
 	err := collect(a)
 	a.Close()
-	if a.err == nil && err != nil { // the rows could not be read, and were committed all the same
+	if a.err == nil && err != nil { // the rows were committed, but could not be read
 		return failed(ctx, st.doing, committing, true, err)
 	}
 	if a.err == nil {
 		spoilt = false
 		return nil
 	}
+	// 25006: the server is read-only. Its connection is closed, because a new one may reach the primary.
 	var pg *pgconn.PgError
-	if !a.lost && (!errors.As(a.err, &pg) || pg.Code != "25006") { // 25006: a read-only server. Its connection is closed, because a new one may reach the primary
+	if !a.lost && (!errors.As(a.err, &pg) || pg.Code != "25006") {
 		spoilt = !rolledBack(conn)
 	}
 	return failed(ctx, st.doing, a.at(), a.lost || conn.IsClosed(), a.err)
@@ -132,19 +132,19 @@ func (p pooled) queue(ctx context.Context, conn *pgx.Conn, st statement, a *answ
 }
 
 // answers reads the server's answers to a pipelined transaction, as the rows of its statement. The transaction is committed only if
-// there is no error at their end.
+// there is no error at the end of the answers.
 type answers struct {
 	pgx.Rows // nil: only the methods below are called
 	conn     *pgx.Conn
 	fields   []pgconn.FieldDescription
-	values   [][]byte // of the row, until the next
+	values   [][]byte // of the current row; valid until Next is called again
 	complete int      // how many steps the server has completed
 	ended    bool
 	lost     bool // the connection is lost
 	err      error
 }
 
-// at is the phase that the transaction has reached.
+// at returns the phase that the transaction has reached.
 func (a *answers) at() phase {
 	if a.complete <= statementStep {
 		return answering
@@ -192,7 +192,7 @@ func (a *answers) Next() bool {
 	return false
 }
 
-// Scan implements [pgx.Rows], as do the others.
+// Scan, Err and Close implement [pgx.Rows], like Next.
 func (a *answers) Scan(dest ...any) error {
 	return pgx.ScanRow(a.conn.TypeMap(), a.fields, a.values, dest...)
 }
@@ -208,7 +208,7 @@ func (a *answers) Close() {
 func rolledBack(conn *pgx.Conn) bool {
 	server := conn.PgConn()
 	if server.TxStatus() == 'I' {
-		return true // it was COMMIT that failed
+		return true // BEGIN or COMMIT has failed, so that no transaction is open
 	}
 	return server.Exec(context.Background(), "rollback").Close() == nil && server.TxStatus() == 'I'
 }

@@ -21,7 +21,7 @@ func TestPgBouncer(t *testing.T) {
 	for _, mode := range []string{"transaction", "session"} {
 		t.Run("Open needs no parameter in "+mode+" mode", func(t *testing.T) {
 			is := is.New(t)
-			// In session mode each of our connections takes one of the server's. In transaction mode ours share a few.
+			// In session mode each of our connections takes one connection to the server. In transaction mode ours share five of them.
 			url := cluster.Pooler(t, mode, map[string]string{"transaction": "default_pool_size=5", "session": "default_pool_size=20"}[mode])
 			store := openURL(t, url)
 			var callers sync.WaitGroup
@@ -55,7 +55,8 @@ func TestPgBouncer(t *testing.T) {
 	t.Run("an error about prepared statements names the parameter", func(t *testing.T) {
 		is := is.New(t)
 		url := cluster.Pooler(t, "transaction", "default_pool_size=2")
-		pool, err := pgxpool.New(t.Context(), url+"&default_query_exec_mode=cache_statement&pool_max_conns=20") // the host demands prepared statements
+		// The host's own mode uses prepared statements.
+		pool, err := pgxpool.New(t.Context(), url+"&default_query_exec_mode=cache_statement&pool_max_conns=20")
 		is.NoErr(err)
 		t.Cleanup(pool.Close)
 		store, err := postgres.New(pool)
@@ -77,12 +78,13 @@ func TestPgBouncer(t *testing.T) {
 			})
 		}
 		callers.Wait()
-		is.True(failed != nil)                                                                   // the pooler gave a transaction a connection without the prepared statements
-		is.True(strings.Contains(failed.Error(), "add default_query_exec_mode=exec to the URL")) // the error says what to do
+		is.True(failed != nil) // the pooler gave a transaction a connection without the prepared statements
+		is.True(strings.Contains(failed.Error(), "add default_query_exec_mode=exec to the URL"))
 	})
 }
 
-// TestErrorsSayWhatToDo brings a server into each state that an administrator can correct, and proves that the error says how.
+// TestErrorsSayWhatToDo brings a server into states that an administrator can correct. It proves that the error says how to correct them,
+// or what is wrong.
 func TestErrorsSayWhatToDo(t *testing.T) {
 	cluster := pgtest.Start(t, "max_connections=10", "superuser_reserved_connections=0")
 	admin := connect(t, cluster.URL())

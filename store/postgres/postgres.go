@@ -86,9 +86,9 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	return s, nil
 }
 
-// behindPooler reports whether a pooler such as PgBouncer stands between this program and the server. It may give each
-// transaction another connection of its own, on which our prepared statements do not exist. A pooler invents the process ID that
-// it sends to a client, so this ID differs from the one that the server reports.
+// behindPooler reports whether a pooler such as PgBouncer is between this program and the server. A pooler may run each transaction
+// on another of its connections to the server, where our prepared statements do not exist. It invents the process ID that it sends
+// to a client, so this ID differs from the one that the server reports.
 func behindPooler(ctx context.Context, config *pgx.ConnConfig) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
@@ -107,7 +107,7 @@ func behindPooler(ctx context.Context, config *pgx.ConnConfig) (bool, error) {
 }
 
 // New returns a store on a pool of the host's, which the host closes. It does not change the schema: call [Migrate] before, or apply
-// [Migrations] in another way. The error is about a nil pool.
+// [Migrations] in another way. The only possible error is that the pool is nil.
 func New(pool *pgxpool.Pool) (*Store, error) {
 	if pool == nil {
 		return nil, errors.New("postgres: the pool is nil")
@@ -158,8 +158,8 @@ func (s *Store) Update(ctx context.Context, session checkout.Session) error {
 	return nil
 }
 
-// A batch belongs to several callers, so the context of none of them can end it. It has a deadline of its own. If it fails with an
-// error that one of its rows may have caused, each row is retried by itself.
+// A batch belongs to several callers, so no caller's context can end it. It has a deadline of its own. If it fails with an error that
+// one of its rows may have caused, each row is retried in a transaction of its own.
 
 func (s *Store) createBatch(sessions []*checkout.Session) []groupcommit.Result[creation] {
 	results := s.create(context.Background(), sessions)
@@ -189,13 +189,13 @@ func unpanicked(err error) error {
 	return err
 }
 
-// WithTx returns a store that works in a transaction of the host's: what it writes commits or rolls back with everything else that the
-// host does in it. Use it from one goroutine at a time, and only as long as the transaction lasts.
+// WithTx returns a store that works in a transaction of the host's: the writes of this store commit or roll back with everything else
+// that the host does in the transaction. Use it from one goroutine at a time, and only as long as the transaction lasts.
 //
-// As with every statement in a transaction of PostgreSQL, after an error other than [checkout.ErrNotFound] and
-// [checkout.ErrConflict] the transaction can only be rolled back. Use [errors.As] to get the database's own error, a
-// *pgconn.PgError. After 40P01, and under REPEATABLE READ or SERIALIZABLE after 40001, the host must begin again. A key stays
-// locked until the host commits, and other callers with the same key wait for up to two seconds, so keep such transactions short.
+// After [checkout.ErrNotFound] and [checkout.ErrConflict] the transaction can go on. After an error of the database it can only be
+// rolled back, as always in PostgreSQL. Use [errors.As] to get the database's own error, a *pgconn.PgError. After 40P01, and under
+// REPEATABLE READ or SERIALIZABLE after 40001, the host must begin again. A key stays locked until the transaction ends. Meanwhile
+// other callers with the same key wait, and after some seconds they fail, so keep such transactions short.
 func (s *Store) WithTx(tx pgx.Tx) checkout.Store { return inTx{table{hostTx{tx}}} }
 
 type inTx struct{ table }

@@ -235,7 +235,7 @@ func TestClose(t *testing.T) {
 		is.NoErr(receive(t, "Get to end", found))
 		is.NoErr(receive(t, "Close to end", closed))
 	})
-	t.Run("fails no call without saying so", func(t *testing.T) {
+	t.Run("leaves no call in doubt: its session is written, or it fails with ErrUnavailable", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)

@@ -45,7 +45,7 @@ func TestPreparedStatements(t *testing.T) {
 		exec(t, pool, "alter table checkout_sessions alter column id type varchar") // INSERT returns this column
 		onEach(t, pool, func() { mustCreate(t, store) })
 	})
-	t.Run("are not used by WithTx, where pgx prepares its own again", func(t *testing.T) {
+	t.Run("of pgx, which WithTx uses, are prepared again after one failed call", func(t *testing.T) {
 		is := is.New(t)
 		store, pool := setUp(t)
 		within := func() error {
@@ -61,7 +61,7 @@ func TestPreparedStatements(t *testing.T) {
 			is.NoErr(within())
 		})
 	})
-	t.Run("do not become more with batches of many sizes", func(t *testing.T) {
+	t.Run("are at most five on a connection, whatever the sizes of the batches are", func(t *testing.T) {
 		is := is.New(t)
 		store, pool := setUp(t)
 		for n := range 20 {
@@ -84,7 +84,8 @@ func TestPreparedStatements(t *testing.T) {
 			conn.Release()
 			exec(t, pool, "deallocate checkout_begin")
 			exec(t, pool, "deallocate checkout_commit")
-			is.NoErr(pgx.BeginTxFunc(t.Context(), pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(pgx.Tx) error { return nil })) // the same SQL as the store's
+			options := pgx.TxOptions{IsoLevel: pgx.ReadCommitted} // its BEGIN has the same SQL as the store's
+			is.NoErr(pgx.BeginTxFunc(t.Context(), pool, options, func(pgx.Tx) error { return nil }))
 			mustCreate(t, store)
 			is.Equal(value[int](t, pool, "hosts"), 1)
 		})

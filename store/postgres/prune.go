@@ -7,12 +7,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// prune goes from account to account and from status to status in the index of settled sessions, and takes the oldest of each. So it
-// reads no entries where nothing is to be pruned. It skips sessions that another transaction has locked.
+// prune goes from account to account and from status to status in the index of settled sessions, and takes the oldest sessions of each.
+// So it does not read the entries of sessions that are too young. It skips sessions that another transaction has locked.
 //
-// If a session is changed while the statement runs, the statement does not see the event, which would be left behind. But such a session
-// is not pruned: a session that has ended can only change to another status, and PostgreSQL checks the conditions again on the
-// locked row.
+// If a session is changed while the statement runs, the statement does not see the event of that change, and would leave it behind. But
+// such a session is not pruned: a session that has ended can only change to another status, and PostgreSQL checks the conditions
+// again on the locked row.
 //
 // The ids are arrays, so that PostgreSQL uses an index for them. A join might be planned as a scan of the whole table, since the planner
 // does not know how many ids there are.
@@ -46,7 +46,7 @@ func (t table) Prune(ctx context.Context, before time.Time, limit int) (int, err
 	return len(gone), err
 }
 
-// clampTime limits an instant to the range of PostgreSQL's timestamps.
+// clampTime limits an instant to the years 1 to 9999, which are those that storable accepts.
 func clampTime(t time.Time) time.Time {
 	first, last := time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
 	switch {

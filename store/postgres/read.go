@@ -39,7 +39,7 @@ func (t table) one(ctx context.Context, doing, sql, name string, account checkou
 	return found[0], nil
 }
 
-// validTexts reports whether PostgreSQL accepts these texts. No session can have a text that it refuses.
+// validTexts reports whether PostgreSQL accepts these texts. No stored session has a text that PostgreSQL refuses.
 func validTexts(texts ...string) bool {
 	for _, text := range texts {
 		if !utf8.ValidString(text) || strings.IndexByte(text, 0) >= 0 {

@@ -8,16 +8,16 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// If a batch fails, one of its rows is the cause, but the error does not say which. So each row is retried in a transaction of
-// its own. Most rows succeed at once. Rows that another transaction has locked must not delay the others, nor take the
-// connections of reads. So they move to a second lane.
+// If one row makes a batch fail, the error does not say which row. So each row is retried in a transaction of its own. Most rows
+// succeed at once. Rows that another transaction has locked must not delay other rows, and must not take the connections that
+// reads need. So they move to a second lane.
 const (
 	shortAtOnce = 2 // transactions that find out which rows are locked
 	longAtOnce  = 2 // transactions that wait for locked rows
 )
 
 // retryQueue retries the rows of failed batches, each in a transaction of its own. There is one try at a time for each key or id,
-// and a lane bounds how many tries run at once. So one locked key takes one connection, however long it is locked and however
+// and a lane limits how many tries run at once. So one locked key takes one connection, however long it is locked and however
 // many callers use it.
 type retryQueue struct {
 	short, long lane
@@ -47,7 +47,7 @@ type try struct {
 	err  error         // valid once done is closed
 }
 
-// lane is a table with a bound on how many transactions write it at once.
+// lane is a table, with a limit on how many transactions write to it at once.
 type lane struct {
 	table
 	slots chan struct{}
@@ -61,11 +61,12 @@ func newRetryQueue(short, long table) *retryQueue {
 	}
 }
 
-// write writes a row in a batch. If the batch fails, it retries the row by itself, with single.
+// write writes a row in a batch. If that fails with errRetryRow, it retries the row in a transaction of its own, with single.
 //
-// While a retry with the same lock is under way, write waits for its end, because it would delay any batch that it joins. If that
-// retry did not get the lock, this row fails too. Otherwise the row joins a batch. It never uses the result of the other retry,
-// because this caller may have come after that result was read.
+// While a retry with the same lock is under way, write waits for its end, because this row would delay any batch that it joins. If
+// that retry did not get the lock, this row fails with the same error. If that retry failed because of its row, this row is retried
+// too, without a batch. In all other cases this row joins a batch. write never returns a session that the other retry has read,
+// because this caller may have come after that read.
 func write[R any](ctx context.Context, l *retryQueue, on lock, batched func() (R, error), single func(table) (R, error)) (result R, err error) {
 	for failed := false; ; {
 		t := l.underWay(on)
@@ -97,7 +98,7 @@ func write[R any](ctx context.Context, l *retryQueue, on lock, batched func() (R
 	}
 }
 
-// underWay returns the retry that has this lock, or nil.
+// underWay returns the retry with this lock that is under way, or nil.
 func (l *retryQueue) underWay(on lock) *try {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -135,7 +136,7 @@ func (l *retryQueue) shortThenLong(ctx context.Context, write func(table) error)
 	if !isLocked(err) {
 		return err
 	}
-	// The time limit includes the wait for a place in the lane.
+	// This limits the wait for a slot. After it, the write has its own limit for the wait for the lock.
 	patience, cancel := context.WithTimeout(ctx, retryLockTimeout)
 	defer cancel()
 	ran, atLast := l.long.run(patience, write)
@@ -148,7 +149,7 @@ func (l *retryQueue) shortThenLong(ctx context.Context, write func(table) error)
 	return err
 }
 
-// run calls write when the lane has a free slot. It reports false if ctx ends before. ctx does not bound the write itself.
+// run calls write when the lane has a free slot. It reports false if ctx ends before that. ctx does not limit the write itself.
 func (l lane) run(ctx context.Context, write func(table) error) (ran bool, err error) {
 	select {
 	case <-ctx.Done():

@@ -16,12 +16,12 @@ import (
 
 // TestSchema proves what the documentation says of the tables: their collation, the privileges that the store needs, and the indexes.
 func TestSchema(t *testing.T) {
-	t.Run("orders every text by its bytes, with any collation of the database", func(t *testing.T) {
+	t.Run("orders every text by its bytes, whatever the collation of the database is", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		openURL(t, url)
 		is.Equal(value[int](t, connect(t, url), `select count(*) from information_schema.columns
-			where table_schema = current_schema() and table_name = 'checkout_sessions' and data_type = 'text'
+			where table_schema = current_schema() and table_name <> 'checkout_migrations' and data_type = 'text'
 			and collation_name is distinct from 'C'`), 0)
 	})
 
@@ -78,7 +78,7 @@ func TestSchema(t *testing.T) {
 		is.NoErr(hooks.DeleteEndpoint(t.Context(), e.Account, e.ID))
 	})
 
-	t.Run("has an index for every query", func(t *testing.T) {
+	t.Run("reads and changes sessions by an index, and scans neither table", func(t *testing.T) {
 		is := is.New(t)
 		url := pgtest.URL(t)
 		store, pool := openURL(t, url), connect(t, url)

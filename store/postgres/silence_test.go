@@ -42,8 +42,8 @@ func dialSilentServer(context.Context, string, string) (net.Conn, error) {
 	return here, nil
 }
 
-// TestSilentServer proves that every call ends although the server does not answer and the caller has set no deadline. The store must have
-// deadlines of its own.
+// TestSilentServer proves that writes and reads end although the server does not answer and the caller has set no deadline. The store
+// must have deadlines of its own.
 func TestSilentServer(t *testing.T) {
 	for _, test := range []struct {
 		name, settings string
@@ -82,7 +82,7 @@ func TestSilentServer(t *testing.T) {
 			})
 		}
 	}
-	t.Run("makes Expire end at the caller's deadline if that comes first", func(t *testing.T) {
+	t.Run("makes Expire report the caller's deadline if that has passed meanwhile", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
 			store := onSilentServer(t, "")
@@ -121,7 +121,7 @@ func onServer(t *testing.T, settings string, dial pgconn.DialFunc) *postgres.Sto
 	is.NoErr(err)
 	t.Cleanup(func() {
 		pool.Close()
-		time.Sleep(time.Minute) // of the bubble's clock: for some seconds pgx goes on asking the server to cancel the statement
+		time.Sleep(time.Minute) // on the bubble's clock: for some seconds pgx goes on asking the server to cancel the statement
 		// When pgx 5.12 gives up a connection, it goes on reading from it until a deadline. If the call that gave it up returns late,
 		// it may remove that deadline. Then the read ends only when the connection is closed.
 		mu.Lock()
@@ -174,7 +174,8 @@ func done(tag string) *pgproto3.CommandComplete {
 	return &pgproto3.CommandComplete{CommandTag: []byte(tag)}
 }
 
-// serveThenFallSilent is a server that prepares statements and answers one transaction with the given messages. After that it answers nothing.
+// serveThenFallSilent is a server that prepares statements and answers one transaction with the given messages. After that it answers
+// nothing.
 func serveThenFallSilent(conn net.Conn, answers []pgproto3.BackendMessage) {
 	defer conn.Close()
 	server := pgproto3.NewBackend(conn, conn)

@@ -16,18 +16,18 @@ import (
 const (
 	connectTimeout = 5 * time.Second  // for a connection from the pool
 	answerTimeout  = 10 * time.Second // for a read, or for a write from its first byte to the answer to its COMMIT
-	attempts       = 5                // of a call that failed because of other transactions
+	attempts       = 5                // tries of a call that other transactions or a lost connection made fail
 
 	// A row that another transaction has locked delays its whole batch. After batchLockTimeout the batch fails, and each of its
-	// rows is retried by itself. A row that is still locked then moves to a separate lane, so that it delays only other locked
-	// rows.
+	// rows is retried in a transaction of its own, with the same timeout. A row that is still locked then moves to a separate lane,
+	// where it waits for retryLockTimeout. So it delays only other locked rows.
 	batchLockTimeout = 100 * time.Millisecond
 	retryLockTimeout = 2 * time.Second
 )
 
-// statement is one statement and what it is for.
+// statement is an SQL statement with its arguments. doing describes it in errors.
 type statement struct {
-	name       string // of the prepared statement
+	name       string // of the prepared statement; "" in a read
 	doing, sql string
 	args       []any
 }
@@ -109,16 +109,17 @@ func (p pooled) transact(ctx context.Context, conn *pgx.Conn, st statement, coll
 
 // transactInTwo sends the statement with pgx, in whatever mode the host has chosen.
 //
-// COMMIT is sent behind the statement, without waiting for its answer. If the statement fails, COMMIT rolls back. It does not use
-// pgx's Tx, for two reasons. If a wait for a standby is cancelled, COMMIT succeeds with a warning, and on a host's pool nothing
-// else would show that warning. And if COMMIT takes too long, the connection is closed without asking the server to cancel: a
-// cancellation would end the wait for the standby, and make visible a session that no standby has.
+// It sends COMMIT right after the statement, without waiting for the statement's answer. If the statement fails, COMMIT rolls back.
+//
+// It does not use pgx's Tx, for two reasons. If a wait for a standby is cancelled, COMMIT succeeds with a warning, and pgx's Tx
+// drops that warning. And if COMMIT takes too long, pgx's Tx asks the server to cancel it. That would end the wait for the standby,
+// and make visible a session that no standby has. transactInTwo only closes the connection.
 func (p pooled) transactInTwo(ctx context.Context, conn *pgx.Conn, st statement, collect func(pgx.Rows) error) error {
 	var batch pgx.Batch
 	batch.Queue("begin isolation level read committed")
 	batch.Queue(fmt.Sprintf("set local lock_timeout = %d", p.lockTimeout.Milliseconds()))
 	batch.Queue(st.sql, st.args...)
-	// Once it is sent, a cancellation could only make the outcome unknown. So the caller's context has no effect here.
+	// Once the batch is sent, a cancellation could only make the outcome unknown. So the caller's context has no effect here.
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
 	defer cancel()
 	answers := conn.SendBatch(bounded, &batch)
@@ -129,7 +130,7 @@ func (p pooled) transactInTwo(ctx context.Context, conn *pgx.Conn, st statement,
 		server.Frontend().SendQuery(&pgproto3.Query{String: "commit"})
 		if err := server.Frontend().Flush(); err != nil {
 			hangUp(conn)
-			if pgconn.SafeToRetry(err) { // not a byte was written, so what came before is rolled back
+			if pgconn.SafeToRetry(err) { // not a byte of COMMIT was written, so the server rolls back
 				return failed(ctx, st.doing, asking, true, err)
 			}
 			return failed(ctx, st.doing, committing, true, err)
@@ -234,7 +235,7 @@ func (p pooled) acquire(ctx context.Context, doing string) (*pgxpool.Conn, error
 	return conn, nil
 }
 
-// persist repeats a call if that may help: after a serialization failure or a deadlock, or if a connection of the pool was dead.
+// persist repeats a call if that may help: after a serialization failure or a deadlock, or if the connection was lost before COMMIT began.
 func persist(ctx context.Context, doing string, call func() error) error {
 	for n := 1; ; n++ {
 		err := call()

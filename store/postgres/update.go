@@ -21,7 +21,7 @@ func (t table) update(ctx context.Context, sessions []*checkout.Session) updates
 	results := make(updates, len(sessions))
 	var (
 		rows      []int    // indexes of sessions, no id twice
-		followers [][2]int // indexes of a session and of the one with the same id that is written
+		followers [][2]int // index of a session, and index of the session with the same id that is in rows
 		leaders   = make(map[string]int, len(sessions))
 	)
 	for i := range sessions {
@@ -46,7 +46,7 @@ func (t table) update(ctx context.Context, sessions []*checkout.Session) updates
 	return results
 }
 
-// present returns those of some ids that exist in the given account and mode.
+// present returns those of the given ids that exist in the account and mode that are given with them.
 const present = `SELECT s.id FROM unnest($1::text[], $2::text[], $3::boolean[]) AS u (id, account, test)
 JOIN checkout_sessions AS s ON s.id = u.id AND s.account = u.account AND s.test = u.test`
 

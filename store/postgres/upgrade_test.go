@@ -12,13 +12,14 @@ import (
 	"github.com/matryer/is"
 )
 
-// older acts as the release before events. It works on that release's schema, with the statements that it sent for a single row.
+// older acts as the release before events. It works on the schema of that release, with the statements that the release sent for a
+// single row.
 type older struct {
 	t    *testing.T
 	pool *pgxpool.Pool
 }
 
-// olderSchema creates the schema as that release left it.
+// olderSchema creates the schema of the release before events.
 func olderSchema(t *testing.T, pool *pgxpool.Pool) older {
 	t.Helper()
 	sql, err := fs.ReadFile(postgres.Migrations(), "0001_sessions.sql")
@@ -92,7 +93,8 @@ func historyOf(t *testing.T, store checkout.Store, s checkout.Session) []checkou
 	return states
 }
 
-// withUpdatedAt returns s with another UpdatedAt. The older release did not store the time of a change, so the store shows an earlier one.
+// withUpdatedAt returns s with another UpdatedAt. The older release did not store the time of a change, so the store shows the latest time
+// that it knows.
 func withUpdatedAt(s checkout.Session, updated time.Time) checkout.Session {
 	s.UpdatedAt = updated
 	return s

@@ -114,8 +114,8 @@ func (w webhooks) UpdateEndpoint(ctx context.Context, e webhook.StoredEndpoint) 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	// An endpoint that becomes active again is healthy. The same statement looks for another endpoint with this URL. One that is created
-	// at the same time violates the unique index.
+	// The health of an endpoint that becomes active again begins anew. The same statement looks for another endpoint with this URL. If
+	// another endpoint with it is created at the same time, the unique index makes this statement fail with 23505.
 	const update = `WITH other AS (
 		SELECT 1 FROM checkout_webhooks AS o WHERE o.account = $2 AND o.test = $3 AND o.url = $5 AND o.id <> $1
 	), changed AS (

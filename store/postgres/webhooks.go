@@ -15,7 +15,7 @@ import (
 // Webhooks returns the store of endpoints and deliveries in the database of s.
 func (s *Store) Webhooks() webhook.Store { return webhooks{s.table} }
 
-// webhooks is a [webhook.Store]. Each call is one statement, and one transaction.
+// webhooks is a [webhook.Store]. Each write is one statement, in a transaction of its own.
 type webhooks struct{ table }
 
 var _ webhook.Store = webhooks{}
@@ -127,9 +127,9 @@ func (w webhooks) AddDelivery(ctx context.Context, d webhook.StoredDelivery) err
 	return err
 }
 
-// Claim implements [webhook.Store]. It goes from endpoint to endpoint in the index of pending deliveries, and takes those of each
-// that have been due for longest. So the many due deliveries of one endpoint do not make it read more entries. It skips
-// deliveries that another claim has locked.
+// Claim implements [webhook.Store]. It goes from endpoint to endpoint in the index of pending deliveries. From each endpoint it takes the
+// deliveries that have been due for longest. So if one active endpoint has many due deliveries, Claim does not read all of them. It
+// skips deliveries that another transaction has locked.
 func (w webhooks) Claim(ctx context.Context, now, until time.Time, limit, perEndpoint int, busy map[string]int) ([]webhook.Claim, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -44,8 +44,8 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// roles are the points of a first create, of a migration and of a first sweep at which a child kills itself. There are also the roles
-// "create" and "sweep", in which it does not.
+// roles are the points at which a child kills itself: in its first create, in a migration, or in its first sweep. There are also the
+// roles "create" and "sweep", in which a child does not kill itself.
 var roles = map[string]func(f *faultyConnector){
 	"die before the insert":           func(f *faultyConnector) { f.begun = die },
 	"die between insert and commit":   func(f *faultyConnector) { f.commit = func(driver.Tx) error { die(); return nil } },
@@ -170,13 +170,13 @@ type child struct {
 
 	mu    sync.Mutex
 	lines []string
-	heard *sync.Cond // signals a new line or the end of the output
+	news  *sync.Cond // signals a new line or the end of the output
 }
 
 func startChild(tb testing.TB, role, path string, from int64) *child {
 	tb.Helper()
 	c := &child{tb: tb, cmd: exec.Command(os.Args[0]), done: make(chan struct{})}
-	c.heard = sync.NewCond(&c.mu)
+	c.news = sync.NewCond(&c.mu)
 	c.cmd.Env = append(os.Environ(), childRole+"="+role, childPath+"="+path, fmt.Sprint(childFrom, "=", from))
 	c.cmd.Stderr = os.Stderr
 	out, err := c.cmd.StdoutPipe()
@@ -196,14 +196,14 @@ func (c *child) listen(out io.Reader) {
 		close(c.done)
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.heard.Broadcast()
+		c.news.Broadcast()
 	}()
 	for r := bufio.NewReader(out); ; {
 		line, err := r.ReadString('\n')
 		c.mu.Lock()
 		if err == nil { // an incomplete line is no acknowledgement
 			c.lines = append(c.lines, strings.TrimSpace(line))
-			c.heard.Broadcast()
+			c.news.Broadcast()
 		}
 		c.mu.Unlock()
 		if err != nil {
@@ -212,21 +212,22 @@ func (c *child) listen(out io.Reader) {
 	}
 }
 
-// awaitLines waits until the child has written n lines or has ended.
-func (c *child) awaitLines(n int) {
+// awaitLines waits until the child has written n lines or has ended. It returns the number of its lines.
+func (c *child) awaitLines(n int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for len(c.lines) < n {
 		select {
 		case <-c.done:
-			return
+			return len(c.lines)
 		default:
-			c.heard.Wait()
+			c.news.Wait()
 		}
 	}
+	return len(c.lines)
 }
 
-// wait waits for the child to end by itself and returns its lines.
+// wait waits until the child has ended, and returns its lines.
 func (c *child) wait() []string {
 	<-c.done
 	_ = c.cmd.Wait() // returns an error for a killed process, which is expected

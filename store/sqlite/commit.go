@@ -24,7 +24,7 @@ const lockWait = 5 * time.Second
 // after the commit.
 type operation func(ctx context.Context, q querier, o *owners) error
 
-// nothing is the value of an operation's result; only its error is used.
+// nothing is the empty value of a result: an operation returns only an error.
 type nothing struct{}
 
 // do runs op in the transaction of a batch, and returns once the batch has been committed or has failed.
@@ -47,7 +47,7 @@ func (s *Store) do(ctx context.Context, op operation) error {
 type batch struct {
 	next    []operation
 	more    func() []operation            // takes the operations that have arrived meanwhile
-	results []groupcommit.Result[nothing] // of all operations so far; those of next are the last ones
+	results []groupcommit.Result[nothing] // of all operations so far; the results of next come last
 }
 
 // commit writes one batch in one transaction. It has no context, because no single caller may end the batch of the others.
@@ -61,7 +61,7 @@ func (s *Store) commit(first []operation, more func() []operation) []groupcommit
 	return b.results
 }
 
-// transact writes a batch and sets its results. If it returns an error, that is the result of every operation of the batch.
+// transact writes a batch and sets its results. If it returns an error, that error is the result of every operation of the batch.
 func (s *Store) transact(b *batch) (err error) {
 	if err := s.usable(); err != nil {
 		return err
@@ -74,13 +74,13 @@ func (s *Store) transact(b *batch) (err error) {
 	returned := false
 	defer func() {
 		if !returned {
-			// A panic in the driver leaves database/sql locked. To roll back here would wait for ever.
+			// A panic in the driver leaves database/sql locked. A rollback here would wait for ever.
 			s.fail(errors.New("sqlite: a panic within a transaction"))
 			return
 		}
 		s.rollback(tx) // does nothing after a Commit
 		if err != nil && s.direct != nil {
-			// The pool may close this connection. With open statements it would then keep its lock on the file.
+			// The pool may close this connection. If it still had open statements then, it would keep its lock on the file.
 			if err := s.direct.close(conn); err != nil {
 				s.fail(err)
 			}
@@ -89,7 +89,7 @@ func (s *Store) transact(b *batch) (err error) {
 	}()
 	err = s.run(conn, tx, b)
 	if err == nil && s.log != nil && s.broken.Load() == nil { // another caller's checkpoint may just have failed
-		// The batch is committed and durable, also where this fails.
+		// The batch is committed and durable, even if this fails.
 		if err := s.log.committed(context.Background(), conn); err != nil {
 			s.fail(err)
 		}
@@ -128,7 +128,8 @@ func (s *Store) run(conn *sql.Conn, tx *sql.Tx, b *batch) error {
 	return fmt.Errorf("sqlite: commit: %w: %w", checkout.ErrOutcomeUnknown, err)
 }
 
-// begin takes a connection and the write lock of the database. The cancel function rolls the transaction back if it has not ended.
+// begin takes a connection and begins a transaction. The transaction has the write lock of the database, unless the DSN of the host's
+// pool lacks _txlock=immediate. The cancel function rolls the transaction back if it has not ended.
 func (s *Store) begin() (*sql.Conn, *sql.Tx, context.CancelFunc, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	waiting, stop := context.WithTimeout(ctx, lockWait) // for the locks only; the transaction may take longer
@@ -170,7 +171,7 @@ func patiently(ctx context.Context, f func() error) error {
 	}
 }
 
-// rollback ends a transaction that was not committed. After most errors SQLite has rolled it back already.
+// rollback ends a transaction that was not committed. After some errors SQLite has rolled it back already.
 func (s *Store) rollback(tx *sql.Tx) {
 	err := tx.Rollback()
 	if err == nil || errors.Is(err, sql.ErrTxDone) || code(err) == sqlite3.SQLITE_ERROR { // no transaction is active

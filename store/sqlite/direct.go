@@ -9,8 +9,8 @@ import (
 	"runtime/debug"
 )
 
-// insertion is a statement that inserts a session. Each caller prepares its own, so that the goroutine that writes the batch has
-// less to do.
+// insertion is a statement that inserts a session, with its values. Each caller makes its own, so that the goroutine that writes the
+// batch has less to do.
 type insertion struct {
 	query  string
 	values []any // the first is the number of the account, which create sets
@@ -33,15 +33,17 @@ func exec(ctx context.Context, q querier, query string, values []any) (sql.Resul
 	return q.ExecContext(ctx, query, values...)
 }
 
-// batchQuerier is the querier of a batch of a store of [Open]. Its exec calls the driver directly.
+// batchQuerier is the querier of a batch, in a store that [Open] made. For this type, the function exec calls the driver directly. The
+// methods of batchQuerier use database/sql.
 type batchQuerier struct {
 	querier
 	conn   *sql.Conn
 	direct *directExec
 }
 
-// directExec runs statements on the driver's connection without database/sql, which would take 2 µs of the 13 µs of a row:
-// database/sql checks each value, takes locks, and allocates memory for each statement. Only the leader of a batch uses it.
+// directExec runs statements on the driver's connection without database/sql, which would take 2 µs of the 13 µs of a row: database/sql
+// checks each value, takes locks, and allocates memory for each statement. Only one goroutine at a time uses it: the one that writes a
+// batch.
 type directExec struct {
 	on         any // the driver's connection
 	statements map[string]driver.Stmt

@@ -31,7 +31,7 @@ var registerPanics = sync.OnceFunc(func() {
 })
 
 // TestEveryFieldIsKept changes one field at a time. Most sessions are inserted by a statement that leaves out the columns in which they
-// have the usual value. If that statement were chosen for a session with another value, this value would be lost.
+// have the usual value. If that statement were chosen for a session with an unusual value, this value would be lost.
 func TestEveryFieldIsKept(t *testing.T) {
 	for name, change := range map[string]func(*checkout.Session){
 		"none":             func(*checkout.Session) {},
@@ -68,7 +68,7 @@ func TestEveryFieldIsKept(t *testing.T) {
 	}
 }
 
-// TestInsertionsOfOpen tests inserts that a store of Open runs on the driver directly, without database/sql.
+// TestInsertionsOfOpen tests inserts of a store that Open made. It runs them on the driver directly, without database/sql.
 func TestInsertionsOfOpen(t *testing.T) {
 	t.Run("a row that SQLite refuses does not fail the other rows of its batch", func(t *testing.T) {
 		is := is.New(t)

@@ -1,5 +1,5 @@
 // Package sqlite keeps sessions in a SQLite database: one file, durable, shared by any number of processes on one machine. It
-// uses a SQLite that is written only in Go (modernc.org/sqlite).
+// uses modernc.org/sqlite, a translation of SQLite to Go that needs no C compiler.
 //
 //	store, err := sqlite.Open(ctx, "checkouts.db")
 //	if err != nil {
@@ -7,8 +7,8 @@
 //	}
 //	defer store.Close()
 //
-// [Open] makes the file and its schema. [New] uses a pool of the host's, whose database may also have tables of the host.
-// [Store.WithTx] uses a transaction of the host's, so that a session commits or rolls back with the host's order.
+// [Open] makes the file and its schema. [New] uses the host's own pool (*sql.DB), whose database may also contain the host's own
+// tables. [Store.WithTx] uses a transaction of the host, so that a session commits or rolls back together with the host's order.
 //
 // # Durability
 //
@@ -21,8 +21,8 @@
 // once the disk works. A full disk is different: those writes fail with ErrUnavailable and are certainly not written, and
 // writes succeed again once there is room.
 //
-// A store of Open notices every flush that fails. On a pool of the host's, it notices the flushes of commits and not those of
-// SQLite's own checkpoints: see [New].
+// A store that Open made notices every flush that fails. A store on the host's pool notices a failed flush of a commit, but not one
+// of SQLite's own checkpoints: see [New].
 //
 // # The file
 //
@@ -31,7 +31,7 @@
 // checkouts.db-shm is small. The three belong together: never copy, move or delete one without the others. To copy a database
 // that is in use, run VACUUM INTO.
 //
-// A program that has the store open must not open the file by other means, not even to read it: when it closes the file again,
-// SQLite's locks are lost (https://www.sqlite.org/howtocorrupt.html, section 2.2). The file must be on a local disk: network file
-// systems break the locks.
+// A program that has the store open must not open the file without SQLite, for example with os.Open, not even to read it. When the
+// program closes the file again, it loses SQLite's locks (https://www.sqlite.org/howtocorrupt.html, section 2.2). The file must be on
+// a local disk: network file systems break the locks.
 package sqlite

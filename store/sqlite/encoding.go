@@ -32,7 +32,7 @@ func encodeID(id string) any {
 	return append(b, scope...)
 }
 
-// idText is decodeID in SQL. Lists need it, since they are in the order of the ids' texts.
+// idText is decodeID in SQL. Lists and sweeps need it, since they are in the order of the ids' texts.
 const idText = `CASE typeof(id)
 	WHEN 'blob' THEN 'cs_' || CAST(substr(id, 17) AS TEXT) || '_' || lower(hex(substr(id, 1, 16)))
 	ELSE id END`
@@ -93,7 +93,7 @@ var statuses = [...]checkout.Status{
 	checkout.StatusFailed, checkout.StatusExpired, checkout.StatusCancelled,
 }
 
-// statusExpired is the index of expired. The two statuses before processing are those that can expire.
+// These are indexes in statuses. The two statuses before processing are the ones that can expire.
 const (
 	statusProcessing = 2
 	statusExpired    = 5
@@ -117,7 +117,7 @@ func decodeStatus(code int64) (checkout.Status, error) {
 
 var errTimeRange = errors.New("a time is out of range")
 
-// The range of instants in microseconds since 1970 that 64 bits hold.
+// The first and the last instant that can be stored in 64 bits, as microseconds since 1970.
 var (
 	firstInstant = time.UnixMicro(math.MinInt64)
 	lastInstant  = time.UnixMicro(math.MaxInt64)
@@ -131,7 +131,7 @@ func encodeTime(t time.Time) (int64, error) {
 	return t.UnixMicro(), nil
 }
 
-// microsAt is encodeTime for the instant of a query. It limits the instant to the range.
+// microsAt is encodeTime for the instant of a query. For an instant out of range, it returns the nearest one that can be stored.
 func microsAt(t time.Time) int64 {
 	switch {
 	case t.Before(firstInstant):

@@ -13,8 +13,8 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// failed maps the error of a call that wrote nothing to the errors that [checkout.Store] promises. errors.As still finds SQLite's own
-// error.
+// failed maps the error of a call that wrote nothing to the errors that [checkout.Store] promises. If ctx has ended, it returns ctx's
+// error. Otherwise errors.As still finds SQLite's own error.
 func failed(ctx context.Context, doing string, err error) error {
 	switch {
 	case err == nil, errors.Is(err, checkout.ErrNotFound), errors.Is(err, checkout.ErrConflict):
@@ -80,10 +80,10 @@ func ownFault(err error) bool {
 
 // surelyUndone reports whether a COMMIT that failed with err left nothing behind.
 //
-// In WAL mode, COMMIT appends its pages to the log, marks the last one, and flushes the log. If there was no room, the mark was never
-// written, so nothing was. If the flush fails, all pages were written: no connection sees them now, but after a crash SQLite may find
-// them in the log, and then they count. So the outcome of a failed flush is unknown, and so is that of every error that is not
-// listed here.
+// In WAL mode, COMMIT appends its pages to the log, marks the last one, and flushes the log. If the disk is full, the mark is missing,
+// and without the mark the pages do not count. If the flush fails, all pages were written: no connection sees them now, but after a
+// crash SQLite may find them in the log, and then they count. So the outcome of a failed flush is unknown. The outcome of every other
+// error that is not listed here is treated as unknown too.
 func surelyUndone(err error) bool {
 	switch code(err) {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CONSTRAINT:

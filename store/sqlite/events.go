@@ -32,7 +32,7 @@ const (
 		FROM checkout_sessions WHERE num IN (` + due + `)`
 
 	// keepOrigin stores the state of a session whose version has no event, because a program of a release without events has made
-	// it.
+	// that version.
 	keepOrigin = `INSERT INTO checkout_origins (session, version, status, late, at, completed_at, payment_id, failure_reason)
 		SELECT num, version, status, late, coalesce(completed_at, created_at), completed_at, payment_id, failure_reason
 		FROM checkout_sessions AS s WHERE version > 1
@@ -66,7 +66,8 @@ var (
 		WHERE s.id = ? AND s.owner = (` + ownerOf + `) ORDER BY e.version`
 )
 
-// appendChange writes the event of a change, before the change, and returns the event's number. It is 0 if another version is stored.
+// appendChange writes the event of a change, before the change, and returns the event's number. The number is 0 if the session is not
+// found or has another version.
 func appendChange(ctx context.Context, q querier, o *owners, c *change) (num int64, err error) {
 	account := c.session.Account
 	query, values := appendEventOf, append(c.event, account.ID, account.Test)
@@ -87,7 +88,7 @@ func appendChange(ctx context.Context, q querier, o *owners, c *change) (num int
 	return result.LastInsertId()
 }
 
-// applyChange changes the session of an event.
+// applyChange applies a change to the session's row, after its event was written.
 func applyChange(ctx context.Context, q querier, c *change, event int64) error {
 	if s := c.session; s.Version > 2 {
 		if s.Status != checkout.StatusPending { // updateNext cannot change the payment, and a pending session may get another one
@@ -169,7 +170,7 @@ func events(ctx context.Context, q querier, after checkout.Cursor, limit int) ([
 	if err != nil || len(found) > 0 || num == 0 {
 		return found, err
 	}
-	// There is nothing after the cursor. It may also be a cursor of another database.
+	// There is no event after the cursor. The cursor may also be one of another database.
 	var greatest int64
 	err = q.QueryRowContext(ctx, greatestEvent).Scan(&greatest)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && num > greatest {
@@ -220,7 +221,7 @@ func history(ctx context.Context, q querier, account checkout.Account, id string
 		}
 		told = append(told, checkout.NewEvent(s, ""))
 	}
-	// If there is no event of the last version, because a program without events has made it, the session's row has that state.
+	// The last version has no event if it is the creation, or if a program without events has made it. Then the session's row has it.
 	if n := len(told); n == 0 || told[n-1].Session.Version < now.Version {
 		told = append(told, checkout.NewEvent(now, ""))
 	}

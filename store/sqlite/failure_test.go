@@ -19,8 +19,8 @@ import (
 	"github.com/caisse/checkout/store/sqlite"
 )
 
-// TestFailedCommit proves that a definite error never stands for a write that happened. Otherwise a host could believe that a session
-// does not exist, and the payer could pay twice.
+// TestFailedCommit proves that nothing was written if the error is a definite one. Otherwise a host could believe that a session does
+// not exist, and the payer could pay twice.
 func TestFailedCommit(t *testing.T) {
 	broken := errors.New("the disk is gone")
 	for name, test := range map[string]struct {
@@ -51,7 +51,7 @@ func TestFailedCommit(t *testing.T) {
 				d.calls.Wait()
 				for _, r := range calls {
 					is.True(errors.Is(r.err, checkout.ErrOutcomeUnknown))
-					is.True(!errors.Is(r.err, checkout.ErrUnavailable)) // a definite error never stands for a write that happened
+					is.True(!errors.Is(r.err, checkout.ErrUnavailable)) // that would be a definite error, but the rows may be written
 					is.True(errors.Is(r.err, broken))
 					is.Equal(r.session, checkout.Session{})
 				}
@@ -149,7 +149,7 @@ func wantError(tb testing.TB, err error, code int, kind error) {
 }
 
 func TestUnavailable(t *testing.T) {
-	t.Run("is the error if another connection holds the write lock too long", func(t *testing.T) {
+	t.Run("is the error if another connection keeps the write lock for too long", func(t *testing.T) {
 		path := newPath(t)
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)
@@ -167,7 +167,7 @@ func TestUnavailable(t *testing.T) {
 			create(t, s, newSession(t))
 		})
 	})
-	t.Run("is the error if the host uses all connections of its pool too long", func(t *testing.T) {
+	t.Run("is the error if the host uses all connections of its pool for too long", func(t *testing.T) {
 		path := newPath(t)
 		synctest.Test(t, func(t *testing.T) {
 			is := is.New(t)

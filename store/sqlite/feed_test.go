@@ -10,7 +10,7 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// advance updates a session to its next version and returns that.
+// advance updates a session to its next version, and returns the next version.
 func advance(tb testing.TB, s checkout.Store, session checkout.Session) checkout.Session {
 	tb.Helper()
 	session = nextVersion(session)

@@ -13,8 +13,8 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// limitPages limits the pool to one connection and its database to some more pages. It returns SQLite's error for a write that does not
-// fit.
+// limitPages limits the pool to one connection, and its database to this number of pages more than it has. It returns SQLite's error
+// for a write that does not fit.
 func limitPages(tb testing.TB, db *sql.DB, pages int) error {
 	tb.Helper()
 	db.SetMaxOpenConns(1)
@@ -32,8 +32,8 @@ func limitPages(tb testing.TB, db *sql.DB, pages int) error {
 	return err
 }
 
-// TestFullDisk proves that a full disk does no harm: acknowledged sessions are stored, refused ones are not, and the store works again
-// once there is room.
+// TestFullDisk simulates a full disk by a limit on the size of the database. It proves that acknowledged sessions are stored and refused
+// ones are not, and that the store works again once there is room.
 func TestFullDisk(t *testing.T) {
 	is := is.New(t)
 	db := hostPool(t, hostDSN(newPath(t)))
@@ -41,7 +41,7 @@ func TestFullDisk(t *testing.T) {
 	before := create(t, s, newSession(t))
 	is.Equal(limitPages(t, db, 20).(*modernc.Error).Code(), sqlite3.SQLITE_FULL)
 
-	// Many callers write at once, so that batches reach the limit in their middle.
+	// Many callers write at once, so that a batch can reach the limit in its middle.
 	const callers, each = 16, 60
 	var mu sync.Mutex
 	var written, refused []checkout.Session

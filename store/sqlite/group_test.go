@@ -54,7 +54,7 @@ func (d *disk) create(ctx context.Context, session checkout.Session) *result {
 	return r
 }
 
-// occupy starts a Create whose commit waits. All calls after it wait too, and share the next commit.
+// occupy starts a Create whose commit waits. All later calls wait too, and share the next commit.
 func (d *disk) occupy() { d.create(d.t.Context(), newSession(d.t)) }
 
 // flush lets one commit go on. That commit calls f.
@@ -82,7 +82,7 @@ func (d *disk) finish() {
 func commitNormally(tx driver.Tx) error { return tx.Commit() }
 
 func TestGroupCommit(t *testing.T) {
-	t.Run("writes all calls that wait in one transaction", func(t *testing.T) {
+	t.Run("writes all waiting calls in one transaction", func(t *testing.T) {
 		withSlowDisk(t, func(t *testing.T, d *disk) {
 			is := is.New(t)
 			d.occupy()
@@ -140,7 +140,7 @@ func TestGroupCommit(t *testing.T) {
 			is.Equal(time.Since(start), time.Duration(0))
 		})
 	})
-	t.Run("gives calls with the same key in one batch the session of the first", func(t *testing.T) {
+	t.Run("returns the session of the first call to all calls of a batch that have the same key", func(t *testing.T) {
 		withSlowDisk(t, func(t *testing.T, d *disk) {
 			is := is.New(t)
 			d.occupy()

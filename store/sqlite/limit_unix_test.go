@@ -39,7 +39,7 @@ func runInChild(t *testing.T) (path string) {
 	return ""
 }
 
-// limitFileSize makes every write beyond this size of a file fail, in the whole process.
+// limitFileSize limits the size of every file that this process writes. A write beyond the limit fails.
 func limitFileSize(tb testing.TB, bytes uint64) {
 	tb.Helper()
 	signal.Ignore(syscall.SIGXFSZ) // then such a write fails with EFBIG
@@ -136,7 +136,7 @@ func TestFailedCheckpoint(t *testing.T) {
 	var refused checkout.Session
 	var err error
 	for err == nil {
-		is.True(len(acknowledged) < 2_000) // the operating system limits the size of the database
+		is.True(len(acknowledged) < 2_000) // otherwise the operating system does not limit the size of the database
 		var held checkout.Session
 		refused = large()
 		if held, _, err = s.Create(t.Context(), refused); err == nil {
@@ -152,8 +152,8 @@ func TestFailedCheckpoint(t *testing.T) {
 	is.NoErr(reopened.Close())
 }
 
-// reopenStopped checks that s has stopped, and that its Close leaves the log as it is. Then it opens the file again. The new store must
-// move the whole log into the database file and have every acknowledged session.
+// reopenStopped checks that s has stopped, and that its Close does not shorten the log. Then it opens the file again. The new store must
+// have every acknowledged session.
 func reopenStopped(t *testing.T, s *sqlite.Store, path string, acknowledged []checkout.Session) *sqlite.Store {
 	t.Helper()
 	is := is.New(t)

@@ -14,9 +14,9 @@ import (
 	"github.com/caisse/checkout"
 )
 
-// A list reads its page in two steps. First it finds the times between which the page lies, from an index alone. Then it reads the
-// sessions of that span. So it never reads the rows that an offset passes over. Both steps read arms: ordered ranges of an index, which
-// SQLite merges.
+// A selection reads a page of a list in two steps. First it finds the first and the last time of creation on the page. Then it reads
+// the sessions of that span of time. The first step usually needs only an index, and no row of a session that the offset skips. See
+// fewSessions for the exception. Both steps consist of arms. An arm is a query for one range of an index, and SQLite merges the arms.
 type selection struct {
 	ctx  context.Context
 	q    querier
@@ -109,7 +109,7 @@ const (
 		WHERE owner = ?1 AND created_at BETWEEN ?3 AND ?4 AND status = `
 	newerStatus = `SELECT num, created_at FROM checkout_sessions AS s INDEXED BY checkout_sessions_status
 		WHERE owner = ?1 AND created_at BETWEEN ?3 AND ?4 AND status > 6`
-	// The sessions of all accounts that the clock can expire, in the order in which it does.
+	// The sessions of all accounts that the clock can expire, in the order in which they become due.
 	byExpiry = ` FROM checkout_sessions AS s INDEXED BY checkout_sessions_due WHERE status < 2 AND expires_at `
 	isDue    = `<= ?2`
 	isAlive  = `> ?2`
@@ -122,7 +122,7 @@ func (l *selection) chooseByStatus(status checkout.Status) error {
 		for code := range statuses {
 			l.arms = append(l.arms, byStatus+fmt.Sprint(code))
 		}
-		// A status of a newer program must not be left out silently: reading it is an error.
+		// A session with a status of a newer program must not be left out silently: reading it is an error.
 		l.arms = append(l.arms, newerStatus)
 	case err != nil: // no session has it
 	case code < statusProcessing:
@@ -135,8 +135,8 @@ func (l *selection) chooseByStatus(status checkout.Status) error {
 	return nil
 }
 
-// chooseAlive chooses the sessions that are stored as created or pending and that the clock has not expired. All of them were created
-// within the longest time that a session can live.
+// chooseAlive chooses the sessions that are stored with the status code, which is created or pending, and that the clock has not
+// expired. All of them were created at most MaxExpiresIn before the instant of the query.
 func (l *selection) chooseAlive(code int64) error {
 	const longest = int64(checkout.MaxExpiresIn / time.Microsecond)
 	l.args[2] = max(l.args[2].(int64), max(l.args[1].(int64), math.MinInt64+longest)-longest)
@@ -194,7 +194,7 @@ func (l *selection) probe() (due, alive int, err error) {
 // all returns a query for num and created_at of all arms. The caller adds the order.
 func (l *selection) all() string { return strings.Join(l.arms, " UNION ALL ") }
 
-// instants returns the created_at of up to limit sessions after the first offset, newest first.
+// instants skips offset sessions and returns the created_at of up to limit sessions after them, newest first.
 func (l *selection) instants(limit, offset int) ([]int64, error) {
 	return scanAll(l.ctx, l.q, func(rows *sql.Rows) (at int64, err error) {
 		var num int64
@@ -228,7 +228,7 @@ func (l *selection) page(account checkout.Account, query checkout.Query) ([]chec
 	end := l.args[3].(int64)
 	if query.AfterID != "" {
 		end = min(end, microsAt(query.AfterCreatedAt))
-		l.args[3] = end - 1 // sessions of that very instant may be on the page too
+		l.args[3] = end - 1 // the sessions of the cursor's own instant are read later, where the IDs are compared
 	}
 	at, err := l.instants(limit, offset)
 	l.args[3] = end
@@ -261,7 +261,7 @@ func (l *selection) page(account checkout.Account, query checkout.Query) ([]chec
 // order is the order of a list.
 const order = ` ORDER BY created_at DESC, ` + idText + ` DESC`
 
-// sessions reads the sessions of a span of time, after the place of the cursor.
+// sessions reads the sessions of a span of time. If the query has a cursor, it reads only those after its place.
 func (l *selection) sessions(account checkout.Account, query checkout.Query, where string, limit, offset int, args ...any) ([]checkout.Session, error) {
 	args = append(slices.Clone(l.args), args...)
 	if query.AfterID != "" {
@@ -274,7 +274,7 @@ func (l *selection) sessions(account checkout.Account, query checkout.Query, whe
 }
 
 // byPhone looks for a phone in the first sessions of a span. at has the instants of these sessions. skip is how many sessions of
-// the first instant come before the span.
+// the first instant come before the page.
 func (l *selection) byPhone(account checkout.Account, query checkout.Query, at []int64, skip int) ([]checkout.Session, error) {
 	last, err := l.lastScanned(account, query, at, skip)
 	if err != nil {
@@ -294,7 +294,7 @@ func (l *selection) byPhone(account checkout.Account, query checkout.Query, at [
 	return sessions, err
 }
 
-// lastScanned returns the last session that a page by phone may look at, or nil if there are fewer sessions.
+// lastScanned returns the last session that a page by phone may look at, or nil if there are fewer than MaxPhoneScan sessions.
 func (l *selection) lastScanned(account checkout.Account, query checkout.Query, at []int64, skip int) (*checkout.Session, error) {
 	n := checkout.MaxPhoneScan
 	span := *l

@@ -37,7 +37,7 @@ func Migrations() fs.FS {
 // A database that a newer program has migrated is fine, as long as this program can work with what was added. Otherwise the error says
 // so.
 //
-// The table checkout_migrations has what was applied. PRAGMA user_version is left to the host.
+// The table checkout_migrations lists the migrations that were applied. PRAGMA user_version is left to the host.
 func Migrate(ctx context.Context, db *sql.DB) error {
 	known, err := migrations.Load(Migrations())
 	if err != nil {
@@ -47,7 +47,7 @@ func Migrate(ctx context.Context, db *sql.DB) error {
 	defer cancel()
 	var conn *sql.Conn
 	err = patiently(waiting, func() (err error) {
-		conn, err = db.Conn(ctx) // sets journal_mode, and may find the file locked
+		conn, err = db.Conn(ctx) // a new connection sets journal_mode, and may find the file locked
 		return err
 	})
 	if err != nil {
@@ -127,7 +127,7 @@ func exclusively(ctx context.Context, conn *sql.Conn, f func() error) (err error
 		}
 		_, undone := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
 		if undone != nil && code(undone) != sqlite3.SQLITE_ERROR { // SQLITE_ERROR: the failure has rolled back already
-			err = errors.Join(err, undone, conn.Raw(func(any) error { return driver.ErrBadConn })) // keeps it out of the pool
+			err = errors.Join(err, undone, conn.Raw(func(any) error { return driver.ErrBadConn })) // the pool closes this connection
 		}
 	}()
 	if err := f(); err != nil {

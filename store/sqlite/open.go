@@ -17,7 +17,7 @@ import (
 const (
 	// The writer's page cache is a quarter of the database, within these bounds. Keys are random, so with SQLite's default of 2 MB nearly
 	// every row of a large database needs a read from the operating system first: 34 µs of processor time per row at 10 million
-	// sessions, and 28 µs with 64 MB. The cache should not be larger than it must be, since SQLite goes through all of it at the end of
+	// sessions, and 28 µs with 64 MB. The cache should not be larger than necessary, since SQLite goes through all of it at the end of
 	// most transactions. In a small database, 16 MB hold everything that is changed at random.
 	leastCache = 4096 // pages: 16 MB
 	mostCache  = 16384
@@ -34,7 +34,7 @@ const (
 //
 // The path is a file path and not a DSN. It may contain any characters. "" and ":memory:" are refused. The folder must exist and be
 // writable, because SQLite creates files beside the database. Open fails with [checkout.ErrUnavailable] if the file stays locked for
-// more than 5 seconds, and with ctx's error if ctx ends before. After Open has returned, ctx has no effect on the store.
+// more than 5 seconds, and with ctx's error if ctx ends before that. After Open has returned, ctx has no effect on the store.
 func Open(ctx context.Context, path string) (*Store, error) {
 	path, err := usablePath(path)
 	if err != nil {

@@ -15,8 +15,9 @@ import (
 	"github.com/caisse/checkout/store/sqlite"
 )
 
-// TestQueryPlans checks the plan of every statement that a store runs. No statement may read a whole table, and the statements that
-// must stay fast with millions of sessions must use their indexes. Otherwise a store would slow down only when it has grown.
+// TestQueryPlans checks the plans of the statements that a store prepares, and of those that its methods for sessions run. No statement
+// may read a whole table. The statements that must stay fast with millions of sessions must use their indexes. If one did not, the store
+// would be fast in tests, and slow once it has grown.
 func TestQueryPlans(t *testing.T) {
 	is := is.New(t)
 	db, faults := faultyPool(t, newPath(t))
@@ -47,7 +48,7 @@ func TestQueryPlans(t *testing.T) {
 	is.NoErr(err)
 	_, err = s.History(t.Context(), merchant, session.ID)
 	is.NoErr(err)
-	_ = s.Update(t.Context(), nextVersion(nextVersion(session))) // fails, because the version does not match; only its statements matter
+	_ = s.Update(t.Context(), nextVersion(nextVersion(session))) // fails, because of the version; only its statements matter here
 	_, err = s.Expire(t.Context(), at.Add(time.Hour), 10)
 	is.NoErr(err)
 	_, err = s.Prune(t.Context(), at.Add(time.Hour), 10)

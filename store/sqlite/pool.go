@@ -16,7 +16,7 @@ var (
 	reads = []string{anyDue, selectByID, selectByKey, ownerOf, eventsAfter, lastEvent, greatestEvent, historyOf}
 )
 
-// pool is a querier of a database. It has prepared the statements of writes or reads, or of both.
+// pool is a querier of a database. It has prepared the statements of the list writes, of the list reads, or of both.
 type pool struct {
 	preparing
 	db       *sql.DB
@@ -41,7 +41,7 @@ func newPool(ctx context.Context, db *sql.DB, statements []string) (*pool, error
 	return p, nil
 }
 
-// close leaves db open.
+// close closes the prepared statements and leaves db open.
 func (p *pool) close() error {
 	var errs []error
 	for _, stmt := range p.prepared {
@@ -66,7 +66,7 @@ func (p *pool) within(tx *sql.Tx) querier {
 // preparing is a querier that has some statements prepared.
 type preparing struct {
 	plain querier
-	stmt  func(query string) *sql.Stmt // nil: not prepared
+	stmt  func(query string) *sql.Stmt // returns nil if the statement is not prepared
 }
 
 func (p preparing) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {

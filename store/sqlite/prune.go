@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// endedBefore finds sessions that have ended and were created before an instant. It goes from account to account and from status
-// to status in an index, takes the oldest of each first, and stops when it has enough.
+// endedBefore finds sessions that have ended and were created before an instant. It reads an index account by account and status by
+// status, the oldest session of each status first, and stops when it has found enough.
 const endedBefore = `SELECT s.num FROM checkout_accounts AS a CROSS JOIN checkout_sessions AS s
 	ON s.owner = a.num AND s.status IN (3, 4, 5, 6) AND s.created_at < ? LIMIT ?`
 

@@ -22,7 +22,7 @@ func bytesOf(tb testing.TB, db *sql.DB, where string) (n int) {
 
 // TestSize bounds the disk space of events. A create must take no more space than in the release without events.
 func TestSize(t *testing.T) {
-	t.Run("of a create is the same as in the release without events", func(t *testing.T) {
+	t.Run("of a create is no greater than in the release without events", func(t *testing.T) {
 		const sessions = 5000
 		is := is.New(t)
 		path := newPath(t)
@@ -33,7 +33,7 @@ func TestSize(t *testing.T) {
 		is.NoErr(s.Close())
 		db := hostPool(t, hostDSN(path))
 
-		// This database has the schema of the release before, and the same rows in the same order.
+		// This database has the schema of the release without events, and the same rows in the same order.
 		before := hostPool(t, hostDSN(newPath(t)))
 		before.SetMaxOpenConns(1) // ATTACH concerns one connection only
 		schema, err := fs.ReadFile(sqlite.Migrations(), "0001_sessions.sql")
@@ -47,8 +47,8 @@ func TestSize(t *testing.T) {
 			is.NoErr(err)
 		}
 		was, now := bytesOf(t, before, "name LIKE '%checkout_%'"), bytesOf(t, db, "name LIKE '%checkout_%' AND name NOT LIKE '%checkout_webhook%'")
-		t.Logf("%d bytes per session, %d in the release before", now/sessions, was/sessions)
-		const empty = 8 * 4096 // a table or index that a create does not write has one page
+		t.Logf("%d bytes per session, %d in the release without events", now/sessions, was/sessions)
+		const empty = 8 * 4096 // a table or index to which a create writes nothing takes one page
 		is.True(now <= was+empty)
 		is.Equal(bytesOf(t, db, "name LIKE 'checkout_events%' OR name LIKE 'checkout_labels%' OR name = 'checkout_origins'"), 5*4096)
 	})

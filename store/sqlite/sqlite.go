@@ -19,33 +19,34 @@ import (
 type Store struct {
 	write, read *pool
 	group       *groupcommit.Group[operation, nothing]
-	log         *writeAheadLog // nil on a pool of the host's
-	direct      *directExec    // nil on a pool of the host's
+	log         *writeAheadLog // nil on the host's own pool
+	direct      *directExec    // nil on the host's own pool
 
 	gate   sync.RWMutex // every call locks it for reading, Close for writing
 	closed bool
-	broken atomic.Pointer[error] // why every call fails; nil: they do not
+	broken atomic.Pointer[error] // the reason why every call fails; nil while the store works
 }
 
 var _ checkout.Store = (*Store)(nil)
 
-// New returns a store on the host's own pool. Its tables must be there: call [Migrate] before, or apply [Migrations] with a
-// migration system of your own. New does not change the schema, and Close leaves the pool open.
+// New returns a store on the host's own pool. The database must have the store's tables: call [Migrate] before, or apply [Migrations]
+// with a migration system of your own. New does not change the schema, and Close leaves the pool open.
 //
 // The settings must be in the pool's DSN, because a PRAGMA that is executed changes one connection only:
 //
 //	db, err := sql.Open("sqlite", "file:app.db?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_txlock=immediate")
 //
-// Without _busy_timeout and _txlock=immediate, a write fails at once with [checkout.ErrUnavailable] if another one is under way.
-// With more than some 100,000 sessions, set a page cache that is larger than SQLite's 2 MB, such as _pragma=cache_size(-65536).
+// If a pool has neither _busy_timeout nor _txlock=immediate, a write fails at once with [checkout.ErrUnavailable] while another write is
+// under way. With more than some 100,000 sessions, set a page cache that is larger than SQLite's 2 MB, such as
+// _pragma=cache_size(-65536).
 //
-// SQLite checkpoints such a pool by itself, and does not report a flush that fails in a checkpoint. Sessions that were
-// acknowledged long before may then never reach the disk. A store of Open makes its own checkpoints and stops at such an error.
-// To get the same on your pool, add _pragma=wal_autocheckpoint(0) to the DSN, execute PRAGMA wal_checkpoint(TRUNCATE) once a
-// minute, and stop writing if it fails.
+// SQLite makes the checkpoints of such a pool by itself, and does not report a flush that fails in a checkpoint. Sessions that were
+// acknowledged long before may then be lost. A store that Open made makes its own checkpoints and stops at such an error. To get the same
+// on your pool, add _pragma=wal_autocheckpoint(0) to the DSN, execute PRAGMA wal_checkpoint(TRUNCATE) once a minute, and stop writing if
+// it fails.
 //
-// New asks one connection for its settings and refuses those that lose acknowledged sessions: synchronous below FULL, and
-// a journal that is off or in memory. It accepts a database in memory, for tests. Set db.SetMaxOpenConns(1) for that, because each
+// New reads the settings of one connection. It refuses settings that can lose acknowledged sessions: synchronous below FULL, and a
+// journal that is off or in memory. It accepts a database in memory, for tests. Call db.SetMaxOpenConns(1) for that, because each
 // connection to :memory: has a database of its own.
 func New(db *sql.DB) (*Store, error) {
 	ctx := context.Background()
@@ -97,7 +98,7 @@ func (s *Store) Create(ctx context.Context, session checkout.Session) (checkout.
 	if err != nil {
 		return checkout.Session{}, false, err
 	}
-	ins := r.insertion() // made here, rather than by the one goroutine that writes the batch
+	ins := r.insertion() // made here, so that the one goroutine that writes the batch has less to do
 	var created bool
 	err = s.do(ctx, func(ctx context.Context, q querier, o *owners) (err error) {
 		created, err = create(ctx, q, o, r, ins)
@@ -190,7 +191,7 @@ func (s *Store) History(ctx context.Context, account checkout.Account, id string
 	return found, failed(ctx, "read a session's history", err)
 }
 
-// Prune implements [checkout.Store]. It goes by account and by status, and takes the oldest sessions of each status first. One
+// Prune implements [checkout.Store]. It takes sessions account by account and status by status, the oldest of each status first. One
 // call is one transaction, and other writers wait for it, so keep the limit at some hundreds. The file does not shrink, but its
 // free pages are used again.
 func (s *Store) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
@@ -219,11 +220,12 @@ func (s *Store) Close() error {
 		return err
 	}
 	err = errors.Join(err, s.leaveWriter())
-	// The writer is closed last. The last connection moves the log into the file, unless leaveWriter has told it to keep the log.
+	// The writer is closed last. When the last connection to the file is closed, SQLite moves the log into the database file, unless
+	// leaveWriter has called keepLog.
 	return errors.Join(err, s.read.db.Close(), s.write.close(), s.write.db.Close())
 }
 
-// leaveWriter prepares the writer's connection for being closed.
+// leaveWriter prepares the writer's connection for Close.
 func (s *Store) leaveWriter() error {
 	ctx, cancel := context.WithTimeout(context.Background(), shortWait) // after a panic the connection is never free
 	defer cancel()
@@ -238,7 +240,7 @@ func (s *Store) leaveWriter() error {
 	return errors.Join(err, s.direct.close(conn))
 }
 
-// enter begins a call. The caller unlocks gate at its end, with RUnlock.
+// enter begins a call. If it returns no error, the caller must unlock gate with RUnlock at the end of the call.
 func (s *Store) enter() error {
 	s.gate.RLock()
 	err := s.usable()

@@ -79,7 +79,7 @@ func TestClose(t *testing.T) {
 			is.True(errors.Is(err, os.ErrNotExist)) // Close has moved the log into the database file
 		}
 	})
-	t.Run("does nothing the second time", func(t *testing.T) {
+	t.Run("returns no error the second time", func(t *testing.T) {
 		is := is.New(t)
 		s := open(t, newPath(t))
 		is.NoErr(s.Close())
@@ -107,7 +107,7 @@ func TestClose(t *testing.T) {
 		is.NoErr(err)
 		wantStored(t, again, session)
 	})
-	t.Run("waits for the write that is under way, and that write is acknowledged", func(t *testing.T) {
+	t.Run("waits for a write that is under way, which succeeds", func(t *testing.T) {
 		is := is.New(t)
 		path := newPath(t)
 		db, faults := faultyPool(t, path)
@@ -137,7 +137,7 @@ func TestClose(t *testing.T) {
 		is.NoErr(<-closed)
 		wantStored(t, open(t, path), session)
 	})
-	t.Run("loses no acknowledged session, and acknowledges no session later", func(t *testing.T) {
+	t.Run("loses no acknowledged session, and stores none that was refused", func(t *testing.T) {
 		is := is.New(t)
 		path := newPath(t)
 		s := open(t, path)

@@ -25,7 +25,7 @@ const (
 	ownerOf       = `SELECT num FROM checkout_accounts WHERE account = ? AND test = ?`
 	sessionExists = `SELECT 1 FROM checkout_sessions WHERE id = ? AND owner = (` + ownerOf + `)`
 
-	// expireSessions sets the sessions that due chooses to expired.
+	// expireSessions makes the sessions that the query due chooses expired.
 	expireSessions = `UPDATE checkout_sessions SET status = 5, version = version + 1 WHERE num IN (` + due + `)`
 )
 
@@ -41,8 +41,8 @@ var errIDTaken = errors.New("the session id is taken")
 // owners looks up the numbers of accounts, and caches them for one transaction.
 type owners struct {
 	found map[checkout.Account]int64
-	// locked says that the transaction already has the write lock. If locked is false, the method of must begin with a write:
-	// SQLite waits for the lock only if the first statement of a transaction is a write.
+	// locked says that the transaction already has the write lock. If it is false, the first statement of the transaction must be a
+	// write, because SQLite waits for the lock only then.
 	locked bool
 }
 
@@ -184,7 +184,7 @@ func expire(ctx context.Context, q querier, now time.Time, limit int) (expired [
 			return s, err
 		}, selectDue, at, limit)
 		if err != nil {
-			return err // perhaps a row that cannot be read: then no other session may have been changed
+			return err // perhaps a row that cannot be read: then the sweep must change no session at all
 		}
 		_, err = q.ExecContext(ctx, expireSessions, at, limit)
 		return err

@@ -23,7 +23,7 @@ import (
 // merchant is the account of most sessions in these tests.
 var merchant = checkout.Account{ID: "acct_0193f0c2a7b4"}
 
-// newSession returns a new session as Checkouts makes one. Its ID grows with time, and its key is random.
+// newSession returns a new session as Checkouts makes one. A later session has a greater ID, and its key is random.
 func newSession(tb testing.TB) checkout.Session {
 	tb.Helper()
 	session, err := makeSession()
@@ -153,12 +153,12 @@ func wantIntact(tb testing.TB, path string) {
 	is.Equal(result, "ok")
 }
 
-// faultyConnector stands between database/sql and the driver. A test may set its fields while nobody uses the pool.
+// faultyConnector is a layer between database/sql and the driver. A test may set its fields while nobody uses the pool.
 type faultyConnector struct {
 	driver.Connector
 	begun  func()                   // called after a transaction has begun; may be nil
 	commit func(tx driver.Tx) error // called instead of tx.Commit; may be nil
-	query  func(query string)       // called before each statement; may be nil
+	query  func(query string)       // called before a statement is prepared, or run without being prepared; may be nil
 }
 
 // faultyPool opens a pool of the file at path, and returns the connector in which the test can set faults. The pool is closed when the

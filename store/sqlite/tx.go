@@ -9,9 +9,9 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// WithTx returns a store that works in a transaction of the host's: what it writes commits or rolls back with the host's own rows, and
-// nobody else sees it before. The transaction must be of a database with this package's tables, usually of the pool that [New] was
-// given. The host ends it.
+// WithTx returns a store that works in a transaction of the host. Its writes commit or roll back together with the host's own rows, and
+// nobody else sees them before the commit. The transaction must be of a database with this package's tables, usually of the pool that
+// [New] was given. The host commits it or rolls it back.
 //
 //	tx, err := db.BeginTx(ctx, nil)
 //	if err != nil {
@@ -112,8 +112,8 @@ func (t *transaction) Expire(ctx context.Context, now time.Time, limit int) (exp
 	return expired, err
 }
 
-// Events implements [checkout.Store]. It shows the transaction's own events too. If the transaction is rolled back, cursors that were read
-// after these events are no longer valid: other events get their numbers.
+// Events implements [checkout.Store]. It shows the transaction's own events too. If the transaction is rolled back, the cursors of
+// these events are no longer valid: SQLite gives their numbers to other events.
 func (t *transaction) Events(ctx context.Context, after checkout.Cursor, limit int) (found []checkout.Event, err error) {
 	err = t.do(ctx, "read events", func() (err error) {
 		found, err = events(ctx, t.tx, after, limit)

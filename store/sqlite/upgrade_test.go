@@ -16,8 +16,8 @@ import (
 	"github.com/caisse/checkout/store/sqlite"
 )
 
-// oldDatabase is testdata/without-events.sqlite, which the release without events wrote through its handler, opened by this release. Its
-// sessions are the requests that the old handler was sent and its answers, from testdata/without-events.json.
+// oldDatabase is a copy of testdata/without-events.sqlite, opened by this release. The release without events has written that file. The
+// field sessions has the requests to the old release's handler and its answers, from testdata/without-events.json.
 type oldDatabase struct {
 	t         *testing.T
 	store     *sqlite.Store
@@ -96,7 +96,7 @@ func (o *oldDatabase) named(name string) (checkout.Account, string) {
 	return checkout.Account{}, ""
 }
 
-// TestUpgradeFromTheReleaseWithoutEvents opens a database of the release before. It proves that the migration keeps all sessions and
+// TestUpgradeFromTheReleaseWithoutEvents opens a database of that release. It proves that the migration keeps all sessions and
 // keys. If it lost a key, a client's retry after the upgrade would create a second payment.
 func TestUpgradeFromTheReleaseWithoutEvents(t *testing.T) {
 	t.Run("keeps every session, and its key replays it", func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/caisse/checkout/webhook"
 )
 
-// endpointRow is an endpoint as it is read.
+// endpointRow is an endpoint as it is read from its row.
 type endpointRow struct {
 	webhook.StoredEndpoint
 	events                            string

@@ -32,7 +32,7 @@ const (
 			(id, endpoint, event_id, event_type, state, attempts, due_at, created_at, body, forced, once, lease)
 		SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12 WHERE EXISTS (SELECT 1 FROM checkout_webhooks WHERE id = ?2)`
 
-	// waiting goes from endpoint to endpoint in the index of pending deliveries.
+	// waiting lists the endpoints that have pending deliveries. In the index of these, it jumps from one endpoint to the next.
 	waiting = `WITH RECURSIVE waiting (endpoint) AS (
 			SELECT min(endpoint) FROM checkout_webhook_deliveries WHERE due_at IS NOT NULL
 			UNION ALL
@@ -40,7 +40,7 @@ const (
 			FROM waiting WHERE waiting.endpoint IS NOT NULL
 		) `
 
-	// dueOfEach selects the deliveries of each endpoint that have been due for longest. Claim then chooses among them and reads
+	// dueOfEach selects, for each endpoint, the deliveries that have been due for longest. Claim then chooses among them and reads
 	// the contents of those that it has chosen.
 	dueOfEach = waiting + `SELECT d.num, d.endpoint
 		FROM waiting AS w CROSS JOIN checkout_webhooks AS e ON e.id = w.endpoint
@@ -112,7 +112,7 @@ func blob(b []byte) any {
 	return b
 }
 
-// write runs f in the transaction of a batch, so that it does all or nothing.
+// write runs f in the transaction of a batch. If f fails, its statements are undone.
 func (w webhooks) write(ctx context.Context, f func(ctx context.Context, q querier) error) error {
 	return w.store.do(ctx, func(ctx context.Context, q querier, o *owners) error {
 		if !o.locked { // a transaction that reads first might not get the write lock later

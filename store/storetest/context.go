@@ -24,7 +24,7 @@ var contextChecks = []check{
 		}
 		t.kept(s)
 		t.lists(merchant, checkout.Query{}, s)
-		t.kept(t.create(sample(2))) // its key is still free
+		t.kept(t.create(sample(2))) // the refused Create did not use up its key
 		t.expires(s.ExpiresAt, 10, s)
 	}},
 	{"creates nothing if it returns an error, unless the outcome is unknown", func(t *trial) {
@@ -46,21 +46,21 @@ var contextChecks = []check{
 			s := t.create(sample(n))
 			err := t.store.Update(cancelAfterCalls(t, n), completed(s))
 			t.agrees("Update", err, t.get(merchant, s.ID).Version == 2)
-			t.logs(err, s, completed(s))
+			t.historyAgrees(err, s, completed(s))
 		}
 	}},
 	{"expires nothing if it returns an error, unless the outcome is unknown", func(t *trial) {
 		for n := range 10 {
 			s := t.create(sample(n))
-			_, err := t.store.Expire(cancelAfterCalls(t, n), s.ExpiresAt, 100) // s, and what earlier rounds have left
+			_, err := t.store.Expire(cancelAfterCalls(t, n), s.ExpiresAt, 100) // s, and sessions that earlier rounds did not change
 			t.agrees("Expire", err, t.get(merchant, s.ID).Version == 2)
-			t.logs(err, s, expired(s))
+			t.historyAgrees(err, s, expired(s))
 		}
 	}},
 	{"prunes nothing if it returns an error, unless the outcome is unknown", func(t *trial) {
 		for n := range 10 {
 			s := t.update(completed(t.create(sample(n))))
-			_, err := t.store.Prune(cancelAfterCalls(t, n), morning.Add(time.Hour), 100) // s, and what earlier rounds have left
+			_, err := t.store.Prune(cancelAfterCalls(t, n), morning.Add(time.Hour), 100) // s, and sessions that earlier rounds did not change
 			_, getErr := t.store.Get(t.Context(), merchant, s.ID)
 			gone := errors.Is(getErr, checkout.ErrNotFound)
 			t.agrees("Prune", err, gone)
@@ -96,7 +96,7 @@ func (t *trial) refusesAll(ctx context.Context, want error, s checkout.Session) 
 	t.failed("Prune", err, want)
 }
 
-// agrees checks that a write was made if, and only if, the call returned no error. If the outcome is unknown, both are right.
+// agrees checks that a write was made if, and only if, the call returned no error. If the outcome is unknown, it may have been made or not.
 func (t *trial) agrees(what string, err error, written bool) {
 	t.Helper()
 	switch {
@@ -108,9 +108,9 @@ func (t *trial) agrees(what string, err error, written bool) {
 	}
 }
 
-// logs checks that the history of a session has a change if, and only if, the session has it. If the outcome is unknown, it
-// checks nothing, because the change may be made between its two reads.
-func (t *trial) logs(err error, before, after checkout.Session) {
+// historyAgrees checks that the history of a session has a change if, and only if, the session has it. If the outcome is unknown, it
+// checks nothing, because the change may be made between the two reads of this method.
+func (t *trial) historyAgrees(err error, before, after checkout.Session) {
 	t.Helper()
 	switch now := t.get(before.Account, before.ID); {
 	case errors.Is(err, checkout.ErrOutcomeUnknown):
@@ -121,8 +121,8 @@ func (t *trial) logs(err error, before, after checkout.Session) {
 	}
 }
 
-// countingContext is a context that is cancelled after a number of calls of its methods. Each number interrupts a store's call
-// at another point, and the same number at the same point in every run.
+// countingContext is a context that is cancelled after a number of calls of its methods. Each number interrupts a call of the store at
+// a different point. The same number interrupts it at the same point in every run.
 type countingContext struct {
 	context.Context
 	cancel context.CancelFunc

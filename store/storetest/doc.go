@@ -1,5 +1,5 @@
 // Package storetest tests a [checkout.Store] against its contract, which is the comments of that interface. It requires nothing
-// beyond these comments, and passes a store nothing that they rule out.
+// beyond these comments, and never gives a store a value that they exclude.
 //
 // The test of a new store takes five lines:
 //
@@ -9,17 +9,17 @@
 //		})
 //	}
 //
-// The function is called once for every check and returns a store that holds nothing: Expire, Events and Prune see every account,
-// so checks cannot share a store. The function should use t.Cleanup to close what it opens. Most checks write some sessions, 100
-// at most, from up to 16 goroutines. One writes 10,007 sessions from 8 goroutines, to see where a list stops counting. Run it
-// with -race.
+// The function is called once for every check, and must return an empty store each time. Checks cannot share a store, because Expire,
+// Events and Prune see every account. The function should use t.Cleanup to close what it opens. Most checks write
+// at most 100 sessions, from up to 16 goroutines. One check writes 10,007 sessions from 8 goroutines, to see where a list stops
+// counting. Run the suite with -race.
 //
 // A store may constrain its columns to what [checkout.Checkouts] writes, and the checks keep to that: ids of the documented form,
 // keys of visible ASCII, text in UTF-8 without U+0000, lengths and amounts in their ranges. It must not check transitions: the
 // suite updates a session to any status.
 //
-// An event may take up to ten seconds to appear in the feed, because a transaction of another test may delay it. To test cursors
-// that no store has made, the suite sends texts that no store would make, such as a blank.
+// An event may take up to ten seconds to appear in the feed, because a transaction of another test may delay it. To test that a
+// store refuses cursors that it has not made, the suite sends texts that no store would make, such as a blank.
 //
 // The suite cannot see whether a session or an event survives a crash, nor whether two instances over one database keep the
 // contract together.

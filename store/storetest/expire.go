@@ -55,7 +55,7 @@ var expireChecks = []check{
 		late.Late = true
 		t.kept(t.update(late))
 	}},
-	{"expires the longest due first, up to the limit", func(t *trial) {
+	{"expires the sessions that have been due longest first, up to the limit", func(t *trial) {
 		due := make([]checkout.Session, 6)
 		for n, rank := range []int{4, 0, 5, 2, 1, 3} {
 			s := sample(n)
@@ -122,7 +122,7 @@ var expireChecks = []check{
 	}},
 }
 
-// expired returns s as a sweep leaves it.
+// expired returns s as it is after a sweep has expired it.
 func expired(s checkout.Session) checkout.Session {
 	s.Status, s.UpdatedAt = checkout.StatusExpired, s.ExpiresAt
 	s.Version++

@@ -121,7 +121,7 @@ func (l logsCreates) Create(ctx context.Context, s checkout.Session) (checkout.S
 	return held, created, err
 }
 
-// sameNumber gives an event of an update the number of the event before.
+// sameNumber gives the event of an update the number of the previous event.
 type sameNumber struct{ *naive }
 
 func (s sameNumber) Update(ctx context.Context, session checkout.Session) error {

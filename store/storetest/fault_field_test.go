@@ -79,7 +79,7 @@ func changes(change func(s *checkout.Session)) func(*naive) checkout.Store {
 	})
 }
 
-// texts makes a fault: the texts of a session are kept as keep returns them.
+// texts makes a fault: the description and the failure reason of a session are kept as keep returns them.
 func texts(keep func(string) string) func(*naive) checkout.Store {
 	return changes(func(s *checkout.Session) {
 		s.Description, s.FailureReason = keep(s.Description), keep(s.FailureReason)

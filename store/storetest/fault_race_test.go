@@ -40,7 +40,7 @@ var raceFaults = []fault{
 		}},
 	{"returns a session from two sweeps", "returns each expired session once when many sweeps run at once",
 		func(n *naive) checkout.Store { return selectThenExpire{n} }},
-	{"counts in a second query", "lists sessions and their total of one moment",
+	{"counts in a second query", "lists sessions and counts them at the same moment",
 		func(n *naive) checkout.Store { return countsLater{n} }},
 	{"shows a key before its session", "shows a new session completely or not at all",
 		func(n *naive) checkout.Store { return &keyFirst{naive: n, keys: make(map[idempotency.Key]string)} }},

@@ -18,11 +18,11 @@ var scopeFaults = []fault{
 		owns(func(asked, owner checkout.Account) bool { return asked.ID == owner.ID && (!asked.Test || owner.Test) })},
 	{"shows live sessions in test mode", "hides live sessions from test mode",
 		owns(func(asked, owner checkout.Account) bool { return asked.ID == owner.ID && (asked.Test || !owner.Test) })},
-	{"ignores the case of accounts", "distinguishes accounts by every character",
+	{"ignores the case of accounts", "distinguishes accounts with similar ids",
 		owns(func(asked, owner checkout.Account) bool {
 			return asked.Test == owner.Test && strings.EqualFold(asked.ID, owner.ID)
 		})},
-	{"trims accounts", "distinguishes accounts by every character",
+	{"trims accounts", "distinguishes accounts with similar ids",
 		owns(func(asked, owner checkout.Account) bool {
 			return asked.Test == owner.Test && strings.TrimSpace(asked.ID) == strings.TrimSpace(owner.ID)
 		})},
@@ -87,7 +87,7 @@ var listFaults = []fault{
 				return right(passed, q)
 			}
 		})},
-	{"returns a page that it keeps, to return it again", "shares no memory of a list with its callers",
+	{"keeps a page that it has returned, and returns it again", "shares no memory of a list with its callers",
 		func(n *naive) checkout.Store {
 			return &sharedPages{naive: n, pages: make(map[checkout.Query][]checkout.Session)}
 		}},

@@ -17,7 +17,7 @@ var walkFaults = []fault{
 		})},
 	{"returns nothing after a place whose session is gone", "continues after a place that no session has",
 		func(n *naive) checkout.Store { return needsPlace{n} }},
-	{"counts in a list that goes on after a place", "continues after a place that no session has",
+	{"counts the sessions of a list that continues after a place", "continues after a place that no session has",
 		func(n *naive) checkout.Store { return countsByPlace{n} }},
 	{"remembers a place as a number of sessions", "lists every session once while sessions are created and changed",
 		func(n *naive) checkout.Store { return &numbered{naive: n} }},

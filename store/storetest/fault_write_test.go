@@ -75,11 +75,11 @@ var expireFaults = []fault{
 				return s
 			}
 		})},
-	{"expires more than the limit", "expires the longest due first, up to the limit",
+	{"expires more than the limit", "expires the sessions that have been due longest first, up to the limit",
 		most(func(due, _ int) int { return due })},
-	{"expires the shortest due first", "expires the longest due first, up to the limit",
+	{"expires the sessions that became due last first", "expires the sessions that have been due longest first, up to the limit",
 		sooner(func(a, b checkout.Session) int { return b.ExpiresAt.Compare(a.ExpiresAt) })},
-	{"expires the oldest first", "expires the longest due first, up to the limit",
+	{"expires the oldest first", "expires the sessions that have been due longest first, up to the limit",
 		sooner(func(a, b checkout.Session) int { return a.CreatedAt.Compare(b.CreatedAt) })},
 	{"expires equal instants in the order of creation", "expires sessions of one instant by id",
 		sooner(func(a, b checkout.Session) int { return a.ExpiresAt.Compare(b.ExpiresAt) })},
@@ -184,7 +184,7 @@ func (h handsOutMetadata) Expire(ctx context.Context, now time.Time, limit int) 
 var contextFaults = []fault{
 	{"ignores the context", "refuses a context that has ended, and writes nothing",
 		part(func(n *naive) { n.over = func(context.Context) error { return nil } })},
-	{"returns ErrUnavailable for a context that is over", "refuses a context that has ended, and writes nothing",
+	{"returns ErrUnavailable for a context that has ended", "refuses a context that has ended, and writes nothing",
 		part(func(n *naive) {
 			n.over = func(ctx context.Context) error {
 				if ctx.Err() != nil {
@@ -193,7 +193,7 @@ var contextFaults = []fault{
 				return nil
 			}
 		})},
-	{"returns Canceled for every context that is over", "refuses a context that has ended, and writes nothing",
+	{"returns Canceled for every context that has ended", "refuses a context that has ended, and writes nothing",
 		part(func(n *naive) {
 			n.over = func(ctx context.Context) error {
 				if ctx.Err() != nil {
@@ -229,7 +229,7 @@ var contextFaults = []fault{
 // looksAfterwards returns a definite error for a change that it has written: the context's error, looked up after the write.
 var looksAfterwards = part(func(n *naive) { n.afterwards = context.Context.Err })
 
-// silentStop gives up a call when the context is over, and reports success.
+// silentStop gives up a call when the context has ended, and reports success.
 type silentStop struct{ *naive }
 
 func (s silentStop) Create(ctx context.Context, session checkout.Session) (checkout.Session, bool, error) {
@@ -260,7 +260,8 @@ func (s silentStop) Prune(ctx context.Context, before time.Time, limit int) (int
 	return s.naive.Prune(ctx, before, limit)
 }
 
-// logsGivenUp appends an event first. If the context is over before the change is made, the event stays.
+// logsGivenUp leaves the event of a change in the log although the context ended before the change was made. A store does so if it
+// appends the event first, and does not undo that.
 type logsGivenUp struct{ *naive }
 
 func (l logsGivenUp) Update(ctx context.Context, s checkout.Session) error {
@@ -281,7 +282,7 @@ func (l logsGivenUp) Expire(ctx context.Context, now time.Time, limit int) ([]ch
 	return moved, err
 }
 
-// prunesEvents removes the events first. If the context is over, the sessions stay without their events.
+// prunesEvents removes the events first. If the context has ended, the sessions stay without their events.
 type prunesEvents struct{ *naive }
 
 func (p prunesEvents) Prune(ctx context.Context, before time.Time, limit int) (int, error) {

@@ -30,7 +30,8 @@ func faults() []fault {
 		filterFaults, walkFaults, expireFaults, historyFaults, feedFaults, pruneFaults, contextFaults, raceFaults)
 }
 
-// TestRunPassesAStoreThatKeepsTheContract proves that the naive store passes without a fault. So if a check fails in the tests below, the planted fault is the reason.
+// TestRunPassesAStoreThatKeepsTheContract proves that the naive store passes without a fault. So if a check fails in the tests below, the
+// planted fault is the reason.
 func TestRunPassesAStoreThatKeepsTheContract(t *testing.T) {
 	storetest.Run(t, func(*testing.T) checkout.Store { return newNaive() })
 }
@@ -89,7 +90,7 @@ func TestASessionSharesNoMemoryButItsMetadata(t *testing.T) {
 	}
 }
 
-// lostFields returns stores that lose one field, for each field of a session.
+// lostFields returns faults for each field of a session: the store loses the field in a create, or keeps its old value in an update.
 func lostFields() []fault {
 	var all []fault
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[checkout.Session]()) {
@@ -123,7 +124,7 @@ func lostFields() []fault {
 var createFaults = []fault{
 	{"forgets what it creates", "keeps the session that it creates",
 		func(n *naive) checkout.Store { return forgetful{n} }},
-	{"creates a session for every try", "replays the first session under a used key",
+	{"creates a session for every call", "replays the first session under a used key",
 		part(func(n *naive) { n.sameKey = func(held, s *checkout.Session) bool { return false } })},
 	{"overwrites a session that it replays", "writes nothing for a replay",
 		func(n *naive) checkout.Store { return lastWriteWins{n} }},
@@ -178,7 +179,7 @@ var keyFaults = []fault{
 		})},
 }
 
-// sameKey makes a fault: same decides whether s has the key of held. If s has no key, it never has.
+// sameKey makes a fault: same decides whether s has the key of held. If s has no key, the answer is always no.
 func sameKey(same func(held, s *checkout.Session) bool) func(*naive) checkout.Store {
 	return part(func(n *naive) {
 		n.sameKey = func(held, s *checkout.Session) bool { return s.IdempotencyKey != "" && same(held, s) }

@@ -34,8 +34,8 @@ var feedChecks = []check{
 			t.Fatalf("Events returned %v after 3 expiries", steps(events))
 		}
 		t.expire(morning.Add(time.Hour), 100)
-		t.expire(morning.Add(time.Hour), 100) // which finds nothing more
-		t.holds(due...)
+		t.expire(morning.Add(time.Hour), 100) // there are no more sessions to expire
+		t.feedHas(due...)
 	}},
 	{"continues after a cursor, in pages of any size", func(t *trial) {
 		var want []checkout.Session
@@ -57,29 +57,29 @@ var feedChecks = []check{
 				got = append(got, page...)
 				cursor = page[len(page)-1].Cursor
 			}
-			t.tell("Events, page by page,", got, want)
+			t.sameEvents("Events, page by page,", got, want)
 		}
 		// Later events come after the events that were read.
 		cursor := t.events("", 100)[6].Cursor
 		for n := 10; n < 13; n++ {
 			s := t.update(completed(t.create(sample(n))))
 			page := t.eventsOnce(cursor, 100, 1)
-			t.tell("Events after later changes", page, []checkout.Session{s})
+			t.sameEvents("Events after later changes", page, []checkout.Session{s})
 			if len(page) == 1 {
 				cursor = page[0].Cursor
 			}
 		}
 	}},
 	{"returns the last event for LastEvent", func(t *trial) {
-		t.tell("Events(LastEvent) of an empty feed", t.events(checkout.LastEvent, 10), nil)
+		t.sameEvents("Events(LastEvent) of an empty feed", t.events(checkout.LastEvent, 10), nil)
 		first := t.update(began(t.create(sample(1)), "ORDER_1"))
 		second := t.update(completed(t.create(sample(2))))
 		t.feed(first, second)
 		last := t.events(checkout.LastEvent, 10)
-		t.tell("Events(LastEvent)", last, []checkout.Session{second})
+		t.sameEvents("Events(LastEvent)", last, []checkout.Session{second})
 		third := t.update(completed(first))
 		if len(last) == 1 {
-			t.tell("Events after the last event", t.eventsOnce(last[0].Cursor, 10, 1), []checkout.Session{third})
+			t.sameEvents("Events after the last event", t.eventsOnce(last[0].Cursor, 10, 1), []checkout.Session{third})
 		}
 	}},
 	{"refuses a cursor that it has not made", func(t *trial) {
@@ -99,7 +99,7 @@ var feedChecks = []check{
 		paid := t.update(completed(t.create(s)))
 		for range 2 {
 			events := t.eventsOnce("", 10, 1)
-			t.tell("Events", events, []checkout.Session{paid})
+			t.sameEvents("Events", events, []checkout.Session{paid})
 			for i := range events {
 				events[i].Session.Metadata["size"] = "scribble"
 				events[i] = checkout.Event{}
@@ -178,18 +178,18 @@ func (t *trial) eventsOnce(after checkout.Cursor, limit, n int) []checkout.Event
 func (t *trial) feed(states ...checkout.Session) {
 	t.Helper()
 	events := t.eventsOnce("", 1000, len(states))
-	t.tell("Events", events, states)
+	t.sameEvents("Events", events, states)
 	cursors := make(map[checkout.Cursor]bool)
 	for _, e := range events {
 		if e.Cursor == "" || cursors[e.Cursor] {
-			t.Errorf("Events returned the cursor %q, want one of its own for each event", e.Cursor)
+			t.Errorf("Events returned the cursor %q, want a different cursor for each event", e.Cursor)
 		}
 		cursors[e.Cursor] = true
 	}
 }
 
-// holds checks that the feed has the events of these states, in any order, and no others.
-func (t *trial) holds(states ...checkout.Session) {
+// feedHas checks that the feed has the events of these states, in any order, and no others.
+func (t *trial) feedHas(states ...checkout.Session) {
 	t.Helper()
 	left := make(map[string]checkout.Session)
 	for _, s := range states {
@@ -199,11 +199,11 @@ func (t *trial) holds(states ...checkout.Session) {
 		key := fmt.Sprint(e.Session.ID, e.Session.Version)
 		s, ok := left[key]
 		if !ok {
-			t.Errorf("Events returned %s, want it not, or once", e.ID)
+			t.Errorf("Events returned %s, which is not expected here or was returned before", e.ID)
 			continue
 		}
 		delete(left, key)
-		t.tell("Events", []checkout.Event{e}, []checkout.Session{s})
+		t.sameEvents("Events", []checkout.Event{e}, []checkout.Session{s})
 	}
 	for key := range left {
 		t.Errorf("Events did not return the event of %s", key)

@@ -15,7 +15,7 @@ var fieldChecks = []check{
 		}
 	}},
 	{"keeps every field of a session that it updates", func(t *trial) {
-		// One session takes each form and loses it again, so that every field both gains and loses a value.
+		// One session is changed to each form and back, so that every field that an update may change both gains and loses a value.
 		s := t.create(sample(1))
 		for _, form := range forms() {
 			s = t.update(successor(s, form))

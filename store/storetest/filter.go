@@ -28,7 +28,7 @@ var filterChecks = []check{
 		for n, account := range []checkout.Account{merchant, stranger} {
 			s := sample(n)
 			s.Account = account
-			if n == 1 { // an instant without a fraction
+			if n == 1 { // test an instant without a fraction of a second too
 				s.ExpiresAt = s.ExpiresAt.Truncate(time.Second)
 			}
 			s = t.create(s)
@@ -178,7 +178,7 @@ func (t *trial) createEach() []checkout.Session {
 	return held
 }
 
-// instants are the instants around the one at which a session is due, relative to it.
+// instants are just before, at and just after the instant at which a session is due, relative to that instant.
 var instants = []struct {
 	after time.Duration
 	due   bool

@@ -13,7 +13,7 @@ var historyChecks = []check{
 		for _, s := range samples() {
 			states := []checkout.Session{t.create(s)}
 			t.history(states...)
-			for _, form := range forms() { // the first of which replaces the payment
+			for _, form := range forms() { // they set, replace and remove the payment
 				s = t.update(successor(s, form))
 				states = append(states, s)
 				t.history(states...)
@@ -58,7 +58,7 @@ func (t *trial) history(states ...checkout.Session) {
 	if err != nil {
 		t.Fatalf("History(%s): %v", states[0].ID, err)
 	}
-	t.tell("History", events, states)
+	t.sameEvents("History", events, states)
 	for _, e := range events {
 		if e.Cursor != "" {
 			t.Errorf("History returned an event with the cursor %q, want none", e.Cursor)
@@ -66,8 +66,8 @@ func (t *trial) history(states ...checkout.Session) {
 	}
 }
 
-// tell checks that events are those of these states, whatever their cursors are.
-func (t *trial) tell(what string, events []checkout.Event, states []checkout.Session) {
+// sameEvents checks that events are the events of these states, in this order. It does not compare cursors.
+func (t *trial) sameEvents(what string, events []checkout.Event, states []checkout.Session) {
 	t.Helper()
 	if len(events) != len(states) {
 		t.Errorf("%s returned %v, want %v", what, steps(events), steps(eventsOf(states)))

@@ -37,11 +37,16 @@ var keyChecks = []check{
 	}},
 	{"distinguishes keys that differ only in the last of 1000 characters", func(t *trial) {
 		stem := strings.Repeat("k", idempotency.MaxKeyLength-1)
-		t.tellsKeysApart(idempotency.Key(stem+"1"), idempotency.Key(stem+"2"), idempotency.Key(stem))
+		t.distinguishesKeys(idempotency.Key(stem+"1"), idempotency.Key(stem+"2"), idempotency.Key(stem))
 	}},
 	{"distinguishes keys by case and by every visible character", func(t *trial) {
-		t.tellsKeysApart("order-a", "order-A", "order_a", "order%a", `order\a`, `order"a`, "order'a",
-			"1", "01", "1.0", "1e0", "null", "NULL")
+		keys := []idempotency.Key{"1", "01", "1.0", "1e0", "null", "NULL"}
+		for c := '!'; c <= '~'; c++ {
+			if c != ',' { // no key has a comma
+				keys = append(keys, idempotency.Key("order"+string(c)))
+			}
+		}
+		t.distinguishesKeys(keys...)
 	}},
 	{"accepts any number of sessions without a key", func(t *trial) {
 		first, second, third := sample(1), sample(2), sample(3)
@@ -79,8 +84,8 @@ func (t *trial) sharesKey(one, other checkout.Account) {
 	t.replay(second, second)
 }
 
-// tellsKeysApart checks that each key names a session of its own.
-func (t *trial) tellsKeysApart(keys ...idempotency.Key) {
+// distinguishesKeys checks that each key names a session of its own.
+func (t *trial) distinguishesKeys(keys ...idempotency.Key) {
 	t.Helper()
 	all := make([]checkout.Session, len(keys))
 	for n, key := range keys {

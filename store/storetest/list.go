@@ -9,7 +9,7 @@ import (
 
 var listChecks = []check{
 	{"lists the newest session first", func(t *trial) {
-		// The sessions are one microsecond apart. Neither their ids nor the order of the creates have that order.
+		// The sessions are one microsecond apart. Neither the order of their ids nor the order of the creates is the same.
 		var want []checkout.Session
 		for age, n := range []int{3, 1, 4, 0, 2} {
 			s := sample(n)
@@ -101,7 +101,7 @@ var listChecks = []check{
 	}},
 }
 
-// walks checks that the pages of a size make up the whole list, each with its total.
+// walks checks that the pages of the given size make up the whole list, and that each page has the total of the list.
 func (t *trial) walks(size int, want []checkout.Session) {
 	t.Helper()
 	var got []checkout.Session

@@ -16,15 +16,15 @@ import (
 	"github.com/caisse/checkout/idempotency"
 )
 
-// naive is the simplest store that keeps the contract. It has slices and a lock, and every call reads all sessions. Its decisions are
+// naive is a simple store that keeps the contract. It has slices and a lock, and every call reads all sessions. Its decisions are
 // functions in fields, so that a test makes a faulty store by replacing one of them.
 type naive struct {
 	mu       sync.Mutex
 	sessions []checkout.Session
-	created  map[string]checkout.Session // as they were created, by ID
+	created  map[string]checkout.Session // sessions as they were created, by ID
 	log      []entry                     // in the order of the feed
-	events   int                         // the number of all events so far, also of those that were pruned
-	calls    atomic.Int64                // begun so far
+	events   int                         // how many events there were so far, also those that were pruned
+	calls    atomic.Int64                // how many calls have begun
 
 	over       func(ctx context.Context) error                // called before anything else
 	written    func(s checkout.Session) checkout.Session      // what Create keeps of s
@@ -36,7 +36,7 @@ type naive struct {
 	follows    func(was, s checkout.Session) bool // whether s is the next version
 	newer      func(a, b checkout.Session) int    // the order of a list
 	passes     func(s checkout.Session, q checkout.Query) bool
-	beyond     func(s checkout.Session, q checkout.Query) bool // whether s stands after the place of q
+	beyond     func(s checkout.Session, q checkout.Query) bool // whether s comes after the place of q
 	page       func(passed []checkout.Session, q checkout.Query) (page []checkout.Session, total int)
 	scanned    func(passed []checkout.Session, q checkout.Query) []checkout.Session // those with the phone of q, and the last one read
 	waits      func(s checkout.Session) bool
@@ -335,7 +335,7 @@ func (n *naive) Prune(ctx context.Context, before time.Time, limit int) (int, er
 	return gone, n.afterwards(ctx)
 }
 
-// others lets this number of other calls begin, as a round trip to a database would. It waits for 10 ms at most.
+// others waits until this number of other calls have begun, for 10 ms at most. A round trip to a database gives them as much time.
 func (n *naive) others(calls int64) {
 	enough, late := n.calls.Load()+calls, time.Now().Add(10*time.Millisecond)
 	for n.calls.Load() < enough && time.Now().Before(late) {

@@ -67,13 +67,13 @@ var pruneChecks = []check{
 			if i == len(events)-1 {
 				want = nil
 			}
-			t.tell("Events after one that was pruned", t.events(e.Cursor, 100), want)
+			t.sameEvents("Events after one that was pruned", t.events(e.Cursor, 100), want)
 		}
 		last := events[len(events)-1].Cursor
 		t.prunes(morning.Add(2*time.Hour), 100, 1)
 		t.feed()
 		next := t.update(completed(t.create(sample(3))))
-		t.tell("Events after all were pruned", t.eventsOnce(last, 100, 1), []checkout.Session{next})
+		t.sameEvents("Events after all were pruned", t.eventsOnce(last, 100, 1), []checkout.Session{next})
 		again := t.create(sample(1)) // nothing is left of the pruned session
 		t.history(again)
 		t.kept(again)

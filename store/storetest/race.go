@@ -154,7 +154,7 @@ var raceChecks = []check{
 			var updateErr, pruneErr error
 			var pruned int
 			atOnce(2, func(i int) {
-				if (i+n)%2 == 0 { // each of the two starts first in turn
+				if (i+n)%2 == 0 { // the two goroutines swap their calls in each round
 					updateErr = t.store.Update(t.Context(), late)
 				} else {
 					pruned, pruneErr = t.store.Prune(t.Context(), morning.Add(time.Hour), 1)
@@ -174,7 +174,7 @@ var raceChecks = []check{
 			t.feed()
 		}
 	}},
-	{"lists sessions and their total of one moment", func(t *trial) {
+	{"lists sessions and counts them at the same moment", func(t *trial) {
 		for n := range 24 {
 			t.createWhile(sample(n), func(bool) {
 				sessions, total, err := t.store.List(t.Context(), merchant, checkout.Query{Limit: 100, At: morning})

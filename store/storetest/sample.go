@@ -18,8 +18,8 @@ var (
 // morning is when the first sample is created. The six digits of its fraction are different, so that a test sees if one is lost.
 var morning = time.Date(2026, time.November, 22, 7, 31, 56, 123456000, time.UTC)
 
-// sample is the nth session of the merchant, created n seconds after the first and due half an hour later. It has only the fields
-// that the smallest request sets.
+// sample returns the nth session of the merchant. It was created n seconds after the first, and is due half an hour after its creation.
+// It has only the fields that the smallest request sets.
 func sample(n int) checkout.Session {
 	created := morning.Add(time.Duration(n) * time.Second)
 	return checkout.Session{
@@ -39,7 +39,7 @@ func sample(n int) checkout.Session {
 	}
 }
 
-// sampleID is an id of the documented form: UUIDv7 without hyphens. IDs of one scope sort by n.
+// sampleID returns an id of the documented form, which ends with a UUIDv7 without hyphens. IDs of one scope sort by n.
 func sampleID(scope string, n int) string {
 	return fmt.Sprintf("cs_%s_0193f0c2a7b47c5e9d3a%012x", scope, n)
 }
@@ -48,7 +48,7 @@ func sampleKey(n int) idempotency.Key {
 	return idempotency.Key(fmt.Sprintf("0193f0c2-a7b4-4c5e-9d3a-%012x", n))
 }
 
-// samples are sessions that between them give every field a value that [checkout.Checkouts] gives it at creation.
+// samples returns sessions as [checkout.Checkouts] creates them. Together they have a value for every field that a create may set.
 func samples() []checkout.Session {
 	bare := sample(1)
 
@@ -79,7 +79,7 @@ func samples() []checkout.Session {
 	return []checkout.Session{bare, card, named, unkeyed}
 }
 
-// forms are sessions after changes. Together they have a value for every field that a change may change.
+// forms returns sessions after changes. Together they have a value for every field that successor copies.
 func forms() []checkout.Session {
 	begun := sample(1)
 	begun.Status = checkout.StatusPending
@@ -101,7 +101,8 @@ func forms() []checkout.Session {
 	return []checkout.Session{begun, late, failed, cancelled}
 }
 
-// successor is the next version of from, changed as form is. Each change comes a second after the one before.
+// successor returns the next version of from, with the status, payment, failure reason and lateness of form. Its UpdatedAt is later
+// than CreatedAt by as many seconds and microseconds as its version says.
 func successor(from, form checkout.Session) checkout.Session {
 	from.Version++
 	from.UpdatedAt = from.CreatedAt.Add(time.Duration(from.Version) * (time.Second + time.Microsecond))
@@ -113,19 +114,19 @@ func successor(from, form checkout.Session) checkout.Session {
 	return from
 }
 
-// completed is the next version of s, paid.
+// completed returns the next version of s, paid by the payment ORDER_123.
 func completed(s checkout.Session) checkout.Session {
 	s.Status, s.PaymentID = checkout.StatusCompleted, "ORDER_123"
 	return successor(s, s)
 }
 
-// began is the next version of s, pending with a payment.
+// began returns the next version of s, pending with a payment.
 func began(s checkout.Session, payment string) checkout.Session {
 	s.Status, s.PaymentID = checkout.StatusPending, payment
 	return successor(s, s)
 }
 
-// fields are all fields of a session. A field that is added later is compared too.
+// fields are all fields of a session. They are read by reflection, so a field that is added later is compared too.
 var fields = reflect.VisibleFields(reflect.TypeFor[checkout.Session]())
 
 // differences describes each field of got that differs from want.
@@ -141,7 +142,7 @@ func differences(got, want checkout.Session) []string {
 	return all
 }
 
-// show formats a value. It shows how two times differ that are the same instant: by their zones, or by a monotonic reading.
+// show formats a value. If two times are the same instant and yet differ, it shows why: their zones differ, or one has a monotonic reading.
 func show(v any) string {
 	at, ok := v.(time.Time)
 	switch {

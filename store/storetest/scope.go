@@ -14,7 +14,7 @@ var scopeChecks = []check{
 	{"hides live sessions from test mode", func(t *trial) {
 		t.hides(merchant, sandbox)
 	}},
-	{"distinguishes accounts by every character", func(t *trial) {
+	{"distinguishes accounts with similar ids", func(t *trial) {
 		for n, id := range []string{
 			"acct_1", "Acct_1", "acct-1", "acct_1 ", "acct_", "acct_é", "acct_e", "acct_%", "1", "01",
 		} {
@@ -33,7 +33,7 @@ var scopeChecks = []check{
 		t.lists(merchant, checkout.Query{Offset: 7})
 		t.expires(next.ExpiresAt, 10)
 
-		t.create(sample(2)) // another session of the account changes none of it
+		t.create(sample(2)) // the same checks, now that the account has another session
 		t.absent(merchant, sampleID("ci", 1), sampleKey(1))
 		t.failed("Update of an absent session", t.store.Update(t.Context(), next), checkout.ErrNotFound)
 	}},

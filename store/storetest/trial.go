@@ -169,13 +169,13 @@ func (t *trial) same(what string, got, want checkout.Session) {
 	}
 }
 
-// kinds are the errors that tell a caller what to do next.
+// kinds are the errors by which a caller decides what to do next.
 var kinds = []error{
 	checkout.ErrNotFound, checkout.ErrConflict, checkout.ErrUnavailable, checkout.ErrOutcomeUnknown,
 	context.Canceled, context.DeadlineExceeded,
 }
 
-// failed checks that an error is of one kind and of no other. If kind is nil, the error must be of none.
+// failed checks that an error is of one kind and of no other. If kind is nil, the error must be of none of the kinds.
 func (t *trial) failed(what string, err, kind error) {
 	t.Helper()
 	if err == nil {
@@ -185,7 +185,7 @@ func (t *trial) failed(what string, err, kind error) {
 	for _, k := range kinds {
 		switch is := errors.Is(err, k); {
 		case is && k != kind:
-			t.Errorf("%s: the error is %q, must not be: %v", what, k, err)
+			t.Errorf("%s: the error is %q, which it must not be: %v", what, k, err)
 		case !is && k == kind:
 			t.Errorf("%s: the error is not %q: %v", what, k, err)
 		}

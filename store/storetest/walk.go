@@ -34,7 +34,7 @@ var walkChecks = []check{
 			{after(held[3].CreatedAt.Add(time.Hour), "cs_x"), []checkout.Session{held[3], held[2], held[1], held[0]}},
 			{after(held[2].CreatedAt.Add(time.Microsecond), "cs_x"), []checkout.Session{held[2], held[1], held[0]}},
 			{after(held[2].CreatedAt, "cs_zz"), []checkout.Session{held[2], held[1], held[0]}}, // the instant of held[2], and a greater id
-			{after(held[2].CreatedAt, "cs_"), []checkout.Session{held[1], held[0]}},            // and a smaller id
+			{after(held[2].CreatedAt, "cs_"), []checkout.Session{held[1], held[0]}},            // the same instant, and a smaller id
 			{after(held[0].CreatedAt, held[0].ID), nil},
 		} {
 			sessions, total := t.list(merchant, c.q)
@@ -113,7 +113,7 @@ var walkChecks = []check{
 		rest, _ := t.list(merchant, checkout.Query{Limit: 5, AfterCreatedAt: sample(5).CreatedAt, AfterID: sample(5).ID})
 		t.sameIDs("List after a place", rest, []checkout.Session{sample(4), sample(3), sample(2), sample(1), sample(0)})
 
-		// The first 10,000 sessions do not have this phone: the last of them is returned, so that the caller can go on from it.
+		// The first 10,000 sessions do not have this phone. The last of them is returned, so that the caller can continue after it.
 		rare := checkout.Query{UserPhone: "+221771234567"}
 		scanned, _ := t.list(merchant, rare)
 		t.sameIDs("List by phone", scanned, []checkout.Session{sample(7)})

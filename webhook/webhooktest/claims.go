@@ -27,7 +27,7 @@ func claimLeases(t *testing.T, s webhook.Store) {
 	same(t, got, ids(second))
 	got, _ = claim(t, s, first.NextAttempt.Add(time.Minute), 1, 10, nil) // later has been due for longer than first, whose lease ends now
 	same(t, got, ids(later))
-	got, claims = claim(t, s, first.NextAttempt.Add(time.Minute), 10, 10, nil) // its lease has ended
+	got, claims = claim(t, s, first.NextAttempt.Add(time.Minute), 10, 10, nil) // the lease of first has ended
 	same(t, got, ids(first))
 	same(t, claims[0].Delivery.Lease, int64(2))
 }
@@ -141,8 +141,8 @@ func settleByLease(t *testing.T, s webhook.Store) {
 	same(t, len(ids), 0)
 }
 
-// settleInOrder settles a success and a failure of one endpoint in one call: first a success before a failure, then the reverse. The
-// deliveries' IDs are in the opposite order.
+// settleInOrder settles a success and a failure of one endpoint in one call. In the first call the success comes before the failure, in the
+// second call after it. The results are ordered by descending ID, so a store that sorts them by ID fails.
 func settleInOrder(t *testing.T, s webhook.Store) {
 	e := endpoint(1)
 	create(t, s, e)
@@ -170,7 +170,7 @@ func settleInOrder(t *testing.T, s webhook.Store) {
 		ok(t, err)
 		return got.Health
 	}
-	same(t, settle(2, false), webhook.Health{Failures: 1, FailingSince: now.Add(2 * time.Minute)}) // no NotBefore was given
+	same(t, settle(2, false), webhook.Health{Failures: 1, FailingSince: now.Add(2 * time.Minute)}) // the failure has no NotBefore
 	same(t, settle(4, true), webhook.Health{})
 }
 
@@ -183,7 +183,7 @@ func settleHealth(t *testing.T, s webhook.Store) {
 		return got.Health
 	}
 	fail(t, s, e, 1, now.Add(time.Hour))
-	fail(t, s, e, 2, now.Add(time.Minute)) // earlier
+	fail(t, s, e, 2, now.Add(time.Minute)) // an earlier NotBefore, which has no effect
 	same(t, health(), webhook.Health{Failures: 2, FailingSince: now.Add(time.Second), NotBefore: now.Add(time.Hour)})
 	test := delivery(e, 3)
 	test.Forced, test.Once = true, true

@@ -52,7 +52,7 @@ func endpointsAreScoped(t *testing.T, s webhook.Store) {
 		is(t, s.Requeue(t.Context(), other, mine.ID, d.ID, now), checkout.ErrNotFound)
 		theirs := endpoint(2)
 		theirs.ID, theirs.Account, theirs.URL = "we_"+other.ID+fmt.Sprint(other.Test), other, mine.URL
-		create(t, s, theirs) // several accounts may have the same URL
+		create(t, s, theirs) // another account or mode may have the same URL
 		_, err = s.GetDelivery(t.Context(), other, theirs.ID, d.ID)
 		is(t, err, checkout.ErrNotFound)
 	}
@@ -80,7 +80,7 @@ func endpointsAreLimited(t *testing.T, s webhook.Store) {
 	is(t, s.UpdateEndpoint(t.Context(), moved), webhook.ErrEndpointExists)
 	test := endpoint(5)
 	test.Account.Test = true
-	ok(t, s.CreateEndpoint(t.Context(), test, 3)) // another mode
+	ok(t, s.CreateEndpoint(t.Context(), test, 3)) // another mode has a limit of its own
 	ok(t, s.DeleteEndpoint(t.Context(), merchant, endpoint(0).ID))
 	ok(t, s.CreateEndpoint(t.Context(), twin, 3))
 }
@@ -92,7 +92,7 @@ func endpointsAtOnce(t *testing.T, s webhook.Store) {
 	for n := range 12 {
 		all.Go(func() {
 			e := endpoint(n)
-			e.URL = endpoint(n / 2).URL // each twice
+			e.URL = endpoint(n / 2).URL // two endpoints with each URL
 			err := s.CreateEndpoint(context.Background(), e, 4)
 			mu.Lock()
 			defer mu.Unlock()
@@ -116,7 +116,7 @@ func endpointsAtOnce(t *testing.T, s webhook.Store) {
 		urls[e.URL] = true
 	}
 	if created != 4 || len(listed) != 4 || len(urls) != 4 {
-		t.Fatalf("%d were created, %d exist already, %d are too many; there are %d with %d URLs", created, exists, many, len(listed), len(urls))
+		t.Fatalf("%d were created, %d existed, %d were too many; the store has %d with %d URLs", created, exists, many, len(listed), len(urls))
 	}
 }
 
@@ -147,6 +147,7 @@ func updateIsCompareAndSwap(t *testing.T, s webhook.Store) {
 	same(t, got, back)
 }
 
+// fail adds a forced delivery to an endpoint, claims it and settles it as failed.
 func fail(t *testing.T, s webhook.Store, e webhook.StoredEndpoint, n int, notBefore time.Time) {
 	t.Helper()
 	d := delivery(e, n)

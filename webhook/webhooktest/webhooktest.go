@@ -32,17 +32,17 @@ func Run(t *testing.T, newStore func(t *testing.T) webhook.Store) {
 		"a delete also removes the deliveries, and may be repeated":                  deleteRemovesDeliveries,
 		"a plan moves the position and adds its deliveries, or changes nothing":      planIsAtomic,
 		"only one of several plans from one position succeeds":                       plansAtOnce,
-		"a claim returns due deliveries, and no other claim does until it expires":   claimLeases,
+		"a claim returns due deliveries, and other claims do not until it expires":   claimLeases,
 		"a claim does not exceed the limit of each endpoint":                         claimIsFair,
 		"a claim skips disabled and failing endpoints, except for forced deliveries": claimSkips,
 		"claims at once return each delivery once":                                   claimsAtOnce,
-		"a settlement is stored, unless its claim has expired":                       settleByLease,
+		"a settlement is stored, unless the delivery was claimed again":              settleByLease,
 		"settlements change the health of an endpoint":                               settleHealth,
 		"settlements of one call are applied in their order":                         settleInOrder,
 		"deliveries are listed with the newest first":                                deliveriesAreListed,
 		"a delivery is due again after a requeue":                                    requeue,
 		"settled deliveries are pruned, and pending ones are not":                    prune,
-		"a call whose context has ended changes nothing":                             endedContext,
+		"a create, delete, plan or add whose context has ended changes nothing":      endedContext,
 		"the store shares no memory with its callers":                                noAliases,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newStore(t)) })
@@ -84,7 +84,7 @@ func ok(t *testing.T, err error) {
 func is(t *testing.T, err, want error) {
 	t.Helper()
 	if !errors.Is(err, want) {
-		t.Fatalf("the error is %v, not %v", err, want)
+		t.Fatalf("the error is %v, want %v", err, want)
 	}
 }
 
@@ -200,7 +200,7 @@ func requeue(t *testing.T, s webhook.Store) {
 	ok(t, s.Requeue(t.Context(), merchant, e.ID, d.ID, now.Add(2*time.Second)))
 	stale := d
 	stale.State, stale.NextAttempt = webhook.Failed, time.Time{}
-	ok(t, s.Settle(t.Context(), []webhook.Settlement{{Delivery: stale}})) // with an old lease
+	ok(t, s.Settle(t.Context(), []webhook.Settlement{{Delivery: stale}})) // ignored, because its Lease is from before the Requeue
 	d.NextAttempt, d.Forced, d.Lease = now.Add(2*time.Second), true, 2
 	got, err := s.GetDelivery(t.Context(), merchant, e.ID, d.ID)
 	ok(t, err)
@@ -256,12 +256,15 @@ func endedContext(t *testing.T, s webhook.Store) {
 		"add":    s.AddDelivery(ctx, delivery(e, 1)),
 	} {
 		if !errors.Is(err, context.Canceled) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: the error is %v, want context.Canceled", name, err)
 		}
 	}
 	listed, err := s.ListEndpoints(t.Context(), []checkout.Account{merchant})
 	ok(t, err)
 	same(t, listed, []webhook.StoredEndpoint{e})
+	deliveries, err := s.ListDeliveries(t.Context(), merchant, e.ID, "", 10)
+	ok(t, err)
+	same(t, len(deliveries), 0)
 	at, err := s.Position(t.Context())
 	ok(t, err)
 	same(t, at, checkout.Cursor(""))
@@ -282,6 +285,9 @@ func noAliases(t *testing.T, s webhook.Store) {
 	same(t, got.Events, []string{"checkout.failed"})
 	same(t, got.Sealed, endpoint(1).Sealed)
 	kept, err := s.GetDelivery(t.Context(), merchant, e.ID, d.ID)
+	ok(t, err)
+	kept.Body[0] = 'y'
+	kept, err = s.GetDelivery(t.Context(), merchant, e.ID, d.ID)
 	ok(t, err)
 	same(t, kept.Body, delivery(e, 1).Body)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/caisse/checkout/faults/suite"
 )
 
-// journal is a report that is being made, and its file.
+// journal is a report to which rows are added, and its file.
 type journal struct {
 	file     string // "" is none
 	progress io.Writer
@@ -20,7 +20,7 @@ type journal struct {
 	report   suite.Report
 }
 
-// resume takes the seed and the rows from the file.
+// resume continues the report in the file, with its seed and its rows.
 func (j *journal) resume() error {
 	text, err := os.ReadFile(j.file)
 	if err != nil {
@@ -38,8 +38,8 @@ func (j *journal) resume() error {
 	return nil
 }
 
-// try runs the suites that are wanted and not done, one after the other, until ctx ends. It writes each row to the file as soon as it
-// is known.
+// try runs the suites that are wanted, one after the other, until ctx ends. It leaves out those that have already run without a failure.
+// It writes the file after each suite.
 func (j *journal) try(ctx context.Context, wanted *regexp.Regexp) error {
 	if err := j.write(); err != nil { // better now than after the first hour
 		return err
@@ -55,7 +55,7 @@ func (j *journal) try(ctx context.Context, wanted *regexp.Regexp) error {
 		fmt.Fprintln(j.progress, s.Name())
 		row := s.Try(ctx, suite.Options{Long: j.report.Long, Seed: j.report.Seed})
 		if ctx.Err() != nil { // the suite was interrupted
-			return errors.New("interrupted; -resume goes on")
+			return errors.New("interrupted; -resume continues")
 		}
 		fmt.Fprint(j.progress, row.Log)
 		j.add(row)

@@ -18,7 +18,7 @@ import (
 
 var everything = regexp.MustCompile("")
 
-// sample returns a suite that loses nothing. It counts in tries how often it was tried.
+// sample returns a suite that loses nothing. The suite counts in tries how often it was run.
 func sample(fault string, tries map[string]int, run func(testing.TB)) suite.Suite {
 	return suite.Suite{Fault: fault, Store: stores.Memory, Run: func(tb testing.TB, _ suite.Options) suite.Result {
 		tries[fault]++
@@ -48,7 +48,7 @@ func names(report suite.Report) (all []string) {
 	return all
 }
 
-// TestJournal proves that a long pass can be interrupted and resumed: no row is lost, and no row is tried again without need.
+// TestJournal proves that a long pass can be interrupted and resumed: no row is lost, and no suite runs again without need.
 func TestJournal(t *testing.T) {
 	t.Run("writes each row to the file before the next suite begins, even if that one panics", func(t *testing.T) {
 		is := is.New(t)

@@ -1,10 +1,10 @@
-// Command report tries every fault on every store and writes what was counted.
+// Command report runs every suite, and writes what the suites counted.
 //
 //	go run ./cmd/report -long -json results.json > results.md
 //
 // The table goes to standard output, progress to standard error. The exit status is 1 if anything was lost, doubled or otherwise
-// wrong. What the machine cannot do is reported as "not run". PostgreSQL is a throw-away server where it is installed, or the
-// one that CHECKOUT_TEST_POSTGRES names.
+// wrong. What the machine cannot do is reported as "not run". PostgreSQL is the server that
+// CHECKOUT_TEST_POSTGRES names, or else a throw-away server if PostgreSQL is installed.
 //
 // The file of -json is written after each suite, so that an interrupted run loses nothing. With -resume a later run of the same
 // source continues with the same seed: it runs the suites that are missing, were not run or failed. With -only, a regular
@@ -82,11 +82,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	flags := flag.NewFlagSet("report", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	long := flags.Bool("long", false, "try for long")
+	long := flags.Bool("long", false, "run the long pass")
 	seed := flags.Uint64("seed", uint64(time.Now().UnixNano()), "what random choices follow from")
-	only := flags.String("only", "", "try only what matches this regular expression: \"fault on store\"")
+	only := flags.String("only", "", "run only the suites whose name, \"fault on store\", matches this regular expression")
 	raw := flags.String("json", "", "write the whole report to this file, after each suite")
-	resume := flags.Bool("resume", false, "go on with the report in the file of -json")
+	resume := flags.Bool("resume", false, "continue the report in the file of -json")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -124,8 +124,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// withPostgres calls f while a PostgreSQL server runs that all suites share. Where none can be started it calls f all the same, and
-// the suites report what they lack.
+// withPostgres calls f while a PostgreSQL server runs that all suites share. If none can be started it calls f without
+// one, and the suites report what they lack.
 func withPostgres(ctx context.Context, f func()) error {
 	called := false
 	started := trial.Run(ctx, "PostgreSQL", func(tb testing.TB) {

@@ -36,7 +36,7 @@ func TestRun(t *testing.T) {
 		is.True(run(t.Context(), []string{"-only", "no such fault"}, &bytes.Buffer{}, &bytes.Buffer{}) != nil)
 	})
 
-	t.Run("has each fault once for each store", func(t *testing.T) {
+	t.Run("lists no suite twice", func(t *testing.T) {
 		is := is.New(t)
 		seen := make(map[string]bool)
 		for _, s := range suites() {

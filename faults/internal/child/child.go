@@ -1,7 +1,7 @@
 //go:build unix
 
-// Package child runs programs in child processes, which a test may kill, stop or deprive of resources. A program is a part of
-// the test binary, or of the report's, which is started again:
+// Package child runs programs in child processes, which a test may kill, stop or deprive of resources. A program is a part of the
+// test binary or of the report's binary. To run it, this binary is started again:
 //
 //	func TestMain(m *testing.M) {
 //		child.Main(shop.Program())
@@ -29,11 +29,11 @@ type Program struct {
 	Run  func(ctx context.Context, self *Self) error
 }
 
-// In a child's environment, variable has the name of the program and settings its configuration.
+// The environment variables of a child.
 const (
-	variable = "CHECKOUT_FAULTS_CHILD"
-	settings = "CHECKOUT_FAULTS_SETTINGS"
-	shown    = "CHECKOUT_FAULTS_SHOWN" // set where the parent decides on system calls
+	variable = "CHECKOUT_FAULTS_CHILD"    // the name of the program
+	settings = "CHECKOUT_FAULTS_SETTINGS" // its configuration
+	shown    = "CHECKOUT_FAULTS_SHOWN"    // set where the parent decides on system calls
 )
 
 // The file descriptors of a child after the usual three.
@@ -44,7 +44,7 @@ const (
 
 // Self is a program's connection to its parent.
 type Self struct {
-	// History is a pipe. The parent has what was written to it however the child ends.
+	// History is a pipe. The parent gets what was written to it, however the child ends.
 	History *os.File
 	config  []byte
 }

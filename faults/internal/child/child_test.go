@@ -49,15 +49,15 @@ func talk(_ context.Context, self *child.Self) error {
 	return nil
 }
 
-// TestProcess proves that a test controls a child completely: it configures it, hears it, stops it and kills it, and no child outlives
-// its test.
+// TestProcess proves that a test controls a child completely: it configures it, reads its lines, stops it and kills it, and no child
+// outlives its test.
 func TestProcess(t *testing.T) {
 	start := func(t *testing.T, lines ...string) *child.Process {
 		t.Helper()
 		return child.Start(t, "talker", lines, child.Options{})
 	}
 
-	t.Run("gets its configuration, and is heard", func(t *testing.T) {
+	t.Run("gets its configuration, and its lines reach the test", func(t *testing.T) {
 		is := is.New(t)
 		p := start(t, "one", "at last", "two")
 		line, ok := p.Await("at ")

@@ -1,10 +1,10 @@
 //go:build !unix
 
-// Package child runs programs in child processes, which takes Unix.
+// Package child runs programs in child processes, which needs Unix.
 package child
 
 // Program is what a child runs instead of the tests.
 type Program struct{ Name string }
 
-// Main returns: no process is a child here.
+// Main does nothing: on this system no process is a child.
 func Main(...Program) {}

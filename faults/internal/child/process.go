@@ -25,12 +25,12 @@ import (
 	"github.com/caisse/checkout/faults/internal/syscalls"
 )
 
-// Options say how a child is started. The zero Options are a plain process.
+// Options say how a child is started. With the zero Options it is a plain process.
 type Options struct {
 	// Syscalls, if it is not nil, decides on the system calls by which the child changes files. Where the system does not
 	// allow that, the test is skipped.
 	Syscalls syscalls.Handler
-	// Isolated gives the child mount and process namespaces, which end with it. It takes root on Linux.
+	// Isolated gives the child namespaces of its own for mounts and processes, which end with it. It needs root on Linux.
 	Isolated bool
 	// Patience is how long the child may run; 0 is two minutes.
 	Patience time.Duration
@@ -160,7 +160,7 @@ func (p *Process) Await(prefix string) (line string, ok bool) {
 // Kill ends the child at once. It does nothing to one that has ended.
 func (p *Process) Kill() { p.signal(syscall.SIGKILL) }
 
-// Stop stops the child where it is. Continue lets it go on.
+// Stop stops the child where it is. Continue lets it continue.
 func (p *Process) Stop() { p.signal(syscall.SIGSTOP) }
 
 // Stopped waits for a child that is about to stop itself. A Continue that came before the stop would be lost, and the child
@@ -171,7 +171,7 @@ func (p *Process) Stopped() {
 	}
 }
 
-// Continue lets a stopped child go on.
+// Continue lets a stopped child continue.
 func (p *Process) Continue() { p.signal(syscall.SIGCONT) }
 
 func (p *Process) signal(s syscall.Signal) {
@@ -180,7 +180,7 @@ func (p *Process) signal(s syscall.Signal) {
 	}
 }
 
-// Wait waits for the child to end. The error has the child's last line, if it failed and was not killed.
+// Wait waits for the child to end. If the child failed and was not killed, the error has what it wrote to stderr.
 func (p *Process) Wait() error {
 	p.wait.Do(func() {
 		p.readers.Wait()

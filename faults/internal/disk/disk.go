@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package disk mounts file systems for a test: one whose power can be cut, and a small one. It takes root and an isolated
-// process (see package child), with which the mounts end.
+// Package disk mounts file systems for a test: one whose power can be cut, and a small one. It needs root and an isolated
+// process (see package child). The mounts end with this process.
 package disk
 
 import (
@@ -22,8 +22,8 @@ type Ext4 struct {
 	device string
 }
 
-// NewExt4 makes a file system of a size in bytes at dir, an empty folder. Where there are no loop devices or there is no
-// mkfs.ext4, the test is skipped.
+// NewExt4 makes a file system of a size in bytes at dir, an empty folder. If there are no loop devices or no mkfs.ext4,
+// the test is skipped.
 func NewExt4(tb testing.TB, dir string, size int64) *Ext4 {
 	tb.Helper()
 	d := &Ext4{Dir: dir, tb: tb}
@@ -61,7 +61,7 @@ func (d *Ext4) make(size int64) error {
 		if err != nil {
 			return err
 		}
-		d.tb.Cleanup(func() { device.Close() }) // between two mounts nobody else has it open
+		d.tb.Cleanup(func() { device.Close() }) // until then the memory stays attached, also between two mounts
 		config := unix.LoopConfig{Fd: uint32(memory)}
 		config.Info.Flags = unix.LO_FLAGS_AUTOCLEAR
 		err = unix.IoctlLoopConfigure(int(device.Fd()), &config)

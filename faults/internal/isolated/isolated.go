@@ -23,7 +23,7 @@ import (
 // Run is the Run of a suite, with an empty folder to mount on.
 type Run func(tb testing.TB, dir string, kind stores.Kind, o suite.Options) suite.Result
 
-// order is what the process is asked for, and outcome its answer.
+// order is the configuration of the process, and outcome its answer.
 type order struct {
 	Dir     string
 	Kind    stores.Kind
@@ -42,7 +42,7 @@ func Program(name string, run Run) child.Program {
 		if err := self.Config(&o); err != nil {
 			return err
 		}
-		// In the namespace processes have other numbers, so it needs its own /proc.
+		// Processes have other numbers in the namespace, so the namespace needs its own /proc.
 		if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
 			return fmt.Errorf("mount /proc: %w", err)
 		}
@@ -59,10 +59,10 @@ func Possible() bool {
 	return os.Geteuid() == 0 && unix.Capget(&header, &of[0]) == nil && of[0].Effective&(1<<unix.CAP_SYS_ADMIN) != 0
 }
 
-// patience is how long a suite may take, in a long pass too.
+// patience is how long a suite may take, also in a long pass.
 const patience = 10 * time.Minute
 
-// Suite runs the program of that name. Where that is not possible the test is skipped.
+// Suite runs the program with this name. If this process may not mount file systems, the test is skipped.
 func Suite(tb testing.TB, name string, kind stores.Kind, o suite.Options) suite.Result {
 	tb.Helper()
 	if !Possible() {

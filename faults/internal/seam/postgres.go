@@ -13,8 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// The points of a PostgreSQL store are what its connections send, and one answer. A batch and its commit may be sent in one
-// write. At a "half" point, half of the bytes were sent.
+// The points of a PostgreSQL store: before it connects, before, during and after messages that it sends, and at one answer. A batch
+// and its commit may be sent in one write. At a "half" point, half of the bytes were sent.
 const (
 	BeforeConnecting   Point = "before a connection is made"
 	BeforeMigrationOut Point = "before the migration is sent"
@@ -37,7 +37,7 @@ const (
 	BeforeHolderOut    Point = "before the holder of a key is asked for"
 )
 
-// PostgresPoints lists them all.
+// PostgresPoints lists the points of a PostgreSQL store.
 func PostgresPoints() []Point {
 	return []Point{
 		BeforeConnecting, BeforeMigrationOut, HalfMigrationOut, MigrationOut, MigratedOut, BeforeCreateOut, HalfCreateOut,
@@ -93,7 +93,7 @@ func kindOf(query string) kind {
 	return kind{}
 }
 
-// wire is a connection that looks at the messages passing through. pgx writes whole messages.
+// wire is a connection that looks at the messages that pass through it. pgx never writes a part of a message.
 type wire struct {
 	net.Conn
 	seam *Seam
@@ -129,7 +129,7 @@ func (w *wire) write(data []byte, k kind) (n int, err error) {
 	return n + m, err
 }
 
-// Read looks for the answer to a commit. It misses one that comes in two parts, and finds the next.
+// Read looks for the answer to a commit. It does not find an answer that comes in two parts. Then it finds a later one.
 func (w *wire) Read(data []byte) (int, error) {
 	n, err := w.Conn.Read(data)
 	if bytes.Contains(data[:n], []byte("COMMIT\x00")) {
@@ -144,7 +144,7 @@ type part struct {
 	end int // offset in what is written
 }
 
-// look splits what is written into parts. One write may hold a whole transaction with its commit.
+// look splits what is written into parts. One write may contain a whole transaction with its commit.
 func (w *wire) look(data []byte) (parts []part) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

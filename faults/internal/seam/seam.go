@@ -1,7 +1,7 @@
 //go:build unix
 
 // Package seam names points in the work of a database driver, and kills or stops the process at one of them. The store is
-// unmodified. It is made by New on a pool with a driver of ours.
+// unmodified: New makes it on a pool whose driver has the points.
 package seam
 
 import (

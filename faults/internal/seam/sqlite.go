@@ -11,7 +11,7 @@ import (
 	"modernc.org/sqlite"
 )
 
-// The points of a SQLite store. "Statement" stands for a statement of the migration.
+// The points of a SQLite store.
 const (
 	BeforeMigration    Point = "before the migration begins"
 	MigrationBegun     Point = "when the migration has begun"
@@ -42,7 +42,7 @@ const (
 	AfterCheckpoint    Point = "after a checkpoint"
 )
 
-// SQLitePoints lists them all.
+// SQLitePoints lists the points of a SQLite store.
 func SQLitePoints() []Point {
 	return []Point{
 		BeforeMigration, MigrationBegun, MigrationStatement, BeforeMigrated, Migrated, BeforeBegin, Begun, BeforeAccount,
@@ -104,7 +104,7 @@ func (c *connector) Connect(context.Context) (driver.Conn, error) {
 	return &conn{inner.(sqliteConn), c.seam}, nil
 }
 
-// sqliteConn is what database/sql asks of modernc's connections.
+// sqliteConn has the interfaces through which database/sql uses modernc's connections.
 type sqliteConn interface {
 	driver.Conn
 	driver.ConnBeginTx
@@ -144,7 +144,7 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 }
 
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (result driver.Result, err error) {
-	// The driver runs the statements of a script one after the other, as this does.
+	// This runs the statements of a script one after the other, as the driver would.
 	for _, statement := range statements(query) {
 		before, after := around(statement)
 		c.seam.at(before)
@@ -238,7 +238,7 @@ func (r *rows) Close() error {
 	return err
 }
 
-// statements splits a script. It knows as much of SQL as the migrations need: quotes and comments.
+// statements splits a script into its statements. It understands quotes and comments, which is enough for the migrations.
 func statements(script string) []string {
 	var found []string
 	var quote byte

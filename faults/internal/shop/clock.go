@@ -39,7 +39,7 @@ func (c Clock) Later(d time.Duration) Clock {
 func MachineTime() int64 {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
-		panic(err) // the kernel has had this clock for as long as Go has run on it
+		panic(err) // every kernel that Go runs on has this clock
 	}
 	return t.Nano()
 }

@@ -14,12 +14,12 @@ import (
 type Control struct {
 	Name string
 	By   string // part of what the round must report: a rule of the oracle, or the name of a check
-	// Round tries once. It fails tb if it caught the bug. Not every round need catch it.
+	// Round tries once. It fails tb if it caught the bug. Not every round has to catch it.
 	Round func(tb testing.TB, choose *rand.Rand)
 }
 
 // Caught makes rounds until one catches the bug, and returns what it reported. After ten rounds it gives up and returns "". tb is
-// skipped where the machine lacks what a round takes.
+// skipped if the machine lacks what a round needs.
 func (c Control) Caught(tb testing.TB, seed uint64) string {
 	tb.Helper()
 	choose := rand.New(rand.NewPCG(seed, 0))

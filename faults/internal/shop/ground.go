@@ -18,7 +18,7 @@ import (
 type Ground struct {
 	tb   testing.TB
 	kind stores.Kind
-	base stores.Place // of PostgreSQL
+	base stores.Place // the PostgreSQL database in which each round gets a schema
 }
 
 // NewGround makes a Ground.
@@ -61,7 +61,7 @@ func execute(tb testing.TB, url, sql string) {
 	}
 }
 
-// Check checks the database under all places.
+// Check checks the PostgreSQL database in which all places are, with amcheck. It checks nothing for other kinds.
 func (g *Ground) Check() (notes []string) {
 	g.tb.Helper()
 	if g.kind == stores.Postgres {

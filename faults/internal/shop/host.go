@@ -46,14 +46,14 @@ type hosted struct {
 
 func (h *hosted) Close() error { return h.close() }
 
-// transaction is a transaction of the host's.
+// transaction is a transaction of the host.
 type transaction struct {
 	store            checkout.Store // within it
 	order            func(ctx context.Context, session string) error
 	commit, rollback func(context.Context) error
 }
 
-// The host's own table has orders, by the session that pays for each.
+// The host's own table has its orders. The key of an order is the session that pays for it.
 const makeOrders = `CREATE TABLE IF NOT EXISTS host_orders (session TEXT PRIMARY KEY)`
 
 // HostDSN returns a DSN as the documentation of sqlite.New asks for.
@@ -137,7 +137,7 @@ func beginOn(pool *pgxpool.Pool, store *postgres.Store) func(ctx context.Context
 }
 
 // orders is the service of a host that creates some sessions in one transaction with an order of its own, and sometimes rolls
-// that back.
+// this transaction back.
 type orders struct {
 	*checkout.Checkouts
 	host  *hosted

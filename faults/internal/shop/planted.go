@@ -19,7 +19,7 @@ import (
 	"github.com/caisse/checkout/store/sqlite"
 )
 
-// Bugs of stores. All but WriteBehind need a SQLite place.
+// Bugs of stores. All but WriteBehind are planted on SQLite places.
 const (
 	Unflushed     = "synchronous=NORMAL"
 	OwnCheckpoint = "SQLite's own checkpoint, which tells nobody that its flush has failed"
@@ -193,7 +193,7 @@ func kept(id string, key idempotency.Key) (any, any) {
 	return keptID, raw
 }
 
-// checkThenAct looks for the key before it inserts. It is right only as long as nobody else writes.
+// checkThenAct looks for the key before it inserts. That is correct only as long as no other process writes.
 type checkThenAct struct {
 	stores.Store
 	db *sql.DB

@@ -19,8 +19,8 @@ import (
 // Round is one trial of a fault: it runs shops on one place, one after the other or at once, and judges what they did.
 type Round struct {
 	Config
-	// Search bounds the search for an order of the calls on one session; 0 is a minute. To find that there is none takes
-	// long.
+	// Search bounds the search for an order of the calls on one session; 0 is a minute. If there is no such order, the
+	// search takes long.
 	Search time.Duration
 
 	tb        testing.TB
@@ -31,7 +31,7 @@ type Round struct {
 // Brief is a Search for rounds with a planted bug.
 const Brief = 10 * time.Millisecond
 
-// NewRound begins a round. No other round on the place may have its name.
+// NewRound begins a round. Rounds on one place must have different names.
 func NewRound(tb testing.TB, place stores.Place, name string, seed uint64) *Round {
 	return &Round{
 		Config: Config{
@@ -100,7 +100,7 @@ func (r *Round) Settle() oracle.Verdict {
 	return v
 }
 
-// Judge is Settle for a round with a planted bug: it only returns the verdict.
+// Judge is Settle for a round with a planted bug: it does not check the database itself, and returns the verdict without failing the test.
 func (r *Round) Judge() oracle.Verdict {
 	r.tb.Helper()
 	r.ask()

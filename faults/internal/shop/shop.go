@@ -1,7 +1,7 @@
 //go:build unix
 
-// Package shop is a host to break: a child process with a store and many callers. A Round starts shops, does something to
-// them, and finds out afterwards what they lost.
+// Package shop has a host that suites break: a child process with a store and many callers, which is called a shop. A Round starts
+// shops, and finds out what they lost after a suite has killed, stopped or otherwise disturbed them.
 package shop
 
 import (

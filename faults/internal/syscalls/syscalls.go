@@ -18,8 +18,8 @@ var ErrUnsupported = errors.New("syscalls: supervision needs Linux 5.19 on amd64
 // Call is a system call that is about to be made.
 type Call struct {
 	Name string // "fsync", "fdatasync", "pwrite64", "ftruncate", "unlink" (also of unlinkat) or "link" (also of linkat)
-	Path string // of the file; "" where it could not be told
-	// N counts the calls of this name on this path, from 1. A file that was removed and made again counts on.
+	Path string // of the file; "" if it could not be found out
+	// N counts the calls of this name on this path, from 1. If a file is removed and made again, the count continues.
 	N    int
 	Args [6]uint64
 }
@@ -30,9 +30,9 @@ type Action struct {
 	Errno syscall.Errno
 	// Pretend has the call succeed without being made.
 	Pretend bool
-	// Delay is how long the call is held before it passes or fails.
+	// Delay is how long the call waits before it passes or fails.
 	Delay time.Duration
-	// Signal is sent to the process first. With SIGKILL the call is not made. With SIGSTOP it is made when the process is
+	// Signal, if it is not 0, is sent to the process first. With SIGKILL the call is not made. With SIGSTOP it is made when the process is
 	// continued.
 	Signal syscall.Signal
 }

@@ -45,7 +45,7 @@ func Submit(socket *os.File) error {
 	}
 	filter := filter()
 	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	// Once the parent was shown a call, only a deadly signal ends the wait. Go's own signals would otherwise restart the call,
+	// Once the parent has received a call, only a fatal signal ends the wait. Go's own signals would otherwise restart the call,
 	// and it would be counted twice.
 	const flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_TSYNC | unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH |
 		unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
@@ -86,7 +86,7 @@ type Supervisor struct {
 	ended    chan struct{}
 	err      error // once it has ended
 
-	answers sync.WaitGroup // that are delayed
+	answers sync.WaitGroup // the answers that are delayed
 }
 
 // Supervise waits for a child to call Submit, and has handler decide on the child's calls in names until it ends. The error is
@@ -156,7 +156,7 @@ func (s *Supervisor) decide(n notification) {
 	call.N = s.counts[count]
 	action := s.handler(call)
 	if action.Signal != 0 {
-		_ = s.process.Signal(action.Signal) // the error says that it has ended
+		_ = s.process.Signal(action.Signal) // an error means that the process has ended
 	}
 	if action.Signal == syscall.SIGKILL {
 		return

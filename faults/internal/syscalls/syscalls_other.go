@@ -7,10 +7,10 @@ import "os"
 // Supervisor decides on the calls of a child that has called Submit.
 type Supervisor struct{}
 
-// Submit returns ErrUnsupported: this system has no such thing.
+// Submit returns ErrUnsupported: on this system a process cannot supervise another.
 func Submit(*os.File) error { return ErrUnsupported }
 
-// Supervise returns ErrUnsupported: this system has no such thing.
+// Supervise returns ErrUnsupported: on this system a process cannot supervise another.
 func Supervise(*os.Process, *os.File, Handler) (*Supervisor, error) { return nil, ErrUnsupported }
 
 // Wait does nothing.

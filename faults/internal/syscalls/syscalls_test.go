@@ -108,14 +108,18 @@ func TestSupervise(t *testing.T) {
 	})
 	t.Run("kills the process before it makes a call", func(t *testing.T) {
 		is := is.New(t)
+		var path string
 		printed, made, writer := supervise(t, func(c syscalls.Call) (a syscalls.Action) {
 			if c.Name == "unlink" {
 				a.Signal = syscall.SIGKILL
+				path = c.Path
 			}
 			return a
 		})
 		is.Equal(made, all)
 		is.True(strings.HasPrefix(printed, "size 10\n"))
 		is.True(writer.Killed())
+		_, err := os.Stat(path)
+		is.NoErr(err) // the file was not removed
 	})
 }

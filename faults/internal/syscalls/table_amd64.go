@@ -9,7 +9,7 @@ const (
 	sysUnlink = unix.SYS_UNLINK
 )
 
-// names are the calls that the parent is shown, by number.
+// names has the names of the system calls that the parent decides on, by number.
 var names = map[int32]string{
 	unix.SYS_FSYNC:     "fsync",
 	unix.SYS_FDATASYNC: "fdatasync",

@@ -10,23 +10,23 @@ import (
 
 // answer says what to do with the server's answer to one request.
 type answer struct {
-	fate Fate // counted when it has happened
+	fate Fate // it is counted when it has happened
 
 	ours    bool   // the proxy answers; the server was not asked
 	leave   bool   // the client is cut off before the answer
 	hidden  bool   // the client gets nothing of it
-	joined  bool   // the client gets it together with the next
+	joined  bool   // the client gets it without its ReadyForQuery, as one answer with the next
 	replace []byte // the client gets this instead
-	notice  []byte // the client gets this before the end of the last command
+	notice  []byte // the client gets this before the last CommandComplete
 	silence bool   // the client gets nothing of it, nor of anything later
 	bytes   int    // how many the client gets before the cut
 	cut     bool   // the connection is cut afterwards
-	reset   bool   // with a reset
+	reset   bool   // the cut is a TCP reset
 	delay   time.Duration
 
-	got       []byte // of the server's answer, where not all of it is passed on as it comes
-	done      int    // where in it the last command is complete
-	committed bool   // the server said so, or answered a read
+	got       []byte // the server's answer so far, unless the answer is plain
+	done      int    // offset of the last CommandComplete in got
+	committed bool   // the server said that it committed, or answered a read
 }
 
 // plain reports whether the answer is passed on unchanged.
@@ -34,7 +34,7 @@ func (a *answer) plain() bool {
 	return !a.hidden && a.replace == nil && a.notice == nil && !a.silence && !a.cut && a.delay == 0
 }
 
-// happened reports whether the fate happened. Some need a server that did what it was asked to do.
+// happened reports whether the fate happened. Some fates happen only if the server carried out the request.
 func (a *answer) happened() bool {
 	switch a.fate.Kind {
 	case "", Passed:
@@ -48,7 +48,7 @@ func (a *answer) happened() bool {
 // answers reads what the server sends until the connection ends.
 func (c *conn) answers() {
 	defer c.cut(false)
-	var out []byte // to the client, as it comes
+	var out []byte // messages of plain answers that were not yet sent to the client
 	for {
 		message, err := c.frontend.Receive()
 		if err != nil {
@@ -103,10 +103,10 @@ func (a *answer) take(message pgproto3.BackendMessage) (err error) {
 	return err
 }
 
-// finish ends the answer that is due, and gives the proxy's own answers after it.
+// finish ends the answer that is due, and sends the proxy's own answers that follow it.
 func (c *conn) finish(a *answer) error {
 	if len(c.due) == 0 {
-		return nil // the server was ready for the first request
+		return nil // no request waits for an answer
 	}
 	if err := c.end(a); err != nil {
 		return err
@@ -115,7 +115,7 @@ func (c *conn) finish(a *answer) error {
 	return c.advance()
 }
 
-// advance gives the proxy's own answers that are due, and cuts off a client that is to wait no longer.
+// advance sends the proxy's own answers that are due, and cuts off a client that must not wait for its answer.
 func (c *conn) advance() error {
 	for len(c.due) > 0 {
 		a := c.due[0]
@@ -130,7 +130,7 @@ func (c *conn) advance() error {
 		if a.silence {
 			c.silent.Store(true)
 			c.count(a.fate.Kind)
-			a.ours = false // it is never given
+			a.ours = false // the answer is never sent
 			return nil
 		}
 		time.Sleep(a.delay)
@@ -144,10 +144,10 @@ func (c *conn) advance() error {
 
 var errCut = errors.New("proxy: cut")
 
-// end finishes an answer once the server has given it, or where the server gives none.
+// end finishes an answer: the server has given it, or the proxy answers.
 func (c *conn) end(a *answer) error {
 	if a.happened() {
-		c.count(a.fate.Kind) // before the client has the answer, which may then ask for the counts
+		c.count(a.fate.Kind) // before the client has the answer, because a test may then read the counts
 	}
 	var err error
 	switch {
@@ -190,7 +190,7 @@ func failure(f Fate, status byte) []byte {
 	return b
 }
 
-// warning returns the warning of a server when a query is cancelled that waits for a synchronous standby (SyncRepWaitForLSN).
+// warning returns the warning that a server sends if a commit is cancelled while it waits for a synchronous standby (SyncRepWaitForLSN).
 func warning() []byte {
 	return encode(&pgproto3.NoticeResponse{
 		Severity:            "WARNING",

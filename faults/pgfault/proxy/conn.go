@@ -23,10 +23,10 @@ type conn struct {
 	fate Fate // of the client's current transaction; used only by the goroutine that reads from the client
 
 	silent    atomic.Bool // the client gets nothing any more
-	abandoned atomic.Bool // the client was cut off, and the server's answer ends the connection
+	abandoned atomic.Bool // the client was cut off; the connection to the server ends with the answer
 
 	mu  sync.Mutex
-	due []*answer // to requests, in their order
+	due []*answer // the answers that requests wait for, in the order of the requests
 }
 
 // serve passes messages on until either end hangs up.
@@ -49,7 +49,7 @@ func (p *Proxy) serve(client net.Conn) {
 	answers.Wait()
 }
 
-// requests reads what the client sends until it hangs up. It returns the request that is to be delivered late, if there is one.
+// requests reads the client's requests until the client hangs up. It returns the request that is to be delivered late, if there is one.
 func (c *conn) requests() (late *request) {
 	for {
 		req, whole, err := c.reader.next()
@@ -57,7 +57,7 @@ func (c *conn) requests() (late *request) {
 		case err != nil:
 			return late
 		case late != nil, c.mute():
-			continue // what follows a request that is held is held too
+			continue // requests that follow a withheld one are discarded
 		case !whole:
 			_, err = c.server.Write(req.bytes)
 		default:
@@ -70,7 +70,7 @@ func (c *conn) requests() (late *request) {
 	}
 }
 
-// request does with a request what its fate says.
+// request applies the fate of a request.
 func (c *conn) request(req request) (late *request, err error) {
 	f := Fate{Kind: Passed}
 	switch req.role {
@@ -96,8 +96,8 @@ func (c *conn) request(req request) (late *request, err error) {
 	return c.commit(req, f)
 }
 
-// whole handles a transaction that comes in one request with its COMMIT. After an error the server skips the rest, and the
-// client has to roll back.
+// whole handles a transaction that comes in one request with its COMMIT. If the statement fails, the rest of the request is skipped, as a
+// server does, and the client has to roll back.
 func (c *conn) whole(req request, f Fate) (late *request, err error) {
 	first, second := req.split()
 	if f.Kind == StatementFailed {
@@ -178,7 +178,7 @@ func (c *conn) commit(req request, f Fate) (late *request, err error) {
 	return nil, c.forward(req.bytes, a)
 }
 
-// forward notes the answer that is due, and sends a request to the server. Without a request the proxy answers.
+// forward notes the answer that is due, and sends a request to the server. If request is nil, the proxy itself answers.
 func (c *conn) forward(request []byte, a *answer) error {
 	a.ours = request == nil
 	c.mu.Lock()
@@ -210,7 +210,7 @@ func (c *conn) deliver(late request) {
 // mute reports whether the client gets nothing any more, not even the end of its connection.
 func (c *conn) mute() bool { return c.silent.Load() || c.vanished.Load() }
 
-// cut ends the connection at both ends.
+// cut ends the connection at both ends. If the client must get nothing any more, cut ends only the connection to the server.
 func (c *conn) cut(reset bool) {
 	if c.mute() {
 		c.server.Close() // the client keeps waiting

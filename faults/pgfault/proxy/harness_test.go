@@ -50,7 +50,7 @@ func countWhenUnlocked(t *testing.T, direct *pgx.Conn) (rows int) {
 	return rows
 }
 
-// writers insert one row, each in another way that clients use. They return the error of COMMIT or of an earlier statement.
+// writers are the ways in which clients send a write. Each inserts one row, and returns the error of COMMIT or of an earlier statement.
 var writers = map[string]func(ctx context.Context, conn *pgx.Conn) error{
 	"a simple query": func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, "insert into rows values (1)")
@@ -109,5 +109,5 @@ var writers = map[string]func(ctx context.Context, conn *pgx.Conn) error{
 	},
 }
 
-// pipelined sends COMMIT without waiting for its batch. So the proxy can withhold the answers to the batch, and COMMIT still comes.
+// pipelined sends COMMIT without waiting for the answers to the batch. So the proxy gets COMMIT even if it withholds these answers.
 const pipelined = "a batch with a pipelined COMMIT"

@@ -18,7 +18,7 @@ type Proxy struct {
 
 	mu     sync.Mutex
 	plan   Plan
-	chosen [3]int // fates for each occasion, since the plan was set
+	chosen [3]int // how many fates were chosen for each occasion since the plan was set
 	counts map[Kind]int
 	open   map[net.Conn]bool
 	closed bool
@@ -60,8 +60,8 @@ func (p *Proxy) Set(plan Plan) {
 	p.chosen = [3]int{}
 }
 
-// Counts returns how often each kind of fate happened. AnswerCut, Abandoned and Warned count only if the server committed or
-// answered a read.
+// Counts returns how often each kind of fate happened. AnswerCut, Abandoned, Warned and a Fate with Ran count only if the server carried
+// out the request.
 func (p *Proxy) Counts() map[Kind]int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -105,7 +105,7 @@ func (p *Proxy) accept() {
 	}
 }
 
-// keep registers a connection, to be closed when the proxy ends.
+// keep registers a connection, so that it is closed when the proxy ends. It reports false if the proxy has ended.
 func (p *Proxy) keep(c net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

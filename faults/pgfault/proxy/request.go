@@ -6,13 +6,13 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// request is the messages of a client up to a Query or a Sync. The server's answer ends with a ReadyForQuery.
+// request has the messages that a client sends up to a Query or a Sync. The server's answer to a request ends with a ReadyForQuery.
 type request struct {
 	bytes  []byte
 	last   int // offset of the last message
 	role   role
-	commit int  // offset of a COMMIT that is a message of its own, like the other statements of its transaction; otherwise 0
-	joined bool // with the next request: the client waits for one answer to both
+	commit int  // offset of the COMMIT, if the request is a transaction whose statements are messages of their own; otherwise 0
+	joined bool // the client waits for one answer to this request and the next
 }
 
 // role is what a request does in terms of transactions.
@@ -40,8 +40,8 @@ func newReader(b *pgproto3.Backend) *reader {
 	return &reader{backend: b, statements: make(map[string]string), portals: make(map[string]string)}
 }
 
-// next reads a request. If the client sends Flush, the request comes in parts, and whole is true for the last one. A client that
-// sends Terminate is an error, like one that has hung up.
+// next reads a request. If the client sends Flush, the request comes in parts, and whole is true for the last one. The error says that
+// the client has sent Terminate or has hung up.
 func (r *reader) next() (req request, whole bool, err error) {
 	begins := 0 // offset of the next statement's messages
 	for {
@@ -123,7 +123,7 @@ func ends(sql string) role {
 	return other
 }
 
-// split makes two requests of a transaction that comes with its COMMIT. So the COMMIT can have a fate of its own.
+// split makes two requests of a request that has a transaction with its COMMIT, so that the COMMIT can have a fate of its own.
 func (r request) split() (first, second request) {
 	first = request{bytes: append(r.bytes[:r.commit:r.commit], encode(&pgproto3.Sync{})...), role: statement}
 	second = request{bytes: r.bytes[r.commit:], role: commit}

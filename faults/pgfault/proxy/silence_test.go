@@ -14,8 +14,8 @@ import (
 	"github.com/caisse/checkout/internal/pgtest"
 )
 
-// TestWithheldAnswers proves that Fate.Whole also withholds the answers that come before the one to COMMIT. The writer then gets its
-// error before it reads anything about COMMIT, whether the server committed or not.
+// TestWithheldAnswers proves that Fate.Whole also withholds the answers to the statements before COMMIT. The writer then gets its error
+// while it waits for these answers, whether the server committed or not.
 func TestWithheldAnswers(t *testing.T) {
 	for name, test := range map[string]struct {
 		fate    proxy.Fate
@@ -43,8 +43,8 @@ func TestWithheldAnswers(t *testing.T) {
 	}
 }
 
-// TestSilence proves that the client of a silent connection gets only the error of its own context. The row is written in the end if the fate delivers
-// COMMIT, even after the client has hung up, and not otherwise.
+// TestSilence proves that the client of a silent connection gets only the error of its own context. The row is written if the fate
+// delivers COMMIT, even after the client has hung up, and otherwise not.
 func TestSilence(t *testing.T) {
 	for name, test := range map[string]struct {
 		fate    proxy.Fate
@@ -72,7 +72,11 @@ func TestSilence(t *testing.T) {
 			await(t, "the silence", func() bool { return p.Counts()[test.fate.Kind] == 1 })
 			cancel()
 			await(t, "the client's error", func() bool { return len(done) == 1 })
-			is.True(errors.Is(<-done, context.Canceled))
+			err = <-done
+			is.True(errors.Is(err, context.Canceled))
+			if test.fate.Whole {
+				is.True(strings.HasPrefix(err.Error(), "before COMMIT")) // the answers to the batch were withheld too
+			}
 			conn.Close(ctx)
 			is.Equal(countWhenUnlocked(t, direct) == 1, test.written)
 			is.Equal(p.Counts(), map[proxy.Kind]int{test.fate.Kind: 1})
@@ -80,8 +84,8 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// TestSilenceLasts proves that the proxy passes on nothing even when the server ends the connection. A client of a silent network
-// would not learn of that either: it gets an error only when its own context ends.
+// TestSilenceLasts proves that the proxy passes on nothing even when the server ends the connection. The client gets an error only when
+// its own context ends, as on a silent network.
 func TestSilenceLasts(t *testing.T) {
 	is := is.New(t)
 	url := pgtest.URL(t, "application_name=silent")

@@ -7,8 +7,8 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// startup passes on what comes before the first request, and returns the connection to the server. It returns nil if there is
-// nothing more to do. It refuses encryption, which the proxy could not read.
+// startup passes on the messages before the first request, and returns the connection to the server. It returns nil if there is
+// nothing more to do. It refuses encryption, because the proxy could not read encrypted messages.
 func (p *Proxy) startup(client net.Conn, backend *pgproto3.Backend) (net.Conn, *pgproto3.Frontend) {
 	for {
 		message, err := backend.ReceiveStartupMessage()
@@ -49,7 +49,7 @@ func (p *Proxy) startup(client net.Conn, backend *pgproto3.Backend) (net.Conn, *
 	}
 }
 
-// admit does with a connection what its fate says, and reports whether the connection goes on.
+// admit applies the fate of a new connection, and reports whether the connection may be used.
 func (p *Proxy) admit(client net.Conn, f Fate) bool {
 	switch f.Kind {
 	default:
@@ -62,7 +62,7 @@ func (p *Proxy) admit(client net.Conn, f Fate) bool {
 		f.Fatal = true
 		client.Write(failure(f, 'I'))
 	case Silenced:
-		io.Copy(io.Discard, client) // until it hangs up
+		io.Copy(io.Discard, client) // until the client hangs up
 	case RequestCut:
 		if tcp, ok := client.(*net.TCPConn); ok && f.Reset {
 			tcp.SetLinger(0)

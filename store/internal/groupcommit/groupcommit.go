@@ -48,10 +48,10 @@ type Group[T, R any] struct {
 	mu      sync.Mutex
 	waiting queue[T, R] // empty while leaders < inFlight
 	leaders int
-	crowded bool // the last batch had more than one member
+	crowded bool // the last batch had more than one call
 }
 
-// call is one Do under way.
+// call is one call of Do that is under way.
 type call[T, R any] struct {
 	ctx    context.Context
 	item   T
@@ -63,13 +63,13 @@ type call[T, R any] struct {
 	prev, next *call[T, R] // of the queue; a call that left it belongs to the leader that took it
 }
 
-// New returns a Group that writes by commit, which gets one batch, writes it in one transaction, and returns one
-// [Result] per item in the batch's order. Up to [Limits.InFlight] commits run at once, each on the goroutine of one of
-// the callers whose items it writes.
+// New returns a Group that calls commit to write. commit gets one batch, writes it in one transaction, and returns one
+// [Result] per item, in the order in which it got the items. Up to [Limits.InFlight] commits run at once, each on the
+// goroutine of one of the callers whose items it writes.
 //
-// The batch is commit's own, to reorder or to keep. Nothing interrupts a commit: it bounds its own time. It should not
-// give an item a context's error, which the caller would take for that of its own context, and must not call [Group.Do]
-// of its own Group, which would wait for itself.
+// commit may keep the batch and change it. Nothing interrupts commit, so it must bound its own time. It should not return
+// a context's error for an item, because the caller would mistake it for the error of its own context. It must not call
+// [Group.Do] of its own Group, which would wait for ever.
 func New[T, R any](limits Limits, commit func(batch []T) []Result[R]) *Group[T, R] {
 	return NewGrowing(limits, func(batch []T, _ func() []T) []Result[R] { return commit(batch) })
 }
@@ -92,8 +92,8 @@ func NewGrowing[T, R any](limits Limits, commit func(batch []T, more func() []T)
 // Do adds item to a batch and returns its result. Items are taken in the order in which they arrive.
 //
 // If ctx ends before the item is taken, Do returns ctx.Err(), and the item is not written. Once it is taken, Do waits for the result,
-// whatever becomes of ctx. So the error is that of ctx (not written), that of the commit, or a [*PanicError] (nobody knows). A panic
-// of the commit does not reach the callers.
+// whatever becomes of ctx. So the error is that of ctx (the item was not written), that of the commit, or a [*PanicError] (nobody
+// knows whether it was written). A panic of the commit does not reach the callers.
 func (g *Group[T, R]) Do(ctx context.Context, item T) (R, error) {
 	c := &call[T, R]{ctx: ctx, item: item}
 	if err := ctx.Err(); err != nil {
@@ -136,7 +136,7 @@ func (g *Group[T, R]) leave(c *call[T, R]) bool {
 	return g.waiting.remove(c)
 }
 
-// lead commits one batch, of which c is the first call. However that ends, it then makes another caller the leader.
+// lead commits one batch, of which c is the first call. However that ends, it then makes another caller the leader, if one waits.
 func (g *Group[T, R]) lead(c *call[T, R]) {
 	b := &batch[T, R]{group: g, calls: []*call[T, R]{c}}
 	defer func() { g.handOver(b.calls) }()
@@ -183,7 +183,7 @@ func (b *batch[T, R]) more() (items []T) {
 	known := len(b.calls)
 	b.calls = b.group.take(b.calls)
 	for _, c := range b.calls[known:] {
-		// Its goroutine may not have run since its ctx ended.
+		// If its ctx has ended but its goroutine has not run since, the call is still in the queue.
 		if c.result.Err = c.ctxErr(); c.result.Err == nil {
 			items = append(items, c.item)
 		}

@@ -27,8 +27,8 @@ func (c *panickingContext) Err() error {
 
 func TestGrowing(t *testing.T) {
 	type results = []groupcommit.Result[string]
-	// growing gives d a new group and starts a call. While the first commit waits, growing runs meanwhile. Then that commit calls more
-	// once and returns what end returns.
+	// growing gives d a new group and starts a call. While the first commit waits, growing calls the function meanwhile. Then that commit
+	// calls more once, and returns the results of end.
 	growing := func(t *testing.T, d *disk, limits groupcommit.Limits, meanwhile func(), end func(batch []string, more func() []string) results) {
 		begun, proceed := make(chan struct{}), make(chan struct{})
 		first := true

@@ -1,7 +1,7 @@
 package groupcommit
 
-// queue keeps calls in the order in which they arrived. It is a linked list, so that any call can be removed at a small cost: after an
-// outage, thousands give up at once. The zero queue is not ready; see init.
+// queue keeps calls in the order in which they arrived. It is a linked list, so that any call can be removed at a small cost: in an
+// outage, thousands of callers may give up at once. Call init before anything else.
 type queue[T, R any] struct{ ring call[T, R] } // ring is a sentinel before the first call and after the last one
 
 func (q *queue[T, R]) init() { q.ring.prev, q.ring.next = &q.ring, &q.ring }
@@ -11,7 +11,7 @@ func (q *queue[T, R]) push(c *call[T, R]) {
 	c.prev.next, c.next.prev = c, c
 }
 
-// pop returns nil if the queue is empty.
+// pop removes the oldest call and returns it. It returns nil if the queue is empty.
 func (q *queue[T, R]) pop() *call[T, R] {
 	if c := q.ring.next; q.remove(c) {
 		return c
@@ -19,7 +19,7 @@ func (q *queue[T, R]) pop() *call[T, R] {
 	return nil
 }
 
-// remove reports false if c is not in the queue.
+// remove removes c, and reports false if c is not in the queue.
 func (q *queue[T, R]) remove(c *call[T, R]) bool {
 	if c == &q.ring || c.next == nil {
 		return false

@@ -16,7 +16,7 @@ import (
 
 var errBadRow = errors.New("bad row")
 
-// outcome is what happened to an item. The table has one for each item, and each caller is told one.
+// outcome says whether an item was written. The table has one for each item that a commit saw, and each caller is told one.
 type outcome string
 
 const (
@@ -26,7 +26,7 @@ const (
 	unwritten outcome = "" // no commit saw it
 )
 
-// table is what commits write to. It makes commits fail at random, and checks that they keep the limits.
+// table is the table that commits write to. It makes commits fail at random, and checks that they keep the limits.
 type table struct {
 	limits groupcommit.Limits
 

@@ -10,7 +10,7 @@ import (
 	"github.com/caisse/checkout/webhook"
 )
 
-// attempt is an attempt with short names, because a delivery may have ten.
+// attempt is a [webhook.Attempt] with short names in JSON, because a delivery may have ten attempts.
 type attempt struct {
 	At       int64  `json:"t"` // microseconds since 1970
 	Code     int    `json:"c,omitempty"`

@@ -1,4 +1,4 @@
--- A durable create costs as much as it writes, so rows and indexes are narrow: about 260 bytes for a session, 100 of them in
+-- The less a durable create writes, the less it costs. So rows and indexes are narrow: about 260 bytes for a session, 100 of them in
 -- the indexes. The view checkout_readable, at the end, shows the same data in a form for people.
 
 -- An account in one mode, live (0) or test (1). Sessions and two of their indexes refer to it by num. A num takes one to three
@@ -12,8 +12,8 @@ CREATE TABLE checkout_accounts (
 
 -- Times are microseconds since 1970 in UTC. NULL means "none"; '' is never stored for it.
 --
--- It is a rowid table. So the entries of the indexes end in a rowid of four bytes, and not in an id of eighteen. The index of
--- keys, whose pages are used at random, then stays small enough for the memory.
+-- This is a rowid table. So the entries of the indexes end in a rowid of four bytes, and not in an id of eighteen. The index of
+-- keys, whose pages are used at random, is then small enough to stay in memory.
 CREATE TABLE checkout_sessions (
 	num             INTEGER PRIMARY KEY,
 	owner           INTEGER NOT NULL, -- checkout_accounts.num
@@ -48,7 +48,7 @@ CREATE UNIQUE INDEX checkout_sessions_key ON checkout_sessions (owner, idempoten
 -- For lists. It contains the status, which takes a byte or two, so that a filter by status reads only rows that pass.
 CREATE INDEX checkout_sessions_newest ON checkout_sessions (owner, created_at, status);
 
--- Only sessions that can still expire. So it is small: it has the sessions of the last hours.
+-- Only sessions that can still expire. So this index is small: it has the sessions of the last hours.
 CREATE INDEX checkout_sessions_due ON checkout_sessions (expires_at) WHERE status < 2;
 
 -- For lists by payment: an operator's callback names only the payment.

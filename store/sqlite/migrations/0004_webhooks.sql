@@ -10,17 +10,17 @@ CREATE TABLE checkout_webhooks (
 	disabled_reason TEXT    NOT NULL, -- '': none
 	created_at      INTEGER NOT NULL,
 	version         INTEGER NOT NULL, -- 1 when created, one more with every change
-	secret          BLOB    NOT NULL, -- as the host has sealed it
+	secret          BLOB    NOT NULL, -- encrypted, if the host has set Config.Seal
 	old_secret      BLOB,
-	old_until       INTEGER,          -- until when old_secret signs too
+	old_until       INTEGER,          -- until then old_secret signs too
 	failures        INTEGER NOT NULL,
-	failing_since   INTEGER,          -- of the first failure since the last success
-	not_before      INTEGER           -- no delivery is tried earlier
+	failing_since   INTEGER,          -- the time of the first failure since the last success
+	not_before      INTEGER           -- no delivery is tried earlier, unless it is forced
 ) STRICT;
 
 CREATE UNIQUE INDEX checkout_webhooks_url ON checkout_webhooks (account, test, url);
 
--- The place in the feed of events up to which deliveries were planned. One row.
+-- The place in the feed of events up to which deliveries were planned. The table has one row.
 CREATE TABLE checkout_webhook_position (
 	id    INTEGER PRIMARY KEY CHECK (id = 1),
 	place TEXT NOT NULL
@@ -35,12 +35,12 @@ CREATE TABLE checkout_webhook_deliveries (
 	event_type TEXT    NOT NULL,
 	state      TEXT    NOT NULL,
 	attempts   TEXT    NOT NULL, -- a JSON array
-	due_at     INTEGER,          -- when it is tried next, or a claim of it runs out; NULL unless pending
+	due_at     INTEGER,          -- when it is tried next, or when its claim runs out; NULL unless pending
 	created_at INTEGER NOT NULL,
 	body       BLOB    NOT NULL,
 	forced     INTEGER NOT NULL,
 	once       INTEGER NOT NULL,
-	lease      INTEGER NOT NULL  -- how often it was claimed
+	lease      INTEGER NOT NULL  -- one more with every claim and every requeue
 ) STRICT;
 
 CREATE UNIQUE INDEX checkout_webhook_deliveries_id ON checkout_webhook_deliveries (id);

@@ -1,5 +1,5 @@
-// Command drive runs the generated clients against the handler. The clients in Go are called here. The others are commands: the
-// arguments are the commands, with -- between them, and each is run with the server's address and a token as its last arguments.
+// Command drive runs the generated clients against the handler. It calls the clients in Go itself. The other clients are programs, whose
+// commands are the arguments, with -- between them. Each command gets the server's address and a token as its last arguments.
 package main
 
 import (

@@ -1,2 +1,2 @@
-// Package oapi is what oapi-codegen makes of openapi.yaml.
+// Package oapi has the client that oapi-codegen generates from openapi.yaml.
 package oapi

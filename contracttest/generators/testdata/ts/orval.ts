@@ -1,7 +1,7 @@
 import { cancelCheckout, createCheckout, getCheckout, listCheckoutEvents, listCheckouts } from './orval.gen.js';
 import { base, run, token, type Answer, type Problem } from './scenario.js';
 
-// orval takes the server's address when it generates.
+// orval writes the server's address into the generated code, so it is replaced here, when a request is sent.
 const direct = globalThis.fetch;
 globalThis.fetch = (url, init) => direct(String(url).replace('http://server.invalid', base), init);
 

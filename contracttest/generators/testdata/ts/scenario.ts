@@ -1,4 +1,4 @@
-// What each generated client has to do against the handler. An adapter hands over what its generator's calls return.
+// The scenario that each generated client must pass against the handler. For each generator an adapter implements Api with its client.
 import type { components } from './openapi-typescript.gen.js';
 
 type Schemas = components['schemas'];
@@ -7,7 +7,7 @@ export type Session = Schemas['Session'];
 export type Page = Schemas['SessionPage'];
 export type Problem = Schemas['Problem'];
 
-// Answer is a status and what came with it; nothing where there is no body.
+// Answer has the status, the body and the ETag of an answer. data is undefined if there is no body.
 export type Answer<T> = { status: number; data: T | Problem | undefined; etag: string | null };
 
 export interface Api {
