@@ -44,8 +44,8 @@ type Store interface {
 	// endpoint it returns at most perEndpoint deliveries, minus the number that busy has for it. If an endpoint is not active, or its
 	// NotBefore is later than now, Claim returns only its deliveries with Forced.
 	Claim(ctx context.Context, now, until time.Time, limit, perEndpoint int, busy map[string]int) ([]Claim, error)
-	// Settle stores the results of claims in one atomic step: State, Attempts and NextAttempt of each delivery, and the Health of its
-	// endpoint. The results change the Health in the order in which they are given. Settle ignores deliveries whose Lease has changed
+	// Settle stores the results of claims in one atomic step: State, Attempts, NextAttempt and Forced of each delivery, and the Health
+	// of its endpoint. The results change the Health in the order in which they are given. Settle ignores deliveries whose Lease has changed
 	// since the claim, and those that were removed.
 	Settle(ctx context.Context, results []Settlement) error
 

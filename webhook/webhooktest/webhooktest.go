@@ -42,7 +42,7 @@ func Run(t *testing.T, newStore func(t *testing.T) webhook.Store) {
 		"deliveries are listed with the newest first":                                deliveriesAreListed,
 		"a delivery is due again after a requeue":                                    requeue,
 		"settled deliveries are pruned, and pending ones are not":                    prune,
-		"a create, delete, plan or add whose context has ended changes nothing":      endedContext,
+		"a call whose context has ended changes nothing":                             endedContext,
 		"the store shares no memory with its callers":                                noAliases,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newStore(t)) })
@@ -247,15 +247,34 @@ func prune(t *testing.T, s webhook.Store) {
 func endedContext(t *testing.T, s webhook.Store) {
 	e := endpoint(1)
 	create(t, s, e)
+	d := delivery(e, 1)
+	add(t, s, d)
+	changed := e
+	changed.Version, changed.Description = 2, "changed"
+	settled := d
+	settled.State, settled.NextAttempt = webhook.Delivered, time.Time{}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for name, err := range map[string]error{
-		"create": s.CreateEndpoint(ctx, endpoint(2), 10),
-		"delete": s.DeleteEndpoint(ctx, merchant, e.ID),
-		"plan":   s.Plan(ctx, "", "1", nil),
-		"add":    s.AddDelivery(ctx, delivery(e, 1)),
+	for name, call := range map[string]func() error{
+		"CreateEndpoint": func() error { return s.CreateEndpoint(ctx, endpoint(2), 10) },
+		"GetEndpoint":    func() error { _, err := s.GetEndpoint(ctx, merchant, e.ID); return err },
+		"ListEndpoints":  func() error { _, err := s.ListEndpoints(ctx, []checkout.Account{merchant}); return err },
+		"UpdateEndpoint": func() error { return s.UpdateEndpoint(ctx, changed) },
+		"DeleteEndpoint": func() error { return s.DeleteEndpoint(ctx, merchant, e.ID) },
+		"Position":       func() error { _, err := s.Position(ctx); return err },
+		"Plan":           func() error { return s.Plan(ctx, "", "1", []webhook.StoredDelivery{delivery(e, 2)}) },
+		"AddDelivery":    func() error { return s.AddDelivery(ctx, delivery(e, 3)) },
+		"Claim": func() error {
+			_, err := s.Claim(ctx, now.Add(time.Hour), now.Add(2*time.Hour), 10, 10, nil)
+			return err
+		},
+		"Settle":          func() error { return s.Settle(ctx, []webhook.Settlement{{Delivery: settled, At: now}}) },
+		"GetDelivery":     func() error { _, err := s.GetDelivery(ctx, merchant, e.ID, d.ID); return err },
+		"ListDeliveries":  func() error { _, err := s.ListDeliveries(ctx, merchant, e.ID, "", 10); return err },
+		"Requeue":         func() error { return s.Requeue(ctx, merchant, e.ID, d.ID, now.Add(time.Hour)) },
+		"PruneDeliveries": func() error { _, err := s.PruneDeliveries(ctx, now.Add(time.Hour), 10); return err },
 	} {
-		if !errors.Is(err, context.Canceled) {
+		if err := call(); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: the error is %v, want context.Canceled", name, err)
 		}
 	}
@@ -264,30 +283,69 @@ func endedContext(t *testing.T, s webhook.Store) {
 	same(t, listed, []webhook.StoredEndpoint{e})
 	deliveries, err := s.ListDeliveries(t.Context(), merchant, e.ID, "", 10)
 	ok(t, err)
-	same(t, len(deliveries), 0)
+	same(t, deliveries, []webhook.StoredDelivery{d})
 	at, err := s.Position(t.Context())
 	ok(t, err)
 	same(t, at, checkout.Cursor(""))
 }
 
+// noAliases changes the memory of everything that it gives to the store or gets from it. After each change the store must still return
+// the values that were written.
 func noAliases(t *testing.T, s webhook.Store) {
-	e := endpoint(1)
-	e.Events = []string{"checkout.failed"}
-	d := delivery(e, 1)
+	scribble := func(e webhook.StoredEndpoint, d webhook.StoredDelivery) {
+		e.Events[0], e.Sealed[0], d.Body[0] = "x", 'x', 'x'
+		for i := range d.Attempts {
+			d.Attempts[i] = webhook.Attempt{Error: "x"}
+		}
+	}
+	fresh := func() (webhook.StoredEndpoint, webhook.StoredDelivery) {
+		e := endpoint(1)
+		e.Events = []string{"checkout.failed"}
+		return e, delivery(e, 1)
+	}
+	wantEndpoint, want := fresh()
+	check := func(after string) {
+		t.Helper()
+		e, err := s.GetEndpoint(t.Context(), merchant, wantEndpoint.ID)
+		ok(t, err)
+		d, err := s.GetDelivery(t.Context(), merchant, wantEndpoint.ID, want.ID)
+		ok(t, err)
+		if !reflect.DeepEqual(e, wantEndpoint) || !reflect.DeepEqual(d, want) {
+			t.Fatalf("the store shares memory with the caller of %s: it has %+v and %+v, want %+v and %+v", after, e, d, wantEndpoint, want)
+		}
+		scribble(e, d)
+	}
+	e, d := fresh()
 	create(t, s, e)
 	add(t, s, d)
-	e.Events[0], e.Sealed[0], d.Body[0] = "x", 'x', 'x'
-	got, err := s.GetEndpoint(t.Context(), merchant, e.ID)
+	scribble(e, d)
+	check("CreateEndpoint or AddDelivery")
+	check("GetEndpoint or GetDelivery")
+
+	e, _ = fresh()
+	e.Version, wantEndpoint.Version = 2, 2
+	ok(t, s.UpdateEndpoint(t.Context(), e))
+	scribble(e, d)
+	check("UpdateEndpoint")
+
+	claims, err := s.Claim(t.Context(), now.Add(time.Hour), now.Add(2*time.Hour), 1, 1, nil)
 	ok(t, err)
-	got.Events[0], got.Sealed[0] = "y", 'y'
-	got, err = s.GetEndpoint(t.Context(), merchant, e.ID)
+	want.Lease, want.NextAttempt = 1, now.Add(2*time.Hour)
+	scribble(claims[0].Endpoint, claims[0].Delivery)
+	check("Claim")
+
+	_, d = fresh()
+	want.Attempts = []webhook.Attempt{{At: now, StatusCode: 503, Error: webhook.FaultStatus, Duration: time.Second}}
+	d.Lease, d.NextAttempt, d.Attempts = 1, want.NextAttempt, slices.Clone(want.Attempts)
+	ok(t, s.Settle(t.Context(), []webhook.Settlement{{Delivery: d, At: now}}))
+	e, _ = fresh()
+	scribble(e, d)
+	check("Settle")
+
+	endpoints, err := s.ListEndpoints(t.Context(), []checkout.Account{merchant})
 	ok(t, err)
-	same(t, got.Events, []string{"checkout.failed"})
-	same(t, got.Sealed, endpoint(1).Sealed)
-	kept, err := s.GetDelivery(t.Context(), merchant, e.ID, d.ID)
+	deliveries, err := s.ListDeliveries(t.Context(), merchant, wantEndpoint.ID, "", 10)
 	ok(t, err)
-	kept.Body[0] = 'y'
-	kept, err = s.GetDelivery(t.Context(), merchant, e.ID, d.ID)
-	ok(t, err)
-	same(t, kept.Body, delivery(e, 1).Body)
+	scribble(endpoints[0], deliveries[0])
+	check("ListEndpoints or ListDeliveries")
 }
