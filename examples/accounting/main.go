@@ -23,7 +23,8 @@ import (
 
 func main() {
 	path := flag.String("store", "checkouts.db", "the SQLite `file`")
-	account := flag.String("account", "acct_test", "export the sessions of this account, in live mode")
+	account := flag.String("account", "acct_demo", "export the sessions of this account")
+	test := flag.Bool("test", false, "export the sessions of test mode, in place of those of live mode")
 	day := flag.String("day", time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly), "export the sessions created on this `day`, in UTC, the time of Abidjan and Dakar")
 	flag.Parse()
 	from, err := time.Parse(time.DateOnly, *day)
@@ -33,7 +34,7 @@ func main() {
 	defer store.Close()
 	checkouts, err := checkout.New(store, checkout.Config{})
 	exitOn(err)
-	exitOn(export(checkouts, checkout.Account{ID: *account}, from, os.Stdout, os.Stderr))
+	exitOn(export(checkouts, checkout.Account{ID: *account, Test: *test}, from, os.Stdout, os.Stderr))
 }
 
 func exitOn(err error) {
