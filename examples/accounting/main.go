@@ -1,6 +1,6 @@
 // Command accounting writes the sessions that an account created on one day as CSV, with sums by status.
 //
-//	go run ./examples/accounting -store checkouts.db -account acct_test -day 2026-11-27 > day.csv
+//	go run ./examples/accounting -store checkouts.db -account acct_demo -test -day 2026-11-27 > day.csv
 package main
 
 import (
@@ -43,8 +43,7 @@ func exitOn(err error) {
 	}
 }
 
-// export lists a day by cursor. A page costs the same at any depth, and each session comes once, even if others are created meanwhile.
-// Amounts and sums are whole numbers of the currency's smallest unit. A sum can be of any size.
+// export lists a day by cursor, so that a page costs the same at any depth and each session comes once. A sum can be of any size.
 func export(checkouts *checkout.Checkouts, account checkout.Account, day time.Time, sessions, totals io.Writer) error {
 	sums := make(map[[2]string]*[3]big.Int) // by status and currency: sessions, amounts, fees
 	table := csv.NewWriter(sessions)

@@ -50,10 +50,12 @@ func driverPoints(kind stores.Kind) []seam.Point {
 func most(p seam.Point) int {
 	switch p {
 	case seam.BeforeMigration, seam.MigrationBegun, seam.BeforeMigrated, seam.Migrated, seam.BeforeMigrationOut,
-		seam.HalfMigrationOut, seam.MigrationOut, seam.MigratedOut, seam.BeforeAccount, seam.AfterAccount, seam.BeforeConnecting:
+		seam.HalfMigrationOut, seam.MigrationOut, seam.BeforeAccount, seam.AfterAccount, seam.BeforeConnecting:
 		return 1
 	case seam.MigrationStatement:
 		return 8
+	case seam.MigratedOut: // a commit for each migration
+		return 7
 	case seam.BeforeBegin, seam.Begun, seam.BeforeCommit, seam.AfterCommit, seam.BeforeInsert, seam.AfterInsert:
 		return 20
 	}

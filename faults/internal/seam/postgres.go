@@ -73,6 +73,7 @@ func kindOf(query string) kind {
 		part string
 		kind kind
 	}{
+		{"INSERT INTO checkout_migrations", logsMigration},
 		{"CREATE TABLE checkout_sessions", kind{BeforeMigrationOut, HalfMigrationOut, MigrationOut}},
 		{"INSERT INTO checkout_sessions", kind{BeforeCreateOut, HalfCreateOut, CreateOut}},
 		{"SET status = 'expired'", kind{BeforeSweepOut, "", SweepOut}},
@@ -100,9 +101,13 @@ type wire struct {
 
 	mu        sync.Mutex
 	started   bool
-	migrating bool
+	migrating bool            // the transaction applies a migration: its commit is at MigratedOut, and its answer at no point
+	migrated  bool            // the commit of a migration was sent, and not answered
 	prepared  map[string]kind // by the statement's name
 }
+
+// logsMigration is the kind of the statement with which the transaction of each migration begins.
+var logsMigration = kind{after: "a migration has begun"} // no trap has this point
 
 func (w *wire) Write(data []byte) (int, error) {
 	written := 0
@@ -133,7 +138,13 @@ func (w *wire) write(data []byte, k kind) (n int, err error) {
 func (w *wire) Read(data []byte) (int, error) {
 	n, err := w.Conn.Read(data)
 	if bytes.Contains(data[:n], []byte("COMMIT\x00")) {
-		w.seam.at(CommitAnswered)
+		w.mu.Lock()
+		ofMigration := w.migrated
+		w.migrated = false
+		w.mu.Unlock()
+		if !ofMigration {
+			w.seam.at(CommitAnswered)
+		}
 	}
 	return n, err
 }
@@ -178,18 +189,24 @@ func (w *wire) message(typ byte, body []byte) kind {
 	case 'B': // Bind: portal, name
 		_, rest, _ := bytes.Cut(body, []byte{0})
 		name, _, _ := bytes.Cut(rest, []byte{0})
-		return w.prepared[string(name)]
+		return w.statement(w.prepared[string(name)])
 	case 'Q': // Query
 		query, _, _ := bytes.Cut(body, []byte{0})
-		k := kindOf(string(query))
-		if k.after == MigrationOut {
-			w.migrating = true
-		}
-		if k.after == CommitOut && w.migrating {
-			w.migrating = false
-			return kind{"", "", MigratedOut}
-		}
-		return k
+		return w.statement(kindOf(string(query)))
 	}
 	return kind{}
+}
+
+// statement tells the commits of migrations from those of writes.
+func (w *wire) statement(k kind) kind {
+	switch {
+	case k == logsMigration:
+		w.migrating = true
+	case k.after == CommitOut && w.migrating:
+		w.migrating, w.migrated = false, true
+		return kind{"", "", MigratedOut}
+	case k.after == RollbackOut:
+		w.migrating = false
+	}
+	return k
 }

@@ -130,6 +130,9 @@ func TestSeam(t *testing.T) {
 		{stores.Postgres, seam.HalfCreateOut, 1, "", 0},
 		{stores.Postgres, seam.BeforeUpdateOut, 1, "created", 1},
 		{stores.Postgres, seam.HalfUpdateOut, 1, "created", 1},
+		{stores.Postgres, seam.MigratedOut, 7, "", 0},           // the commit of the last migration
+		{stores.Postgres, seam.CommitAnswered, 1, "", 1},        // the commit of the create, and not of a migration
+		{stores.Postgres, seam.CommitAnswered, 2, "created", 2}, // the commit of the update
 	} {
 		t.Run(fmt.Sprintf("%s is killed %s, visit %d", tt.kind, tt.point, tt.nth), func(t *testing.T) {
 			is := is.New(t)
