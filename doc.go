@@ -27,9 +27,10 @@
 // is one request of the host to the operator, and is named by its ID. The host may try several payments for one session, and one of
 // them may pay it.
 //
-// An event is one change of a session. The feed is all events of all accounts, in order. A replay is an answer with a session
-// that an earlier request has made. A session is due when its status is created or pending and its ExpiresAt has come; a sweep
-// stores that it has expired. A session is late when it was paid after it had ended.
+// An event is one change of a session, or its creation. The feed has the changes of all accounts, in order; a creation is only in
+// the session's history. A replay is an answer with a session that an earlier request has made. A session is due when its status is
+// created or pending and its ExpiresAt has come; a sweep stores that it has expired. A session is late when it was paid after it had
+// ended.
 //
 // # Idempotency
 //

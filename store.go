@@ -37,8 +37,8 @@ import (
 //   - [ErrOutcomeUnknown]: it may have written. Return it if the answer to a commit was lost, and in no other case.
 //   - The context's own error: it has certainly not written.
 //
-// Any other error is a fault, and nothing was written. The store must have written nothing after every error but ErrOutcomeUnknown,
-// because the host then believes that no payment was asked for. And ErrOutcomeUnknown should not be returned for everything, because a
+// Any other error is an internal error of the store, and nothing was written. The store must have written nothing after every error
+// but ErrOutcomeUnknown, because the host then believes that no payment was asked for. And ErrOutcomeUnknown should not be returned for everything, because a
 // host that calls without an idempotency key then cannot know what to do.
 //
 // # Events
