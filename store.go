@@ -38,8 +38,8 @@ import (
 //   - The context's own error: it has certainly not written.
 //
 // Any other error is an internal error of the store, and nothing was written. The store must have written nothing after every error
-// but ErrOutcomeUnknown, because the host then believes that no payment was asked for. And ErrOutcomeUnknown should not be returned for everything, because a
-// host that calls without an idempotency key then cannot know what to do.
+// but ErrOutcomeUnknown, because the host then believes that no payment was asked for. And ErrOutcomeUnknown should not be returned
+// for everything, because a host that calls without an idempotency key then cannot know what to do.
 //
 // # Events
 //
